@@ -1,0 +1,64 @@
+"""Training losses: the target of each parameterization, and L_simple."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ddpm_core._types import Parameterization, check_same_event, compute_dtype, expand_to
+from ddpm_core.clock import Time, check_time
+from ddpm_core.parameterization import check_parameterization
+from ddpm_core.schedules import Schedule
+
+
+def prediction_target(
+    schedule: Schedule,
+    parameterization: Parameterization,
+    x_0: Float[Tensor, " batch *event"],
+    noise: Float[Tensor, " batch *event"],
+    t: Time,
+) -> Float[Tensor, " batch *event"]:
+    """What a network should say of x_t = q_sample(x_0, t, noise), t in 1..T.
+
+    Eq. losses.target: eps is the noise, x0 the data, v = sqrt(alpha_bar_t) noise -
+    sqrt(1 - alpha_bar_t) x_0 (Salimans & Ho 2022), score = -noise / sqrt(1 - alpha_bar_t).
+    """
+    check_parameterization("parameterization", parameterization)
+    check_same_event("noise", noise, "x_0", x_0)
+    check_time("t", t, 1, schedule.T, schedule.T, x_0)
+    if parameterization == "eps":
+        return noise
+    if parameterization == "x0":
+        return x_0
+    work = compute_dtype(x_0)
+    sigma = schedule.one_minus_alpha_bar(t).sqrt()
+    if parameterization == "score":
+        return (expand_to(-1 / sigma, noise) * noise.to(work)).to(x_0.dtype)
+    coef_noise = expand_to(schedule.alpha_bar(t).sqrt(), noise)
+    return (coef_noise * noise.to(work) - expand_to(sigma, x_0) * x_0.to(work)).to(x_0.dtype)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss for each sample, from which the mean that is minimised is derived."""
+
+    per_sample: Float[Tensor, " batch"]
+
+    @property
+    def mean(self) -> Float[Tensor, ""]:
+        """The mean over the batch."""
+        return self.per_sample.mean()
+
+
+def l_simple(
+    prediction: Float[Tensor, " batch *event"], target: Float[Tensor, " batch *event"]
+) -> Loss:
+    """The squared error of each sample, averaged over its event; no weights over t.
+
+    Eq. losses.simple; Ho et al. (2020), Eq. 14. Both arguments need one shape and one device; half
+    precision is compared in float32.
+    """
+    work = compute_dtype(prediction)
+    error = prediction.to(work)
+    check_same_event("target", target.to(work), "prediction", error)
+    return Loss((error - target.to(work)).square().flatten(1).mean(1))
