@@ -1,0 +1,66 @@
+"""ddpm-core: denoising diffusion, proved before it is trained.
+
+The public names, resolved on first use, so that a command's --help never imports torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ddpm_core._types import Denoiser as Denoiser
+    from ddpm_core._types import Gaussian as Gaussian
+    from ddpm_core._types import Prediction as Prediction
+    from ddpm_core.denoiser import ClipX0 as ClipX0
+    from ddpm_core.denoiser import NetworkDenoiser as NetworkDenoiser
+    from ddpm_core.forward_process import q_marginal as q_marginal
+    from ddpm_core.forward_process import q_sample as q_sample
+    from ddpm_core.forward_process import q_step as q_step
+    from ddpm_core.losses import l_simple as l_simple
+    from ddpm_core.losses import prediction_target as prediction_target
+    from ddpm_core.networks.unet import UNet as UNet
+    from ddpm_core.parameterization import convert as convert
+    from ddpm_core.posterior import q_posterior as q_posterior
+    from ddpm_core.samplers.ancestral import Ancestral as Ancestral
+    from ddpm_core.samplers.base import Snapshot as Snapshot
+    from ddpm_core.samplers.base import sample as sample
+    from ddpm_core.samplers.base import sampling_loop as sampling_loop
+    from ddpm_core.samplers.ladders import strided as strided
+    from ddpm_core.schedules import Schedule as Schedule
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Ancestral": "samplers.ancestral",
+    "ClipX0": "denoiser",
+    "Denoiser": "_types",
+    "Gaussian": "_types",
+    "NetworkDenoiser": "denoiser",
+    "Prediction": "_types",
+    "Schedule": "schedules",
+    "Snapshot": "samplers.base",
+    "UNet": "networks.unet",
+    "convert": "parameterization",
+    "l_simple": "losses",
+    "prediction_target": "losses",
+    "q_marginal": "forward_process",
+    "q_posterior": "posterior",
+    "q_sample": "forward_process",
+    "q_step": "forward_process",
+    "sample": "samplers.base",
+    "sampling_loop": "samplers.base",
+    "strided": "samplers.ladders",
+}
+
+__all__ = [*_HOME, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'ddpm_core' has no attribute {name!r}")
+    value = getattr(import_module(f"ddpm_core.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,63 @@
+"""Ancestral sampling: x_s drawn from the posterior in which x0_hat stands for x_0."""
+
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ddpm_core._types import check_same_event, compute_dtype, expand_to
+from ddpm_core.posterior import q_posterior
+from ddpm_core.samplers.base import Denoise, check_times
+from ddpm_core.schedules import Schedule
+
+Variance = Literal["fixed_small", "fixed_large"]
+VARIANCES: tuple[Variance, ...] = get_args(Variance)
+
+
+@dataclass(frozen=True, eq=False)
+class Ancestral:
+    """p(x_s | x_t) = N(posterior mean at x0_hat, variance), along any times that fall to 0.
+
+    Eq. ancestral.step; Ho et al. (2020), Algorithm 2. variance: `fixed_small` is the posterior's
+    beta-tilde_ts, `fixed_large` is beta_ts. The step that lands on 0 draws no noise.
+    """
+
+    schedule: Schedule
+    times: tuple[int, ...] = ()  # none given: every level, T..0
+    variance: Variance = "fixed_small"
+
+    def __post_init__(self) -> None:
+        if self.variance not in VARIANCES:
+            raise ValueError(f"variance = {self.variance!r} is unknown; it is one of {VARIANCES}")
+        times = self.times or range(self.schedule.T, -1, -1)
+        object.__setattr__(self, "times", check_times(times, self.schedule.T))
+
+    def init(self, x_t: Float[Tensor, " batch *event"]) -> None:
+        """No memory: the chain is Markov."""
+
+    def draws_noise(self, s: int, t: int) -> bool:
+        """Every step but the last, which returns the mean."""
+        return s > 0
+
+    def step(
+        self,
+        denoise: Denoise,
+        x_t: Float[Tensor, " batch *event"],
+        s: int,
+        t: int,
+        noise: Float[Tensor, " batch *event"] | None,
+        state: None = None,
+    ) -> tuple[Tensor, Tensor, None]:
+        """x_s = posterior mean + sqrt(variance) noise; returns (x_s, x0_hat, None)."""
+        x0_hat = denoise(x_t, t).x0_hat
+        work = compute_dtype(x_t)
+        back = q_posterior(self.schedule, x0_hat.to(work), x_t.to(work), s, t)
+        if s == 0:
+            return back.mean.to(x_t.dtype), x0_hat, None
+        if noise is None:
+            raise ValueError(f"the step {t} -> {s} draws noise, but noise is None")
+        check_same_event("noise", noise, "x_t", x_t)
+        if self.variance == "fixed_large":
+            back = replace(back, var=expand_to(self.schedule.beta_between(s, t), back.mean))
+        return back.sample(noise.to(work)).to(x_t.dtype), x0_hat, None
