@@ -1,0 +1,134 @@
+"""A compact U-Net for any channel count, any height and width, and optional class labels."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from ddpm_core.networks.blocks import (
+    Downsample,
+    ResidualBlock,
+    SelfAttention,
+    Upsample,
+    group_norm,
+    zero_init,
+)
+from ddpm_core.networks.embeddings import fourier_features, timestep_embedding
+
+
+class Level(nn.Module):
+    """Residual blocks at one resolution, each with attention behind it where asked for."""
+
+    def __init__(
+        self, channels: int, blocks: int, attention: bool, embedding: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            ResidualBlock(channels, channels, embedding, dropout) for _ in range(blocks)
+        )
+        self.attention = nn.ModuleList(
+            SelfAttention(channels) if attention else nn.Identity() for _ in range(blocks)
+        )
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch channels height width"],
+        embedding: Float[Tensor, "batch embedding"],
+    ) -> Float[Tensor, "batch channels height width"]:
+        for block, attention in zip(self.blocks, self.attention, strict=True):
+            x = attention(block(x, embedding))
+        return x
+
+
+class UNet(nn.Module):
+    """network(x_t, t, labels) -> a tensor of x_t's shape, which is 0 everywhere at initialisation.
+
+    One level for each multiplier, of width * multiplier channels and half the size of the one
+    above, rounded up, so any height and width will do. What a level saw on the way down is added
+    on the way up. attention: one flag a level, by default the coarsest alone. classes: number of
+    class labels; a sample without one has its own embedding. fourier_octaves: see
+    `fourier_features`.
+    """
+
+    def __init__(
+        self,
+        image_channels: int,
+        width: int = 32,
+        multipliers: Sequence[int] = (1, 2, 4),
+        blocks: int = 1,
+        attention: Sequence[bool] | None = None,
+        dropout: float = 0.0,
+        classes: int | None = None,
+        fourier_octaves: Sequence[int] = (),
+    ) -> None:
+        super().__init__()
+        if image_channels < 1 or width < 2 or width % 2 or blocks < 1 or not multipliers:
+            raise ValueError(
+                f"image_channels = {image_channels}, width = {width}, blocks = {blocks}, "
+                f"multipliers = {tuple(multipliers)}: a U-Net needs at least one of each, and an "
+                "even width for its sines and cosines"
+            )
+        widths = [width * multiplier for multiplier in multipliers]
+        attended = [False] * (len(widths) - 1) + [True] if attention is None else list(attention)
+        if len(attended) != len(widths):
+            raise ValueError(
+                f"attention has {len(attended)} flags for {len(widths)} levels; pass one for each"
+            )
+        embedding = 4 * width
+        self.width = width
+        self.embed_time = nn.Sequential(
+            nn.Linear(width, embedding), nn.SiLU(), nn.Linear(embedding, embedding)
+        )
+        self.classes = classes
+        self.embed_class = None if classes is None else nn.Embedding(classes + 1, embedding)
+
+        def levels() -> nn.ModuleList:
+            return nn.ModuleList(
+                Level(channels, blocks, here, embedding, dropout)
+                for channels, here in zip(widths, attended, strict=True)
+            )
+
+        steps = list(pairwise(widths))
+        self.fourier_octaves = tuple(fourier_octaves)
+        waves = 1 + 2 * len(self.fourier_octaves)
+        self.stem = nn.Conv2d(image_channels * waves, widths[0], 3, padding=1)
+        self.down = levels()
+        self.shrink = nn.ModuleList(Downsample(fine, coarse) for fine, coarse in steps)
+        self.middle = ResidualBlock(widths[-1], widths[-1], embedding, dropout)
+        self.up = levels()
+        self.grow = nn.ModuleList(Upsample(coarse, fine) for fine, coarse in steps)
+        self.norm = group_norm(widths[0])
+        self.head = zero_init(nn.Conv2d(widths[0], image_channels, 3, padding=1))
+
+    def forward(
+        self,
+        x_t: Float[Tensor, "batch channels height width"],
+        t: Int[Tensor, " batch"],
+        labels: Int[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, "batch channels height width"]:
+        """t: integer levels. labels: 0..classes - 1, or `classes` for none; all none by default."""
+        embedding = F.silu(self._embed(t, labels))
+        h = self.stem(fourier_features(x_t, self.fourier_octaves))
+        seen = []
+        for i, level in enumerate(self.down):
+            h = level(self.shrink[i - 1](h) if i else h, embedding)
+            seen.append(h)
+        h = self.middle(h, embedding)
+        for i, level in reversed(list(enumerate(self.up))):
+            h = level(h + seen[i], embedding)
+            if i:
+                h = self.grow[i - 1](h, seen[i - 1].shape[-2:])
+        image: Tensor = self.head(F.silu(self.norm(h)))
+        return image
+
+    def _embed(self, t: Tensor, labels: Tensor | None) -> Tensor:
+        embedding: Tensor = self.embed_time(timestep_embedding(t, self.width))
+        if self.embed_class is not None and self.classes is not None:
+            labels = torch.full_like(t, self.classes) if labels is None else labels
+            embedding = embedding + self.embed_class(labels)
+        elif labels is not None:
+            raise ValueError("labels were given to a U-Net that was built without classes")
+        return embedding
