@@ -1,7 +1,7 @@
 """The nouns that every page shares, and the one place where coefficients meet data."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -96,6 +96,7 @@ class Prediction:
     x0_hat: Float[Tensor, " batch *event"]
 
 
+@runtime_checkable
 class Denoiser(Protocol):
     """Anything that estimates x_0 from x_t: a network, a closed form, a guided pair."""
 

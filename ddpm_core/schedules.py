@@ -133,19 +133,19 @@ class Schedule:
                 f"start = {start:g}, end = {end:g}, tau = {tau:g}: sigmoid needs start < end and "
                 "tau > 0"
             )
-        low, high = low / _exact("tau", tau) / 2, high / _exact("tau", tau) / 2
-        if max(-low, high) > 300:  # sinh overflows above 710
+        low, high = low / _exact("tau", tau), high / _exact("tau", tau)
+        if max(-low, high) > 600:  # exp overflows above 709
             raise ValueError(
-                f"start / tau = {float(2 * low):g} and end / tau = {float(2 * high):g} must lie "
-                "within -600..600; the sigmoid is flat beyond. Pass a larger tau"
+                f"start / tau = {float(low):g} and end / tau = {float(high):g} must lie within "
+                "-600..600; the sigmoid is flat beyond. Pass a larger tau"
             )
         log_alphas = []
         for t in range(1, T + 1):
             above, here = (low + (high - low) * i / T for i in (t - 1, t))
-            # g(b) - g(a) = sinh((b - a) / 2) / (2 cosh(a / 2) cosh(b / 2)): no cancellation.
-            whole = math.sinh(high - above)
-            alpha = math.sinh(high - here) / whole * (math.cosh(above) / math.cosh(here))
-            beta = math.sinh(here - above) / whole * (math.cosh(high) / math.cosh(here))
+            # g(b) - g(a) = (1 - e^(a - b)) / ((1 + e^a) (1 + e^-b)): no cancellation.
+            whole = math.expm1(above - high)
+            alpha = math.expm1(here - high) / whole * ((1 + _exp(above)) / (1 + _exp(here)))
+            beta = math.expm1(above - here) / whole * ((1 + _exp(-high)) / (1 + _exp(-here)))
             log_alphas.append(_log_from_either(alpha, beta))
         return cls(_running_sum(_capped(log_alphas, max_beta)))
 
@@ -256,6 +256,12 @@ def _check_beta(what: str, beta: float | Fraction, hint: str = "") -> None:
 def _sin(angle: Fraction) -> float:
     """The sine of an angle given in right angles."""
     return math.sin(math.pi / 2 * float(angle))
+
+
+def _exp(x: Fraction) -> float:
+    """e^x, right to the last bits however large x is."""
+    near = float(x)
+    return math.exp(near) * (1 + float(x - Fraction(near)))
 
 
 def _log_one_minus(beta: Fraction) -> float:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -28,6 +28,7 @@ class Snapshot(NamedTuple):
     x0_hat: Float[Tensor, " batch *event"]
 
 
+@runtime_checkable
 class Sampler(Protocol[State]):
     """A path down the clock. It holds data only: noise is an argument, memory is the state."""
 
