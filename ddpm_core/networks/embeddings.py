@@ -37,8 +37,8 @@ def fourier_features(
 ) -> Float[Tensor, "batch more_channels height width"]:
     """x with sin(2^k pi x) and cos(2^k pi x) behind it for each octave k, as further channels.
 
-    Eq. embeddings.fourier; Kingma et al. (2021), Appendix C.3. They resolve grey levels where noise is
-    small: octave k repeats every 2^(1 - k), and levels lie 2 / (levels - 1) apart.
+    Eq. embeddings.fourier; Kingma et al. (2021), Appendix C.3. They resolve grey levels where noise
+    is small: octave k repeats every 2^(1 - k), and levels lie 2 / (levels - 1) apart.
     """
     waves = [f for k in octaves for f in ((2**k * math.pi * x).sin(), (2**k * math.pi * x).cos())]
     return torch.cat([x, *waves], dim=1)
