@@ -1,0 +1,1 @@
+"""Running, not mathematics: configuration, data, checkpoints, the loop, its pictures."""

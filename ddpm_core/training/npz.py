@@ -1,0 +1,149 @@
+"""Images in NumPy's .npz archive: one documented layout, and nothing unpickled."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64, Shaped
+from numpy.lib.npyio import NpzFile
+from numpy.typing import NDArray
+
+NAMES = ("images", "labels", "class_names", "levels")
+
+
+def read_npz(
+    path: Path,
+) -> tuple[
+    Shaped[np.ndarray, " n channels height width"],
+    Int64[np.ndarray, " n"] | None,
+    tuple[str, ...],
+    int,
+]:
+    """Images, labels or None, class names and the number of grey levels of an archive.
+
+    images: (n, channels, height, width) or (n, height, width); uint8 below levels, or float32 or
+    float64 in [-1, 1], returned as float32. labels: integers 0..classes-1, of shape (n,).
+    class_names: strings, "0", "1", ... where absent. levels: an integer, 256 where absent.
+    """
+    with path.open("rb") as file:
+        try:
+            archive = np.load(file, allow_pickle=False)
+        except (ValueError, EOFError, zipfile.BadZipFile):  # NumPy's own words advise unpickling
+            archive = None
+        if not isinstance(archive, NpzFile):
+            raise ValueError(
+                f"{path} is no .npz archive, or is cut short. Write it with np.savez(path, "
+                "images=...)"
+            )
+        extra = sorted(set(archive.files) - set(NAMES))
+        if extra or "images" not in archive.files:
+            what = f"holds {extra[0]!r}, which is not read" if extra else "holds no 'images'"
+            raise ValueError(
+                f"{path} {what}; it may hold images and, beside them, {', '.join(NAMES[1:])}. "
+                "Rename or leave out the others"
+            )
+        held = {name: _array(path, archive, name) for name in archive.files}
+    levels = _levels(path, held.get("levels"))
+    images = _images(path, held["images"], levels)
+    labels, class_names = _classes(path, held.get("labels"), held.get("class_names"), len(images))
+    return images, labels, class_names, levels
+
+
+def _array(path: Path, archive: NpzFile, name: str) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] | bytes = archive[name]
+    except Exception as error:  # zip, zlib and NumPy raise kinds of their own for a broken member
+        if "Object arrays" in str(error):
+            raise ValueError(
+                f"{path}: {name} is an object array, that is, a pickle, which may run code and "
+                "is never loaded. Save numbers or strings, such as np.stack(images)"
+            ) from None
+        raise ValueError(f"{path}: {name} cannot be read ({error}). Write it again") from None
+    if isinstance(array, bytes):  # what NumPy makes of a member that is no .npy file
+        raise ValueError(f"{path}: {name} is no NumPy array. Write it with np.savez")
+    return array
+
+
+def _levels(path: Path, levels: NDArray[Any] | None) -> int:
+    if levels is None:
+        return 256
+    if levels.shape != () or levels.dtype.kind not in "iu" or levels < 2:
+        raise ValueError(
+            f"{path}: levels = {levels} ({levels.dtype}, shape {levels.shape}) must be one integer "
+            "from 2 up. Save the number of grey levels, such as levels=256"
+        )
+    return int(levels)
+
+
+def _images(path: Path, images: NDArray[Any], levels: int) -> NDArray[Any]:
+    if images.ndim == 3:
+        images = images[:, None]
+    if images.ndim != 4 or 0 in images.shape:
+        raise ValueError(
+            f"{path}: images have shape {images.shape}; it must be (n, channels, height, width) or "
+            "(n, height, width), with no size 0. Reshape them"
+        )
+    _, channels, height, width = images.shape
+    if width <= 4 < channels and width != height:
+        raise ValueError(
+            f"{path}: images have shape {images.shape}, which looks like channels last; it must be "
+            "(n, channels, height, width). Save images.transpose(0, 3, 1, 2)"
+        )
+    if images.dtype == np.uint8:
+        at = _first(images >= levels)
+        if at:
+            raise ValueError(
+                f"{path}: images[{at}] = {_value(images, at)} is not below levels = {levels}. Save "
+                f"levels={int(images.max()) + 1}, or leave levels out for 256"
+            )
+        return images
+    if images.dtype.kind != "f" or images.dtype.itemsize not in (4, 8):
+        raise ValueError(
+            f"{path}: images have dtype {images.dtype}; it must be uint8, or float32 or float64 in "
+            "[-1, 1]. Save 8-bit data with .astype(np.uint8), other data as 2.0 * x / x.max() - 1"
+        )
+    at = _first(~(np.abs(images) <= 1))  # so that a NaN counts
+    if at:
+        raise ValueError(
+            f"{path}: images[{at}] = {_value(images, at)} is outside [-1, 1]. Save 2 * x - 1 of "
+            "data in [0, 1], or grey levels as uint8"
+        )
+    return images.astype(np.float32)
+
+
+def _classes(
+    path: Path, labels: NDArray[Any] | None, names: NDArray[Any] | None, n: int
+) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
+    if names is not None and (labels is None or names.ndim != 1 or names.dtype.kind != "U"):
+        raise ValueError(
+            f"{path}: class_names ({names.dtype}, shape {names.shape}) must be a list of strings "
+            "beside labels. Save both, or neither"
+        )
+    if labels is None:
+        return None, ()
+    if labels.shape != (n,) or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"{path}: labels ({labels.dtype}, shape {labels.shape}) must be integers of shape "
+            f"({n},), one for each image. Save class numbers, and their names as class_names"
+        )
+    # Without names there are at most as many classes as images: 10**12 is a slip, not a class.
+    classes = n if names is None else len(names)
+    at = _first((labels < 0) | (labels >= classes))
+    if at:
+        raise ValueError(
+            f"{path}: labels[{at}] = {_value(labels, at)} is outside 0..{classes - 1}, with "
+            f"{classes} {'images' if names is None else 'class_names'}. Number the classes from 0, "
+            "and name all of them in class_names"
+        )
+    known = map(str, range(int(labels.max()) + 1) if names is None else names)
+    return labels.astype(np.int64), tuple(known)
+
+
+def _first(bad: NDArray[np.bool_]) -> str:
+    """The index of the first True, as it is typed; empty where there is none."""
+    return ", ".join(map(str, np.argwhere(bad)[0])) if bad.any() else ""
+
+
+def _value(array: NDArray[Any], at: str) -> str:
+    return str(array[tuple(map(int, at.split(", ")))])
