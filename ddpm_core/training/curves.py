@@ -1,0 +1,120 @@
+"""The losses of a run as one figure: over steps, and by noise level."""
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float64
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+RAW, TRAIN, HELDOUT, INK, FAINT = "#bfd3f6", "#2563eb", "#c2410c", "#18181b", "#71717a"
+VISITS = ("#f3b58a", "#dd6b20", "#7c2d12")  # first, middle, last: light to dark
+EM = 13  # size of the words
+
+
+def loss_figure(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """PNG of two panels from the rows of metrics.jsonl, both on a log scale.
+
+    Left: the training loss, as logged and smoothed, and the held-out loss, over steps. Right: the
+    held-out loss in each tenth of the noise levels, at the first, the middle and the last visit.
+    What is missing, not finite or not positive is left out.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(14, 5), dpi=100)
+    canvas = FigureCanvasAgg(figure)
+    place = {"left": 0.055, "right": 0.985, "top": 0.9, "bottom": 0.14, "wspace": 0.16}
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2), gridspec_kw=place)
+    _over_steps(left, rows)
+    _by_decile(right, rows)
+    content = io.BytesIO()
+    canvas.print_png(content, metadata={"Software": None})
+    return content.getvalue()
+
+
+def _over_steps(axes: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:
+    _dress(axes, "Loss over steps", "optimiser step")
+    steps, loss = _column(rows, "loss")
+    if len(steps) >= 20:
+        axes.plot(steps, loss, color=RAW, lw=1.2)
+        axes.plot(steps, _smooth(loss), color=TRAIN, lw=2.2, label="training, smoothed")
+    elif len(steps):
+        axes.plot(steps, loss, color=TRAIN, lw=2.2, marker="o", ms=3, label="training")
+    steps, heldout = _column(rows, "validation_loss")
+    if len(steps):
+        axes.plot(steps, heldout, color=HELDOUT, lw=2.2, marker="o", ms=5, label="held-out")
+    _finish(axes)
+
+
+def _by_decile(axes: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:
+    _dress(axes, "Held-out loss by noise level", "t / T, in tenths")
+    visits = [row for row in rows if row.get("validation_loss_by_decile")]
+    shown = [visits[i] for i in sorted({0, len(visits) // 2, len(visits) - 1})] if visits else []
+    for row, color in zip(shown, VISITS[len(VISITS) - len(shown) :], strict=True):
+        deciles = _positive(row["validation_loss_by_decile"])
+        x = (np.arange(len(deciles)) + 0.5) / len(deciles)
+        axes.plot(x, deciles, color=color, lw=2.2, marker="o", ms=5, label=f"step {row['step']:,}")
+    axes.set_xlim(0, 1)
+    axes.set_xticks(np.linspace(0, 1, 6))
+    _finish(axes)
+
+
+def _dress(axes: "Axes", title: str, x_label: str) -> None:
+    axes.set_title(title, loc="left", fontsize=EM + 1, color=INK, pad=12)
+    axes.set_xlabel(x_label, fontsize=EM, color=FAINT)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color("#d4d4d8")
+    axes.tick_params(which="both", labelsize=EM - 1, labelcolor=FAINT, color="#d4d4d8")
+    axes.grid(axis="y", which="both", color="#f0f0f2", lw=1)
+    axes.set_axisbelow(True)
+
+
+def _finish(axes: "Axes") -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+    if not axes.lines:
+        axes.text(0.5, 0.5, "nothing yet", transform=axes.transAxes, ha="center", color=FAINT)
+        axes.set_yticks([])
+        return
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    if high < 5 * low:
+        axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    else:  # without 2 and 5 there would be too few marks to read a value
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 300 * low else (1,)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,g}"))
+    axes.legend(frameon=False, fontsize=EM - 1, labelcolor=INK)
+
+
+def _column(
+    rows: Sequence[Mapping[str, Any]], name: str
+) -> tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]]:
+    found = [row for row in rows if name in row]
+    steps = np.array([row["step"] for row in found], np.float64)
+    return steps, _positive([row[name] for row in found])
+
+
+def _positive(values: Sequence[float | None]) -> Float64[np.ndarray, " n"]:
+    """The values, with NaN for what a log scale cannot show, which leaves a gap in the line."""
+    array = np.array([math.nan if value is None else value for value in values], np.float64)
+    array[~(np.isfinite(array) & (array > 0))] = np.nan
+    return array
+
+
+def _smooth(values: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
+    """Mean over about a fifteenth of the values around each, symmetric at the steep start."""
+    place = np.arange(len(values))
+    half = np.minimum(max(1, len(values) // 30), place)
+    low, high = place - half, np.minimum(place + half + 1, len(values))
+    known = np.isfinite(values)
+    total = np.concatenate([[0], np.where(known, values, 0).cumsum()])
+    count = np.concatenate([[0], known.cumsum()])
+    mean = (total[high] - total[low]) / np.maximum(count[high] - count[low], 1)
+    return np.where(known, mean, np.nan)
