@@ -1,0 +1,34 @@
+"""python -m ddpm_core.train: train a denoising diffusion model, or go on where it stopped."""
+
+import sys
+from contextlib import ExitStack
+
+from ddpm_core.training.config import TrainConfig, parse, usage_error
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, run, and return the exit code: 0 done, 1 failed, 2 usage, 130 and 143 interrupted."""
+    config = parse(TrainConfig, "train", arguments)
+
+    from ddpm_core.training.files import RunLock, RunLocked  # torch only once --help is answered
+    from ddpm_core.training.loop import Run
+    from ddpm_core.training.signals import Stop
+
+    with ExitStack() as stack:
+        stop = stack.enter_context(Stop())
+        try:
+            run = Run.prepare(config)
+            if not config.dry_run:
+                stack.enter_context(RunLock(run.folder))
+            run.resume()
+        except (ValueError, TypeError, OSError, RunLocked) as error:
+            usage_error("train", str(error))
+        print(run.plan(), flush=True)
+        if config.dry_run:
+            print("dry run: all of this is in order, and nothing was written")
+            return 0
+        return run.finish(stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

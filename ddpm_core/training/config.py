@@ -1,0 +1,279 @@
+"""What a training run is: one frozen dataclass; defaults, then a TOML file, then flags."""
+
+import dataclasses
+import difflib
+import re
+import sys
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NoReturn, TypeVar, get_args, get_type_hints
+
+import tyro
+
+Config = TypeVar("Config")
+
+# Fields that may change when a run is resumed, since no number of the run depends on them.
+FREE_ON_RESUME = frozenset(
+    [
+        "config",
+        "out_dir",
+        "resume",
+        "dry_run",
+        "save_every",
+        "keep",
+        "preview_samples",
+        "preview_steps",
+    ]
+)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Train a denoising diffusion model and watch structure emerge from noise.
+
+    Running the same command again resumes where it stopped.
+    """
+
+    config: Path | None = None
+    """A TOML file of these options; flags win over it."""
+    out_dir: Path | None = None
+    """Run directory; runs/<dataset> where none is given."""
+    dataset: str = "digits"
+    """digits, idx:DIR (MNIST format), npz:FILE or folder:DIR."""
+    image_size: int | None = None
+    """Centre-crop and resize images to this many pixels."""
+
+    schedule: Literal["linear", "cosine", "sigmoid"] = "linear"
+    """Noise schedule."""
+    T: int = 1000
+    """Number of noise levels."""
+    zero_terminal_snr: bool = False
+    """Shift the schedule so that x_T holds no signal (predict x0 or v then)."""
+    parameterization: Literal["eps", "x0", "v", "score"] = "eps"
+    """What the network predicts."""
+
+    width: int = 32
+    """Channels of the U-Net's first level."""
+    multipliers: tuple[int, ...] = (1, 2, 4)
+    """Width of each level, as a multiple of the first."""
+    blocks: int = 1
+    """Residual blocks per level."""
+    attention: tuple[int, ...] = (-1,)
+    """Levels with self-attention, 0 the finest, -1 the coarsest."""
+    fourier_octaves: tuple[int, ...] = (3, 4)
+    """Sines of pixel values that the network sees: 3 4 resolve 17 grey levels, 6 7 resolve 256."""
+    dropout: float = 0.1
+    """Dropout inside the residual blocks."""
+
+    max_steps: int = 3000
+    """Optimiser steps."""
+    batch_size: int = 128
+    """Images per optimiser step."""
+    accumulate: int = 1
+    """Split the batch into this many passes; the gradient is that of the whole."""
+    learning_rate: float = 2e-3
+    """Peak rate of AdamW."""
+    warmup_steps: int = 100
+    """Steps over which the rate rises from 0."""
+    rate_decay: Literal["cosine", "constant"] = "cosine"
+    """What the rate does after warm-up."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay of matrices and kernels."""
+    grad_clip: float = 1.0
+    """Largest norm of the gradient."""
+    ema_decay: float = 0.999
+    """Decay of the weights' moving average, with warm-up."""
+    seed: int = 0
+    """Every random number of the run is keyed by it."""
+
+    device: str = "auto"
+    """auto, cpu, cuda, mps, xpu."""
+    dtype: Literal["float32", "bf16"] = "float32"
+    """Precision of the network's arithmetic; weights stay float32."""
+    compile: bool = False
+    """torch.compile the network."""
+    channels_last: bool = True
+    """Keep images as NHWC in memory."""
+
+    sample_every: int = 500
+    """Steps between two visits: sample grid, denoising sheet, held-out loss, report."""
+    denoise_at: tuple[int, ...] = ()
+    """Timesteps of the denoising sheet; ten from T down where none are given."""
+    preview_steps: int = 50
+    """Sampler steps of a visit's chain."""
+    preview_samples: int = 36
+    """Images in a visit's grid."""
+    log_every: int = 50
+    """Steps between two rows of metrics.jsonl."""
+    save_every: int = 500
+    """Steps between two checkpoints."""
+    keep: int = 2
+    """Checkpoints kept."""
+    resume: str = "auto"
+    """auto, never, or the path of a checkpoint."""
+    dry_run: bool = False
+    """Check everything, print the plan, write nothing."""
+
+    def __post_init__(self) -> None:
+        for name, least in LEAST.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"{flag(name)} = {value} is below {least}")
+        for name in ("learning_rate", "grad_clip"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{flag(name)} = {getattr(self, name)} must be above 0")
+        for name in ("dropout", "ema_decay"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{flag(name)} = {getattr(self, name)} is outside [0, 1)")
+        if self.batch_size % self.accumulate:
+            raise ValueError(
+                f"--batch-size = {self.batch_size} does not split into --accumulate = "
+                f"{self.accumulate} equal passes"
+            )
+        for name in ("multipliers", "attention"):
+            levels = len(self.multipliers)
+            if name == "multipliers" and (not levels or min(self.multipliers) < 1):
+                raise ValueError(
+                    f"--multipliers = {self.multipliers} needs one factor >= 1 a level"
+                )
+            if name == "attention" and not all(-levels <= i < levels for i in self.attention):
+                raise ValueError(
+                    f"--attention = {self.attention} names a level outside {-levels}..{levels - 1}"
+                )
+        for t in self.denoise_at:
+            if not 0 <= t <= self.T:
+                raise ValueError(f"--denoise-at has t = {t}, outside 0..{self.T}")
+        if self.zero_terminal_snr and self.parameterization in ("eps", "score"):
+            raise ValueError(
+                f"--zero-terminal-snr leaves nothing of x_0 at t = T, of which "
+                f"{self.parameterization} then says nothing; use --parameterization v (or x0)"
+            )
+
+
+LEAST = {
+    "image_size": 1,
+    "T": 1,
+    "width": 2,
+    "blocks": 1,
+    "max_steps": 1,
+    "batch_size": 1,
+    "accumulate": 1,
+    "warmup_steps": 0,
+    "weight_decay": 0,
+    "seed": 0,
+    "sample_every": 1,
+    "preview_steps": 1,
+    "preview_samples": 1,
+    "log_every": 1,
+    "save_every": 1,
+    "keep": 1,
+}
+
+
+def flag(name: str) -> str:
+    """The flag of a field, as it is typed."""
+    return "--" + name.replace("_", "-")
+
+
+def parse(kind: type[Config], command: str, arguments: Sequence[str] | None = None) -> Config:
+    """The dataclass `kind` from defaults < --config file < flags; bad usage exits 2."""
+    typed = list(sys.argv[1:] if arguments is None else arguments)
+    from_file: list[str] = []
+    path = _config_path(typed)
+    if path is not None:
+        try:
+            from_file = list(_file_arguments(kind, path))
+        except (OSError, ValueError) as error:
+            usage_error(command, str(error))
+    # 1000,750,0 is one argument to the shell and three to a tuple.
+    typed = [
+        each
+        for argument in typed
+        for each in (
+            argument.split(",") if re.fullmatch(r"-?\d+(,-?\d+)+", argument) else [argument]
+        )
+    ]
+    return tyro.cli(kind, prog=f"python -m ddpm_core.{command}", args=[*from_file, *typed])
+
+
+def usage_error(command: str, sentence: str) -> NoReturn:
+    """Say what is wrong with the call and exit 2."""
+    print(f"ddpm_core.{command}: {sentence}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def _config_path(arguments: Sequence[str]) -> Path | None:
+    for i, argument in enumerate(arguments):
+        if argument.startswith("--config="):
+            return Path(argument.removeprefix("--config="))
+        if argument == "--config" and i + 1 < len(arguments):
+            return Path(arguments[i + 1])
+    return None
+
+
+def _file_arguments(kind: type[Any], path: Path) -> Iterator[str]:
+    """The entries of a TOML file as flags, so that one parser checks both."""
+    if not path.is_file():
+        raise FileNotFoundError(f"--config {path}: there is no such file")
+    try:
+        entries = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"--config {path} is not TOML: {error}") from None
+    names = [each.name for each in dataclasses.fields(kind) if each.name != "config"]
+    for key, value in entries.items():
+        name = key.replace("-", "_")
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            hint = f"; did you mean {near[0]}?" if near else f"; the options are {', '.join(names)}"
+            raise ValueError(f"--config {path} has an unknown option {key!r}{hint}")
+        if isinstance(value, bool):
+            yield flag(name) if value else "--no-" + flag(name)[2:]
+        else:
+            yield flag(name)
+            yield from map(str, value) if isinstance(value, list) else [str(value)]
+
+
+def to_json(config: Any) -> dict[str, Any]:
+    """The fields as JSON values."""
+    return {
+        name: str(value)
+        if isinstance(value, Path)
+        else list(value)
+        if isinstance(value, tuple)
+        else value
+        for name, value in dataclasses.asdict(config).items()
+    }
+
+
+def lasting(config: TrainConfig) -> dict[str, Any]:
+    """The options that the numbers of a run depend on, as JSON values."""
+    return {name: value for name, value in to_json(config).items() if name not in FREE_ON_RESUME}
+
+
+def check_same_run(saved: dict[str, Any], config: TrainConfig, where: str) -> None:
+    """Refuse to resume under options that would make other numbers than those of `where`."""
+    wanted = lasting(config)
+    for name in sorted(saved.keys() | wanted.keys()):
+        longer = name == "max_steps" and config.rate_decay == "constant"
+        if not longer and saved.get(name) != wanted.get(name):
+            raise ValueError(
+                f"{where} was made with {flag(name)} {saved.get(name)}, not {wanted.get(name)}; "
+                "give the same options to go on, or another --out-dir to start afresh"
+            )
+
+
+def from_json(kind: type[Config], values: dict[str, Any]) -> Config:
+    """The inverse of `to_json`."""
+    hints = get_type_hints(kind)
+    return kind(
+        **{
+            name: tuple(value)
+            if isinstance(value, list)
+            else Path(value)
+            if value is not None and Path in get_args(hints[name])
+            else value
+            for name, value in values.items()
+        }
+    )

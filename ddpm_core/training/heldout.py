@@ -1,0 +1,62 @@
+"""The error on images that were never trained on, at fixed times with fixed noise."""
+
+import math
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from ddpm_core._types import Parameterization
+from ddpm_core.denoiser import Network
+from ddpm_core.forward_process import q_sample
+from ddpm_core.losses import l_simple, prediction_target
+from ddpm_core.parameterization import convert
+from ddpm_core.randomness import keyed_noise
+from ddpm_core.schedules import Schedule
+
+
+def spread_times(T: int, count: int) -> tuple[int, ...]:
+    """`count` times (at most T) in the middle of as many equal parts of 1..T: the mean over them
+    stands for the mean over t uniform on 1..T."""
+    count = min(count, T)
+    return tuple(math.ceil((2 * k + 1) * T / (2 * count)) for k in range(count))
+
+
+@torch.no_grad()
+def heldout_errors(
+    network: Network,
+    schedule: Schedule,
+    parameterization: Parameterization,
+    images: Float[Tensor, " images channels height width"],
+    times: tuple[int, ...],
+    seed: int,
+    measure: Parameterization | None = None,
+    device: torch.device | str = "cpu",
+) -> Float64[Tensor, "times images"]:
+    """Mean squared error of each image at each time, of the prediction turned into `measure`.
+
+    The noise is keyed by (seed, t, image), so that every visit, run and network sees the same.
+    measure: what is compared with its target; by default what the network predicts.
+    """
+    measure = measure or parameterization
+    rows = []
+    for t in times:
+        noise = keyed_noise(images.shape[1:], seed, "held-out", t, range(len(images)))
+        x_0, noise = images.to(device), noise.to(device)
+        x_t = q_sample(schedule, x_0, t, noise)
+        value = network(x_t, torch.full(x_t.shape[:1], t, device=x_t.device)).to(x_t.dtype)
+        value = convert(schedule, parameterization, measure, value, x_t, t)
+        target = prediction_target(schedule, measure, x_0, noise, t)
+        rows.append(l_simple(value, target).per_sample.double().cpu())
+    return torch.stack(rows)
+
+
+def by_decile(errors: Float64[Tensor, "times images"]) -> list[float]:
+    """The mean error in ten equal parts of the times, from little noise to much."""
+    return [float(part.mean()) for part in errors.tensor_split(10) if len(part)]
+
+
+def mean_and_standard_error(errors: Float64[Tensor, "times images"]) -> tuple[float, float]:
+    """The mean over times and images, and its standard error over the images drawn."""
+    each = errors.mean(0)
+    return float(each.mean()), float(each.std() / math.sqrt(len(each)))

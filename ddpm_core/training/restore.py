@@ -1,0 +1,61 @@
+"""A trained model back from its run, for the commands that use one."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ddpm_core._types import Parameterization
+from ddpm_core.networks.unet import UNet
+from ddpm_core.schedules import Schedule
+from ddpm_core.training.checkpoint import latest_checkpoint, load_checkpoint
+from ddpm_core.training.config import TrainConfig, from_json
+from ddpm_core.training.setup import build_network, build_schedule
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """The averaged weights of a checkpoint, and what they were trained for."""
+
+    run: Path
+    step: int
+    config: TrainConfig
+    network: UNet
+    schedule: Schedule
+    image_shape: tuple[int, int, int]
+    levels: int
+    class_names: tuple[str, ...]
+
+    @property
+    def parameterization(self) -> Parameterization:
+        """What the network predicts."""
+        return self.config.parameterization
+
+
+def load_trained(path: Path, device: torch.device) -> Trained:
+    """The model of a run's newest checkpoint, or of the checkpoint named.
+
+    Raises FileNotFoundError where there is none, ValueError where it is damaged.
+    """
+    is_run = not (path / "MANIFEST.json").exists()
+    saved = latest_checkpoint(path / "checkpoints") if is_run else path
+    if saved is None:
+        raise FileNotFoundError(
+            f"{path} holds no checkpoint; name the --out-dir of a training run, or "
+            "one of its folders checkpoints/step-..."
+        )
+    checkpoint = load_checkpoint(saved)
+    config = from_json(TrainConfig, checkpoint.state["config"])
+    shape = checkpoint.state["image_shape"]
+    network = build_network(config, shape[0])
+    network.load_state_dict(checkpoint.tensors["ema"])
+    return Trained(
+        run=path if is_run else path.parent.parent,
+        step=checkpoint.step,
+        config=config,
+        network=network.to(device).eval(),
+        schedule=build_schedule(config),
+        image_shape=(shape[0], shape[1], shape[2]),
+        levels=checkpoint.state["levels"],
+        class_names=tuple(checkpoint.state["class_names"]),
+    )

@@ -1,0 +1,43 @@
+"""SIGINT and SIGTERM as a request that the loop reads, so that nothing is lost."""
+
+import signal
+from types import FrameType, TracebackType
+from typing import Any
+
+
+class Stop:
+    """While entered, the first SIGINT or SIGTERM sets `requested`; the second acts as usual."""
+
+    def __init__(self) -> None:
+        self.requested: signal.Signals | None = None
+        self._before: dict[signal.Signals, Any] = {}
+
+    @property
+    def exit_code(self) -> int:
+        """What a shell expects of a program that a signal ended: 130 or 143; 0 without one."""
+        return 0 if self.requested is None else 128 + self.requested
+
+    def __enter__(self) -> "Stop":
+        for each in (signal.SIGINT, signal.SIGTERM):
+            self._before[each] = signal.signal(each, self._request)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._restore()
+
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        self.requested = signal.Signals(number)
+        print(
+            f"\n{self.requested.name}: saving after this step; once more to stop at once",
+            flush=True,
+        )
+        self._restore()
+
+    def _restore(self) -> None:
+        for each, handler in self._before.items():
+            signal.signal(each, handler)

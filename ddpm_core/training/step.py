@@ -1,0 +1,102 @@
+"""One optimiser step: draw, diffuse, predict, compare, update."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from ddpm_core.forward_process import q_sample
+from ddpm_core.losses import l_simple, prediction_target
+from ddpm_core.randomness import keyed_generator, keyed_seed
+from ddpm_core.schedules import Schedule
+from ddpm_core.training.config import TrainConfig
+from ddpm_core.training.data import Dataset, batch_indices
+from ddpm_core.training.ema import Ema
+from ddpm_core.training.setup import seeded
+
+
+class NonFiniteError(RuntimeError):
+    """NaN or Inf where training cannot go on."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trainee:
+    """All that a step changes."""
+
+    network: nn.Module
+    forward: Callable[..., Tensor]  # the network, compiled where asked for
+    ema: Ema
+    optimizer: torch.optim.Optimizer
+
+
+def learning_rate(config: TrainConfig, step: int) -> float:
+    """The rate of step 0, 1, ...: a linear rise over warmup_steps, then cosine to 0 or constant."""
+    rise = min(1.0, (step + 1) / max(1, config.warmup_steps))
+    fall = (1 + math.cos(math.pi * step / config.max_steps)) / 2
+    return config.learning_rate * rise * (fall if config.rate_decay == "cosine" else 1.0)
+
+
+def draw_times(T: int, batch: int, generator: torch.Generator) -> Int[Tensor, " batch"]:
+    """t uniform on 1..T, independently for each sample. Ho et al. (2020), Algorithm 1."""
+    return torch.randint(1, T + 1, (batch,), generator=generator)
+
+
+def train_step(
+    config: TrainConfig,
+    schedule: Schedule,
+    dataset: Dataset,
+    trainee: Trainee,
+    step: int,
+    device: torch.device,
+) -> tuple[float, float]:
+    """Optimiser step `step` = 0, 1, ... on its own batch; returns (loss, gradient norm).
+
+    Every number is keyed by (seed, step). Raises NonFiniteError before anything is updated.
+    """
+    indices = batch_indices(dataset.train, config.seed, step, config.batch_size)
+    x_0 = dataset.take(indices)
+    generator = keyed_generator(config.seed, "training", step)
+    t = draw_times(schedule.T, len(x_0), generator)
+    noise = torch.randn(x_0.shape, generator=generator)
+    target = prediction_target(schedule, config.parameterization, x_0, noise, t)
+    x_t = q_sample(schedule, x_0, t, noise)
+
+    trainee.network.train()
+    trainee.optimizer.zero_grad()
+    losses = []
+    layout = torch.channels_last if config.channels_last else torch.contiguous_format
+    with seeded(keyed_seed(config.seed, "dropout", step), device):
+        for part in torch.arange(len(x_0)).chunk(config.accumulate):
+            noisy = x_t[part].to(device, memory_format=layout)
+            with torch.autocast(device.type, torch.bfloat16, enabled=config.dtype == "bf16"):
+                prediction = trainee.forward(noisy, t[part].to(device))
+            loss = l_simple(prediction.float(), target[part].to(device))
+            (loss.mean / config.accumulate).backward()
+            losses.append(loss.per_sample.detach())
+    per_sample = torch.cat(losses).double().cpu()
+    norm = nn.utils.clip_grad_norm_(trainee.network.parameters(), config.grad_clip).item()
+    _check_finite(per_sample, norm, step, t, indices)
+
+    for group in trainee.optimizer.param_groups:
+        group["lr"] = learning_rate(config, step)
+    trainee.optimizer.step()
+    trainee.ema.update(trainee.network, step)
+    return per_sample.mean().item(), norm
+
+
+def _check_finite(loss: Tensor, norm: float, step: int, t: Tensor, indices: Tensor) -> None:
+    broken = ~loss.isfinite()
+    if broken.any():
+        where = broken.nonzero()[:8, 0]
+        raise NonFiniteError(
+            f"the loss of step {step + 1} is not finite at t = {t[where].tolist()}, training "
+            f"images {indices[where].tolist()}"
+        )
+    if not math.isfinite(norm):
+        raise NonFiniteError(
+            f"the gradient of step {step + 1} is not finite (norm {norm}), though its loss is; "
+            f"t = {t[:8].tolist()} ..., training images {indices[:8].tolist()} ..."
+        )

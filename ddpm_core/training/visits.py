@@ -1,0 +1,71 @@
+"""A visit to the fixed timesteps: how far structure has emerged from the same noise."""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ddpm_core._types import Denoiser
+from ddpm_core.forward_process import q_sample
+from ddpm_core.randomness import keyed_noise
+from ddpm_core.samplers.ancestral import Ancestral
+from ddpm_core.samplers.base import sample
+from ddpm_core.samplers.ladders import strided
+from ddpm_core.schedules import Schedule
+from ddpm_core.training.pictures import DenoisingRecord
+
+SHOWN = 3  # chains, and held-out images, on a sheet
+MEASURED = 64  # held-out images behind the one-shot error
+
+
+def fixed_times(T: int, wanted: tuple[int, ...] = ()) -> tuple[int, ...]:
+    """The columns of the sheet from T down to 0: those wanted, or ten equal parts and T / 20."""
+    columns = set(wanted) or {round(T * k / 20) for k in (1, *range(2, 21, 2))}
+    return tuple(sorted(columns | {T, 0}, reverse=True))
+
+
+@torch.no_grad()
+def visit(
+    denoiser: Denoiser,
+    schedule: Schedule,
+    heldout: Float[Tensor, " images channels height width"],
+    times: tuple[int, ...],
+    *,
+    step: int,
+    samples: int,
+    steps: int,
+    seed: int,
+    device: torch.device | str = "cpu",
+) -> tuple[DenoisingRecord, Float[Tensor, " samples channels height width"]]:
+    """One chain of `samples` images from the noise that `seed` keys, and one-shot guesses.
+
+    The chain takes a strided ladder through the fixed times. Returns the record and the samples.
+    """
+    ladder = sorted({*strided(schedule.T, min(steps, schedule.T)), *times}, reverse=True)
+    sampler = Ancestral(schedule, tuple(ladder))
+    shape = heldout.shape[1:]
+    chain = sample(sampler, denoiser, shape, indices=range(samples), seed=seed, device=device)
+    free = [(x_t.cpu(), x0_hat.cpu()) for t, x_t, x0_hat in chain if t in times]
+
+    x_0 = heldout[:MEASURED].to(device)
+    seen = []
+    for t in times:
+        noise = keyed_noise(shape, seed, "sheet", t, range(len(x_0))).to(device)
+        x_t = q_sample(schedule, x_0, t, noise)
+        seen.append((x_t, denoiser(x_t, t).x0_hat if t else x_0))
+    mse = [(x0_hat.double() - x_0.double()).square().mean().item() for _, x0_hat in seen]
+
+    def stack(pairs: list[tuple[Tensor, Tensor]], which: int) -> np.ndarray:
+        return np.stack([pair[which][:SHOWN].float().cpu().numpy() for pair in pairs])
+
+    record = DenoisingRecord(
+        step=step,
+        times=times,
+        free_x_t=stack(free, 0),
+        free_x0_hat=stack(free, 1),
+        heldout_x_0=x_0[:SHOWN].cpu().numpy(),
+        heldout_x_t=stack(seen, 0),
+        heldout_x0_hat=stack(seen, 1),
+        one_shot_mse=np.array(mse),
+    )
+    return record, free[-1][0]

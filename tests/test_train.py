@@ -1,0 +1,240 @@
+"""The train command: what it leaves behind, how it stops, and how it goes on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from ddpm_core.train import main
+from ddpm_core.training import loop, step
+from ddpm_core.training.checkpoint import latest_checkpoint
+from ddpm_core.training.files import RunLock
+
+TINY = [
+    *("--width", "8", "--multipliers", "1", "2", "--batch-size", "8", "--warmup-steps", "2"),
+    *("--preview-steps", "4", "--preview-samples", "4", "--T", "20", "--schedule", "cosine"),
+    *("--log-every", "2", "--sample-every", "8", "--save-every", "3", "--device", "cpu"),
+]
+
+
+def train(folder: Path, *more: str, steps: int = 8) -> int:
+    return main([*TINY, "--out-dir", str(folder), "--max-steps", str(steps), *more])
+
+
+def fingerprint(folder: Path) -> dict[str, bytes]:
+    """Every byte that a resumed run must repeat."""
+    newest = latest_checkpoint(folder / "checkpoints")
+    assert newest is not None
+    files = [*sorted(newest.glob("*.safetensors")), newest / "state.json", folder / "metrics.jsonl"]
+    return {each.name: each.read_bytes() for each in files}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "finished"
+    assert train(folder) == 0
+    return folder
+
+
+def after_step(monkeypatch: pytest.MonkeyPatch, number: int, act: object) -> None:
+    """Call `act` once step `number` (from 0) has been taken."""
+    real = step.train_step
+
+    def then_act(*arguments):
+        out = real(*arguments)
+        if arguments[4] == number:
+            act()
+        return out
+
+    monkeypatch.setattr(loop, "train_step", then_act)
+
+
+class Crash(BaseException):
+    """Nothing catches it, as nothing catches a kill -9."""
+
+
+def crash() -> None:
+    raise Crash
+
+
+def test_a_run_leaves_what_the_documentation_lists(finished):
+    names = {str(each.relative_to(finished)) for each in finished.rglob("*") if each.is_file()}
+    wanted = "config.json env.json status.json metrics.jsonl timing.jsonl loss.png report.html"
+    wanted += " denoising.gif samples/step-000008.png denoising/step-000008.png"
+    wanted += " denoising/step-000008.npz checkpoints/LATEST.json"
+    wanted += " checkpoints/step-000008/ema.safetensors"
+    assert set(wanted.split()) <= names
+    status = json.loads((finished / "status.json").read_text())
+    assert (status["state"], status["step"]) == ("done", 8)
+    assert "500 test images" in status["message"]
+
+
+@pytest.mark.parametrize("number", [1, 6])
+def test_a_crashed_run_goes_on_to_the_same_bits(finished, tmp_path, monkeypatch, number):
+    with monkeypatch.context() as patch:
+        after_step(patch, number, crash)
+        with pytest.raises(Crash):
+            train(tmp_path / "run")
+    assert train(tmp_path / "run") == 0
+    assert fingerprint(tmp_path / "run") == fingerprint(finished)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_the_same_command_goes_on(finished, tmp_path, monkeypatch, number, code):
+    with monkeypatch.context() as patch:
+        after_step(patch, 4, lambda: os.kill(os.getpid(), number))
+        assert train(tmp_path / "run") == code
+    assert latest_checkpoint(tmp_path / "run" / "checkpoints").name == "step-000005"
+    assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == "interrupted"
+    assert train(tmp_path / "run") == 0
+    assert fingerprint(tmp_path / "run") == fingerprint(finished)
+
+
+def test_a_finished_run_says_so_and_changes_nothing(finished, capsys):
+    before = fingerprint(finished)
+    assert train(finished) == 0
+    assert "finished" in capsys.readouterr().out
+    assert fingerprint(finished) == before
+
+
+def test_another_seed_gives_another_run(finished, tmp_path):
+    assert train(tmp_path / "run", "--seed", "1") == 0
+    ours, theirs = fingerprint(tmp_path / "run"), fingerprint(finished)
+    assert ours["model.safetensors"] != theirs["model.safetensors"]
+
+
+def test_training_leaves_the_global_generator_alone(tmp_path):
+    before = torch.get_rng_state()
+    train(tmp_path / "run", steps=2)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_accumulation_changes_neither_loss_nor_gradient(tmp_path):
+    """A division that is forgotten would show as a factor 2, rounding as some 1e-6."""
+    rows = []
+    for parts in ("1", "2"):
+        folder = tmp_path / parts
+        train(folder, "--accumulate", parts, "--dropout", "0", "--log-every", "1", steps=1)
+        lines = (folder / "metrics.jsonl").read_text().splitlines()
+        rows.append(next(row for row in map(json.loads, lines) if "grad_norm" in row))
+    assert rows[0]["loss"] == pytest.approx(rows[1]["loss"], rel=1e-3)
+    assert rows[0]["grad_norm"] == pytest.approx(rows[1]["grad_norm"], rel=1e-3)
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_update(tmp_path, monkeypatch, capsys):
+    real = step.l_simple
+
+    def broken(prediction, target):
+        if real_calls.append(0) or len(real_calls) == 5:
+            prediction = (
+                prediction * torch.tensor([1.0, float("nan"), *[1.0] * 6])[:, None, None, None]
+            )
+        return real(prediction, target)
+
+    real_calls: list[int] = []
+    monkeypatch.setattr(step, "l_simple", broken)
+    assert train(tmp_path / "run") == 1
+    error = capsys.readouterr().err
+    assert "loss of step 5" in error
+    assert "t = [" in error
+    assert "training images [" in error
+    assert "step-000003" in error
+    status = json.loads((tmp_path / "run" / "status.json").read_text())
+    assert (status["state"], status["step"]) == ("failed", 4)
+    monkeypatch.undo()
+    assert train(tmp_path / "run") == 0, "the last good checkpoint goes on"
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (["--seed", "3"], "--seed 0, not 3"),
+        (["--width", "16"], "--width 8, not 16"),
+        (["--resume", "never"], "already holds step-000008"),
+        (["--resume", "nowhere/step-000001"], "nowhere/step-000001"),
+        (["--dataset", "digitz"], "digits"),
+        (["--dataset", "idx:nowhere"], "nowhere"),
+        (["--device", "cuda"], "--device cuda"),
+        (["--batch-size", "0"], "--batch-size = 0"),
+        (["--batch-sise", "4"], "--batch-size"),
+        (["--accumulate", "3"], "--accumulate"),
+        (["--denoise-at", "21"], "t = 21"),
+        (["--zero-terminal-snr"], "--parameterization v"),
+        (["--dtype", "float16"], "bf16"),
+        (["--config", "nowhere.toml"], "nowhere.toml"),
+    ],
+)
+def test_bad_usage_exits_2_with_a_sentence(finished, capsys, more, sentence):
+    before = fingerprint(finished)
+    with pytest.raises(SystemExit) as stopped:
+        train(finished, *more)
+    assert stopped.value.code == 2
+    assert sentence in capsys.readouterr().err
+    assert fingerprint(finished) == before
+
+
+def test_other_data_under_the_same_name_are_refused(finished, monkeypatch, capsys):
+    monkeypatch.setattr(loop.Dataset, "digest", lambda self: "0" * 64)
+    with pytest.raises(SystemExit):
+        train(finished)
+    assert "other data" in capsys.readouterr().err
+
+
+def test_two_runs_cannot_share_a_folder(finished, capsys):
+    with RunLock(finished), pytest.raises(SystemExit) as stopped:
+        train(finished)
+    assert stopped.value.code == 2
+    assert "in use" in capsys.readouterr().err
+
+
+def test_a_flipped_byte_is_found_and_the_older_checkpoint_still_serves(tmp_path, capsys, finished):
+    train(tmp_path / "run")
+    victim = tmp_path / "run" / "checkpoints" / "step-000008" / "ema.safetensors"
+    data = bytearray(victim.read_bytes())
+    data[-1] ^= 1
+    victim.write_bytes(data)
+    with pytest.raises(SystemExit):
+        train(tmp_path / "run")
+    error = capsys.readouterr().err
+    assert "ema.safetensors" in error
+    older = tmp_path / "run" / "checkpoints" / "step-000006"
+    assert f"--resume {older}" in error
+    assert train(tmp_path / "run", "--resume", str(older)) == 0
+    assert fingerprint(tmp_path / "run") == fingerprint(finished)
+
+
+def test_a_dry_run_writes_nothing(tmp_path, capsys):
+    assert train(tmp_path / "run", "--dry-run") == 0
+    assert not (tmp_path / "run").exists()
+    assert "1,200 training" in capsys.readouterr().out
+
+
+def test_options_come_from_defaults_then_the_file_then_flags(tmp_path, capsys):
+    (tmp_path / "run.toml").write_text(
+        "seed = 5\nmultipliers = [1]\ndry-run = true\ndropout = 0.0\n"
+    )
+    arguments = ["--config", str(tmp_path / "run.toml"), "--batch_size", "4", "--seed", "6"]
+    assert main([*arguments, "--out-dir", str(tmp_path / "run"), "--denoise-at", "1000,500,0"]) == 0
+    assert "of 4 images" in capsys.readouterr().out
+    (tmp_path / "run.toml").write_text("sead = 5\n")
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert "did you mean seed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["train", "sample"])
+def test_help_answers_without_torch(command):
+    code = (
+        "import runpy, sys; sys.argv = ['x', '--help']\n"
+        f"try: runpy.run_module('ddpm_core.{command}', run_name='__main__')\n"
+        "except SystemExit as done: assert done.code == 0\n"
+        "assert not {'torch', 'numpy', 'matplotlib', 'sklearn'} & sys.modules.keys()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--out-dir" in done.stdout
