@@ -1,0 +1,126 @@
+"""python -m ddpm_core.sample RUN: draw images from the averaged weights of a run."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from ddpm_core.training.config import flag, parse, usage_error
+
+GIF_FRAMES = 60
+GRID_IMAGES = 256
+
+
+@dataclass(frozen=True)
+class SampleConfig:
+    """Draw samples from a trained run and say what was written."""
+
+    run: tyro.conf.Positional[Path]
+    """The run directory, or one of its checkpoints."""
+    config: Path | None = None
+    """A TOML file of these options; flags win over it."""
+    out_dir: Path | None = None
+    """Where to write; RUN/generated where none is given."""
+    n: int = 64
+    """Number of samples."""
+    first: int = 0
+    """Index of the first sample: sample i of a seed is the same whatever batch draws it."""
+    steps: int | None = None
+    """Sampler steps; every level where none are given."""
+    batch_size: int = 64
+    """Samples drawn at a time."""
+    seed: int = 0
+    """Keys every random number."""
+    variance: Literal["fixed_small", "fixed_large"] = "fixed_small"
+    """Variance of the reverse step."""
+    clip: bool = True
+    """Clip x0_hat to [-1, 1] at every step."""
+    gif: bool = False
+    """Also write the chain as an animation."""
+    device: str = "auto"
+    """auto, cpu, cuda, mps, xpu."""
+
+    def __post_init__(self) -> None:
+        for name, least in {"n": 1, "first": 0, "batch_size": 1, "seed": 0}.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"{flag(name)} = {getattr(self, name)} is below {least}")
+        if self.steps is not None and self.steps < 1:
+            raise ValueError(f"--steps = {self.steps} is below 1")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, sample, write; returns the exit code: 0 done, 2 usage."""
+    config = parse(SampleConfig, "sample", arguments)
+    try:
+        written = draw(config)
+    except (ValueError, OSError) as error:
+        usage_error("sample", str(error))
+    print("wrote", *written, sep="\n  ")
+    return 0
+
+
+def draw(config: SampleConfig) -> list[Path]:
+    """Write the samples as .npy in [0, 1], a grid as .png, the chain as .gif; returns the paths.
+
+    Raises ValueError or FileNotFoundError where RUN holds no sound checkpoint.
+    """
+    import io
+
+    import numpy as np  # torch and its kind only once --help is answered
+    import torch
+    from tqdm import tqdm
+
+    from ddpm_core.denoiser import ClipX0, NetworkDenoiser
+    from ddpm_core.samplers.ancestral import Ancestral
+    from ddpm_core.samplers.base import sample
+    from ddpm_core.samplers.ladders import strided
+    from ddpm_core.training.files import write_bytes
+    from ddpm_core.training.pictures import chain_gif, sample_grid
+    from ddpm_core.training.restore import load_trained
+    from ddpm_core.training.setup import choose_device
+
+    device = choose_device(config.device)
+    trained = load_trained(config.run, device)
+    schedule = trained.schedule
+    denoiser = NetworkDenoiser(schedule, trained.network, trained.parameterization)
+    times = strided(schedule.T, config.steps or schedule.T)
+    sampler = Ancestral(schedule, times, config.variance)
+    shown = set(times[:: max(1, len(times) // GIF_FRAMES)]) | {0}
+
+    images, chain = [], []
+    indices = range(config.first, config.first + config.n)
+    with tqdm(total=config.n * len(times), unit="level", disable=not sys.stderr.isatty()) as bar:
+        for start in range(0, config.n, config.batch_size):
+            batch = indices[start : start + config.batch_size]
+            steps = sample(
+                sampler,
+                ClipX0(denoiser) if config.clip else denoiser,
+                trained.image_shape,
+                indices=batch,
+                seed=config.seed,
+                device=device,
+            )
+            for t, x_t, x0_hat in steps:
+                bar.update(len(batch))
+                if config.gif and start == 0 and t in shown:
+                    chain.append((t, x_t.cpu().numpy(), x0_hat.cpu().numpy()))
+            images.append(x_t.cpu())
+    drawn = torch.cat(images)
+
+    folder = config.out_dir or trained.run / "generated"
+    stem = f"step-{trained.step:06d}-seed-{config.seed}"
+    array = io.BytesIO()
+    np.save(array, ((drawn.clamp(-1, 1) + 1) / 2).numpy(), allow_pickle=False)
+    files = {".npy": array.getvalue(), ".png": sample_grid(drawn[:GRID_IMAGES])}
+    if config.gif:
+        files[".gif"] = chain_gif(chain)
+    folder.mkdir(parents=True, exist_ok=True)
+    for suffix, content in files.items():
+        write_bytes(folder / f"{stem}{suffix}", content)
+    return [folder / f"{stem}{suffix}" for suffix in files]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

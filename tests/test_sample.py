@@ -1,0 +1,70 @@
+"""The sample command."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ddpm_core.sample import main
+from ddpm_core.train import main as train
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    options = "--max-steps 2 --width 8 --multipliers 1 2 --batch-size 8 --T 20 --schedule cosine"
+    assert train([*options.split(), "--preview-steps", "2", "--out-dir", str(folder)]) == 0
+    return folder
+
+
+def draw(run: Path, out: Path, *more: str) -> np.ndarray:
+    assert main([str(run), "--out-dir", str(out), *more]) == 0
+    (array,) = out.glob("*.npy")
+    return np.load(array)
+
+
+def test_it_lists_what_it_wrote(run, capsys):
+    assert main([str(run), "--n", "4", "--steps", "5", "--gif"]) == 0
+    written = [Path(line.strip()) for line in capsys.readouterr().out.splitlines()[1:]]
+    assert [each.name for each in written] == [
+        f"step-000002-seed-0.{s}" for s in ("npy", "png", "gif")
+    ]
+    assert all(each.stat().st_size > 0 for each in written)
+
+
+def test_a_sample_is_the_same_in_any_batch(run, tmp_path):
+    """Up to float rounding, which another batch size may order otherwise: 20 steps of some 1e-6."""
+    whole = draw(run, tmp_path / "a", "--n", "6")
+    parts = draw(run, tmp_path / "b", "--n", "6", "--batch-size", "4")
+    late = draw(run, tmp_path / "c", "--n", "2", "--first", "4")
+    assert whole.shape == (6, 1, 8, 8)
+    assert whole.min() >= 0
+    assert whole.max() <= 1
+    assert np.abs(whole - parts).max() < 1e-3
+    assert np.abs(whole[4:] - late).max() < 1e-3
+    assert min(np.abs(whole[i] - whole[j]).max() for i in range(6) for j in range(i)) > 0.1
+
+
+def test_seed_and_variance_matter(run, tmp_path):
+    base = draw(run, tmp_path / "a", "--n", "2")
+    assert np.abs(base - draw(run, tmp_path / "b", "--n", "2", "--seed", "1")).max() > 0.1
+    large = draw(run, tmp_path / "c", "--n", "2", "--variance", "fixed_large")
+    assert np.abs(base - large).max() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nowhere"], "nowhere holds no checkpoint"),
+        (["RUN", "--steps", "21"], "steps = 21"),
+        (["RUN", "--steps", "0"], "--steps = 0"),
+        (["RUN", "--n", "0"], "--n = 0"),
+        (["RUN", "--variance", "medium"], "fixed_large"),
+        (["RUN", "--device", "cuda"], "--device cuda"),
+    ],
+)
+def test_bad_usage_exits_2_with_a_sentence(run, capsys, arguments, sentence):
+    with pytest.raises(SystemExit) as stopped:
+        main([str(run) if each == "RUN" else each for each in arguments])
+    assert stopped.value.code == 2
+    assert sentence in capsys.readouterr().err
