@@ -1,0 +1,1 @@
+"""The claims of the derivations, as attacks that run on any implementation of DDPM."""

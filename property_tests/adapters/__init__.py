@@ -1,0 +1,1 @@
+"""Implementations under test: no arithmetic in here, only the conversion of arrays."""

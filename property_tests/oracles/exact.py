@@ -1,0 +1,124 @@
+"""Exact answers in 60 digits, from the definitions alone: one-step kernels, composed; Bayes' rule.
+
+x_i = sqrt(1 - beta_i) x_{i-1} + sqrt(beta_i) z_i is all that is assumed. No closed form of
+alpha_bar, of the posterior or of a conversion stands here.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from mpmath import MPContext
+
+from ..protocol import Betas
+
+mp = MPContext()  # a context of its own: nobody else's precision is touched
+mp.dps = 60
+mpf = mp.mpf
+
+
+class Kernel(NamedTuple):
+    """x_t = scale x_s + sqrt(var) z."""
+
+    scale: mpf
+    var: mpf
+
+
+class Value(NamedTuple):
+    """An exact number and its size: the sum of the absolute terms that it is made of."""
+
+    exact: mpf
+    size: mpf
+
+
+class Posterior(NamedTuple):
+    """The mean and variance of q(x_s | x_t, x_0)."""
+
+    mean: Value
+    var: mpf
+
+
+@lru_cache(maxsize=4096)
+def kernel(betas: Betas, s: int, t: int) -> Kernel:
+    """q(x_t | x_s), by composing the kernels of the steps s+1..t one after another."""
+    scale, var = mpf(1), mpf(0)
+    for beta in betas[s:t]:
+        shrink = 1 - mpf(beta)
+        scale, var = scale * mp.sqrt(shrink), var * shrink + mpf(beta)
+    return Kernel(scale, var)
+
+
+def diffuse(betas: Betas, t: int, x_0: float, noise: float) -> Value:
+    """x_t = mean + standard deviation times noise, of the composed kernel."""
+    to_t = kernel(betas, 0, t)
+    return _sum_of(to_t.scale * mpf(x_0), mp.sqrt(to_t.var) * mpf(noise))
+
+
+def posterior(betas: Betas, x_0: float, x_t: float, s: int, t: int) -> Posterior:
+    """Bayes' rule: the precisions of q(x_s | x_0) and of x_t as a measurement of x_s add up."""
+    prior, measurement = kernel(betas, 0, s), kernel(betas, s, t)
+    if s == 0:
+        return Posterior(_sum_of(mpf(x_0), mpf(0)), mpf(0))  # q(x_0 | x_0) is a point
+    precision = 1 / prior.var + measurement.scale**2 / measurement.var
+    from_x0 = prior.scale * mpf(x_0) / prior.var / precision
+    from_xt = measurement.scale * mpf(x_t) / measurement.var / precision
+    return Posterior(_sum_of(from_x0, from_xt), 1 / precision)
+
+
+def convert(betas: Betas, source: str, target: str, value: float, x_t: float, t: int) -> Value:
+    """Solve x_t = a x_0 + sigma eps together with the definition of `source` for x_0 and eps."""
+    coef_xt, coef_value = _coefficients(betas, source, target, t)
+    return _sum_of(coef_xt * mpf(x_t), coef_value * mpf(value))
+
+
+@lru_cache(maxsize=4096)
+def kappa(betas: Betas, s: int, t: int) -> mpf:
+    """1 + |log alpha_bar_t| / beta_ts, the conditioning of the pair s < t; 0 at s = t.
+
+    At s = t nothing is computed, so nothing may be rounded.
+    """
+    if s == t:
+        return mpf(0)
+    return 1 - 2 * mp.log(kernel(betas, 0, t).scale) / kernel(betas, s, t).var
+
+
+@lru_cache(maxsize=4096)
+def _coefficients(betas: Betas, source: str, target: str, t: int) -> tuple[mpf, mpf]:
+    """Every definition is linear in (x_t, value), so two unit vectors tell all."""
+    to_t = kernel(betas, 0, t)
+    return (
+        _converted(to_t, source, target, mpf(0), mpf(1)),
+        _converted(to_t, source, target, mpf(1), mpf(0)),
+    )
+
+
+def _converted(to_t: Kernel, source: str, target: str, value: mpf, x_t: mpf) -> mpf:
+    a, var = to_t
+    sigma = mp.sqrt(var)
+    match source:
+        case "x0":
+            x_0, eps = value, (x_t - a * value) / sigma
+        case "eps":
+            x_0, eps = (x_t - sigma * value) / a, value
+        case "v":  # v = a eps - sigma x_0, by Cramer's rule
+            determinant = a**2 + sigma**2
+            x_0 = (a * x_t - sigma * value) / determinant
+            eps = (a * value + sigma * x_t) / determinant
+        case (
+            "score"
+        ):  # the slope of log q(x_t | x_0) in x_t: -(x_t - a x_0) / var = -sigma eps / var
+            eps = -value * var / sigma
+            x_0 = (x_t - sigma * eps) / a
+    match target:
+        case "x0":
+            return x_0
+        case "eps":
+            return eps
+        case "v":
+            return a * eps - sigma * x_0
+        case "score":
+            return -sigma * eps / var
+    raise ValueError(f"no conversion from {source} to {target}")
+
+
+def _sum_of(first: mpf, second: mpf) -> Value:
+    return Value(first + second, abs(first) + abs(second))

@@ -1,0 +1,46 @@
+"""What Hypothesis explores: schedules, times, shapes and inputs. Inputs are exact in float32."""
+
+from typing import NamedTuple
+
+import numpy as np
+from hypothesis import strategies as st
+
+from .protocol import Array, Betas, Times
+
+STEEP: Betas = (0.1, 0.5, 0.3, 0.8)  # short and uneven: an index that is off by one shows at once
+GENTLE: Betas = tuple(np.linspace(1e-4, 0.02, 30).tolist())  # the first 3 % of Ho et al.'s noise
+
+# 2^-13 is Ho et al.'s smallest beta; beyond 7/8 a step keeps next to nothing.
+betas = st.floats(2.0**-13, 0.875, width=32)
+schedules = st.sampled_from([STEEP, GENTLE]) | st.lists(betas, min_size=1, max_size=8).map(tuple)
+numbers = st.floats(-4.0, 4.0, width=32)  # images and standard normal noise
+
+# Batch == width on purpose: there a coefficient along the wrong axis raises no error.
+shapes = st.sampled_from([(1,), (4,), (3, 3), (2, 2, 2, 2), (2, 1, 3)])
+
+
+class Case(NamedTuple):
+    """A schedule, a pair of levels s < t for each sample, and two events."""
+
+    betas: Betas
+    s: Times
+    t: Times
+    first: Array
+    second: Array
+
+
+@st.composite
+def cases(draw: st.DrawFn, lowest_t: int = 1) -> Case:
+    """Cases with lowest_t <= t <= T; s is below t wherever t > 0."""
+    schedule = draw(schedules)
+    shape = draw(shapes)
+    t = [draw(st.integers(lowest_t, len(schedule))) for _ in range(shape[0])]
+    s = [draw(st.integers(0, max(0, each - 1))) for each in t]
+    first, second = (_event(draw, shape) for _ in range(2))
+    return Case(schedule, np.array(s, np.int64), np.array(t, np.int64), first, second)
+
+
+def _event(draw: st.DrawFn, shape: tuple[int, ...]) -> Array:
+    size = int(np.prod(shape))
+    values = draw(st.lists(numbers, min_size=size, max_size=size))
+    return np.array(values, np.float64).reshape(shape)

@@ -1,0 +1,77 @@
+"""The closed form of the forward process against its one-step kernels, composed one by one."""
+
+from hypothesis import example, given
+
+from .oracles import exact
+from .protocol import Implementation
+from .strategies import GENTLE, STEEP, Case, cases, schedules
+from .tolerances import allowance, check, elements
+
+
+@given(betas=schedules)
+@example(betas=STEEP)
+@example(betas=GENTLE)
+def test_alpha_bar_is_the_signal_that_the_steps_keep(impl: Implementation, betas):
+    """Eq. schedules.alpha-bar: alpha_bar_t is the squared scale of t composed kernels."""
+    table = impl.alpha_bar(betas)
+    assert table.shape == (len(betas) + 1,)
+    for t in range(len(betas) + 1):
+        want = exact.kernel(betas, 0, t).scale ** 2
+        allowed = allowance(impl.unit_roundoff, exact.kappa(betas, 0, t)) * want
+        check("alpha_bar", (t,), table, want, allowed)
+
+
+@given(case=cases(lowest_t=0))
+def test_marginal_is_the_composition_of_its_steps(impl: Implementation, case: Case):
+    """Eq. forward-process.marginal and forward-process.sample, t in 0..T; exact at t = 0."""
+    betas, _, t, x_0, noise = case
+    mean, var = impl.q_marginal(betas, x_0, t)
+    x_t = impl.q_sample(betas, x_0, t, noise)
+    assert mean.shape == var.shape == x_t.shape == x_0.shape
+    for where in elements(x_0):
+        level = int(t[where[0]])
+        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, level))
+        want = exact.kernel(betas, 0, level)
+        want_mean = exact.diffuse(betas, level, x_0[where], 0.0)
+        want_xt = exact.diffuse(betas, level, x_0[where], noise[where])
+        check("mean", where, mean, want_mean.exact, unit * want_mean.size)
+        check("var", where, var, want.var, unit * want.var)
+        check("x_t", where, x_t, want_xt.exact, unit * want_xt.size)
+
+
+@given(case=cases())
+def test_step_is_the_composition_of_its_steps(impl: Implementation, case: Case):
+    """Eq. forward-process.step, for any s < t."""
+    betas, s, t, x_s, _ = case
+    mean, var = impl.q_step(betas, x_s, s, t)
+    assert mean.shape == var.shape == x_s.shape
+    for where in elements(x_s):
+        pair = int(s[where[0]]), int(t[where[0]])
+        unit = allowance(impl.unit_roundoff, exact.kappa(betas, *pair))
+        want = exact.kernel(betas, *pair)
+        want_mean = want.scale * exact.mpf(x_s[where])
+        check("mean", where, mean, want_mean, unit * abs(want_mean))
+        check("var", where, var, want.var, unit * want.var)
+
+
+@given(case=cases())
+def test_two_steps_make_the_marginal(impl: Implementation, case: Case):
+    """Chapman-Kolmogorov by two routes of the code: q(x_t | x_s) q(x_s | x_0) is q(x_t | x_0).
+
+    kappa is largest for the pair (s, t), since beta_ts <= 1 - alpha_bar_t and x / (1 - e^-x) grows.
+    Means: three factors, each within 8 u kappa. Variances: scale^2 counts twice, so four.
+    """
+    betas, s, t, x_0, _ = case
+    at_s, at_t = impl.q_marginal(betas, x_0, s), impl.q_marginal(betas, x_0, t)
+    there = impl.q_step(betas, at_s.mean, s, t)
+    scale = impl.q_step(betas, x_0 * 0 + 1, s, t).mean
+    for where in elements(x_0):
+        kappa = exact.kappa(betas, int(s[where[0]]), int(t[where[0]]))
+        mean = exact.mpf(at_t.mean[where])
+        allowed = allowance(impl.unit_roundoff, kappa, times=3) * abs(mean)
+        check("mean", where, there.mean, mean, allowed)
+        parts = (scale[where], at_s.var[where], there.var[where])
+        kept, var_s, added = (exact.mpf(float(part)) for part in parts)
+        composed = kept**2 * var_s + added
+        allowed = allowance(impl.unit_roundoff, kappa, times=4) * composed
+        check("var", where, at_t.var, composed, allowed)

@@ -1,0 +1,82 @@
+"""eps, x0, v and score: each to each, there and back, and the geometry of v."""
+
+import pytest
+from hypothesis import given
+
+from .oracles import exact
+from .protocol import Implementation
+from .strategies import Case, cases
+from .tolerances import allowance, check, elements
+
+NAMES = ("eps", "x0", "v", "score")
+
+
+def others(source: str) -> list[str]:
+    """The three that `source` converts to."""
+    return [name for name in NAMES if name != source]
+
+
+@pytest.mark.parametrize("source", NAMES)
+@given(case=cases())
+def test_conversion_solves_the_definitions(impl: Implementation, source: str, case: Case):
+    """Eq. parameterization.<source>-to-<target> for every target, t in 1..T."""
+    betas, _, t, value, x_t = case
+    for target in others(source):
+        got = impl.convert(betas, source, target, value, x_t, t)
+        assert got.shape == value.shape
+        for where in elements(value):
+            level = int(t[where[0]])
+            unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, level))
+            want = exact.convert(betas, source, target, value[where], x_t[where], level)
+            check(f"{source} -> {target}", where, got, want.exact, unit * want.size)
+
+
+@pytest.mark.parametrize("source", NAMES)
+@given(case=cases())
+def test_there_and_back_is_the_identity(impl: Implementation, source: str, case: Case):
+    """The error of the way there, as the way back magnifies it, plus that of the way back."""
+    betas, _, t, value, x_t = case
+    for target in others(source):
+        there = impl.convert(betas, source, target, value, x_t, t)
+        back = impl.convert(betas, target, source, there, x_t, t)
+        for where in elements(value):
+            level = int(t[where[0]])
+            unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, level))
+            out = exact.convert(betas, source, target, value[where], x_t[where], level)
+            home = exact.convert(betas, target, source, there[where], x_t[where], level)
+            magnified = exact.convert(betas, target, source, 1.0, 0.0, level).size
+            allowed = unit * (out.size * magnified + home.size)
+            want = exact.mpf(value[where])
+            check(f"{source} -> {target} -> {source}", where, back, want, allowed)
+
+
+@given(case=cases())
+def test_xt_and_v_are_a_rotation_of_x0_and_eps(impl: Implementation, case: Case):
+    """Eq. parameterization.rotation: by the angle whose cosine is sqrt(alpha_bar_t), clockwise.
+
+    In the frame of (x_0, eps) the pair (x_t, v) has the products (cos, -sin) with its original,
+    times the squared length; both fix the rotation, its sense included.
+    """
+    betas, _, t, x_0, eps = case
+    x_t = impl.q_sample(betas, x_0, t, eps)
+    v = impl.convert(betas, "eps", "v", eps, x_t, t)
+    for where in elements(x_0):
+        level = int(t[where[0]])
+        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, level))
+        error_xt = unit * exact.diffuse(betas, level, x_0[where], eps[where]).size
+        magnified = error_xt * exact.convert(betas, "eps", "v", 0.0, 1.0, level).size
+        terms = exact.convert(betas, "eps", "v", eps[where], x_t[where], level)
+        error_v = magnified + unit * terms.size
+        before = exact.mpf(x_0[where]), exact.mpf(eps[where])
+        after = exact.mpf(float(x_t[where])), exact.mpf(float(v[where]))
+        cos, var = exact.kernel(betas, 0, level)
+        square = before[0] ** 2 + before[1] ** 2
+        along = before[0] * after[0] + before[1] * after[1]
+        across = before[0] * after[1] - before[1] * after[0]
+        allowed_along = abs(before[0]) * error_xt + abs(before[1]) * error_v
+        allowed_across = abs(before[0]) * error_v + abs(before[1]) * error_xt
+        # 1e-50 is the oracle's own rounding, in 60 digits: 30 orders below u.
+        assert abs(along - cos * square) <= allowed_along + square * exact.mpf("1e-50")
+        assert abs(across + exact.mp.sqrt(var) * square) <= allowed_across + square * exact.mpf(
+            "1e-50"
+        )

@@ -1,0 +1,47 @@
+"""How far float64 may be from the exact number: 8 u kappa, relative to the size of the terms.
+
+Let u be the unit roundoff, L_t = log alpha_bar_t, D = |L_t - L_s| and r = |L_t| / beta_ts, so that
+kappa = 1 + r. Since |L_t| >= D >= beta_ts, r >= 1. Library functions are taken to be right to
+1.5 u, other operations to u. To first order, with every error at its worst and of the worst sign:
+
+- L_t, a compensated sum of log1p of one sign: 1.5 u + u = 2.5 u, relative.
+- D: 2.5 u (|L_t| + |L_s|) + u D = 5 u |L_t| - 1.5 u D, absolute.
+- beta_ts = -expm1(-D), whose relative slope is alpha_ts / beta_ts: 5 r u alpha_ts - 1.5 u D
+  alpha_ts / beta_ts + 1.5 u <= 5 r u, since D >= beta_ts and 1 - alpha_ts = beta_ts.
+- 1 - alpha_bar, by the same rule with x / (e^x - 1) <= 1: 2.5 u + 1.5 u = 4 u.
+- square roots, at half the absolute error of the logarithm, 0.75 u for exp and u for the root:
+  alpha_ts to (2.5 |L_t| + 1.75) u, alpha_bar_s to (1.25 |L_s| + 1.75) u where |L_s| <= r - 1.
+
+Posterior variance: (5 r + 4 + 4 + 2) u. Its mean, with 2 u a term for the product and the sum:
+(1.25 (r - 1) + 1.75 + 5 r + 4 + 2 + 2) u for x_0's and (2.5 |L_t| + 1.75 + 4 + 4 + 2 + 2) u for
+x_t's, where |L_t| < 0.1 if r < 1.05. Marginals and conversions hold fewer factors (there s = 0);
+the longest, the root of alpha_bar_t over 1 - alpha_bar_t, has (1.25 |L_t| + 1.75 + 4 + 1 + 2) u.
+With r >= 1 all are below 8 (1 + r) u.
+"""
+
+import numpy as np
+
+from .oracles.exact import mpf
+from .protocol import Array
+
+
+def allowance(unit_roundoff: float, kappa: mpf, times: int = 1) -> mpf:
+    """8 u kappa; `times` is the number of such errors that a claim adds up."""
+    return times * 8 * mpf(unit_roundoff) * kappa
+
+
+def check(what: str, where: tuple[int, ...], got: Array, exact: mpf, allowed: mpf) -> None:
+    """Fail unless got[where] is within `allowed` of `exact`; a NaN fails."""
+    value = mpf(float(got[where]))
+    error = abs(value - exact)
+    if not error <= allowed:
+        ratio = f", {float(error / allowed):.3g} times what is allowed" if allowed else ""
+        raise AssertionError(
+            f"{what} at {where}: got {float(value)!r}, exact {float(exact)!r}, "
+            f"error {float(error):.3g}{ratio}"
+        )
+
+
+def elements(array: Array) -> list[tuple[int, ...]]:
+    """Every index of the array; the first entry is the sample."""
+    return list(np.ndindex(array.shape))

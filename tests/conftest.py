@@ -1,0 +1,22 @@
+"""Every test runs with shapes checked by jaxtyping and beartype; tests of bad input do not."""
+
+from collections.abc import Iterator
+
+import jaxtyping
+import pytest
+
+# An int is a float, as PEP 484 has it.
+CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+jaxtyping.install_import_hook("ddpm_core", CHECKER)
+
+import torch  # noqa: E402 - the hook must stand before anything that imports ddpm_core
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """No beartype: what is raised is the library's own sentence."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

@@ -1,0 +1,114 @@
+"""A network and what it predicts, made into x0_hat."""
+
+import pytest
+import torch
+
+from ddpm_core._types import Prediction
+from ddpm_core.denoiser import ClipX0, NetworkDenoiser
+from ddpm_core.forward_process import q_sample
+from ddpm_core.losses import prediction_target
+from ddpm_core.parameterization import PARAMETERIZATIONS
+from ddpm_core.schedules import Schedule
+
+STEEP = Schedule.from_betas([0.1, 0.5, 0.3, 0.8])
+LEVELS = torch.tensor([1, 2, 3, 4])
+X_0, NOISE = torch.randn(
+    2, 4, 4, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+)
+
+
+@pytest.mark.parametrize("name", PARAMETERIZATIONS)
+def test_a_network_that_predicts_the_truth_denoises_to_x_0(name):
+    """x_0 = x_t / scale - sigma / scale noise, whose terms are below (4 + 4) (|x_0| + |noise|).
+
+    Each of target, x_t and conversion is right to 8 u kappa of its terms, kappa < 4: 3 times 32 u.
+    """
+    x_t = q_sample(STEEP, X_0, LEVELS, NOISE)
+    truth = prediction_target(STEEP, name, X_0, NOISE, LEVELS)
+    denoiser = NetworkDenoiser(STEEP, lambda x, t: truth, name)
+    size = X_0.abs() + NOISE.abs()
+    error = (denoiser(x_t, LEVELS).x0_hat - X_0).abs()
+    assert (error <= 3 * 32 * 2.0**-53 * (4 + 4) * size).all()
+
+
+def test_the_network_gets_int64_times_of_the_batch_and_the_condition_only_if_there_is_one():
+    seen = []
+
+    def network(*arguments):
+        seen.append(arguments)
+        return arguments[0] * 0
+
+    denoiser, labels = NetworkDenoiser(STEEP, network), torch.tensor([7, 8, 9, 9])
+    denoiser(X_0, 3)
+    denoiser(X_0, LEVELS, labels)
+    (x, t), (_, times, cond) = seen
+    assert x is X_0
+    assert t.dtype == torch.int64
+    assert t.tolist() == [3, 3, 3, 3]
+    assert times is LEVELS
+    assert cond is labels
+
+
+def test_an_int_time_is_a_tensor_of_it_bitwise():
+    denoiser = NetworkDenoiser(STEEP, lambda x, t: x * t.reshape(-1, 1, 1, 1), "v")
+    one, all_of_them = denoiser(X_0, 2), denoiser(X_0, torch.full((4,), 2))
+    assert torch.equal(one.x0_hat, all_of_them.x0_hat)
+
+
+def test_the_networks_output_is_cast_to_the_dtype_of_the_data():
+    """A network under autocast answers in bfloat16; x0_hat has the sampler's dtype."""
+    denoiser = NetworkDenoiser(STEEP, lambda x, t: x.to(torch.bfloat16), "x0")
+    prediction = denoiser(X_0.float(), 2)
+    assert prediction.x0_hat.dtype == torch.float32
+    assert torch.equal(prediction.x0_hat, X_0.to(torch.bfloat16).float())
+
+
+@pytest.mark.parametrize("times", [3, LEVELS, LEVELS.to("meta")], ids=["int", "cpu", "meta"])
+def test_times_are_given_to_the_network_where_the_data_are(times):
+    def network(x, t):
+        assert t.device == x.device
+        return x
+
+    x_t = torch.zeros(4, 4, device="meta")
+    assert NetworkDenoiser(STEEP, network)(x_t, times).x0_hat.device.type == "meta"
+
+
+@pytest.mark.parametrize("t", [0, 5, torch.tensor([1, 2, 3, 0])])
+def test_data_and_what_lies_beyond_T_are_no_level_to_denoise(t):
+    with pytest.raises(ValueError, match=r"is outside 1\.\.4"):
+        NetworkDenoiser(STEEP, lambda x, t: x)(X_0, t)
+
+
+def test_eps_at_zero_snr_is_refused_and_v_is_not():
+    schedule = STEEP.with_zero_terminal_snr()
+    with pytest.raises(ValueError, match="eps -> x0 does not exist at t = 4, where the SNR is 0"):
+        NetworkDenoiser(schedule, lambda x, t: x)(X_0, 4)
+    denoiser = NetworkDenoiser(schedule, lambda x, t: NOISE, "v")
+    assert torch.equal(denoiser(X_0, 4).x0_hat, -NOISE)
+
+
+def test_an_unknown_parameterization_is_refused_at_once(unchecked):
+    with pytest.raises(
+        ValueError, match="parameterization = 'noise' is unknown; it must be one of"
+    ):
+        NetworkDenoiser(STEEP, lambda x, t: x, "noise")
+
+
+def test_a_network_of_another_output_shape_is_refused(unchecked):
+    with pytest.raises(ValueError, match=r"value has shape \(4, 1, 4, 4\) but x_t has shape"):
+        NetworkDenoiser(STEEP, lambda x, t: x[:, :1])(X_0, 2)
+
+
+def test_clipping_changes_only_what_is_out_of_range():
+    answer = torch.tensor([[-2.0, -1.0, -0.25], [0.25, 1.0, 3.0]])
+    labels = torch.tensor([0, 1])
+
+    def inner(x_t, t, cond=None):
+        assert t == 2
+        assert cond is labels
+        return Prediction(answer)
+
+    clipped = ClipX0(inner)(answer * 0, 2, labels).x0_hat
+    assert torch.equal(clipped, torch.tensor([[-1.0, -1.0, -0.25], [0.25, 1.0, 1.0]]))
+    clipped = ClipX0(inner, low=0.0, high=2.0)(answer * 0, 2, labels).x0_hat
+    assert torch.equal(clipped, torch.tensor([[0.0, 0.0, 0.0], [0.25, 1.0, 2.0]]))

@@ -1,0 +1,117 @@
+"""The targets of training, and the plain loss: a number for each sample."""
+
+import pytest
+import torch
+
+from ddpm_core.forward_process import q_sample
+from ddpm_core.losses import l_simple, prediction_target
+from ddpm_core.parameterization import PARAMETERIZATIONS, convert
+from ddpm_core.schedules import Schedule
+
+STEEP = Schedule.from_betas([0.1, 0.5, 0.3, 0.8])
+LEVELS = torch.tensor([1, 2, 3, 4])
+X_0, NOISE = torch.randn(2, 4, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+# 8 u kappa, kappa = 1 + |log alpha_bar_t| / (1 - alpha_bar_t) < 4 on this schedule.
+REL = 8 * 2.0**-53 * 4
+
+
+@pytest.mark.parametrize("name", PARAMETERIZATIONS)
+@pytest.mark.parametrize("source", ["eps", "x0"])
+def test_the_target_is_the_conversion_of_the_truth(name, source):
+    """Two routes: straight from (x_0, noise), and through x_t. The second magnifies x_t's error."""
+    truth = {"eps": NOISE, "x0": X_0}[source]
+    x_t, zero = q_sample(STEEP, X_0, LEVELS, NOISE), torch.zeros_like(X_0)
+    straight = prediction_target(STEEP, name, X_0, NOISE, LEVELS)
+    through = convert(STEEP, source, name, truth, x_t, LEVELS)
+    sizes = q_sample(STEEP, X_0.abs(), LEVELS, NOISE.abs())  # of the terms of x_t
+    terms = (
+        convert(STEEP, source, name, truth, zero, LEVELS).abs()
+        + convert(STEEP, source, name, zero, sizes, LEVELS).abs()
+        if source != name
+        else zero
+    )
+    own = prediction_target(STEEP, name, X_0, zero, LEVELS).abs()
+    own = own + prediction_target(STEEP, name, zero, NOISE, LEVELS).abs()
+    assert ((straight - through).abs() <= REL * (2 * terms + own)).all()
+
+
+def test_the_target_of_eps_is_the_noise_and_of_x0_the_data():
+    assert prediction_target(STEEP, "eps", X_0, NOISE, 2) is NOISE
+    assert prediction_target(STEEP, "x0", X_0, NOISE, 2) is X_0
+
+
+def test_v_and_score_by_hand():
+    """alpha_bar_2 = 0.45: v = sqrt(.45) noise - sqrt(.55) x_0, score = -noise / sqrt(.55)."""
+    v = prediction_target(STEEP, "v", X_0, NOISE, 2)
+    score = prediction_target(STEEP, "score", X_0, NOISE, 2)
+    terms = 0.45**0.5 * NOISE.abs() + 0.55**0.5 * X_0.abs()
+    assert ((v - (0.45**0.5 * NOISE - 0.55**0.5 * X_0)).abs() <= REL * terms).all()
+    assert ((score + NOISE / 0.55**0.5).abs() <= REL * NOISE.abs() / 0.55**0.5).all()
+
+
+def test_at_zero_snr_v_is_minus_x_0():
+    schedule = STEEP.with_zero_terminal_snr()
+    assert torch.equal(prediction_target(schedule, "v", X_0, NOISE, 4), -X_0)
+    assert torch.equal(prediction_target(schedule, "score", X_0, NOISE, 4), -NOISE)
+
+
+@pytest.mark.parametrize("name", PARAMETERIZATIONS)
+def test_data_are_no_noise_level_to_train_at(name):
+    with pytest.raises(ValueError, match=r"t = 0 is outside 1..4; on this clock t = 0 is data"):
+        prediction_target(STEEP, name, X_0, NOISE, 0)
+
+
+def test_an_unknown_target_is_refused(unchecked):
+    with pytest.raises(ValueError, match=r"parameterization = 'epsilon' is unknown; .*'eps', 'x0'"):
+        prediction_target(STEEP, "epsilon", X_0, NOISE, 1)
+
+
+def test_the_loss_is_the_mean_square_of_each_sample():
+    prediction = torch.tensor([[[1.0, 2.0]], [[0.0, 0.0]], [[-3.0, 1.0]]])
+    target = torch.tensor([[[1.0, 0.0]], [[0.0, 0.0]], [[1.0, -2.0]]])
+    loss = l_simple(prediction, target)
+    assert torch.equal(loss.per_sample, torch.tensor([2.0, 0.0, 12.5]))
+    assert loss.mean == torch.tensor(14.5 / 3)
+    assert loss.mean.shape == ()
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 4), (4, 4, 4, 4)], ids=str)
+def test_each_sample_has_one_loss_whatever_the_event(shape):
+    """An error of i in sample i alone: nothing leaks into another row, and () is an event too."""
+    error = torch.arange(4.0).reshape(4, *[1] * (len(shape) - 1)).expand(shape)
+    target = torch.randn(shape, generator=torch.Generator().manual_seed(0)).round()
+    assert torch.equal(
+        l_simple(target + error, target).per_sample, torch.tensor([0.0, 1.0, 4.0, 9.0])
+    )
+
+
+def test_the_gradient_is_that_of_the_mean():
+    prediction = torch.tensor([[1.0, 2.0], [0.0, 4.0]], requires_grad=True)
+    l_simple(prediction, torch.zeros(2, 2)).mean.backward()
+    assert torch.equal(prediction.grad, 2 * prediction.detach() / 4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_compared_in_float32(dtype):
+    """1 + 2^-7 squared has 15 bits; a sum of 1,000 overflows and loses nothing."""
+    prediction = torch.full((2, 1000), 1 + 2.0**-7, dtype=dtype)
+    for target in (torch.zeros(2, 1000, dtype=dtype), torch.zeros(2, 1000)):
+        loss = l_simple(prediction, target)
+        assert loss.per_sample.dtype == torch.float32
+        # 1,000 additions of equal numbers in float32, whatever their order.
+        error = (loss.per_sample.double() - (1 + 2.0**-7) ** 2).abs()
+        assert (error <= 1000 * torch.finfo(torch.float32).eps).all()
+
+
+@pytest.mark.parametrize("shape", [(4, 1), (1, 4), (4,), (4, 4, 1), (3, 4)], ids=str)
+def test_a_target_of_another_shape_is_refused(unchecked, shape):
+    with pytest.raises(ValueError, match=r"target has shape .* but prediction has shape \(4, 4\)"):
+        l_simple(torch.zeros(4, 4), torch.zeros(shape))
+
+
+def test_integers_are_refused(unchecked):
+    images, floats = torch.zeros(4, 4, dtype=torch.uint8), torch.zeros(4, 4)
+    with pytest.raises(TypeError, match=r"prediction has dtype torch.uint8"):
+        l_simple(images, floats)
+    with pytest.raises(TypeError, match=r"target has dtype torch.uint8"):
+        l_simple(floats, images)

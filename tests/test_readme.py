@@ -1,0 +1,65 @@
+"""Every code block of the README runs: here, or in .ci/run."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", (ROOT / "README.md").read_text(), re.S | re.M)
+SHELL = [code.strip() for language, code in BLOCKS if language == "bash"]
+PYTHON = [code for language, code in BLOCKS if language == "python"]
+
+
+def test_there_is_no_block_that_nothing_runs():
+    sample = next(block for block in SHELL if "ddpm_core.sample" in block)
+    assert ["make test", "make train", sample, "pip install ."] == SHELL
+    assert len(PYTHON) == 1
+    assert len(BLOCKS) == 5
+
+
+def test_ci_runs_the_commands_of_the_readme():
+    lines = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert "make test" in lines
+    assert any(line.startswith("make train ARGS=") for line in lines)
+
+
+def test_the_library_block_ends_on_the_circle():
+    names: dict[str, object] = {}
+    exec(PYTHON[0], names)
+    assert names["t"] == 0
+    assert names["off"] < 0.2
+
+
+def test_the_sample_block_runs_in_a_folder_with_a_run(tmp_path):
+    train = "train --max-steps 2 --width 8 --multipliers 1 --preview-steps 2 --batch-size 8"
+    sample = next(block for block in SHELL if "ddpm_core.sample" in block)
+    for command in (f"python -m ddpm_core.{train}", sample):
+        arguments = [sys.executable, *shlex.split(command)[1:]]
+        done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "runs" / "digits" / "generated").iterdir())) == 3
+
+
+def test_the_pip_block_installs_the_package(tmp_path):
+    """Without its dependencies, which this environment has, into a folder of its own."""
+    target = {"PIP_NO_DEPS": "1", "PIP_TARGET": str(tmp_path)}
+    block = next(block for block in SHELL if block.startswith("pip"))
+    arguments = [sys.executable, "-m", *shlex.split(block), "--quiet"]
+    done = subprocess.run(
+        arguments, cwd=ROOT, env=os.environ | target, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "ddpm_core" / "py.typed").exists()
+    assert not (tmp_path / "tests").exists()
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_every_relative_link_leads_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / page).read_text()):
+        assert (ROOT / target).exists(), target
+    assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) < 80

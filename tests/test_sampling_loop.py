@@ -1,0 +1,101 @@
+"""The sampling loop: an iterator from T to 0, and samples that do not depend on their batch."""
+
+import pytest
+import torch
+
+from ddpm_core._types import Prediction
+from ddpm_core.posterior import q_posterior
+from ddpm_core.samplers.ancestral import Ancestral
+from ddpm_core.samplers.base import Snapshot, sample, sampling_loop
+from ddpm_core.samplers.ladders import strided
+from ddpm_core.schedules import Schedule
+
+STEEP = Schedule.from_betas([0.1, 0.5, 0.3, 0.8])
+LINEAR = Schedule.linear(60)
+
+
+def shrinking_denoiser(x_t, t, cond=None):
+    """Elementwise, and different at every level."""
+    return Prediction(0.3 + x_t / (2 + t))
+
+
+def last(snapshots):
+    *_, end = snapshots
+    return end
+
+
+@pytest.mark.parametrize("shape", [(3,), (4, 4, 4), (1, 5, 7)], ids=str)
+def test_a_sample_is_the_same_in_whatever_batch_it_is_drawn(shape):
+    sampler, denoiser = Ancestral(LINEAR, strided(60, 9)), shrinking_denoiser
+    arguments = {"shape": shape, "seed": 5}
+    together = last(sample(sampler, denoiser, indices=range(8), **arguments)).x_t
+    alone = last(sample(sampler, denoiser, indices=[3], **arguments)).x_t
+    shuffled = last(sample(sampler, denoiser, indices=[6, 3], **arguments)).x_t
+    assert together.shape == (8, *shape)
+    assert torch.equal(alone[0], together[3])
+    assert torch.equal(shuffled, together[[6, 3]])
+    assert len(together.unique(dim=0)) == 8
+    other_seed = last(sample(sampler, denoiser, indices=[3], shape=shape, seed=6)).x_t
+    assert not torch.equal(other_seed, alone)
+
+
+def test_every_step_draws_noise_of_its_own():
+    seen = []
+
+    def denoiser(x_t, t, cond=None):
+        seen.append(x_t)
+        return Prediction(x_t * 0)
+
+    # With x0_hat = 0 the noise of a step is what is left of x_s without its part of x_t.
+    for _ in sample(Ancestral(STEEP), denoiser, (2, 3), indices=[0, 1], dtype=torch.float64):
+        pass
+    noises = [seen[0]]
+    for s, x_s, x_t in zip((3, 2, 1), seen[1:], seen, strict=False):
+        back = q_posterior(STEEP, x_t * 0, x_t, s, s + 1)
+        noises.append((x_s - back.mean) / back.var.sqrt())
+    numbers = torch.stack(noises).flatten()
+    distances = (numbers[:, None] - numbers).abs() + torch.eye(len(numbers))
+    assert distances.min() > 1e-6, "two draws share a number"
+
+
+def test_snapshots_fall_from_T_to_0_and_the_last_is_the_sample():
+    snapshots = list(sample(Ancestral(STEEP), shrinking_denoiser, (2,), indices=[0, 1]))
+    assert [each.t for each in snapshots] == [4, 3, 2, 1, 0]
+    for each in snapshots[:-1]:
+        assert isinstance(each, Snapshot)
+        assert torch.equal(each.x0_hat, shrinking_denoiser(each.x_t, each.t).x0_hat)
+    assert torch.equal(snapshots[-1].x_t, snapshots[-1].x0_hat)
+    assert torch.equal(snapshots[-1].x_t, snapshots[-2].x0_hat)
+
+
+def test_the_loop_can_be_left_at_any_level():
+    calls = []
+
+    def denoiser(x_t, t, cond=None):
+        calls.append(t)
+        return Prediction(x_t)
+
+    snapshots = sample(Ancestral(LINEAR), denoiser, (2,), indices=[0])
+    assert [next(snapshots).t, next(snapshots).t] == [60, 59]
+    assert calls == [60, 59]
+
+
+def test_the_condition_reaches_the_denoiser_and_no_graph_is_built():
+    labels, weight = torch.tensor([3, 1]), torch.ones(1, requires_grad=True)
+
+    def denoiser(x_t, t, cond=None):
+        assert cond is labels
+        return Prediction(weight * x_t)
+
+    for snapshot in sample(Ancestral(STEEP), denoiser, (2,), indices=[0, 1], cond=labels):
+        assert not snapshot.x_t.requires_grad
+        assert torch.is_grad_enabled(), "the caller's code is not run under no_grad"
+
+
+def test_sampling_leaves_the_global_generator_and_x_T_alone():
+    x_T = torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
+    before, state = x_T.clone(), torch.get_rng_state()
+    last(sampling_loop(Ancestral(STEEP), shrinking_denoiser, x_T, lambda t: torch.ones(2, 3)))
+    last(sample(Ancestral(STEEP), shrinking_denoiser, (3,), indices=[0, 1]))
+    assert torch.equal(x_T, before)
+    assert torch.equal(torch.get_rng_state(), state)
