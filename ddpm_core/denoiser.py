@@ -35,7 +35,8 @@ class NetworkDenoiser:
     ) -> Prediction:
         """x0_hat at (x_t, t), t in 1..T. `cond` goes to the network as its third argument."""
         check_time("t", t, 1, self.schedule.T, self.schedule.T, x_t)
-        times = torch.full(x_t.shape[:1], t, device=x_t.device) if isinstance(t, int) else t
+        times = torch.full(x_t.shape[:1], t) if isinstance(t, int) else t
+        times = times.to(x_t.device)
         arguments = (x_t, times) if cond is None else (x_t, times, cond)
         value = self.network(*arguments).to(x_t.dtype)
         return Prediction(convert(self.schedule, self.parameterization, "x0", value, x_t, t))
@@ -48,6 +49,10 @@ class ClipX0:
     denoiser: Denoiser
     low: float = -1.0
     high: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise ValueError(f"low = {self.low}, high = {self.high}: clipping needs low < high")
 
     def __call__(
         self,

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from ddpm_core._types import Parameterization, check_same_event, compute_dtype, expand_to
+from ddpm_core._types import (
+    Parameterization,
+    check_event,
+    check_same_event,
+    compute_dtype,
+    expand_to,
+)
 from ddpm_core.clock import Time, check_time
 from ddpm_core.parameterization import check_parameterization
 from ddpm_core.schedules import Schedule
@@ -58,7 +64,10 @@ def l_simple(
     Eq. losses.simple; Ho et al. (2020), Eq. 14. Both arguments need one shape and one device; half
     precision is compared in float32.
     """
+    check_event("prediction", prediction)
+    check_event("target", target)
     work = compute_dtype(prediction)
-    error = prediction.to(work)
-    check_same_event("target", target.to(work), "prediction", error)
-    return Loss((error - target.to(work)).square().flatten(1).mean(1))
+    prediction, target = prediction.to(work), target.to(work)
+    check_same_event("target", target, "prediction", prediction)
+    squares = (prediction - target).square()
+    return Loss(squares.unsqueeze(-1).flatten(1).mean(1))  # an event may have no axes

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from ddpm_core.clock import Time, check_pair, check_time, gather
 
+NEEDS_TWO = "zero terminal SNR needs T >= 2: with T = 1 no level holds any signal"
+LOG_TINY = math.log(torch.finfo(torch.float32).tiny)
 LINEAR_REFERENCE_T = 1000  # Ho et al.'s T, at which linear's end points are quoted
 
 
@@ -28,14 +30,11 @@ class Schedule:
     def __post_init__(self) -> None:
         table = self.log_alpha_bar
         if not isinstance(table, Tensor) or table.dtype != torch.float64 or table.ndim != 1:
-            raise TypeError(
-                "log_alpha_bar must be a float64 tensor of shape (T + 1,); "
-                "Schedule.from_betas and from_alpha_bar build one"
-            )
+            raise TypeError("log_alpha_bar must be float64, (T + 1,); from_betas builds one")
         if table.shape[0] < 2 or table.device.type != "cpu" or table[0] != 0:
             raise ValueError(
-                f"log_alpha_bar (shape {tuple(table.shape)}, on {table.device}) must stay on the "
-                "CPU, start with log_alpha_bar[0] = 0 (t = 0 is data) and have T >= 1 more entries"
+                f"log_alpha_bar (shape {tuple(table.shape)}, on {table.device}) must be on the "
+                "CPU, with log_alpha_bar[0] = 0 (t = 0 is data) and T >= 1 more entries"
             )
         falls = table[1:] < table[:-1]  # False for NaN as well
         if not falls.all():
@@ -44,8 +43,10 @@ class Schedule:
                 f"alpha_bar must decrease strictly, but log_alpha_bar[{t}] = {table[t]:.17g} is "
                 f"not below log_alpha_bar[{t - 1}] = {table[t - 1]:.17g}"
             )
+        if LOG_TINY > table[-1] > -math.inf:
+            raise ValueError(f"alpha_bar_T = exp({table[-1]:g}) underflows; use gentler betas")
         if table[-1] == -math.inf and self.T < 2:
-            raise ValueError("zero terminal SNR needs T >= 2: with T = 1 no level holds any signal")
+            raise ValueError(NEEDS_TWO)
         object.__setattr__(self, "log_alpha_bar", table.detach().clone())
 
     # --- constructors ---------------------------------------------------------------------------
@@ -159,7 +160,7 @@ class Schedule:
         if self.has_zero_terminal_snr:
             return self
         if self.T < 2:
-            raise ValueError("zero terminal SNR needs T >= 2: with T = 1 no level holds any signal")
+            raise ValueError(NEEDS_TWO)
         log_root = self.log_alpha_bar[1:] / 2
         first, last = log_root[0], log_root[-1]
         # sqrt(alpha_bar_t) / sqrt(alpha_bar_1) before and after: (r_t - r_T) / (1 - r_T).
@@ -172,7 +173,7 @@ class Schedule:
 
     @property
     def T(self) -> int:
-        """The number of noise levels above data."""
+        """The number of noise levels."""
         return self.log_alpha_bar.shape[0] - 1
 
     @property

@@ -1,5 +1,7 @@
 """The U-Net's contracts: shapes, independence of samples, a silent start, and live parameters."""
 
+from pathlib import Path
+
 import mpmath as mp
 import pytest
 import torch
@@ -7,6 +9,8 @@ import torch
 from ddpm_core.networks.blocks import SelfAttention
 from ddpm_core.networks.embeddings import fourier_features, timestep_embedding
 from ddpm_core.networks.unet import UNet
+from ddpm_core.training.config import PRESETS, TrainConfig
+from ddpm_core.training.setup import build_network
 
 SIZES = [(8, 8), (28, 28), (7, 13), (1, 1), (5, 64)]
 
@@ -146,3 +150,11 @@ def test_fourier_octaves_repeat_with_the_grey_levels():
     assert (features[:, 1].abs() < 16 * torch.pi * 2**-23).all()
     assert (features[:, 2] - 1).abs().max() < 16 * torch.pi * 2**-23
     assert torch.equal(fourier_features(levels, ()), levels)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_page_on_running_counts_the_parameters_of_each_preset(preset):
+    count = sum(p.numel() for p in build_network(TrainConfig(preset=preset), 1).parameters())
+    page = (Path(__file__).parent.parent / "docs" / "running.md").read_text()
+    (row,) = [line for line in page.splitlines() if line.startswith(f"| {preset} |")]
+    assert row.endswith(f"| {count:,} |")

@@ -21,10 +21,12 @@ def test_within_a_block_no_two_addresses_share_the_bits_that_torch_reads(seed, p
     assert len(lows) == len(places)
 
 
-def test_the_corners_of_a_block_are_distinct_too():
-    top_step, top_index = 2**STEP_BITS - 1, 2**INDEX_BITS - 1
-    corners = [(0, 0), (0, top_index), (1, 0), (top_step, 0), (top_step, top_index)]
-    assert len({keyed_seed(7, "sampling", *each) & LOW_32 for each in corners}) == len(corners)
+def test_every_bit_of_step_and_index_has_a_place_of_its_own():
+    """Random addresses seldom meet where the bits of step and index overlap; single bits must."""
+    places = [(0, 0), (2**STEP_BITS - 1, 2**INDEX_BITS - 1)]
+    places += [(1 << bit, 0) for bit in range(STEP_BITS)]
+    places += [(0, 1 << bit) for bit in range(INDEX_BITS)]
+    assert len({keyed_seed(7, "sampling", *each) & LOW_32 for each in places}) == len(places)
 
 
 def test_torch_reads_32_bits_of_a_seed_on_the_cpu():

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from ddpm_core._types import Prediction
-from ddpm_core.posterior import q_posterior
 from ddpm_core.samplers.ancestral import Ancestral
 from ddpm_core.samplers.base import Snapshot, sample, sampling_loop
 from ddpm_core.samplers.ladders import strided
@@ -27,35 +26,37 @@ def last(snapshots):
 @pytest.mark.parametrize("shape", [(3,), (4, 4, 4), (1, 5, 7)], ids=str)
 def test_a_sample_is_the_same_in_whatever_batch_it_is_drawn(shape):
     sampler, denoiser = Ancestral(LINEAR, strided(60, 9)), shrinking_denoiser
-    arguments = {"shape": shape, "seed": 5}
-    together = last(sample(sampler, denoiser, indices=range(8), **arguments)).x_t
-    alone = last(sample(sampler, denoiser, indices=[3], **arguments)).x_t
-    shuffled = last(sample(sampler, denoiser, indices=[6, 3], **arguments)).x_t
+    together, alone, shuffled, other_seed = (
+        last(sample(sampler, denoiser, shape, indices=indices, seed=seed)).x_t
+        for indices, seed in ((range(8), 5), ([3], 5), ([6, 3], 5), ([3], 6))
+    )
     assert together.shape == (8, *shape)
     assert torch.equal(alone[0], together[3])
     assert torch.equal(shuffled, together[[6, 3]])
     assert len(together.unique(dim=0)) == 8
-    other_seed = last(sample(sampler, denoiser, indices=[3], shape=shape, seed=6)).x_t
     assert not torch.equal(other_seed, alone)
 
 
-def test_every_step_draws_noise_of_its_own():
-    seen = []
+class OnlyNoise:
+    """A sampler that draws at every step, the last one included, and returns what it drew."""
 
-    def denoiser(x_t, t, cond=None):
-        seen.append(x_t)
-        return Prediction(x_t * 0)
+    times = (4, 3, 2, 1, 0)
 
-    # With x0_hat = 0 the noise of a step is what is left of x_s without its part of x_t.
-    for _ in sample(Ancestral(STEEP), denoiser, (2, 3), indices=[0, 1], dtype=torch.float64):
+    def init(self, x_t):
         pass
-    noises = [seen[0]]
-    for s, x_s, x_t in zip((3, 2, 1), seen[1:], seen, strict=False):
-        back = q_posterior(STEEP, x_t * 0, x_t, s, s + 1)
-        noises.append((x_s - back.mean) / back.var.sqrt())
-    numbers = torch.stack(noises).flatten()
-    distances = (numbers[:, None] - numbers).abs() + torch.eye(len(numbers))
-    assert distances.min() > 1e-6, "two draws share a number"
+
+    def draws_noise(self, s, t):
+        return True
+
+    def step(self, denoise, x_t, s, t, noise, state):
+        return noise, x_t, state
+
+
+def test_every_step_draws_noise_of_its_own_and_x_T_too():
+    snapshots = sample(OnlyNoise(), shrinking_denoiser, (2, 3), indices=[0, 1])
+    numbers = torch.stack([each.x_t for each in snapshots])
+    assert numbers.shape == (5, 2, 2, 3)
+    assert len(numbers.unique()) == numbers.numel(), "two draws share a number"
 
 
 def test_snapshots_fall_from_T_to_0_and_the_last_is_the_sample():

@@ -151,3 +151,7 @@ def test_zero_terminal_snr_needs_two_levels():
 )
 def test_a_quantity_refuses_times_outside_its_domain(bad, fragments):
     check_refusal(ValueError, lambda: bad(Schedule.linear()), *fragments)
+
+
+def test_beta_refuses_what_is_no_time():
+    check_refusal(TypeError, lambda: Schedule.linear().beta([3]), "t = [3] is a list", "one int")

@@ -54,11 +54,13 @@ class TrainConfig:
     parameterization: Literal["eps", "x0", "v", "score"] = "eps"
     """What the network predicts."""
 
-    width: int = 32
-    """Channels of the U-Net's first level."""
-    multipliers: tuple[int, ...] = (1, 2, 4)
+    preset: Literal["tiny", "small", "base"] = "small"
+    """Size of the U-Net; the next three options override parts of it."""
+    width: int | None = None
+    """Channels of the first level."""
+    multipliers: tuple[int, ...] | None = None
     """Width of each level, as a multiple of the first."""
-    blocks: int = 1
+    blocks: int | None = None
     """Residual blocks per level."""
     attention: tuple[int, ...] = (-1,)
     """Levels with self-attention, 0 the finest, -1 the coarsest."""
@@ -117,6 +119,9 @@ class TrainConfig:
     """Check everything, print the plan, write nothing."""
 
     def __post_init__(self) -> None:
+        for name, value in PRESETS[self.preset].items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
         for name, least in LEAST.items():
             value = getattr(self, name)
             if value is not None and value < least:
@@ -132,16 +137,14 @@ class TrainConfig:
                 f"--batch-size = {self.batch_size} does not split into --accumulate = "
                 f"{self.accumulate} equal passes"
             )
-        for name in ("multipliers", "attention"):
-            levels = len(self.multipliers)
-            if name == "multipliers" and (not levels or min(self.multipliers) < 1):
-                raise ValueError(
-                    f"--multipliers = {self.multipliers} needs one factor >= 1 a level"
-                )
-            if name == "attention" and not all(-levels <= i < levels for i in self.attention):
-                raise ValueError(
-                    f"--attention = {self.attention} names a level outside {-levels}..{levels - 1}"
-                )
+        factors = self.multipliers or ()
+        if not factors or min(factors) < 1:
+            raise ValueError(f"--multipliers = {factors} needs one factor >= 1 for each level")
+        if not all(-len(factors) <= i < len(factors) for i in self.attention):
+            raise ValueError(
+                f"--attention = {self.attention} names a level outside "
+                f"{-len(factors)}..{len(factors) - 1}"
+            )
         for t in self.denoise_at:
             if not 0 <= t <= self.T:
                 raise ValueError(f"--denoise-at has t = {t}, outside 0..{self.T}")
@@ -151,6 +154,12 @@ class TrainConfig:
                 f"{self.parameterization} then says nothing; use --parameterization v (or x0)"
             )
 
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "tiny": {"width": 32, "multipliers": (1, 2), "blocks": 1},
+    "small": {"width": 32, "multipliers": (1, 2, 4), "blocks": 1},
+    "base": {"width": 64, "multipliers": (1, 2, 4), "blocks": 2},
+}
 
 LEAST = {
     "image_size": 1,

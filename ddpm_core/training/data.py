@@ -198,7 +198,7 @@ def _read(source: str, path: Path, image_size: int | None) -> _Source:
         raise FileNotFoundError(f"{source}:{path}: there is no {path}. Check the path")
     if path.is_dir() == (source == "npz"):
         have, want = ("folder", "file") if source == "npz" else ("file", "folder that holds it")
-        raise ValueError(f"{source}:{path}: {path} is a {have}; give the {want}")
+        raise ValueError(f"{source}:{path} is a {have}; give the {want}")
     if source == "npz":
         return _Source(*read_npz(path))
     if source == "folder":

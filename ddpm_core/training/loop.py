@@ -108,14 +108,15 @@ class Run:
 
     def resume(self) -> None:
         """Take up the newest checkpoint, or the one that --resume names; raises ValueError."""
-        saved = latest_checkpoint(self.folder / "checkpoints")
+        if self.config.resume in ("auto", "never"):
+            saved = latest_checkpoint(self.folder / "checkpoints")
+        else:
+            saved = Path(self.config.resume)
         if self.config.resume == "never" and saved is not None:
             raise ValueError(
                 f"--resume never, but {self.folder} already holds {saved.name}; choose another "
                 "--out-dir to start afresh, or leave --resume out to go on"
             )
-        if self.config.resume not in ("auto", "never"):
-            saved = Path(self.config.resume)
         if saved is None:
             return
         checkpoint = load_checkpoint(saved)
@@ -156,10 +157,8 @@ class Run:
             f"eps-MSE on {len(self.dataset.test)} test images, uniform over t: "
             f"{mean:.5f} (standard error {error:.5f})"
         )
-        append_line(
-            self.folder / "metrics.jsonl",
-            {"step": self.step, "test_eps_mse": mean, "test_eps_mse_standard_error": error},
-        )
+        result = {"step": self.step, "eps_mse": mean, "standard_error": error}
+        write_json(self.folder / "test.json", result | {"images": len(self.dataset.test)})
         self._status("done", message)
         write_report(self.folder)
         print(f"{message}\nlook at {self.folder / 'report.html'}")
@@ -168,10 +167,11 @@ class Run:
     def train(self, stop: Stop) -> None:
         """Steps until max_steps or until `stop` is set, then a checkpoint."""
         config = self.config
-        truncate_lines(self.folder / "metrics.jsonl", self.step)
-        truncate_lines(self.folder / "timing.jsonl", self.step)
+        for name in ("metrics.jsonl", "timing.jsonl"):  # rows that are about to be made again
+            truncate_lines(self.folder / name, self.step or -1)
         write_json(self.folder / "config.json", to_json(config))
         write_json(self.folder / "env.json", environment(self.device))
+        self._status("running")
         if self.step == 0:
             self.visit()
         seconds, first, saved = 0.0, self.step, self.step

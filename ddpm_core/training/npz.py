@@ -77,19 +77,18 @@ def _levels(path: Path, levels: NDArray[Any] | None) -> int:
 
 
 def _images(path: Path, images: NDArray[Any], levels: int) -> NDArray[Any]:
-    if images.ndim == 3:
-        images = images[:, None]
-    if images.ndim != 4 or 0 in images.shape:
+    if images.ndim not in (3, 4) or 0 in images.shape:
         raise ValueError(
             f"{path}: images have shape {images.shape}; it must be (n, channels, height, width) or "
             "(n, height, width), with no size 0. Reshape them"
         )
-    _, channels, height, width = images.shape
-    if width <= 4 < channels and width != height:
+    *_, channels, height, width = images.shape
+    if images.ndim == 4 and width <= 4 < channels and width != height:
         raise ValueError(
             f"{path}: images have shape {images.shape}, which looks like channels last; it must be "
             "(n, channels, height, width). Save images.transpose(0, 3, 1, 2)"
         )
+    with_channels = images if images.ndim == 4 else images[:, None]
     if images.dtype == np.uint8:
         at = _first(images >= levels)
         if at:
@@ -97,11 +96,11 @@ def _images(path: Path, images: NDArray[Any], levels: int) -> NDArray[Any]:
                 f"{path}: images[{at}] = {_value(images, at)} is not below levels = {levels}. Save "
                 f"levels={int(images.max()) + 1}, or leave levels out for 256"
             )
-        return images
+        return with_channels
     if images.dtype.kind != "f" or images.dtype.itemsize not in (4, 8):
         raise ValueError(
             f"{path}: images have dtype {images.dtype}; it must be uint8, or float32 or float64 in "
-            "[-1, 1]. Save 8-bit data with .astype(np.uint8), other data as 2.0 * x / x.max() - 1"
+            "[-1, 1]. Save .astype(np.uint8) of grey levels, .astype(np.float32) of data in [-1, 1]"
         )
     at = _first(~(np.abs(images) <= 1))  # so that a NaN counts
     if at:
@@ -109,7 +108,7 @@ def _images(path: Path, images: NDArray[Any], levels: int) -> NDArray[Any]:
             f"{path}: images[{at}] = {_value(images, at)} is outside [-1, 1]. Save 2 * x - 1 of "
             "data in [0, 1], or grey levels as uint8"
         )
-    return images.astype(np.float32)
+    return with_channels.astype(np.float32)
 
 
 def _classes(

@@ -25,6 +25,9 @@ def build_schedule(config: TrainConfig) -> Schedule:
 
 def build_network(config: TrainConfig, channels: int) -> UNet:
     """The U-Net that the options describe, initialised from the run's seed."""
+    assert config.width is not None
+    assert config.blocks is not None
+    assert config.multipliers is not None
     levels = len(config.multipliers)
     attended = {i % levels for i in config.attention}
     with seeded(keyed_seed(config.seed, "initialisation")):

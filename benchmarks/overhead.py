@@ -1,0 +1,69 @@
+"""The cost of the mathematics around the network: one sampler step, and q_sample.
+
+Run as: python -m benchmarks.overhead [--rounds 200]
+"""
+
+import argparse
+
+import torch
+
+from benchmarks.interleaved import interleaved, paired_ratio, report
+from ddpm_core import Ancestral, Prediction, Schedule, q_sample
+from ddpm_core.randomness import keyed_noise
+
+SHAPE = (64, 3, 32, 32)
+
+
+def sampler_steps() -> dict:
+    """One ancestral step at t = 500 with a constant in the network's place, noise drawn in it."""
+    schedule = Schedule.linear()
+    sampler = Ancestral(schedule)
+    x_t = torch.randn(SHAPE)
+    constant = torch.zeros(SHAPE)
+
+    def ours() -> object:
+        noise = keyed_noise(SHAPE[1:], 0, "sampling", 500, range(SHAPE[0]))
+        return sampler.step(lambda x, t: Prediction(constant), x_t, 499, 500, noise, None)
+
+    subjects = {"ddpm-core": ours}
+    try:
+        from diffusers import DDPMScheduler
+    except ImportError:
+        print("diffusers is missing: pip install '.[bench]'")
+        return subjects
+    peer = DDPMScheduler(num_train_timesteps=1000, prediction_type="sample", clip_sample=False)
+    generator = torch.Generator().manual_seed(0)
+    subjects["diffusers DDPMScheduler"] = lambda: peer.step(
+        constant, 499, x_t, generator=generator, return_dict=False
+    )
+    return subjects
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+
+    print(f"one ancestral step on {SHAPE}, the network replaced by a constant")
+    seconds = interleaved(sampler_steps(), options.rounds)
+    report(seconds, "ddpm-core")
+    for name in seconds.keys() - {"ddpm-core"}:
+        middle, low, high = paired_ratio(seconds["ddpm-core"], seconds[name])
+        print(f"ours takes {middle:.2f} of {name} (quartiles {low:.2f} to {high:.2f})")
+
+    schedule = Schedule.linear()
+    x_0, noise = torch.randn(SHAPE), torch.randn(SHAPE)
+    t = torch.randint(1, 1001, SHAPE[:1])
+    both = {
+        "q_sample": lambda: q_sample(schedule, x_0, t, noise),
+        "torch.add": lambda: torch.add(x_0, noise),
+    }
+    seconds = interleaved(both, 5 * options.rounds)
+    middle, low, high = paired_ratio(seconds["q_sample"], seconds["torch.add"])
+    print(f"q_sample takes {middle:.2f} of torch.add (quartiles {low:.2f} to {high:.2f})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""Training step and network evaluation of the U-Net against those of diffusers and azula.
+
+Run as: python -m benchmarks.unet [--dtype bf16] [--batch 64] [--rounds 8]
+32 x 32 x 3 images, about 1.6 million parameters each, the same batch, interleaved.
+"""
+
+import argparse
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from benchmarks.interleaved import interleaved, report
+from ddpm_core import UNet
+
+
+class WithTime(nn.Module):
+    """A peer behind our calling convention: network(x_t, t)."""
+
+    def __init__(self, network: nn.Module, call: Callable) -> None:
+        super().__init__()
+        self.network, self.call = network, call
+
+    def forward(self, x_t: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        return self.call(self.network, x_t, t)
+
+
+def ours(layout: torch.memory_format) -> nn.Module:
+    return UNet(3, width=32, multipliers=(1, 2, 4)).to(memory_format=layout)
+
+
+def diffusers() -> nn.Module:
+    from diffusers import UNet2DModel
+
+    network = UNet2DModel(
+        sample_size=32,
+        in_channels=3,
+        out_channels=3,
+        block_out_channels=(32, 64, 80),
+        layers_per_block=1,
+        norm_num_groups=8,
+        down_block_types=("DownBlock2D", "DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
+    )
+    return WithTime(network, lambda net, x, t: net(x, t).sample)
+
+
+def azula() -> nn.Module:
+    from azula.nn.unet import UNet as AzulaUNet
+
+    class Azula(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.time = nn.Linear(1, 128)
+            self.unet = AzulaUNet(
+                3,
+                3,
+                hid_channels=(32, 64, 144),
+                hid_blocks=(1, 1, 1),
+                mod_features=128,
+                norm="group",
+            )
+
+        def forward(self, x_t: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+            return self.unet(x_t, self.time(t[:, None] / 1000))
+
+    return Azula()
+
+
+NETWORKS = {
+    "ddpm-core": (lambda: ours(torch.channels_last), torch.channels_last),
+    "ddpm-core, contiguous": (lambda: ours(torch.contiguous_format), torch.contiguous_format),
+    "diffusers UNet2DModel": (diffusers, torch.contiguous_format),
+    "azula UNet": (azula, torch.contiguous_format),
+}
+
+
+def subject(name: str, options: argparse.Namespace, train: bool) -> Callable[[], object]:
+    build, layout = NETWORKS[name]
+    torch.manual_seed(0)
+    network = build()
+    x_t = torch.randn(options.batch, 3, 32, 32).to(memory_format=layout)
+    t = torch.randint(1, 1001, (options.batch,))
+    optimizer = torch.optim.AdamW(network.parameters(), 1e-3, fused=True)
+    print(f"{name}: {sum(p.numel() for p in network.parameters()):,} parameters")
+
+    def forward() -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=options.dtype == "bf16"):
+            return network(x_t, t).float()
+
+    def step() -> None:
+        optimizer.zero_grad()
+        (forward() - x_t).square().mean().backward()
+        optimizer.step()
+
+    return step if train else torch.no_grad()(forward)
+
+
+def peak_memory(name: str, options: argparse.Namespace) -> int:
+    """Peak resident memory of three training steps in a process of their own, in MiB."""
+    command = [sys.executable, "-m", "benchmarks.unet", "--memory-of", name]
+    command += ["--batch", str(options.batch), "--dtype", options.dtype]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return int(done.stdout.split()[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dtype", choices=["float32", "bf16"], default="float32")
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--memory-of", choices=NETWORKS, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    if options.memory_of:
+        step = subject(options.memory_of, options, train=True)
+        for _ in range(3):
+            step()
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+        return
+
+    print(f"{options.dtype}, batch {options.batch}, {torch.backends.cpu.get_cpu_capability()}")
+    for train in (True, False):
+        subjects = {name: subject(name, options, train) for name in NETWORKS}
+        print("training step" if train else "network evaluation without gradients")
+        report(interleaved(subjects, options.rounds, warm_up=1), "ddpm-core")
+    print("peak resident memory of training steps")
+    for name in NETWORKS:
+        print(f"{name:32s} {peak_memory(name, options):6d} MiB")
+
+
+if __name__ == "__main__":
+    main()
