@@ -69,13 +69,13 @@ class TrainConfig:
     dropout: float = 0.1
     """Dropout inside the residual blocks."""
 
-    max_steps: int = 3000
+    max_steps: int = 1800
     """Optimiser steps."""
     batch_size: int = 128
     """Images per optimiser step."""
     accumulate: int = 1
     """Split the batch into this many passes; the gradient is that of the whole."""
-    learning_rate: float = 2e-3
+    learning_rate: float = 2.5e-3
     """Peak rate of AdamW."""
     warmup_steps: int = 100
     """Steps over which the rate rises from 0."""
@@ -85,7 +85,7 @@ class TrainConfig:
     """Decoupled weight decay of matrices and kernels."""
     grad_clip: float = 1.0
     """Largest norm of the gradient."""
-    ema_decay: float = 0.999
+    ema_decay: float = 0.998
     """Decay of the weights' moving average, with warm-up."""
     seed: int = 0
     """Every random number of the run is keyed by it."""
@@ -99,17 +99,17 @@ class TrainConfig:
     channels_last: bool = True
     """Keep images as NHWC in memory."""
 
-    sample_every: int = 500
+    sample_every: int = 450
     """Steps between two visits: sample grid, denoising sheet, held-out loss, report."""
     denoise_at: tuple[int, ...] = ()
     """Timesteps of the denoising sheet; ten from T down where none are given."""
-    preview_steps: int = 50
+    preview_steps: int = 30
     """Sampler steps of a visit's chain."""
-    preview_samples: int = 36
+    preview_samples: int = 25
     """Images in a visit's grid."""
     log_every: int = 50
     """Steps between two rows of metrics.jsonl."""
-    save_every: int = 500
+    save_every: int = 450
     """Steps between two checkpoints."""
     keep: int = 2
     """Checkpoints kept."""
