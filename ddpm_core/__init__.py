@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ddpm_core.posterior import q_posterior as q_posterior
     from ddpm_core.samplers.ancestral import Ancestral as Ancestral
     from ddpm_core.samplers.base import Snapshot as Snapshot
-    from ddpm_core.samplers.base import sample as sample
+    from ddpm_core.samplers.base import generate as generate
     from ddpm_core.samplers.base import sampling_loop as sampling_loop
     from ddpm_core.samplers.ladders import strided as strided
     from ddpm_core.schedules import Schedule as Schedule
@@ -46,7 +46,7 @@ _HOME = {
     "q_posterior": "posterior",
     "q_sample": "forward_process",
     "q_step": "forward_process",
-    "sample": "samplers.base",
+    "generate": "samplers.base",
     "sampling_loop": "samplers.base",
     "strided": "samplers.ladders",
 }

@@ -74,7 +74,7 @@ def draw(config: SampleConfig) -> list[Path]:
 
     from ddpm_core.denoiser import ClipX0, NetworkDenoiser
     from ddpm_core.samplers.ancestral import Ancestral
-    from ddpm_core.samplers.base import sample
+    from ddpm_core.samplers.base import generate
     from ddpm_core.samplers.ladders import strided
     from ddpm_core.training.files import write_bytes
     from ddpm_core.training.pictures import chain_gif, sample_grid
@@ -94,7 +94,7 @@ def draw(config: SampleConfig) -> list[Path]:
     with tqdm(total=config.n * len(times), unit="level", disable=not sys.stderr.isatty()) as bar:
         for start in range(0, config.n, config.batch_size):
             batch = indices[start : start + config.batch_size]
-            steps = sample(
+            steps = generate(
                 sampler,
                 ClipX0(denoiser) if config.clip else denoiser,
                 trained.image_shape,

@@ -30,7 +30,7 @@ class Schedule:
     def __post_init__(self) -> None:
         table = self.log_alpha_bar
         if not isinstance(table, Tensor) or table.dtype != torch.float64 or table.ndim != 1:
-            raise TypeError("log_alpha_bar must be float64, (T + 1,); from_betas builds one")
+            raise TypeError("log_alpha_bar must be float64, (T + 1,); see Schedule.from_betas")
         if table.shape[0] < 2 or table.device.type != "cpu" or table[0] != 0:
             raise ValueError(
                 f"log_alpha_bar (shape {tuple(table.shape)}, on {table.device}) must be on the "

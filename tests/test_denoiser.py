@@ -112,3 +112,8 @@ def test_clipping_changes_only_what_is_out_of_range():
     assert torch.equal(clipped, torch.tensor([[-1.0, -1.0, -0.25], [0.25, 1.0, 1.0]]))
     clipped = ClipX0(inner, low=0.0, high=2.0)(answer * 0, 2, labels).x0_hat
     assert torch.equal(clipped, torch.tensor([[0.0, 0.0, 0.0], [0.25, 1.0, 2.0]]))
+
+
+def test_clipping_to_an_empty_range_is_refused():
+    with pytest.raises(ValueError, match="low = 1.0, high = -1.0"):
+        ClipX0(lambda x_t, t, cond=None: None, 1.0, -1.0)

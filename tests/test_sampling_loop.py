@@ -5,7 +5,7 @@ import torch
 
 from ddpm_core._types import Prediction
 from ddpm_core.samplers.ancestral import Ancestral
-from ddpm_core.samplers.base import Snapshot, sample, sampling_loop
+from ddpm_core.samplers.base import Snapshot, generate, sampling_loop
 from ddpm_core.samplers.ladders import strided
 from ddpm_core.schedules import Schedule
 
@@ -27,7 +27,7 @@ def last(snapshots):
 def test_a_sample_is_the_same_in_whatever_batch_it_is_drawn(shape):
     sampler, denoiser = Ancestral(LINEAR, strided(60, 9)), shrinking_denoiser
     together, alone, shuffled, other_seed = (
-        last(sample(sampler, denoiser, shape, indices=indices, seed=seed)).x_t
+        last(generate(sampler, denoiser, shape, indices=indices, seed=seed)).x_t
         for indices, seed in ((range(8), 5), ([3], 5), ([6, 3], 5), ([3], 6))
     )
     assert together.shape == (8, *shape)
@@ -53,14 +53,14 @@ class OnlyNoise:
 
 
 def test_every_step_draws_noise_of_its_own_and_x_T_too():
-    snapshots = sample(OnlyNoise(), shrinking_denoiser, (2, 3), indices=[0, 1])
+    snapshots = generate(OnlyNoise(), shrinking_denoiser, (2, 3), indices=[0, 1])
     numbers = torch.stack([each.x_t for each in snapshots])
     assert numbers.shape == (5, 2, 2, 3)
     assert len(numbers.unique()) == numbers.numel(), "two draws share a number"
 
 
 def test_snapshots_fall_from_T_to_0_and_the_last_is_the_sample():
-    snapshots = list(sample(Ancestral(STEEP), shrinking_denoiser, (2,), indices=[0, 1]))
+    snapshots = list(generate(Ancestral(STEEP), shrinking_denoiser, (2,), indices=[0, 1]))
     assert [each.t for each in snapshots] == [4, 3, 2, 1, 0]
     for each in snapshots[:-1]:
         assert isinstance(each, Snapshot)
@@ -76,7 +76,7 @@ def test_the_loop_can_be_left_at_any_level():
         calls.append(t)
         return Prediction(x_t)
 
-    snapshots = sample(Ancestral(LINEAR), denoiser, (2,), indices=[0])
+    snapshots = generate(Ancestral(LINEAR), denoiser, (2,), indices=[0])
     assert [next(snapshots).t, next(snapshots).t] == [60, 59]
     assert calls == [60, 59]
 
@@ -88,7 +88,7 @@ def test_the_condition_reaches_the_denoiser_and_no_graph_is_built():
         assert cond is labels
         return Prediction(weight * x_t)
 
-    for snapshot in sample(Ancestral(STEEP), denoiser, (2,), indices=[0, 1], cond=labels):
+    for snapshot in generate(Ancestral(STEEP), denoiser, (2,), indices=[0, 1], cond=labels):
         assert not snapshot.x_t.requires_grad
         assert torch.is_grad_enabled(), "the caller's code is not run under no_grad"
 
@@ -97,6 +97,6 @@ def test_sampling_leaves_the_global_generator_and_x_T_alone():
     x_T = torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
     before, state = x_T.clone(), torch.get_rng_state()
     last(sampling_loop(Ancestral(STEEP), shrinking_denoiser, x_T, lambda t: torch.ones(2, 3)))
-    last(sample(Ancestral(STEEP), shrinking_denoiser, (3,), indices=[0, 1]))
+    last(generate(Ancestral(STEEP), shrinking_denoiser, (3,), indices=[0, 1]))
     assert torch.equal(x_T, before)
     assert torch.equal(torch.get_rng_state(), state)

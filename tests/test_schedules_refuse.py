@@ -155,3 +155,11 @@ def test_a_quantity_refuses_times_outside_its_domain(bad, fragments):
 
 def test_beta_refuses_what_is_no_time():
     check_refusal(TypeError, lambda: Schedule.linear().beta([3]), "t = [3] is a list", "one int")
+
+
+def test_an_alpha_bar_that_underflows_is_refused_rather_than_divided_by():
+    """Between float32's smallest number and 0, x_0 = (x_t - ...) / sqrt(alpha_bar) is inf or NaN."""
+    check_refusal(
+        ValueError, lambda: Schedule.from_betas([0.9] * 80), "exp(-184.2", "gentler betas"
+    )
+    assert Schedule.from_betas([0.9] * 37).T == 37

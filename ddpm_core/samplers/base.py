@@ -103,7 +103,7 @@ def sampling_loop(
     yield Snapshot(0, x_t, x_t)
 
 
-def sample(
+def generate(
     sampler: Sampler[State],
     denoiser: Denoiser,
     shape: Sequence[int],

@@ -9,7 +9,7 @@ from ddpm_core._types import Denoiser
 from ddpm_core.forward_process import q_sample
 from ddpm_core.randomness import keyed_noise
 from ddpm_core.samplers.ancestral import Ancestral
-from ddpm_core.samplers.base import sample
+from ddpm_core.samplers.base import generate
 from ddpm_core.samplers.ladders import strided
 from ddpm_core.schedules import Schedule
 from ddpm_core.training.pictures import DenoisingRecord
@@ -44,7 +44,7 @@ def visit(
     ladder = sorted({*strided(schedule.T, min(steps, schedule.T)), *times}, reverse=True)
     sampler = Ancestral(schedule, tuple(ladder))
     shape = heldout.shape[1:]
-    chain = sample(sampler, denoiser, shape, indices=range(samples), seed=seed, device=device)
+    chain = generate(sampler, denoiser, shape, indices=range(samples), seed=seed, device=device)
     free = [(x_t.cpu(), x0_hat.cpu()) for t, x_t, x0_hat in chain if t in times]
 
     x_0 = heldout[:MEASURED].to(device)
