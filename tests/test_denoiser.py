@@ -115,5 +115,5 @@ def test_clipping_changes_only_what_is_out_of_range():
 
 
 def test_clipping_to_an_empty_range_is_refused():
-    with pytest.raises(ValueError, match="low = 1.0, high = -1.0"):
+    with pytest.raises(ValueError, match=r"low = 1\.0, high = -1\.0"):
         ClipX0(lambda x_t, t, cond=None: None, 1.0, -1.0)

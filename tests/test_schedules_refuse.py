@@ -158,7 +158,7 @@ def test_beta_refuses_what_is_no_time():
 
 
 def test_an_alpha_bar_that_underflows_is_refused_rather_than_divided_by():
-    """Between float32's smallest number and 0, x_0 = (x_t - ...) / sqrt(alpha_bar) is inf or NaN."""
+    """Dividing by a root below float32's smallest number would give inf or NaN."""
     check_refusal(
         ValueError, lambda: Schedule.from_betas([0.9] * 80), "exp(-184.2", "gentler betas"
     )
