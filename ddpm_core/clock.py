@@ -27,12 +27,14 @@ def check_time(
                 f"{name} has {t.shape[0]} entries but the batch has {x.shape[0]} samples; pass one "
                 "time per sample, or one int for all"
             )
-        outside = (t < lowest) | (t > highest)
         if t.device.type == "cuda":
-            torch._assert_async(~outside.any())
-        if t.device.type != "cpu" or not outside.any():
+            torch._assert_async(((t >= lowest) & (t <= highest)).all())
+        if t.device.type != "cpu" or len(t) == 0:
             return
-        i = int(outside.nonzero()[0])
+        least, most = t.aminmax()
+        if lowest <= least and most <= highest:
+            return
+        i = int(((t < lowest) | (t > highest)).nonzero()[0])
         where, value = f"{name}[{i}]", int(t[i])
     elif isinstance(t, int) and not isinstance(t, bool):
         if lowest <= t <= highest:

@@ -4,7 +4,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ddpm_core._types import Gaussian, check_event, check_same_event, compute_dtype, expand_to
-from ddpm_core.clock import Time, check_pair, check_time
+from ddpm_core.clock import Time, check_pair, check_time, gather
 from ddpm_core.schedules import Schedule
 
 
@@ -40,8 +40,9 @@ def q_sample(
     """
     check_same_event("noise", noise, "x_0", x_0)
     check_time("t", t, 0, schedule.T, schedule.T, x_0)
-    coef_x0 = expand_to(schedule.alpha_bar(t).sqrt(), x_0)
-    coef_noise = expand_to(schedule.one_minus_alpha_bar(t).sqrt(), x_0)
+    log_alpha_bar = gather(schedule.log_alpha_bar, t)
+    coef_x0 = expand_to((log_alpha_bar / 2).exp(), x_0)
+    coef_noise = expand_to((-log_alpha_bar.expm1()).sqrt(), x_0)
     work = compute_dtype(x_0)
     return (coef_x0 * x_0.to(work)).addcmul_(coef_noise, noise.to(work)).to(x_0.dtype)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from jaxtyping import Float
@@ -19,11 +20,16 @@ def keyed_seed(seed: int, purpose: str, step: int = 0, index: int = 0) -> int:
     """
     if step < 0 or index < 0:
         raise ValueError(f"step = {step}, index = {index}: both count from 0")
-    block = f"{seed}/{purpose}/{step >> STEP_BITS}/{index >> INDEX_BITS}".encode()
-    base = int.from_bytes(hashlib.blake2b(block, digest_size=8).digest(), "little")
+    base = _block(seed, purpose, step >> STEP_BITS, index >> INDEX_BITS)
     place = (step & (1 << STEP_BITS) - 1) << INDEX_BITS | index & (1 << INDEX_BITS) - 1
     low = (base + place) & 0xFFFFFFFF
     return base & ~0xFFFFFFFF | low
+
+
+@lru_cache(maxsize=64)  # a batch asks for one block, once for each sample
+def _block(seed: int, purpose: str, step: int, index: int) -> int:
+    name = f"{seed}/{purpose}/{step}/{index}".encode()
+    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little")
 
 
 def keyed_generator(
