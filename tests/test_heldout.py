@@ -10,6 +10,7 @@ from ddpm_core.training.heldout import (
     by_decile,
     heldout_errors,
     mean_and_standard_error,
+    spread,
     spread_times,
 )
 from ddpm_core.training.visits import fixed_times, visit
@@ -48,6 +49,12 @@ def test_the_measure_is_converted_from_what_the_network_predicts():
 
     errors = heldout_errors(exact, SCHEDULE, "v", images, (30,), seed=3, measure="eps")
     assert errors.max() < (8 * 2**-24 * 6) ** 2  # 8 roundings of values up to 6
+
+
+def test_few_are_spread_evenly_over_many():
+    many = torch.arange(100, 110)
+    assert spread(many, 4).tolist() == [100, 102, 105, 107]
+    assert torch.equal(spread(many, 500), many)
 
 
 def test_deciles_and_the_standard_error_are_those_of_the_definition():

@@ -3,7 +3,7 @@
 import math
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from ddpm_core._types import Parameterization
@@ -13,6 +13,14 @@ from ddpm_core.losses import l_simple, prediction_target
 from ddpm_core.parameterization import convert
 from ddpm_core.randomness import keyed_noise
 from ddpm_core.schedules import Schedule
+
+AT_A_TIME = 256  # images in memory together
+
+
+def spread(indices: Int64[Tensor, " many"], count: int) -> Int64[Tensor, " few"]:
+    """`count` of the indices, or all where there are no more, evenly spread."""
+    few = min(count, len(indices))
+    return indices[torch.arange(few) * len(indices) // few]
 
 
 def spread_times(T: int, count: int) -> tuple[int, ...]:
@@ -41,14 +49,15 @@ def heldout_errors(
     measure = measure or parameterization
     rows = []
     for t in times:
-        noise = keyed_noise(images.shape[1:], seed, "held-out", t, range(len(images)))
-        x_0, noise = images.to(device), noise.to(device)
-        x_t = q_sample(schedule, x_0, t, noise)
-        value = network(x_t, torch.full(x_t.shape[:1], t, device=x_t.device)).to(x_t.dtype)
-        value = convert(schedule, parameterization, measure, value, x_t, t)
-        target = prediction_target(schedule, measure, x_0, noise, t)
-        rows.append(l_simple(value, target).per_sample.double().cpu())
-    return torch.stack(rows)
+        for part in torch.arange(len(images)).split(AT_A_TIME):
+            noise = keyed_noise(images.shape[1:], seed, "held-out", t, part.tolist()).to(device)
+            x_0 = images[part].to(device)
+            x_t = q_sample(schedule, x_0, t, noise)
+            value = network(x_t, torch.full(x_t.shape[:1], t, device=x_t.device)).to(x_t.dtype)
+            value = convert(schedule, parameterization, measure, value, x_t, t)
+            target = prediction_target(schedule, measure, x_0, noise, t)
+            rows.append(l_simple(value, target).per_sample.double().cpu())
+    return torch.cat(rows).reshape(len(times), len(images))
 
 
 def by_decile(errors: Float64[Tensor, "times images"]) -> list[float]:
