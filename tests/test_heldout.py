@@ -83,3 +83,10 @@ def test_a_visit_sees_the_same_noise_every_time_and_exactly_its_columns():
     assert (first.free_x_t[-1] == drawn[:3].numpy()).all()
     assert (first.heldout_x0_hat[-1] == images[:3].numpy()).all()
     assert first.one_shot_mse[-1] == 0
+
+
+def test_images_measured_a_few_at_a_time_keep_their_own_noise(monkeypatch):
+    images = torch.rand(5, 1, 4, 4) * 2 - 1
+    whole = heldout_errors(silent, SCHEDULE, "eps", images, (1, 30), seed=3)
+    monkeypatch.setattr("ddpm_core.training.heldout.AT_A_TIME", 2)
+    assert torch.equal(heldout_errors(silent, SCHEDULE, "eps", images, (1, 30), seed=3), whole)
