@@ -86,7 +86,7 @@ class Gaussian:
         check_same_event("noise", noise, "mean", self.mean)
         work = compute_dtype(self.mean)
         mean, var, noise = (each.to(work) for each in (self.mean, self.var, noise))
-        return (mean + var.sqrt() * noise).to(self.mean.dtype)
+        return torch.addcmul(mean, var.sqrt(), noise).to(self.mean.dtype)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def check_time(
         if t.device.type != "cpu" or len(t) == 0:
             return
         least, most = t.aminmax()
-        if lowest <= least and most <= highest:
+        if lowest <= least.item() and most.item() <= highest:
             return
         i = int(((t < lowest) | (t > highest)).nonzero()[0])
         where, value = f"{name}[{i}]", int(t[i])
@@ -55,6 +55,8 @@ def check_pair(s: Time, t: Time, T: int, x: Tensor | None = None) -> None:
     """Refuse a pair of times unless 0 <= s < t <= T, sample by sample."""
     check_time("t", t, 1, T, T, x)
     check_time("s", s, 0, T - 1, T, x)
+    if isinstance(s, int) and isinstance(t, int) and s < t:
+        return
     early, late = torch.as_tensor(s), torch.as_tensor(t)
     if early.device.type != "cpu" or late.device.type != "cpu":
         return

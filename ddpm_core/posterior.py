@@ -21,14 +21,16 @@ def q_posterior(
     """
     check_same_event("x_t", x_t, "x_0", x_0)
     check_pair(s, t, schedule.T, x_0)
-    beta_ts = schedule.beta_between(s, t)
+    log_alpha_ts = schedule.log_alpha(s, t)
+    beta_ts = -log_alpha_ts.expm1()
     one_minus_ab_s = schedule.one_minus_alpha_bar(s)
     one_minus_ab_t = schedule.one_minus_alpha_bar(t)
 
     coef_x0 = schedule.alpha_bar(s).sqrt() * beta_ts / one_minus_ab_t
-    coef_xt = schedule.alpha(s, t).sqrt() * one_minus_ab_s / one_minus_ab_t
+    coef_xt = (log_alpha_ts / 2).exp() * one_minus_ab_s / one_minus_ab_t
     var = beta_ts * one_minus_ab_s / one_minus_ab_t
 
     work = compute_dtype(x_0)
-    mean = expand_to(coef_x0, x_0) * x_0.to(work) + expand_to(coef_xt, x_t) * x_t.to(work)
+    mean = expand_to(coef_x0, x_0) * x_0.to(work)
+    mean = mean.addcmul_(expand_to(coef_xt, x_t), x_t.to(work))
     return Gaussian(mean.to(x_0.dtype), expand_to(var, x_t).to(x_0.dtype))
