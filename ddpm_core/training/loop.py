@@ -177,7 +177,7 @@ class Run:
         self._status("running")
         if self.step == 0:
             self.visit()
-        seconds, first, saved = 0.0, self.step, self.step
+        seconds, first, saved = 0.0, self.step, self.step or None
         bar = tqdm(
             total=config.max_steps, initial=self.step, unit="step", disable=not sys.stderr.isatty()
         )
@@ -251,17 +251,22 @@ class Run:
     def test_error(self) -> tuple[float, float]:
         """eps-MSE of the averaged weights on the test images, uniform over t: (mean, its standard
         error)."""
-        errors = heldout_errors(
-            self.trainee.ema.network,
-            self.schedule,
-            self.config.parameterization,
-            self.dataset.take(spread(self.dataset.test, TEST_IMAGES)),
-            spread_times(self.config.T, TEST_TIMES),
-            self.config.seed,
-            measure="eps",
-            device=self.device,
-        )
-        return mean_and_standard_error(errors)
+        images = self.dataset.take(spread(self.dataset.test, TEST_IMAGES))
+        times = spread_times(self.config.T, TEST_TIMES)
+        rows = [
+            heldout_errors(
+                self.trainee.ema.network,
+                self.schedule,
+                self.config.parameterization,
+                images,
+                (t,),
+                self.config.seed,
+                measure="eps",
+                device=self.device,
+            )
+            for t in tqdm(times, "test error", unit="level", disable=not sys.stderr.isatty())
+        ]
+        return mean_and_standard_error(torch.cat(rows))
 
     def _log(self, norm: float, seconds: float, images_per_second: float, bar: "tqdm[Any]") -> None:
         loss = sum(self.losses) / len(self.losses)

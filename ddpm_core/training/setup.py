@@ -18,8 +18,14 @@ from ddpm_core.training.config import TrainConfig
 
 
 def build_schedule(config: TrainConfig) -> Schedule:
-    """The noise schedule that the options name."""
-    schedule: Schedule = getattr(Schedule, config.schedule)(config.T)
+    """The noise schedule that the options name; raises ValueError where T is too small for it."""
+    try:
+        schedule: Schedule = getattr(Schedule, config.schedule)(config.T)
+    except ValueError as error:
+        raise ValueError(
+            f"--schedule {config.schedule} --T {config.T}: {str(error).split(';')[0]}. Pass a "
+            "larger --T, or --schedule cosine, which takes any"
+        ) from None
     return schedule.with_zero_terminal_snr() if config.zero_terminal_snr else schedule
 
 
