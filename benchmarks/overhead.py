@@ -4,6 +4,7 @@ Run as: python -m benchmarks.overhead [--rounds 200]
 """
 
 import argparse
+from functools import partial
 
 import torch
 
@@ -12,6 +13,7 @@ from ddpm_core import Ancestral, Prediction, Schedule, q_sample
 from ddpm_core.randomness import keyed_noise
 
 SHAPE = (64, 3, 32, 32)
+LARGE = (64, 3, 128, 128)  # where the fixed cost of a call no longer counts
 
 
 def sampler_steps() -> dict:
@@ -39,6 +41,11 @@ def sampler_steps() -> dict:
     return subjects
 
 
+def products(x_0: torch.Tensor, noise: torch.Tensor, coef: torch.Tensor) -> torch.Tensor:
+    """The arithmetic of q_sample without its coefficients and checks."""
+    return (coef * x_0).addcmul_(coef, noise)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=200)
@@ -54,15 +61,19 @@ def main() -> None:
         print(f"ours takes {middle:.2f} of {name} (quartiles {low:.2f} to {high:.2f})")
 
     schedule = Schedule.linear()
-    x_0, noise = torch.randn(SHAPE), torch.randn(SHAPE)
-    t = torch.randint(1, 1001, SHAPE[:1])
-    both = {
-        "q_sample": lambda: q_sample(schedule, x_0, t, noise),
-        "torch.add": lambda: torch.add(x_0, noise),
-    }
-    seconds = interleaved(both, 5 * options.rounds)
-    middle, low, high = paired_ratio(seconds["q_sample"], seconds["torch.add"])
-    print(f"q_sample takes {middle:.2f} of torch.add (quartiles {low:.2f} to {high:.2f})")
+    for shape in (SHAPE, LARGE):
+        x_0, noise = torch.randn(shape), torch.randn(shape)
+        t = torch.randint(1, 1001, shape[:1])
+        coef = torch.rand(shape[0], 1, 1, 1)
+        ways = {
+            "q_sample": partial(q_sample, schedule, x_0, t, noise),
+            "its two products alone": partial(products, x_0, noise, coef),
+            "torch.add": partial(torch.add, x_0, noise),
+        }
+        seconds = interleaved(ways, 5 * options.rounds)
+        for name in list(ways)[:2]:
+            middle, low, high = paired_ratio(seconds[name], seconds["torch.add"])
+            print(f"{shape}: {name}: {middle:.2f} of torch.add ({low:.2f} to {high:.2f})")
 
 
 if __name__ == "__main__":

@@ -5,10 +5,10 @@ Run as: python -m benchmarks.unet [--dtype bf16] [--batch 64] [--rounds 8]
 """
 
 import argparse
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -100,11 +100,19 @@ def subject(name: str, options: argparse.Namespace, train: bool) -> Callable[[],
 
 
 def peak_memory(name: str, options: argparse.Namespace) -> int:
-    """Peak resident memory of three training steps in a process of their own, in MiB."""
+    """What three training steps add to a process at their peak, in MiB: weights, gradients,
+    optimiser state and activations. Each network is measured in a process of its own (Linux)."""
     command = [sys.executable, "-m", "benchmarks.unet", "--memory-of", name]
     command += ["--batch", str(options.batch), "--dtype", options.dtype]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return int(done.stdout.split()[-1])
+
+
+def resident(which: str) -> int:
+    """VmRSS, the resident memory now, or VmHWM, its peak, in MiB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (line,) = (each for each in lines if each.startswith(which))
+    return int(line.split()[1]) // 1024
 
 
 def main() -> None:
@@ -117,10 +125,14 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     if options.memory_of:
+        import_peer = NETWORKS[options.memory_of][0]
+        import_peer()  # what the libraries themselves weigh is not what is asked
+        Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
+        before = resident("VmRSS")
         step = subject(options.memory_of, options, train=True)
         for _ in range(3):
             step()
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+        print(resident("VmHWM") - before)
         return
 
     print(f"{options.dtype}, batch {options.batch}, {torch.backends.cpu.get_cpu_capability()}")
@@ -128,7 +140,7 @@ def main() -> None:
         subjects = {name: subject(name, options, train) for name in NETWORKS}
         print("training step" if train else "network evaluation without gradients")
         report(interleaved(subjects, options.rounds, warm_up=1), "ddpm-core")
-    print("peak resident memory of training steps")
+    print("peak memory of training steps")
     for name in NETWORKS:
         print(f"{name:32s} {peak_memory(name, options):6d} MiB")
 
