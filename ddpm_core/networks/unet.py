@@ -23,11 +23,18 @@ class Level(nn.Module):
     """Residual blocks at one resolution, each with attention behind it where asked for."""
 
     def __init__(
-        self, channels: int, blocks: int, attention: bool, embedding: int, dropout: float
+        self,
+        channels_in: int,
+        channels: int,
+        blocks: int,
+        attention: bool,
+        embedding: int,
+        dropout: float,
     ) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(
-            ResidualBlock(channels, channels, embedding, dropout) for _ in range(blocks)
+            ResidualBlock(before, channels, embedding, dropout)
+            for before in [channels_in] + [channels] * (blocks - 1)
         )
         self.attention = nn.ModuleList(
             SelfAttention(channels) if attention else nn.Identity() for _ in range(blocks)
@@ -35,7 +42,7 @@ class Level(nn.Module):
 
     def forward(
         self,
-        x: Float[Tensor, "batch channels height width"],
+        x: Float[Tensor, "batch channels_in height width"],
         embedding: Float[Tensor, "batch embedding"],
     ) -> Float[Tensor, "batch channels height width"]:
         for block, attention in zip(self.blocks, self.attention, strict=True):
@@ -47,9 +54,9 @@ class UNet(nn.Module):
     """network(x_t, t, labels) -> a tensor of x_t's shape, which is 0 everywhere at initialisation.
 
     One level for each multiplier, of width * multiplier channels and half the size of the one
-    above, rounded up, so any height and width will do. What a level saw on the way down is added
-    on the way up. attention: one flag a level, by default the coarsest alone. classes: number of
-    class labels; a sample without one has its own embedding. fourier_octaves: see
+    above, rounded up, so any height and width will do. What a level saw on the way down is put
+    beside what comes up. attention: one flag a level, by default the coarsest alone. classes:
+    number of class labels; a sample without one has its own embedding. fourier_octaves: see
     `fourier_features`.
     """
 
@@ -85,9 +92,9 @@ class UNet(nn.Module):
         self.classes = classes
         self.embed_class = None if classes is None else nn.Embedding(classes + 1, embedding)
 
-        def levels() -> nn.ModuleList:
+        def levels(inputs: int) -> nn.ModuleList:
             return nn.ModuleList(
-                Level(channels, blocks, here, embedding, dropout)
+                Level(inputs * channels, channels, blocks, here, embedding, dropout)
                 for channels, here in zip(widths, attended, strict=True)
             )
 
@@ -95,10 +102,10 @@ class UNet(nn.Module):
         self.fourier_octaves = tuple(fourier_octaves)
         waves = 1 + 2 * len(self.fourier_octaves)
         self.stem = nn.Conv2d(image_channels * waves, widths[0], 3, padding=1)
-        self.down = levels()
+        self.down = levels(inputs=1)
         self.shrink = nn.ModuleList(Downsample(fine, coarse) for fine, coarse in steps)
         self.middle = ResidualBlock(widths[-1], widths[-1], embedding, dropout)
-        self.up = levels()
+        self.up = levels(inputs=2)
         self.grow = nn.ModuleList(Upsample(coarse, fine) for fine, coarse in steps)
         self.norm = group_norm(widths[0])
         self.head = zero_init(nn.Conv2d(widths[0], image_channels, 3, padding=1))
@@ -118,7 +125,7 @@ class UNet(nn.Module):
             seen.append(h)
         h = self.middle(h, embedding)
         for i, level in reversed(list(enumerate(self.up))):
-            h = level(h + seen[i], embedding)
+            h = level(torch.cat([h, seen[i]], dim=1), embedding)
             if i:
                 h = self.grow[i - 1](h, seen[i - 1].shape[-2:])
         image: Tensor = self.head(F.silu(self.norm(h)))

@@ -66,10 +66,10 @@ class TrainConfig:
     """Levels with self-attention, 0 the finest, -1 the coarsest."""
     fourier_octaves: tuple[int, ...] = (3, 4)
     """Sines of pixel values that the network sees: 3 4 resolve 17 grey levels, 6 7 resolve 256."""
-    dropout: float = 0.1
+    dropout: float = 0.15
     """Dropout inside the residual blocks."""
 
-    max_steps: int = 1800
+    max_steps: int = 2400
     """Optimiser steps."""
     batch_size: int = 128
     """Images per optimiser step."""
@@ -81,7 +81,7 @@ class TrainConfig:
     """Steps over which the rate rises from 0."""
     rate_decay: Literal["cosine", "constant"] = "cosine"
     """What the rate does after warm-up."""
-    weight_decay: float = 0.01
+    weight_decay: float = 0.1
     """Decoupled weight decay of matrices and kernels."""
     grad_clip: float = 1.0
     """Largest norm of the gradient."""
@@ -99,7 +99,7 @@ class TrainConfig:
     channels_last: bool = True
     """Keep images as NHWC in memory."""
 
-    sample_every: int = 450
+    sample_every: int = 600
     """Steps between two visits: sample grid, denoising sheet, held-out loss, report."""
     denoise_at: tuple[int, ...] = ()
     """Timesteps of the denoising sheet; ten from T down where none are given."""
@@ -109,7 +109,7 @@ class TrainConfig:
     """Images in a visit's grid."""
     log_every: int = 50
     """Steps between two rows of metrics.jsonl."""
-    save_every: int = 450
+    save_every: int = 600
     """Steps between two checkpoints."""
     keep: int = 2
     """Checkpoints kept."""
@@ -156,8 +156,8 @@ class TrainConfig:
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "tiny": {"width": 32, "multipliers": (1, 2), "blocks": 1},
-    "small": {"width": 32, "multipliers": (1, 2, 4), "blocks": 1},
+    "tiny": {"width": 16, "multipliers": (1, 2), "blocks": 1},
+    "small": {"width": 32, "multipliers": (1, 2), "blocks": 1},
     "base": {"width": 64, "multipliers": (1, 2, 4), "blocks": 2},
 }
 
