@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from ddpm_core import Schedule, q_posterior
-from tests import exact
-from tests.exact import Levels, mp, mpf
+from property_tests.oracles import schedules as exact
+from property_tests.oracles.schedules import Levels, mp, mpf
 
 T = 1000
 PEERS = {  # and how to install each; azula itself would pull torchvision in

@@ -1,5 +1,10 @@
-"""The surface under test: the mathematics of DDPM in NumPy float64 arrays, on the paper's clock."""
+"""The surface under test: the mathematics of DDPM in NumPy float64 arrays, on the paper's clock.
 
+t = 1..T are noise levels and t = 0 is data, so alpha_bar_0 = 1 and a step goes from t to any s < t.
+An implementation that counts from 0 says so in its adapter, by adding 1, and nowhere else.
+"""
+
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -15,6 +20,33 @@ class Normal(NamedTuple):
 
     mean: Array
     var: Array
+
+
+class Draw(NamedTuple):
+    """What a training step draws for its images."""
+
+    t: Times
+    noise: Array
+    x_t: Array
+
+
+class Layout(NamedTuple):
+    """Of a timestep embedding: frequencies fall from 1 to max_period^(-1 + 2 / width)."""
+
+    interleaved: bool  # sin, cos, sin, cos, ...; otherwise all sines, then all cosines
+    max_period: float
+
+
+class Averages(NamedTuple):
+    """What an exponential moving average made of a sequence of weights."""
+
+    decays: Array  # the decay used at each step, (steps,)
+    weights: Array  # the average after each step, (steps, n)
+    buffers: Array  # the copy's buffers after the last step, (n,)
+
+
+Denoiser = Callable[[Array, int], Array]
+"""(x_t, t) -> x0_hat, row by row."""
 
 
 class Implementation(Protocol):
@@ -47,4 +79,87 @@ class Implementation(Protocol):
         self, betas: Betas, source: str, target: str, value: Array, x_t: Array, t: Times
     ) -> Array:
         """`value`, which is `source` at (x_t, t), as `target`; both of eps, x0, v, score."""
+        ...
+
+    def target(self, betas: Betas, name: str, x_0: Array, noise: Array, t: Times) -> Array:
+        """What a network that predicts `name` (eps, x0, v, score) is trained to say, t in 1..T."""
+        ...
+
+    def loss(self, prediction: Array, target: Array) -> Array:
+        """The unweighted loss of each sample, (batch,): the mean square over its event."""
+        ...
+
+    def training_draw(self, betas: Betas, x_0: Array, seed: int) -> Draw:
+        """The times, the noise and the noisy images of one training step, from its own randomness.
+
+        Another seed is another step.
+        """
+        ...
+
+    def reverse_step(
+        self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
+    ) -> Array:
+        """One ancestral step t -> s, variance fixed_small or fixed_large; s = 0 adds no noise."""
+        ...
+
+    def sample(
+        self,
+        betas: Betas,
+        variance: str,
+        times: tuple[int, ...],
+        denoiser: Denoiser,
+        x_T: Array,
+        noises: list[Array],
+    ) -> Array:
+        """The whole ancestral chain from x_T along `times` (falling, to 0) with the given noise.
+
+        noises[i] is that of the step from times[i]; there is none for the last step.
+        """
+        ...
+
+    def draw_samples(
+        self,
+        betas: Betas,
+        variance: str,
+        times: tuple[int, ...],
+        denoiser: Denoiser,
+        shape: tuple[int, ...],
+        seed: int,
+    ) -> Array:
+        """The same chain from the implementation's own noise; shape is (batch, *event)."""
+        ...
+
+    def ladder(self, T: int, steps: int) -> tuple[int, ...]:
+        """The levels that a sampler of `steps` steps visits: from T, falling, to 0."""
+        ...
+
+    def schedule(self, name: str, T: int) -> Array:
+        """alpha_bar_0..alpha_bar_T of the shipped linear or cosine schedule at its defaults.
+
+        linear: 1e-4 to 0.02 at T = 1000, scaled by 1000 / T; cosine: offset 0.008, betas at most
+        0.999. A T that the family does not reach raises ValueError.
+        """
+        ...
+
+    def zero_terminal_snr(self, betas: Betas) -> Array:
+        """alpha_bar_0..alpha_bar_T of the schedule rescaled so that alpha_bar_T = 0 (T >= 2)."""
+        ...
+
+    def embedding(self, t: Times, width: int) -> Array:
+        """The sinusoidal embedding (batch, width) in float32 precision; width is even."""
+        ...
+
+    def embedding_layout(self) -> Layout:
+        """How `embedding` is laid out, as documented."""
+        ...
+
+    def ema(self, decay: float, weights: Array, buffers: Array) -> Averages:
+        """Follow weights[0], then weights[1], weights[2], ... (steps + 1, n); the same of buffers.
+
+        weights[0] is the state at the start.
+        """
+        ...
+
+    def to_unit_range(self, images: NDArray[np.uint8], levels: int) -> Array:
+        """Grey levels 0..levels - 1 as the numbers that are diffused, in [-1, 1]."""
         ...

@@ -9,6 +9,7 @@ from .protocol import Array, Betas, Times
 
 STEEP: Betas = (0.1, 0.5, 0.3, 0.8)  # short and uneven: an index that is off by one shows at once
 GENTLE: Betas = tuple(np.linspace(1e-4, 0.02, 30).tolist())  # the first 3 % of Ho et al.'s noise
+STEEP_GRID: tuple[Betas, ...] = (STEEP, (0.9, 0.2, 0.6), (0.05, 0.05), (0.5,) * 6)
 
 # 2^-13 is Ho et al.'s smallest beta; beyond 7/8 a step keeps next to nothing.
 betas = st.floats(2.0**-13, 0.875, width=32)

@@ -1,10 +1,16 @@
 """The posterior against Bayes' rule: prior and measurement, added by their precisions."""
 
+from itertools import combinations
+
+import numpy as np
+import pytest
 from hypothesis import given
 
+from .monte_carlo import Ledger
 from .oracles import exact
-from .protocol import Implementation
-from .strategies import Case, cases
+from .protocol import Array, Betas, Implementation
+from .statistics import slope, standard_normal
+from .strategies import STEEP_GRID, Case, cases
 from .tolerances import allowance, check, elements
 
 
@@ -31,3 +37,32 @@ def test_variance_is_below_that_of_the_step_and_zero_at_data(impl: Implementatio
     for where in elements(var):
         assert (var[where] == 0) == (s[where[0]] == 0), f"var {var[where]!r} at s = {s[where[0]]}"
         assert 0 <= var[where] < beta[where], f"var {var[where]!r}, beta {beta[where]!r}"
+
+
+@pytest.mark.parametrize("betas", STEEP_GRID, ids=str)
+def test_simulated_pairs_leave_a_standard_normal_residual(
+    impl: Implementation, ledger: Ledger, betas
+):
+    """Eq. posterior.mean and posterior.var on x_s, x_t simulated by one-step kernels alone.
+
+    The residual of x_s is standard normal and independent of x_t: together that is the posterior.
+    """
+    for s, t in combinations(range(1, len(betas) + 1), 2):
+        claim = ledger.claim("posterior.mean and posterior.var", (betas, s, t), scalars=2000 * 15)
+        rng = claim.rng
+        x_0 = rng.choice([0.0, 1.3, -0.7, 30.0], size=(2000, 3, 5))
+        x_s = walk(betas, x_0, 0, s, rng)
+        x_t = walk(betas, x_s, s, t, rng)
+        levels = (np.full(2000, level, dtype=np.int64) for level in (s, t))
+        mean, var = impl.q_posterior(betas, x_0, x_t, *levels)
+        residual = (x_s - mean) / np.sqrt(var)
+        scale, spread = (float(each) for each in exact.kernel(betas, 0, t))
+        other = (x_t - scale * x_0) / np.sqrt(spread)
+        claim.check([*standard_normal(residual), slope(residual, other)])
+
+
+def walk(betas: Betas, x: Array, s: int, t: int, rng: np.random.Generator) -> Array:
+    """x_t from x_s, one step at a time."""
+    for beta in betas[s:t]:
+        x = np.sqrt(1 - beta) * x + np.sqrt(beta) * rng.standard_normal(x.shape)
+    return x

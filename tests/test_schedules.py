@@ -13,8 +13,8 @@ import torch
 
 from ddpm_core.posterior import q_posterior
 from ddpm_core.schedules import Schedule
-from tests import exact
-from tests.exact import Levels
+from property_tests.oracles import schedules as exact
+from property_tests.oracles.schedules import Levels
 
 U = 2.0**-53
 STEEP = [1e-10, 1e-5, 0.1, 0.5, 0.3, 0.8, 0.999, 0.01, 0.2, 0.7]  # T = 10: each corner of (0, 1)

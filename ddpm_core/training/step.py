@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from ddpm_core.forward_process import q_sample
@@ -39,9 +39,16 @@ def learning_rate(config: TrainConfig, step: int) -> float:
     return config.learning_rate * rise * (fall if config.rate_decay == "cosine" else 1.0)
 
 
-def draw_times(T: int, batch: int, generator: torch.Generator) -> Int[Tensor, " batch"]:
-    """t uniform on 1..T, independently for each sample. Ho et al. (2020), Algorithm 1."""
-    return torch.randint(1, T + 1, (batch,), generator=generator)
+def diffuse(
+    schedule: Schedule, x_0: Float[Tensor, " batch *event"], generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(t, noise, x_t): t uniform on 1..T, independently for each sample, and x_0 noised to it.
+
+    Ho et al. (2020), Algorithm 1, lines 2 to 4.
+    """
+    t = torch.randint(1, schedule.T + 1, x_0.shape[:1], generator=generator)
+    noise = torch.randn(x_0.shape, dtype=x_0.dtype, generator=generator)
+    return t, noise, q_sample(schedule, x_0, t, noise)
 
 
 def train_step(
@@ -58,11 +65,8 @@ def train_step(
     """
     indices = batch_indices(dataset.train, config.seed, step, config.batch_size)
     x_0 = dataset.take(indices)
-    generator = keyed_generator(config.seed, "training", step)
-    t = draw_times(schedule.T, len(x_0), generator)
-    noise = torch.randn(x_0.shape, generator=generator)
+    t, noise, x_t = diffuse(schedule, x_0, keyed_generator(config.seed, "training", step))
     target = prediction_target(schedule, config.parameterization, x_0, noise, t)
-    x_t = q_sample(schedule, x_0, t, noise)
 
     trainee.network.train()
     trainee.optimizer.zero_grad()

@@ -4,11 +4,18 @@ from typing import get_args
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 import ddpm_core
-from ddpm_core._types import Parameterization
+from ddpm_core._types import Parameterization, Prediction
+from ddpm_core.networks.embeddings import MAX_PERIOD, timestep_embedding
+from ddpm_core.randomness import keyed_generator
+from ddpm_core.samplers.ancestral import Variance
+from ddpm_core.training.data import Dataset
+from ddpm_core.training.ema import Ema, ema_decay
+from ddpm_core.training.step import diffuse
 
-from ..protocol import Array, Betas, Normal, Times
+from ..protocol import Array, Averages, Betas, Denoiser, Draw, Layout, Normal, Times
 
 
 class DdpmCore:
@@ -18,8 +25,7 @@ class DdpmCore:
     unit_roundoff = 2.0**-53
 
     def alpha_bar(self, betas: Betas) -> Array:
-        schedule = ddpm_core.Schedule.from_betas(betas)
-        return schedule.alpha_bar(torch.arange(schedule.T + 1)).numpy()
+        return _table(ddpm_core.Schedule.from_betas(betas))
 
     def q_marginal(self, betas: Betas, x_0: Array, t: Times) -> Normal:
         schedule = ddpm_core.Schedule.from_betas(betas)
@@ -44,6 +50,113 @@ class DdpmCore:
         schedule = ddpm_core.Schedule.from_betas(betas)
         arguments = (_tensor(each) for each in (value, x_t, t))
         return ddpm_core.convert(schedule, _known(source), _known(target), *arguments).numpy()
+
+    def target(self, betas: Betas, name: str, x_0: Array, noise: Array, t: Times) -> Array:
+        schedule = ddpm_core.Schedule.from_betas(betas)
+        arguments = (_tensor(each) for each in (x_0, noise, t))
+        return ddpm_core.prediction_target(schedule, _known(name), *arguments).numpy()
+
+    def loss(self, prediction: Array, target: Array) -> Array:
+        return ddpm_core.l_simple(_tensor(prediction), _tensor(target)).per_sample.numpy()
+
+    def training_draw(self, betas: Betas, x_0: Array, seed: int) -> Draw:
+        schedule = ddpm_core.Schedule.from_betas(betas)
+        drawn = diffuse(schedule, _tensor(x_0), keyed_generator(seed, "training"))
+        return Draw(*(each.numpy() for each in drawn))
+
+    def reverse_step(
+        self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
+    ) -> Array:
+        sampler = _ancestral(betas, variance, (t, s, 0) if s else (t, 0))
+        guess = Prediction(_tensor(x0_hat))
+        x_s, _, _ = sampler.step(lambda x, t: guess, _tensor(x_t), s, t, _tensor(noise))
+        return x_s.numpy()
+
+    def sample(
+        self,
+        betas: Betas,
+        variance: str,
+        times: tuple[int, ...],
+        denoiser: Denoiser,
+        x_T: Array,
+        noises: list[Array],
+    ) -> Array:
+        tape = dict(zip(times, map(_tensor, noises), strict=False))
+        sampler = _ancestral(betas, variance, times)
+        *_, last = ddpm_core.sampling_loop(
+            sampler, _denoiser(denoiser), _tensor(x_T), tape.__getitem__
+        )
+        return last.x_t.numpy()
+
+    def draw_samples(
+        self,
+        betas: Betas,
+        variance: str,
+        times: tuple[int, ...],
+        denoiser: Denoiser,
+        shape: tuple[int, ...],
+        seed: int,
+    ) -> Array:
+        batch, *event = shape
+        *_, last = ddpm_core.generate(
+            _ancestral(betas, variance, times),
+            _denoiser(denoiser),
+            event,
+            indices=range(batch),
+            seed=seed,
+            dtype=torch.float64,
+        )
+        return last.x_t.numpy()
+
+    def ladder(self, T: int, steps: int) -> tuple[int, ...]:
+        return ddpm_core.strided(T, steps)
+
+    def schedule(self, name: str, T: int) -> Array:
+        return _table(getattr(ddpm_core.Schedule, name)(T))
+
+    def zero_terminal_snr(self, betas: Betas) -> Array:
+        return _table(ddpm_core.Schedule.from_betas(betas).with_zero_terminal_snr())
+
+    def embedding(self, t: Times, width: int) -> Array:
+        return timestep_embedding(_tensor(t), width).double().numpy()
+
+    def embedding_layout(self) -> Layout:
+        return Layout(interleaved=False, max_period=MAX_PERIOD)
+
+    def ema(self, decay: float, weights: Array, buffers: Array) -> Averages:
+        network = torch.nn.Module()
+        network.weight = torch.nn.Parameter(_tensor(weights[0]))
+        network.register_buffer("statistic", _tensor(buffers[0]))
+        average, rows = Ema(network, decay), []
+        for step, (weight, buffer) in enumerate(zip(weights[1:], buffers[1:], strict=True)):
+            network.weight.data, network.statistic = _tensor(weight), _tensor(buffer)
+            average.update(network, step)
+            rows.append(_tensor(average.network.weight.detach().numpy()))
+        decays = np.array([ema_decay(step, decay) for step in range(len(rows))])
+        return Averages(decays, torch.stack(rows).numpy(), average.network.statistic.numpy())
+
+    def to_unit_range(self, images: NDArray[np.uint8], levels: int) -> Array:
+        every = torch.arange(len(images))
+        data = Dataset(
+            "given", torch.from_numpy(images), None, (), levels, every, every[:0], every[:0]
+        )
+        return data.take(every).double().numpy()
+
+
+def _table(schedule: ddpm_core.Schedule) -> Array:
+    return schedule.alpha_bar(torch.arange(schedule.T + 1)).numpy()
+
+
+def _ancestral(betas: Betas, variance: str, times: tuple[int, ...]) -> ddpm_core.Ancestral:
+    names: dict[str, Variance] = {each: each for each in get_args(Variance)}
+    return ddpm_core.Ancestral(ddpm_core.Schedule.from_betas(betas), times, names[variance])
+
+
+def _denoiser(denoiser: Denoiser) -> ddpm_core.Denoiser:
+    def predict(x_t: torch.Tensor, t: int, cond: torch.Tensor | None = None) -> Prediction:
+        return Prediction(_tensor(denoiser(x_t.numpy(), t)))
+
+    return predict
 
 
 def _tensor(array: Array | Times) -> torch.Tensor:

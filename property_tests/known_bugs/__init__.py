@@ -1,0 +1,15 @@
+"""Real bugs of real projects, each re-expressed as one wrong method of our adapter."""
+
+from . import forward_process, look_alikes, plumbing, samplers, schedules  # they enter themselves
+from .registry import BUGS, LOOK_ALIKES, KnownBug
+
+__all__ = [
+    "BUGS",
+    "LOOK_ALIKES",
+    "KnownBug",
+    "forward_process",
+    "look_alikes",
+    "plumbing",
+    "samplers",
+    "schedules",
+]

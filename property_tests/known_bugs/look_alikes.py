@@ -1,0 +1,60 @@
+"""Reported as bugs, and right."""
+
+import numpy as np
+
+from ..adapters.ddpm_core import DdpmCore
+from ..protocol import Array, Averages, Layout, Times
+from .registry import known, table
+
+
+@known(
+    "N01-cosine-steps-over-steps",
+    "lucidrains/denoising-diffusion-pytorch #19",
+    "linspace(0, T + 1, T + 1) / (T + 1) is linspace(0, T, T + 1) / T",
+    "test_schedules.py::test_shipped_schedules_are_their_definition",
+    right=True,
+    family="cosine",
+    T=21,
+)
+class CosineStepsOverSteps(DdpmCore):
+    unit_roundoff = 2.0**-50  # what its cosines and quotients lose: declared
+
+    def schedule(self, name: str, T: int) -> Array:
+        if name != "cosine":
+            return super().schedule(name, T)
+        x = np.linspace(0, T + 1, T + 1) / (T + 1)
+        f = np.cos((x + 0.008) / 1.008 * np.pi / 2) ** 2
+        return table(tuple(np.minimum(1 - f[1:] / f[:-1], 0.999)))
+
+
+@known(
+    "N05-ema-lerp-argument-order",
+    "openai/guided-diffusion #26",
+    "targ * rate + src * (1 - rate), with the rate as the decay",
+    "test_ema.py::test_the_average_is_the_weighted_sum_of_the_weights",
+    right=True,
+)
+class EmaByProducts(DdpmCore):
+    def ema(self, decay: float, weights: Array, buffers: Array) -> Averages:
+        decays, _, last = super().ema(decay, weights, buffers)
+        rows, average = [], weights[0]
+        for d, weight in zip(decays, weights[1:], strict=True):
+            average = average * d + weight * (1 - d)
+            rows.append(average)
+        return Averages(decays, np.array(rows), last)
+
+
+@known(
+    "N09-sin-cos-interleaved",
+    "huggingface/diffusers #3981; facebookresearch/DiT #78",
+    "sin, cos, sin, cos, ... where the layout is declared so",
+    "test_embeddings.py::test_each_entry_is_the_sine_or_cosine_of_its_angle",
+    right=True,
+)
+class Interleaved(DdpmCore):
+    def embedding(self, t: Times, width: int) -> Array:
+        halves = super().embedding(t, width).reshape(len(t), 2, width // 2)
+        return np.swapaxes(halves, 1, 2).reshape(len(t), width)
+
+    def embedding_layout(self) -> Layout:
+        return super().embedding_layout()._replace(interleaved=True)

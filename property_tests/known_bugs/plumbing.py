@@ -1,0 +1,83 @@
+"""Bugs of conversions, losses, seeds, images, averages and embeddings."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..adapters.ddpm_core import DdpmCore
+from ..protocol import Array, Averages, Betas, Draw, Times
+from .registry import bfloat16, known
+
+
+@known(
+    "C03-v-sign-proposed",
+    "huggingface/diffusers #1481",
+    "x_0 = sqrt(alpha_bar) x_t + sqrt(1 - alpha_bar) v: the sign that the report asked for",
+    "test_parameterization.py::test_conversion_solves_the_definitions",
+    source="v",
+)
+class VSign(DdpmCore):
+    def convert(
+        self, betas: Betas, source: str, target: str, value: Array, x_t: Array, t: Times
+    ) -> Array:
+        sign = -1 if source == "v" else 1
+        return super().convert(betas, source, target, sign * value, x_t, t)
+
+
+@known(
+    "L13-timesteps-exclude-zero",
+    "dome272/Diffusion-Models-pytorch @0a909fc",
+    "the finest level is never trained",
+    "test_losses.py::test_training_draws_from_the_marginal",
+    betas=(0.1, 0.5, 0.3, 0.8),
+)
+class FinestLevelNeverTrained(DdpmCore):
+    def training_draw(self, betas: Betas, x_0: Array, seed: int) -> Draw:
+        t, noise, _ = super().training_draw(betas, x_0, seed)
+        t = np.where(t == 1, 2, t)
+        return Draw(t, noise, self.q_sample(betas, x_0, t, noise))
+
+
+@known(
+    "L19-seed-zero-is-falsy",
+    "huggingface/diffusers PR #10964",
+    "`if seed:` takes seed 0 for no seed, so that its runs do not repeat",
+    "test_contract.py::test_a_seed_stands_for_one_stream",
+)
+class SeedZero(DdpmCore):
+    def training_draw(self, betas: Betas, x_0: Array, seed: int) -> Draw:
+        fresh = int(np.random.SeedSequence().entropy % 2**32)
+        return super().training_draw(betas, x_0, seed or fresh)
+
+
+@known(
+    "L21-data-not-normalised",
+    "lucidrains/denoising-diffusion-pytorch 16c9ae7; mlcommons/training #721",
+    "images enter in [0, 1]",
+    "test_images.py::test_grey_levels_fill_the_range_from_minus_one_to_one",
+    levels=17,
+)
+class UnitRange(DdpmCore):
+    def to_unit_range(self, images: NDArray[np.uint8], levels: int) -> Array:
+        return images / (levels - 1)
+
+
+@known(
+    "E02-ema-buffers-not-copied",
+    "lucidrains/ema-pytorch #8",
+    "the copy keeps the buffers that it started with",
+    "test_ema.py::test_the_average_is_the_weighted_sum_of_the_weights",
+)
+class StaleBuffers(DdpmCore):
+    def ema(self, decay: float, weights: Array, buffers: Array) -> Averages:
+        return super().ema(decay, weights, buffers)._replace(buffers=buffers[0])
+
+
+@known(
+    "T04-timestep-through-bf16",
+    "huggingface/diffusers #9405; modelscope/DiffSynth-Studio PR #1025",
+    "t is cast to bfloat16 before the sinusoid: 937 becomes 936",
+    "test_embeddings.py::test_each_entry_is_the_sine_or_cosine_of_its_angle",
+)
+class TimeInBfloat16(DdpmCore):
+    def embedding(self, t: Times, width: int) -> Array:
+        return super().embedding(bfloat16(t.astype(np.float64)).astype(np.int64), width)

@@ -1,0 +1,70 @@
+"""Bugs of the posterior and of samplers."""
+
+from itertools import pairwise
+
+import numpy as np
+
+from ..adapters.ddpm_core import DdpmCore
+from ..protocol import Array, Betas, Denoiser, Normal, Times
+from .registry import column, known, table
+
+
+@known(
+    "P04-prev-zero-at-start",
+    "gmongaras/Diffusion_models_from_scratch @024e5ac",
+    "alpha_bar before the first level is 0 instead of 1: x_0 is ignored there",
+    "test_posterior.py::test_mean_and_variance_match_bayes",
+)
+class PrevZero(DdpmCore):
+    def q_posterior(self, betas: Betas, x_0: Array, x_t: Array, s: Times, t: Times) -> Normal:
+        alpha_bar = table(betas)
+        at_t, at_s = alpha_bar[t], np.where(s == 0, 0.0, alpha_bar[s])
+        alpha = alpha_bar[t] / alpha_bar[s]
+        coef_x0 = column(np.sqrt(at_s) * (1 - alpha) / (1 - at_t), x_0)
+        coef_xt = column(np.sqrt(alpha) * (1 - at_s) / (1 - at_t), x_0)
+        var = column((1 - alpha) * (1 - at_s) / (1 - at_t), x_0)
+        return Normal(coef_x0 * x_0 + coef_xt * x_t, var + 0 * x_0)
+
+
+@known(
+    "P09-eps-coefficient-one-minus-alpha-bar",
+    "coleygroup/shepherd PR #14",
+    "the reverse mean takes off (1 - alpha_bar) / sqrt(1 - alpha_bar) eps, not beta / ...",
+    "test_samplers.py::test_a_step_is_the_posterior_mean_and_its_noise",
+)
+class EpsCoefficient(DdpmCore):
+    def reverse_step(
+        self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
+    ) -> Array:
+        alpha_bar = table(betas)
+        alpha, sigma = alpha_bar[t] / alpha_bar[s], np.sqrt(1 - alpha_bar[t])
+        eps = (x_t - np.sqrt(alpha_bar[t]) * x0_hat) / sigma
+        mean = (x_t - (1 - alpha_bar[t]) / sigma * eps) / np.sqrt(alpha)
+        right = super().reverse_step(betas, variance, x0_hat, x_t, s, t, 0 * noise)
+        return mean + super().reverse_step(betas, variance, x0_hat, x_t, s, t, noise) - right
+
+
+@known(
+    "A02-predicted-noise-reused",
+    "IDEALLab/EngiOpt #66",
+    "the network's own noise estimate stands where fresh noise belongs",
+    "test_samplers.py::test_the_chain_has_the_law_of_the_recursion",
+    variance="fixed_small",
+    event=(2,),
+)
+class PredictedNoise(DdpmCore):
+    def sample(
+        self,
+        betas: Betas,
+        variance: str,
+        times: tuple[int, ...],
+        denoiser: Denoiser,
+        x_T: Array,
+        noises: list[Array],
+    ) -> Array:
+        alpha_bar, x = table(betas), x_T
+        for t, s in pairwise(times):
+            x0_hat = denoiser(x, t)
+            eps = (x - np.sqrt(alpha_bar[t]) * x0_hat) / np.sqrt(1 - alpha_bar[t])
+            x = self.reverse_step(betas, variance, x0_hat, x, s, t, eps)
+        return x

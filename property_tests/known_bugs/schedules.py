@@ -1,0 +1,99 @@
+"""Bugs of schedules."""
+
+import numpy as np
+
+from ..adapters.ddpm_core import DdpmCore
+from ..protocol import Array, Betas, Denoiser, Times
+from .registry import known, table
+
+
+@known(
+    "S04-cosine-not-squared",
+    "lilianweng/lilianweng.github.io #9",
+    "f(t) = cos(...) where cos(...)^2 belongs",
+    "test_schedules.py::test_shipped_schedules_are_their_definition",
+    family="cosine",
+    T=250,
+)
+class CosineNotSquared(DdpmCore):
+    def schedule(self, name: str, T: int) -> Array:
+        if name != "cosine":
+            return super().schedule(name, T)
+        f = np.cos((np.arange(T + 1) / T + 0.008) / 1.008 * np.pi / 2)
+        return table(tuple(np.minimum(1 - f[1:] / f[:-1], 0.999)))
+
+
+@known(
+    "S05-linear-endpoints-not-rescaled",
+    "huggingface/diffusers PR #12341; IDEALLab/EngiOpt PR #67",
+    "betas 1e-4..0.02 whatever T is",
+    "test_schedules.py::test_shipped_schedules_are_their_definition",
+    family="linear",
+    T=250,
+)
+class LinearNotRescaled(DdpmCore):
+    def schedule(self, name: str, T: int) -> Array:
+        if name != "linear":
+            return super().schedule(name, T)
+        return table(tuple(np.linspace(1e-4, 0.02, T)))
+
+
+@known(
+    "S07-beta-above-one",
+    "lucidrains/imagen-pytorch #161; openai/guided-diffusion #137",
+    "scale 1000 / T without a bound: T < 21 gives beta_T >= 1, and roots of negative numbers",
+    "test_schedules.py::test_a_linear_schedule_whose_betas_leave_the_unit_interval_is_refused",
+)
+class BetaAboveOne(DdpmCore):
+    def schedule(self, name: str, T: int) -> Array:
+        return table(tuple(np.linspace(0.1 / T, 20 / T, T)))
+
+
+@known(
+    "S08-alphas-bar-half",
+    "AUTOMATIC1111/stable-diffusion-webui #14071",
+    "the table stored in float16 with the model's weights, then used as if it were exact",
+    "test_forward_process.py::test_alpha_bar_is_the_signal_that_the_steps_keep",
+)
+class AlphaBarHalf(DdpmCore):
+    def alpha_bar(self, betas: Betas) -> Array:
+        return table(betas).astype(np.float16).astype(np.float64)
+
+
+@known(
+    "S17-schedule-mutates-argument",
+    "CleanDiffuserTeam/CleanDiffuser #31",
+    "the last entry of the caller's times is overwritten",
+    "test_contract.py::test_arguments_are_left_as_they_were",
+    method="q_sample",
+)
+class MutatesTimes(DdpmCore):
+    def q_sample(self, betas: Betas, x_0: Array, t: Times, noise: Array) -> Array:
+        t[-1] = min(t[-1], len(betas) - 1)
+        return super().q_sample(betas, x_0, t, noise)
+
+
+@known(
+    "S18-strided-betas-recumulated",
+    "gmongaras/Diffusion_models_from_scratch @320d790",
+    "a strided chain sub-samples the betas and cumulates those, instead of sub-sampling alpha_bar",
+    "test_samplers.py::test_the_chain_has_the_law_of_the_recursion",
+    variance="fixed_small",
+    event=(2,),
+)
+class StridedBetas(DdpmCore):
+    def sample(
+        self,
+        betas: Betas,
+        variance: str,
+        times: tuple[int, ...],
+        denoiser: Denoiser,
+        x_T: Array,
+        noises: list[Array],
+    ) -> Array:
+        kept = tuple(betas[t - 1] for t in sorted(times) if t)
+        levels = dict(enumerate(sorted(times)))
+        every = tuple(range(len(kept), -1, -1))
+        return super().sample(
+            kept, variance, every, lambda x, i: denoiser(x, levels[i]), x_T, noises
+        )

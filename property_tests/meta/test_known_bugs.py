@@ -1,0 +1,54 @@
+"""Every known bug turns the property that names it red; every look-alike leaves it green."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..known_bugs import BUGS, LOOK_ALIKES, KnownBug
+from ..known_bugs.readme import page
+from ..monte_carlo import Ledger
+
+SUITE = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.id)
+def test_a_known_bug_is_caught(bug: KnownBug):
+    with pytest.raises(CAUGHT):
+        attack(bug)
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.id)
+def test_what_catches_it_is_green_without_it(bug: KnownBug):
+    """Otherwise the failure above would say nothing of the bug."""
+    attack(bug, right=True)
+
+
+@pytest.mark.parametrize("alike", LOOK_ALIKES, ids=lambda bug: bug.id)
+def test_a_look_alike_is_left_alone(alike: KnownBug):
+    attack(alike)
+
+
+def test_the_table_is_up_to_date():
+    written = (SUITE / "known_bugs" / "README.md").read_text(encoding="utf-8")
+    assert written == page(), "run python -m property_tests.known_bugs.readme"
+
+
+CAUGHT = (AssertionError, pytest.fail.Exception)
+
+
+def attack(bug: KnownBug, right: bool = False) -> None:
+    """Run the property on the wrong implementation, or on the right one."""
+    file, name = bug.caught_by.split("::")
+    test = getattr(importlib.import_module(f"..{Path(file).stem}", __package__), name)
+    kind = bug.implementation.__base__ if right else bug.implementation
+    arguments: dict[str, Any] = {"impl": kind(), **bug.arguments}
+    if "ledger" in wanted_by(test):
+        arguments["ledger"] = Ledger("known bugs")
+    test(**arguments)
+
+
+def wanted_by(test: Any) -> tuple[str, ...]:
+    inner = getattr(getattr(test, "hypothesis", None), "inner_test", test)
+    return inner.__code__.co_varnames[: inner.__code__.co_argcount]

@@ -1,0 +1,117 @@
+"""Monte Carlo claims: both error rates are declared, and paid for, before a sample is drawn."""
+
+import hashlib
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from . import statistics
+from .statistics import Finding
+
+ALPHA_RUN = 1e-6  # P(any false alarm in a run), over all claims: the ledger's limit
+ALPHA_CLAIM = 1e-9  # of one claim on one example
+STATISTICS = 10  # at most so many share a claim's alpha
+POWER = 1 - 1e-6  # to see an effect of the declared size
+MIN_EFFECT = 0.1  # of a sigma in the mean, of 1 in the variance ratio
+SCALARS = 28_000  # enough for MIN_EFFECT at ALPHA_CLAIM / STATISTICS; the ledger checks it
+
+
+class LedgerError(AssertionError):
+    """A claim that would break the declared error rates."""
+
+
+@dataclass
+class Claim:
+    """One claim on one example, with noise that only this claim, example and source tree see."""
+
+    equation: str
+    example: str
+    key: bytes
+    scalars: int
+    alpha: float
+    min_effect: float
+    power: float
+    began: float = field(default_factory=time.perf_counter)
+    seconds: float = 0.0
+    worst: Finding | None = None
+    rejected: bool = False
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """The oracle's own noise."""
+        return np.random.Generator(np.random.Philox(key=int.from_bytes(self.key, "little")))
+
+    @property
+    def seed(self) -> int:
+        """A seed for the implementation's own noise."""
+        return int.from_bytes(self.key[:7], "little")
+
+    def check(self, findings: Iterable[Finding]) -> None:
+        """Fail on a statistic that is less likely than its share of alpha, or is not a number."""
+        found = list(findings)
+        if len(found) > STATISTICS:
+            raise LedgerError(f"{len(found)} statistics share an alpha meant for {STATISTICS}")
+        self.seconds = time.perf_counter() - self.began
+        threshold = self.alpha / STATISTICS
+        self.worst = min(found, key=lambda each: each.p if each.p == each.p else -1.0)
+        bad = [each for each in found if not each.p > threshold]  # a NaN is bad
+        self.rejected = bool(bad)
+        if bad:
+            lines = "\n".join(f"  {each.name}: {each.effect}, p = {each.p:.3g}" for each in bad)
+            raise AssertionError(
+                f"Eq. {self.equation} fails at {self.example} (n = {self.scalars:,} scalars, "
+                f"alpha = {self.alpha:g}):\n{lines}"
+            )
+
+
+@dataclass
+class Ledger:
+    """What a run has spent of its false-alarm probability, claim by claim."""
+
+    source: str  # hash of the code under test and of the suite: new code gets new noise
+    epoch: str = "0"
+    claims: list[Claim] = field(default_factory=list)
+
+    @property
+    def spent(self) -> float:
+        """The sum over claims, which bounds P(any false alarm) whatever their dependence.
+
+        What follows a rejection is the search for a smaller example, and costs nothing more.
+        """
+        total = 0.0
+        for claim in self.claims:
+            total += claim.alpha
+            if claim.rejected:
+                break
+        return total
+
+    def claim(
+        self,
+        equation: str,
+        example: object,
+        scalars: int = SCALARS,
+        min_effect: float = MIN_EFFECT,
+        alpha: float = ALPHA_CLAIM,
+    ) -> Claim:
+        """Register before sampling; raises LedgerError where alpha or n do not suffice."""
+        share = alpha / STATISTICS
+        power = min(
+            statistics.power_of_mean(scalars, min_effect, share),
+            statistics.power_of_variance(scalars, min_effect, share),
+        )
+        if power < POWER:
+            raise LedgerError(
+                f"{equation}: {scalars:,} scalars see an effect of {min_effect:g} with power "
+                f"{power:.9f}, below {POWER}; draw more of them, or declare a larger effect"
+            )
+        name = "/".join([self.source, equation, repr(example), self.epoch])
+        key = hashlib.blake2b(name.encode(), digest_size=16).digest()
+        claim = Claim(equation, repr(example), key, scalars, alpha, min_effect, power)
+        self.claims.append(claim)
+        if self.spent > ALPHA_RUN * (1 + 1e-9):  # the sum itself is rounded
+            raise LedgerError(
+                f"{len(self.claims)} claims spend {self.spent:.3g}, more than {ALPHA_RUN:g}"
+            )
+        return claim

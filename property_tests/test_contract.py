@@ -1,0 +1,75 @@
+"""What holds for every method: rows do not mix, arguments are left alone, a seed is one stream."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from .protocol import Array, Implementation, Times
+from .strategies import STEEP, Case, cases
+
+Call = Callable[[Implementation, Case], tuple[Array, ...]]
+
+CALLS: dict[str, Call] = {
+    "q_marginal": lambda impl, c: impl.q_marginal(c.betas, c.first, c.t),
+    "q_step": lambda impl, c: impl.q_step(c.betas, c.first, c.s, c.t),
+    "q_sample": lambda impl, c: (impl.q_sample(c.betas, c.first, c.t, c.second),),
+    "q_posterior": lambda impl, c: impl.q_posterior(c.betas, c.first, c.second, c.s, c.t),
+    "convert": lambda impl, c: (impl.convert(c.betas, "eps", "v", c.first, c.second, c.t),),
+    "target": lambda impl, c: (impl.target(c.betas, "v", c.first, c.second, c.t),),
+    "loss": lambda impl, c: (impl.loss(c.first, c.second),),
+}
+
+
+@pytest.mark.parametrize("method", CALLS)
+@given(case=cases())
+def test_a_row_of_the_batch_is_the_batch_of_that_row(impl: Implementation, method, case: Case):
+    """f(batch)[i] == f(batch[i : i + 1]) bit for bit; shapes with batch == width are among them."""
+    whole = CALLS[method](impl, case)
+    for i in range(len(case.t)):
+        row = Case(case.betas, *(each[i : i + 1] for each in case[1:]))
+        for all_rows, alone in zip(whole, CALLS[method](impl, row), strict=True):
+            assert np.array_equal(all_rows[i : i + 1], alone), f"{method}: row {i} sees others"
+
+
+@pytest.mark.parametrize("method", CALLS)
+@given(case=cases())
+def test_arguments_are_left_as_they_were(impl: Implementation, method, case: Case):
+    """No method writes into what it is given."""
+    before = [np.copy(each) for each in case[1:]]
+    CALLS[method](impl, case)
+    for name, now, then in zip(Case._fields[1:], case[1:], before, strict=True):
+        assert np.array_equal(now, then), f"{method} wrote into {name}"
+
+
+def test_a_seed_stands_for_one_stream(impl: Implementation):
+    """Equal seeds repeat, 0 among them; another seed gives other times and noise."""
+    x_0 = np.zeros((64, 2))
+    draws = [impl.training_draw(STEEP, x_0, seed) for seed in (0, 0, 1, 1)]
+    for which in ("t", "noise", "x_t"):
+        a, again, b, b_again = (getattr(each, which) for each in draws)
+        assert np.array_equal(a, again), f"seed 0 gave two different {which}"
+        assert np.array_equal(b, b_again), f"seed 1 gave two different {which}"
+        assert not np.array_equal(a, b), f"seeds 0 and 1 gave the same {which}"
+
+
+def test_nobody_else_s_random_numbers_are_drawn(impl: Implementation):
+    """A seeded draw leaves NumPy's global generator where it was."""
+    before = np.random.get_state()[1].copy()  # noqa: NPY002 - the global one is what is watched
+    impl.training_draw(STEEP, np.zeros((4, 2)), 3)
+    after = np.random.get_state()[1]  # noqa: NPY002
+    assert np.array_equal(before, after)
+
+
+@pytest.mark.parametrize("level", [-1, len(STEEP) + 1])
+@pytest.mark.parametrize("method", ["q_marginal", "q_sample"])
+def test_a_level_outside_the_clock_is_refused(impl: Implementation, method, level):
+    """t = -1 must not wrap around to T, and T + 1 names no level: ValueError or IndexError."""
+    case = Case(STEEP, times(0), times(level), np.zeros((1, 2)), np.zeros((1, 2)))
+    with pytest.raises((ValueError, IndexError)):
+        CALLS[method](impl, case)
+
+
+def times(level: int) -> Times:
+    return np.array([level], np.int64)

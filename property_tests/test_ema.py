@@ -1,0 +1,48 @@
+"""The exponential moving average as a weighted sum of everything it has seen."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from .oracles.exact import mpf
+from .protocol import Implementation
+from .tolerances import check
+
+DECAYS = st.sampled_from([0.0, 0.5, 0.9, 0.999])
+
+
+@given(
+    decay=DECAYS, steps=st.integers(1, 12), values=st.lists(st.floats(-4, 4, width=32), min_size=13)
+)
+def test_the_average_is_the_weighted_sum_of_the_weights(impl: Implementation, decay, steps, values):
+    """Eq. ema.update: step k weighs (1 - d_k) d_{k+1} ... d_n, the start d_1 ... d_n.
+
+    Each of n updates rounds three times, of numbers no larger than the largest weight.
+    """
+    weights = np.array([values[: steps + 1], values[-steps - 1 :]]).T
+    buffers = 10 * weights
+    got = impl.ema(decay, weights, buffers)
+    assert got.weights.shape == (steps, 2)
+    assert got.decays.shape == (steps,)
+    size = mpf(float(np.abs(weights).max()))
+    for n in range(1, steps + 1):
+        d = [mpf(float(each)) for each in got.decays[:n]]
+        for column in range(2):
+            total, left = mpf(0), mpf(1)
+            for k in reversed(range(n)):
+                total += left * (1 - d[k]) * mpf(weights[k + 1, column])
+                left *= d[k]
+            total += left * mpf(weights[0, column])
+            allowed = 3 * n * mpf(impl.unit_roundoff) * size
+            check("average", (n - 1, column), got.weights, total, allowed)
+    assert np.array_equal(got.buffers, buffers[-1]), "buffers are copied, not averaged"
+
+
+@given(decay=DECAYS)
+def test_the_decay_rises_to_the_one_asked_for(impl: Implementation, decay):
+    """Eq. ema.decay: within 0..decay, never falling, and reached within 10 / (1 - decay) steps."""
+    steps = int(10 / (1 - decay)) + 1
+    got = impl.ema(decay, np.zeros((steps + 1, 1)), np.zeros((steps + 1, 1))).decays
+    assert (np.diff(got) >= 0).all()
+    assert got.min() >= 0
+    assert got[-1] == decay

@@ -1,0 +1,24 @@
+"""Grey levels as the numbers that are diffused."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from .oracles.exact import mpf
+from .protocol import Implementation
+from .tolerances import check, elements
+
+
+@pytest.mark.parametrize("levels", [2, 17, 256])
+@given(data=st.data())
+def test_grey_levels_fill_the_range_from_minus_one_to_one(impl: Implementation, levels, data):
+    """Eq. images.range: level k of L is 2 k / (L - 1) - 1, to two roundings in float32."""
+    drawn = data.draw(st.lists(st.integers(0, levels - 1), min_size=4, max_size=4), label="image")
+    images = np.array([0, levels - 1, *drawn], np.uint8).reshape(1, 1, 2, 3)
+    got = impl.to_unit_range(images, levels)
+    assert got.shape == images.shape
+    for where in elements(got):
+        want = 2 * mpf(int(images[where])) / (levels - 1) - 1
+        check("level", where, got, want, 3 * mpf(2.0**-24))
+    assert (got.min(), got.max()) == (-1, 1)

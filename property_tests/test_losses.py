@@ -1,0 +1,75 @@
+"""Targets, the loss, and what a training step draws."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from .monte_carlo import Ledger
+from .oracles import exact
+from .protocol import Implementation
+from .statistics import binomials, standard_normal
+from .strategies import STEEP_GRID, Case, cases
+from .test_parameterization import NAMES
+from .tolerances import allowance, check, elements
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(case=cases())
+def test_the_target_is_what_the_definitions_say(impl: Implementation, name: str, case: Case):
+    """Eq. losses.target for eps, x0, v and score, at the x_t that the same noise makes."""
+    betas, _, t, x_0, noise = case
+    got = impl.target(betas, name, x_0, noise, t)
+    assert got.shape == x_0.shape
+    for where in elements(x_0):
+        level = int(t[where[0]])
+        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, level))
+        x_t = exact.diffuse(betas, level, x_0[where], noise[where]).exact
+        want = exact.convert(betas, "x0", name, x_0[where], x_t, level)
+        size = abs(exact.mpf(x_0[where])) + abs(exact.mpf(noise[where]))
+        size *= 1 / exact.mp.sqrt(exact.kernel(betas, 0, level).var) if name == "score" else 1
+        check(name, where, got, want.exact, unit * size)
+
+
+@given(case=cases())
+def test_the_loss_of_a_sample_is_its_own_mean_square(impl: Implementation, case: Case):
+    """Eq. losses.simple: (batch,), each from its own row; n terms lose at most n + 2 roundings."""
+    _, _, _, prediction, target = case
+    got = impl.loss(prediction, target)
+    assert got.shape == (len(prediction),)
+    for i, (p, q) in enumerate(zip(prediction, target, strict=True)):
+        terms = [(exact.mpf(a) - exact.mpf(b)) ** 2 for a, b in zip(p.flat, q.flat, strict=True)]
+        want = sum(terms) / len(terms)
+        check("loss", (i,), got, want, (len(terms) + 4) * exact.mpf(impl.unit_roundoff) * want)
+
+
+@given(case=cases())
+def test_training_draws_the_image_that_its_noise_makes(impl: Implementation, case: Case):
+    """Eq. forward-process.sample: the noise of the target is the noise in x_t."""
+    betas, _, _, x_0, _ = case
+    t, noise, x_t = impl.training_draw(betas, x_0, seed=0)
+    assert t.shape == x_0.shape[:1]
+    assert noise.shape == x_t.shape == x_0.shape
+    for where in elements(x_0):
+        level = int(t[where[0]])
+        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, level))
+        want = exact.diffuse(betas, level, x_0[where], noise[where])
+        check("x_t", where, x_t, want.exact, unit * want.size)
+
+
+@pytest.mark.parametrize("betas", STEEP_GRID, ids=str)
+def test_training_draws_from_the_marginal(impl: Implementation, ledger: Ledger, betas):
+    """Eq. forward-process.marginal at each t by itself, and t uniform on 1..T."""
+    T, rows, steps = len(betas), 2048, len(betas) + 1
+    times = ledger.claim("losses.times", betas)
+    x_0 = times.rng.choice([0.0, 1.3, -0.7, 30.0], size=(rows, 3, 5))
+    draws = [impl.training_draw(betas, x_0, times.seed + step) for step in range(steps)]
+    drawn = np.concatenate([each.t for each in draws])
+    uniform = np.float64([0.0] + [1 / T] * T)
+    times.check([binomials(np.bincount(drawn, minlength=T + 1), uniform, steps * rows)])
+    for level in range(1, T + 1):
+        scale, var = (float(each) for each in exact.kernel(betas, 0, level))
+        u = np.concatenate(
+            [((x_t - scale * x_0) / np.sqrt(var))[t == level] for t, _, x_t in draws]
+        )
+        claim = ledger.claim("forward-process.marginal", (betas, level), scalars=u.size)
+        claim.check(standard_normal(u))

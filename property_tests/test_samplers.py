@@ -1,0 +1,104 @@
+"""Ancestral chains on Gaussian data: their exact law by noise tape, then by their own noise."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from .monte_carlo import Ledger
+from .noise_tape import moments
+from .oracles import exact, gaussian
+from .protocol import Array, Betas, Implementation
+from .statistics import standard_normal
+from .strategies import STEEP, schedules
+from .tolerances import allowance, check, elements
+
+VARIANCES = ("fixed_small", "fixed_large")
+EVENTS = ((), (2,), (2, 2, 2))  # probed in batches of 2: batch == axis
+
+# The recursion and the chain are both float64: at most 30 steps on 8 entries whose products sum up
+# some 1e3 roundings of 1e-16 each; what a wrong index does to STEEP is above 1e-2.
+RELATIVE = 1e-9
+
+
+def gaussian_data(event: tuple[int, ...]) -> gaussian.Law:
+    """A mean that differs from entry to entry and a covariance that is not diagonal."""
+    size = int(np.prod(event))
+    root = np.cos(np.arange(size * size, dtype=float)).reshape(size, size) / 2
+    return gaussian.Law(np.linspace(-1.0, 1.5, size), root @ root.T + 0.05 * np.eye(size))
+
+
+def denoiser_of(betas: Betas, data: gaussian.Law):
+    return lambda x_t, t: gaussian.denoiser(betas, data, t)(x_t)
+
+
+def ladders(T: int) -> st.SearchStrategy[tuple[int, ...]]:
+    """Any falling times that end in 0, whether they start at T or not."""
+    levels = st.sets(st.integers(1, T), min_size=1)
+    return levels.map(lambda some: (*sorted(some, reverse=True), 0))
+
+
+@pytest.mark.parametrize("variance", VARIANCES)
+@pytest.mark.parametrize("event", EVENTS, ids=str)
+@given(case=schedules.flatmap(lambda betas: st.tuples(st.just(betas), ladders(len(betas)))))
+def test_the_chain_has_the_law_of_the_recursion(impl: Implementation, variance, event, case):
+    """Eq. ancestral.step: exact mean and covariance of the output, for any times."""
+    betas, times = case
+    data = gaussian_data(event)
+    denoise = denoiser_of(betas, data)
+    got = moments(
+        lambda x_T, noises: impl.sample(betas, variance, times, denoise, x_T, noises),
+        event,
+        draws=len(times) - 2,
+        batch=2,
+    )
+    want = gaussian.ancestral(betas, data, times, variance)
+    scale = np.sqrt(np.abs(np.diag(want.covariance)).max())
+    assert np.abs(got.mean - want.mean).max() <= RELATIVE * (scale + np.abs(want.mean).max())
+    assert np.abs(got.covariance - want.covariance).max() <= RELATIVE * scale**2
+
+
+@given(betas=schedules, data=st.data())
+def test_a_step_is_the_posterior_mean_and_its_noise(impl: Implementation, betas, data):
+    """Eq. ancestral.step, one step with given noise, both variances; s = 0 adds none."""
+    t = data.draw(st.integers(1, len(betas)), label="t")
+    s = data.draw(st.integers(0, t - 1), label="s")
+    x0_hat, x_t, noise = np.float64([[[0.5, -1.25]], [[2.0, 0.375]], [[3.0, -1.0]]])
+    unit = allowance(impl.unit_roundoff, exact.kappa(betas, s, t), times=2)
+    for variance in VARIANCES:
+        got = impl.reverse_step(betas, variance, x0_hat, x_t, s, t, noise)
+        for where in elements(got):
+            back = exact.posterior(betas, x0_hat[where], x_t[where], s, t)
+            var = back.var if variance == "fixed_small" else exact.kernel(betas, s, t).var
+            added = exact.mp.sqrt(var) * exact.mpf(noise[where]) if s else exact.mpf(0)
+            size = back.mean.size + abs(added)
+            check(variance, where, got, back.mean.exact + added, unit * size)
+
+
+@given(T=st.integers(1, 4000), data=st.data())
+def test_the_ladder_falls_from_T_to_data(impl: Implementation, T, data):
+    """Eq. ladders.strided: every step starts where the one before ended; both ends are visited."""
+    steps = data.draw(st.integers(1, T), label="steps")
+    times = impl.ladder(T, steps)
+    assert (len(times), times[0], times[-1]) == (steps + 1, T, 0)
+    assert all(s < t for t, s in pairwise(times))
+
+
+@pytest.mark.parametrize("variance", VARIANCES)
+@pytest.mark.parametrize("times", [(4, 3, 2, 1, 0), (4, 2, 0), (3, 1, 0)], ids=str)
+def test_samples_have_the_law_of_the_chain(impl: Implementation, ledger: Ledger, variance, times):
+    """Eq. ancestral.step from the implementation's own noise, whitened by the exact law."""
+    data = gaussian_data((2, 2, 2))
+    want = gaussian.ancestral(STEEP, data, times, variance)
+    claim = ledger.claim("ancestral.step", (STEEP, variance, times), scalars=4096 * 8)
+    x_0 = impl.draw_samples(
+        STEEP, variance, times, denoiser_of(STEEP, data), (4096, 2, 2, 2), claim.seed
+    )
+    claim.check(standard_normal(whitened(x_0, want)))
+
+
+def whitened(x: Array, law: gaussian.Law) -> Array:
+    root = np.linalg.cholesky(law.covariance)
+    return np.linalg.solve(root, (x.reshape(len(x), -1) - law.mean).T).T.reshape(x.shape)
