@@ -89,6 +89,19 @@ def binomials(counts: NDArray[np.int64], probabilities: Array, n: int) -> Findin
     return Finding("counts", float(np.minimum(1.0, 2 * tails[worst] * len(tails))), effect)
 
 
+def ties(noise: Array, unit_roundoff: float) -> Finding:
+    """Equal numbers among N standard normal ones of this precision; noise of a coarser one repeats.
+
+    Two of them are equal with probability at most the largest density times spacing, which is
+    that of [1, 2): 0.2420 * 2 u. Hence the expected number of equal pairs, and Markov's inequality.
+    """
+    _, counts = np.unique(noise, return_counts=True)
+    equal = int((counts * (counts - 1) // 2).sum())
+    expected = noise.size * (noise.size - 1) / 2 * 0.2420 * 2 * unit_roundoff
+    p = float(np.minimum(1.0, expected / max(equal, expected)))
+    return Finding("ties", p, f"{equal} pairs of equal numbers, {expected:.2g} expected")
+
+
 def two_sided_normal(z: float) -> float:
     """P(|Z| >= |z|), without cancellation."""
     return float(special.erfc(abs(z) / math.sqrt(2)))
