@@ -69,7 +69,7 @@ class TrainConfig:
     dropout: float = 0.15
     """Dropout inside the residual blocks."""
 
-    max_steps: int = 2400
+    max_steps: int = 2300
     """Optimiser steps."""
     batch_size: int = 128
     """Images per optimiser step."""
@@ -99,7 +99,7 @@ class TrainConfig:
     channels_last: bool = True
     """Keep images as NHWC in memory."""
 
-    sample_every: int = 600
+    sample_every: int = 460
     """Steps between two visits: sample grid, denoising sheet, held-out loss, report."""
     denoise_at: tuple[int, ...] = ()
     """Timesteps of the denoising sheet; ten from T down where none are given."""
@@ -109,7 +109,7 @@ class TrainConfig:
     """Images in a visit's grid."""
     log_every: int = 50
     """Steps between two rows of metrics.jsonl."""
-    save_every: int = 600
+    save_every: int = 460
     """Steps between two checkpoints."""
     keep: int = 2
     """Checkpoints kept."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ..adapters.ddpm_core import DdpmCore
 from ..known_bugs import BUGS, LOOK_ALIKES, KnownBug
 from ..known_bugs.readme import page
 from ..monte_carlo import Ledger
@@ -40,13 +41,15 @@ CAUGHT = (AssertionError, pytest.fail.Exception)
 
 def attack(bug: KnownBug, right: bool = False) -> None:
     """Run the property on the wrong implementation, or on the right one."""
-    file, name = bug.caught_by.split("::")
+    attack_with(DdpmCore if right else bug.implementation, bug.caught_by, bug.arguments)
+
+
+def attack_with(implementation: type[DdpmCore], test_id: str, arguments: dict[str, Any]) -> None:
+    """Call the test file::name of the suite on an implementation of our choice."""
+    file, name = test_id.split("::")
     test = getattr(importlib.import_module(f"..{Path(file).stem}", __package__), name)
-    kind = bug.implementation.__base__ if right else bug.implementation
-    arguments: dict[str, Any] = {"impl": kind(), **bug.arguments}
-    if "ledger" in wanted_by(test):
-        arguments["ledger"] = Ledger("known bugs")
-    test(**arguments)
+    more = {"ledger": Ledger("known bugs")} if "ledger" in wanted_by(test) else {}
+    test(impl=implementation(), **arguments, **more)
 
 
 def wanted_by(test: Any) -> tuple[str, ...]:

@@ -1,0 +1,158 @@
+"""The oracles: alone, right by quadrature, and able to be wrong."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from mpmath import mp
+
+from .. import noise_tape
+from ..adapters.ddpm_core import DdpmCore
+from ..oracles import exact, gaussian
+from ..oracles.exact import Kernel, Posterior, Value, mpf
+from ..strategies import STEEP
+from .test_known_bugs import attack_with
+
+CLOSE = 1e-12  # relative; the quadratures below reach 1e-15
+
+
+def density(x: float, mean: Any, var: Any) -> Any:
+    return mp.exp(-((x - mean) ** 2) / (2 * var)) / mp.sqrt(2 * mp.pi * var)
+
+
+@pytest.mark.parametrize("module", ["exact", "gaussian", "schedules"])
+def test_an_oracle_imports_nothing_that_it_judges(module):
+    code = (
+        f"import sys, property_tests.oracles.{module}\n"
+        "assert not {'torch', 'ddpm_core'} & sys.modules.keys()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_composed_kernels_are_the_integral_over_what_lies_between():
+    """q(x_2 | x_0) = integral of q(x_2 | x_1) q(x_1 | x_0) dx_1, at three points."""
+    first, second, both = (exact.kernel(STEEP, *pair) for pair in ((0, 1), (1, 2), (0, 2)))
+    x_0 = 0.7
+    for x_2 in (-1.0, 0.2, 1.5):
+        got = mp.quad(
+            lambda x_1, x_2=x_2: (
+                density(x_2, second.scale * x_1, second.var)
+                * density(x_1, first.scale * x_0, first.var)
+            ),
+            [-6, 0, 6],
+        )
+        assert abs(got / density(x_2, both.scale * x_0, both.var) - 1) < CLOSE
+
+
+@pytest.mark.parametrize(("s", "t"), [(1, 2), (1, 4), (2, 3)])
+def test_the_posterior_is_prior_times_likelihood_integrated(s, t):
+    prior, measured = exact.kernel(STEEP, 0, s), exact.kernel(STEEP, s, t)
+    x_0, x_t = 0.7, -0.4
+
+    def weight(x: Any) -> Any:
+        return density(x, prior.scale * x_0, prior.var) * density(
+            x_t, measured.scale * x, measured.var
+        )
+
+    mass, first, second = (mp.quad(lambda x, k=k: x**k * weight(x), [-8, 0, 8]) for k in range(3))
+    want = exact.posterior(STEEP, x_0, x_t, s, t)
+    assert abs(first / mass / want.mean.exact - 1) < CLOSE
+    assert abs((second / mass - (first / mass) ** 2) / want.var - 1) < CLOSE
+
+
+def test_the_optimal_denoiser_is_the_mean_of_what_x_t_could_come_from():
+    data = gaussian.Law(np.array([0.6]), np.array([[0.25]]))
+    for t in range(1, 5):
+        scale, var = exact.kernel(STEEP, 0, t)
+
+        def weight(x: Any, scale: Any = scale, var: Any = var) -> Any:
+            return density(x, 0.6, 0.25) * density(-0.3, scale * x, var)
+
+        mass, first = (mp.quad(lambda x, k=k: x**k * weight(x), [-5, 0.5, 6]) for k in range(2))
+        got = gaussian.denoiser(STEEP, data, t)(np.array([[-0.3]])).item()
+        assert abs(got / (first / mass) - 1) < CLOSE
+
+
+@pytest.mark.parametrize("variance", ["fixed_small", "fixed_large"])
+def test_the_law_of_a_chain_is_the_nested_expectation(variance):
+    """x_0 of the chain 3 -> 1 -> 0 by Gauss-Hermite nodes, exact for what is quadratic."""
+    data = gaussian.Law(np.array([0.6]), np.array([[0.25]]))
+    nodes, weights = np.polynomial.hermite_e.hermegauss(6)
+    weights = weights / weights.sum()
+    x_3, z = np.meshgrid(nodes, nodes)
+    mass = np.outer(weights, weights)
+    guess = gaussian.denoiser(STEEP, data, 3)(x_3.reshape(-1, 1)).reshape(x_3.shape)
+    back = [[exact.posterior(STEEP, g, x, 1, 3) for g, x in zip(*r, strict=True)]
+            for r in zip(guess, x_3, strict=True)]  # fmt: skip
+    mean = np.array([[float(each.mean.exact) for each in row] for row in back])
+    var = back[0][0].var if variance == "fixed_small" else exact.kernel(STEEP, 1, 3).var
+    x_1 = mean + np.sqrt(float(var)) * z
+    x_0 = gaussian.denoiser(STEEP, data, 1)(x_1.reshape(-1, 1)).reshape(x_1.shape)
+    want = gaussian.ancestral(STEEP, data, (3, 1, 0), variance)
+    first, second = (mass * x_0).sum(), (mass * x_0**2).sum()
+    assert abs(first / want.mean.item() - 1) < CLOSE
+    assert abs((second - first**2) / want.covariance.item() - 1) < CLOSE
+
+
+def test_the_tape_reads_off_an_affine_map():
+    """(x_T, z) -> A x_T + B z + c has mean c and covariance A A' + B B'."""
+    rng = np.random.default_rng(0)
+    A, B, c = rng.standard_normal((4, 4)), rng.standard_normal((4, 4)), rng.standard_normal(4)
+
+    def chain(x_T: np.ndarray, noises: list[np.ndarray]) -> np.ndarray:
+        flat = x_T.reshape(-1, 4) @ A.T + noises[0].reshape(-1, 4) @ B.T + c
+        return flat.reshape(x_T.shape)
+
+    got = noise_tape.moments(chain, (2, 2), draws=1, batch=2)
+    assert np.abs(got.mean - c).max() < CLOSE
+    assert np.abs(got.covariance - (A @ A.T + B @ B.T)).max() < CLOSE * 10
+
+
+# --- a wrong oracle makes right code fail --------------------------------------------------------
+
+
+def kernel_without_shrinking(betas, s, t):
+    var = sum((mpf(beta) for beta in betas[s:t]), mpf(0))
+    return Kernel(kernel(betas, s, t).scale, var)
+
+
+def posterior_without_likelihood_scale(betas, x_0, x_t, s, t):
+    right = posterior(betas, x_0, x_t, s, t)
+    if s == 0:
+        return right
+    precision = 1 / exact.kernel(betas, 0, s).var + 1 / exact.kernel(betas, s, t).var
+    return Posterior(right.mean, 1 / precision)
+
+
+def v_with_the_other_sign(betas, source, target, value, x_t, t):
+    right = convert(betas, source, target, value, x_t, t)
+    return Value(-right.exact, right.size) if target == "v" else right
+
+
+kernel, posterior, convert = exact.kernel, exact.posterior, exact.convert
+CHAIN = "test_samplers.py::test_the_chain_has_the_law_of_the_recursion"
+TWINS: list[tuple[Any, Callable[..., Any], str, str, dict[str, Any]]] = [
+    (exact, kernel_without_shrinking, "kernel",
+     "test_forward_process.py::test_marginal_is_the_composition_of_its_steps", {}),
+    (exact, posterior_without_likelihood_scale, "posterior",
+     "test_posterior.py::test_mean_and_variance_match_bayes", {}),
+    (exact, v_with_the_other_sign, "convert",
+     "test_parameterization.py::test_conversion_solves_the_definitions", {"source": "eps"}),
+    (exact, posterior_without_likelihood_scale, "posterior", CHAIN,
+     {"variance": "fixed_small", "event": (2,)}),
+    (gaussian, lambda *case: gaussian.Law(*(1.0001 * each for each in ancestral(*case))),
+     "ancestral", CHAIN, {"variance": "fixed_large", "event": ()}),
+]  # fmt: skip
+ancestral = gaussian.ancestral
+
+
+@pytest.mark.parametrize(("home", "twin", "name", "test", "arguments"), TWINS)
+def test_a_wrong_oracle_is_noticed(monkeypatch, home, twin, name, test, arguments):
+    attack_with(DdpmCore, test, arguments)
+    monkeypatch.setattr(home, name, twin)
+    with pytest.raises(AssertionError):
+        attack_with(DdpmCore, test, arguments)
