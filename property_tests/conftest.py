@@ -1,12 +1,15 @@
 """The implementation under test, the ledger of false alarms, and how Hypothesis runs."""
 
 import hashlib
+import importlib.util
+import inspect
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from .contract import NOT_OFFERED, Checked
 from .monte_carlo import ALPHA_RUN, Ledger
 from .protocol import Implementation
 
@@ -21,40 +24,65 @@ settings.register_profile(
 settings.load_profile("gate")
 
 HERE = Path(__file__).parent
+IMPLEMENTATION: pytest.StashKey[Implementation] = pytest.StashKey()
 LEDGER: pytest.StashKey[Ledger] = pytest.StashKey()
 WORKERS: pytest.StashKey[list[dict[str, float]]] = pytest.StashKey()  # what each xdist worker spent
 
 
 @pytest.fixture(scope="session")
-def impl() -> Implementation:
-    """Our own implementation."""
-    from .adapters.ddpm_core import DdpmCore
+def impl(pytestconfig: pytest.Config) -> Any:
+    """What --impl names, with every answer held against the protocol."""
+    return Checked(pytestconfig.stash[IMPLEMENTATION])
 
-    return DdpmCore()
+
+def load(name: str) -> Implementation:
+    """The adapter at module:attribute; a class is called without arguments."""
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+        return found() if isinstance(found, type) else found
+    except Exception as error:
+        raise pytest.UsageError(
+            f"--impl {name}: {type(error).__name__}: {error}. Name an importable module and, "
+            "behind a colon, an adapter in it, as in mypackage.adapter:MyDiffusion"
+        ) from error
 
 
 @pytest.fixture(scope="session")
 def ledger(pytestconfig: pytest.Config) -> Ledger:
     """One for the process: every Monte Carlo claim registers here before it samples."""
-    pytestconfig.stash[LEDGER] = Ledger(source_digest(HERE, HERE.parent / "ddpm_core"))
+    adapter = inspect.getfile(type(pytestconfig.stash[IMPLEMENTATION]))
+    library = importlib.util.find_spec("ddpm_core")
+    assert library is not None
+    assert library.origin is not None
+    files = [*HERE.rglob("*.py"), *Path(library.origin).parent.rglob("*.py"), Path(adapter)]
+    pytestconfig.stash[LEDGER] = Ledger(digest(files), pytestconfig.getoption("--noise-epoch"))
     return pytestconfig.stash[LEDGER]
 
 
-def source_digest(*folders: Path) -> str:
-    """SHA-256 over the names and bytes of all Python files under the folders."""
+def digest(files: list[Path]) -> str:
+    """SHA-256 over the names and bytes of the files, wherever they lie."""
     sha = hashlib.sha256()
-    for folder in folders:
-        for path in sorted(folder.rglob("*.py")):
-            sha.update(f"{path.relative_to(folder)} {path.stat().st_size} ".encode())
-            sha.update(path.read_bytes())
+    for path in sorted(set(files), key=lambda each: (each.name, each.read_bytes())):
+        sha.update(f"{path.name} {path.stat().st_size} ".encode())
+        sha.update(path.read_bytes())
     return sha.hexdigest()
 
 
-# --- the sum over all processes of a run must stay within the limit ------------------------------
+# --- what is tested, and the sum of alpha over all processes of a run ----------------------------
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[WORKERS] = []
+    own = f"{__package__}.adapters.ddpm_core:DdpmCore"
+    config.stash[IMPLEMENTATION] = load(config.getoption("--impl") or own)
+
+
+def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
+    """What an implementation does not offer has a column of its own, and never passes."""
+    if report.skipped and isinstance(report.longrepr, tuple) and NOT_OFFERED in report.longrepr[2]:
+        return "not offered", "o", "NOT OFFERED"
+    return None
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -17,7 +17,7 @@ LIMIT = 300  # lines: a file that one reads in one sitting
 ORDER = """
 clock _types randomness schedules forward_process posterior parameterization losses guidance
 samplers networks denoiser latent likelihood gate training verify train train_autoencoder sample
-evaluate
+evaluate pytest_plugin
 """.split()  # noqa: SIM905 - an order that reads as one
 ALONE = ("networks",)  # imports nothing of the library at all
 OUTSIDE = ("tests", "property_tests", "derivations", "benchmarks")

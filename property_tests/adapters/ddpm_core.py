@@ -22,7 +22,7 @@ class DdpmCore:
     """ddpm_core in float64; see `protocol.Implementation`."""
 
     name = "ddpm_core"
-    unit_roundoff = 2.0**-53
+    unit_roundoff = float(np.finfo(np.float64).epsneg)
 
     def alpha_bar(self, betas: Betas) -> Array:
         return _table(ddpm_core.Schedule.from_betas(betas))
@@ -144,7 +144,7 @@ class DdpmCore:
 
 
 def _table(schedule: ddpm_core.Schedule) -> Array:
-    return schedule.alpha_bar(torch.arange(schedule.T + 1)).numpy()
+    return schedule.alpha_bar(torch.arange(len(schedule.log_alpha_bar))).numpy()
 
 
 def _ancestral(betas: Betas, variance: str, times: tuple[int, ...]) -> ddpm_core.Ancestral:

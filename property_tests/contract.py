@@ -1,0 +1,129 @@
+"""Every answer of an implementation, held against the protocol before a property looks at it."""
+
+import functools
+import inspect
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from .protocol import Implementation
+
+SECONDS = 60  # a call takes milliseconds; by then it hangs
+NOT_OFFERED = "not offered: "
+
+Shapes = Callable[[dict[str, Any]], list[tuple[str, tuple[int, ...]]]]
+
+
+def _event(*names: str, like: str) -> Shapes:
+    return lambda given: [(name, given[like].shape) for name in names]
+
+
+def _levels(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
+    T = given["T"] if "T" in given else len(given["betas"])
+    return [("alpha_bar", (T + 1,))]
+
+
+SHAPES: dict[str, Shapes] = {
+    "alpha_bar": _levels,
+    "schedule": _levels,
+    "zero_terminal_snr": _levels,
+    "q_marginal": _event("mean", "var", like="x_0"),
+    "q_step": _event("mean", "var", like="x_s"),
+    "q_posterior": _event("mean", "var", like="x_t"),
+    "q_sample": _event("x_t", like="x_0"),
+    "convert": _event("value", like="value"),
+    "target": _event("target", like="x_0"),
+    "loss": lambda given: [("loss", given["target"].shape[:1])],
+    "reverse_step": _event("x_s", like="x_t"),
+    "sample": _event("x_0", like="x_T"),
+    "draw_samples": lambda given: [("x_0", tuple(given["shape"]))],
+    "embedding": lambda given: [("embedding", (len(given["t"]), given["width"]))],
+    "to_unit_range": _event("image", like="images"),
+}
+
+
+class ProtocolError(AssertionError):
+    """An answer that is no answer: the wrong type or shape, not a number, or none in time."""
+
+
+class Checked:
+    """`inner`, of which every answer is a float64 array of the right shape without NaN.
+
+    A method that is missing, or raises NotImplementedError, is reported as not offered.
+    """
+
+    def __init__(self, inner: Implementation) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in vars(Implementation) | Implementation.__annotations__:
+            raise AttributeError(name)  # Hypothesis and pytest ask for names of their own
+        method = getattr(self._inner, name, None)
+        if method is None and name in Implementation.__annotations__:
+            raise ProtocolError(f"{self._inner!r} has no attribute {name!r}; the protocol needs it")
+        if method is None:
+            pytest.skip(f"{NOT_OFFERED}{name}")
+        if not callable(method):
+            return method
+
+        @functools.wraps(method)
+        def checked(*arguments: Any, **named: Any) -> Any:
+            what = f"{getattr(self._inner, 'name', self._inner)}.{name}"
+            try:
+                with time_limit(what):
+                    answer = method(*arguments, **named)
+            except NotImplementedError:
+                pytest.skip(f"{NOT_OFFERED}{name}")
+            except Exception as error:
+                if not isinstance(error, AssertionError):
+                    error.add_note(f"raised by {what}; see protocol.Implementation.{name}")
+                raise
+            if name in SHAPES:
+                signature = inspect.signature(getattr(Implementation, name))
+                given = signature.bind(self, *arguments, **named).arguments
+                check_answer(what, answer, SHAPES[name](given))
+            return answer
+
+        return checked
+
+
+def check_answer(what: str, answer: Any, fields: list[tuple[str, tuple[int, ...]]]) -> None:
+    """Raise ProtocolError unless the answer is made of finite float64 arrays of these shapes."""
+    parts = answer if len(fields) > 1 else (answer,)
+    if not isinstance(parts, tuple) or len(parts) != len(fields):
+        names = ", ".join(name for name, _ in fields)
+        raise ProtocolError(f"{what} answered a {type(answer).__name__}; it must be ({names})")
+    for value, (field, shape) in zip(parts, fields, strict=True):
+        if not isinstance(value, np.ndarray) or value.dtype != np.float64:
+            kind = getattr(value, "dtype", type(value).__name__)
+            raise ProtocolError(f"{what}: {field} is {kind}; it must be a NumPy float64 array")
+        if value.shape != shape:
+            raise ProtocolError(f"{what}: {field} has shape {value.shape}; it must be {shape}")
+        if not np.isfinite(value).all():
+            first = tuple(map(int, np.argwhere(~np.isfinite(value))[0]))
+            raise ProtocolError(f"{what}: {field} is {value[first]} at {first}")
+
+
+@contextmanager
+def time_limit(what: str, seconds: float = SECONDS) -> Iterator[None]:
+    """Raise ProtocolError inside a call that takes too long (where there are alarm signals)."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
+        yield
+        return
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        raise ProtocolError(f"{what} did not answer within {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,145 @@
+"""Bad adapters get a failure in the protocol's terms, and every other claim still runs."""
+
+import ast
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from .. import contract
+from ..adapters.ddpm_core import DdpmCore
+from ..contract import Checked, ProtocolError
+from ..strategies import STEEP
+
+pytest_plugins = ["pytester"]
+SUITE = Path(__file__).parent.parent
+X, T = np.zeros((2, 3)), np.array([1, 2])
+
+
+class Bad(DdpmCore):
+    """Each method is wrong in a way of its own."""
+
+    name = "bad"
+
+    def q_sample(self, *arguments):
+        return super().q_sample(*arguments)[:, :1]
+
+    def q_marginal(self, *arguments):
+        return super().q_marginal(*arguments).mean
+
+    def alpha_bar(self, betas):
+        return super().alpha_bar(betas).astype(np.float32)
+
+    def q_posterior(self, *arguments):
+        return super().q_posterior(*arguments)._replace(var=np.full((2, 3), np.nan))
+
+    def convert(self, *arguments):
+        time.sleep(5)
+
+    def loss(self, *arguments):
+        raise KeyError("weights")
+
+    def target(self, *arguments):
+        raise NotImplementedError
+
+
+CALLS = {
+    "q_sample": ((STEEP, X, T, X), r"bad.q_sample: x_t has shape \(2, 1\); it must be \(2, 3\)"),
+    "q_marginal": ((STEEP, X, T), r"bad.q_marginal answered a ndarray; it must be \(mean, var\)"),
+    "alpha_bar": ((STEEP,), "bad.alpha_bar: alpha_bar is float32; it must be a NumPy float64"),
+    "q_posterior": ((STEEP, X, X, T - 1, T), r"bad.q_posterior: var is nan at \(0, 0\)"),
+    "convert": ((STEEP, "eps", "x0", X, X, T), "bad.convert did not answer within 0.2 s"),
+}
+
+
+@pytest.mark.parametrize("method", CALLS)
+def test_an_answer_that_is_none_is_named(method, monkeypatch):
+    arguments, sentence = CALLS[method]
+    limit = contract.time_limit
+    monkeypatch.setattr(contract, "time_limit", lambda what: limit(what, 0.2))
+    with pytest.raises(ProtocolError, match=sentence):
+        getattr(Checked(Bad()), method)(*arguments)
+
+
+def test_an_error_says_whose_it_is():
+    with pytest.raises(KeyError) as raised:
+        Checked(Bad()).loss(X, X)
+    assert raised.value.__notes__ == ["raised by bad.loss; see protocol.Implementation.loss"]
+
+
+@pytest.mark.parametrize("implementation", [Bad(), object.__new__(type("Bare", (), {}))])
+def test_a_method_that_is_missing_is_not_offered(implementation):
+    with pytest.raises(pytest.skip.Exception, match="not offered: target"):
+        Checked(implementation).target(STEEP, "eps", X, X, T)
+
+
+ADAPTER = """
+import numpy as np
+from {adapters}.ddpm_core import DdpmCore
+
+class Partial:
+    name, unit_roundoff = "partial", 2.0**-53
+    def alpha_bar(self, betas):
+        return np.concatenate([[1.0], np.cumprod(1 - np.array(betas))])
+    def q_marginal(self, betas, x_0, t):
+        return DdpmCore().q_marginal(betas, x_0, t)._replace(var=x_0 * 0)
+"""
+
+
+def test_another_implementation_is_told_apart(pytester):
+    """Right, wrong and missing methods: passed, failed, not offered; nothing is skipped over."""
+    pytester.makepyfile(partial_adapter=ADAPTER.format(adapters=f"{SUITE.name}.adapters"))
+    pytester.syspathinsert(SUITE.parent)
+    pytester.syspathinsert()
+    file = SUITE / "test_forward_process.py"
+    done = pytester.runpytest_subprocess(
+        f"--rootdir={SUITE.parent}", str(file), "--impl", "partial_adapter:Partial", "-v"
+    )
+    out = done.stdout.str()
+    assert "test_alpha_bar_is_the_signal_that_the_steps_keep PASSED" in out
+    assert "test_marginal_is_the_composition_of_its_steps FAILED" in out
+    assert "test_step_is_the_composition_of_its_steps NOT OFFERED" in out
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.mark.parametrize("name", ["nowhere:Thing", "math:Thing", "math"])
+def test_an_adapter_that_cannot_be_had_is_a_usage_error(pytester, name):
+    done = pytester.runpytest_subprocess(f"--rootdir={SUITE.parent}", str(SUITE), "--impl", name)
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"--impl {name}:" in done.stderr.str()
+
+
+def arithmetic(source: str) -> list[int]:
+    """The lines that calculate; | joins types and is no arithmetic."""
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(source))
+        if (isinstance(node, ast.BinOp) and not isinstance(node.op, ast.BitOr))
+        or isinstance(node, ast.AugAssign | ast.UnaryOp)
+    ]
+
+
+def imported(source: str) -> set[str]:
+    """The top-level packages that the source imports; a relative import stays within the suite."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(str(node.module).split(".")[0])
+    return found
+
+
+def test_our_adapter_holds_no_arithmetic():
+    """It converts arrays and calls the library, so that nothing is right here and wrong there."""
+    assert arithmetic((SUITE / "adapters" / "ddpm_core.py").read_text(encoding="utf-8")) == []
+    assert arithmetic("def f(x: int | None):\n    return -x") == [2]
+
+
+def test_only_adapters_import_what_is_tested():
+    for path in SUITE.rglob("*.py"):
+        if path.parent.name != "adapters":
+            names = imported(path.read_text(encoding="utf-8"))
+            assert not names & {"ddpm_core", "torch"}, path
+    assert imported("import torch.nn\nfrom ddpm_core import q_sample") == {"torch", "ddpm_core"}
