@@ -78,6 +78,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[IMPLEMENTATION] = load(config.getoption("--impl") or own)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Another implementation is asked about itself; the tests of the suite are about our own."""
+    if config.getoption("--impl"):
+        items[:] = [each for each in items if HERE / "meta" not in each.path.parents]
+
+
 def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
     """What an implementation does not offer has a column of its own, and never passes."""
     if report.skipped and isinstance(report.longrepr, tuple) and NOT_OFFERED in report.longrepr[2]:

@@ -92,11 +92,12 @@ def test_another_implementation_is_told_apart(pytester):
     pytester.makepyfile(partial_adapter=ADAPTER.format(adapters=f"{SUITE.name}.adapters"))
     pytester.syspathinsert(SUITE.parent)
     pytester.syspathinsert()
-    file = SUITE / "test_forward_process.py"
+    files = [str(SUITE / "test_forward_process.py"), str(SUITE / "meta")]
     done = pytester.runpytest_subprocess(
-        f"--rootdir={SUITE.parent}", str(file), "--impl", "partial_adapter:Partial", "-v"
+        f"--rootdir={SUITE.parent}", *files, "--impl", "partial_adapter:Partial", "-v"
     )
     out = done.stdout.str()
+    assert "meta" not in out.replace(files[1], "")
     assert "test_alpha_bar_is_the_signal_that_the_steps_keep PASSED" in out
     assert "test_marginal_is_the_composition_of_its_steps FAILED" in out
     assert "test_step_is_the_composition_of_its_steps NOT OFFERED" in out
