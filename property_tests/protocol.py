@@ -130,7 +130,7 @@ class Implementation(Protocol):
         ...
 
     def ladder(self, T: int, steps: int) -> tuple[int, ...]:
-        """The levels that a sampler of `steps` steps visits: from T, falling, to 0."""
+        """The levels that a sampler of `steps` steps visits: from T, falling evenly, to 0."""
         ...
 
     def schedule(self, name: str, T: int) -> Array:
@@ -158,6 +158,10 @@ class Implementation(Protocol):
 
         weights[0] is the state at the start.
         """
+        ...
+
+    def ema_warms_up(self) -> bool:
+        """Whether step k = 0, 1, ... uses min(decay, (1 + k) / (10 + k)) instead of the decay."""
         ...
 
     def to_unit_range(self, images: NDArray[np.uint8], levels: int) -> Array:

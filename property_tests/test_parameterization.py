@@ -1,5 +1,6 @@
 """eps, x0, v and score: each to each, there and back, and the geometry of v."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 
@@ -48,6 +49,14 @@ def test_there_and_back_is_the_identity(impl: Implementation, source: str, case:
             allowed = unit * (out.size * magnified + home.size)
             want = exact.mpf(value[where])
             check(f"{source} -> {target} -> {source}", where, back, want, allowed)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(case=cases())
+def test_a_value_is_already_what_it_is(impl: Implementation, name: str, case: Case):
+    """Eq. parameterization.identity: from a name to itself nothing is calculated."""
+    betas, _, t, value, x_t = case
+    assert np.array_equal(impl.convert(betas, name, name, value, x_t, t), value)
 
 
 @given(case=cases())

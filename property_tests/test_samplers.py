@@ -79,11 +79,13 @@ def test_a_step_is_the_posterior_mean_and_its_noise(impl: Implementation, betas,
 
 @given(T=st.integers(1, 4000), data=st.data())
 def test_the_ladder_falls_from_T_to_data(impl: Implementation, T, data):
-    """Eq. ladders.strided: every step starts where the one before ended; both ends are visited."""
+    """Eq. ladders.strided: both ends are visited, and levels lie evenly up to rounding."""
     steps = data.draw(st.integers(1, T), label="steps")
     times = impl.ladder(T, steps)
     assert (len(times), times[0], times[-1]) == (steps + 1, T, 0)
     assert all(s < t for t, s in pairwise(times))
+    for i, t in enumerate(reversed(times)):  # each the rounding of an even stride
+        assert abs(2 * t * steps - 2 * i * T) <= steps
 
 
 @pytest.mark.parametrize("variance", VARIANCES)

@@ -135,6 +135,9 @@ class DdpmCore:
         decays = np.array([ema_decay(step, decay) for step in range(len(rows))])
         return Averages(decays, torch.stack(rows).numpy(), average.network.statistic.numpy())
 
+    def ema_warms_up(self) -> bool:
+        return True
+
     def to_unit_range(self, images: NDArray[np.uint8], levels: int) -> Array:
         every = torch.arange(len(images))
         data = Dataset(

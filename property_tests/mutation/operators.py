@@ -1,0 +1,157 @@
+"""What a slip looks like in the syntax tree: a sign, a root, an index, one symbol for another."""
+
+import ast
+import copy
+from collections.abc import Iterator
+from typing import NamedTuple
+
+FAMILIES = (
+    {"x_0", "x_t", "noise", "eps", "value", "x0_hat"},
+    {"s", "t"},
+    {"coef_x0", "coef_xt", "coef_noise"},
+    {"beta_ts", "one_minus_ab_s", "one_minus_ab_t"},
+    {"alpha_bar", "one_minus_alpha_bar"},
+    {"alpha", "beta_between"},
+    {"low", "high", "first", "last", "above", "here"},
+    {"sin", "cos"},
+    {"prediction", "target"},
+    {"mine", "theirs", "averages", "weights"},
+)
+DROPPED = {"sqrt", "exp", "log", "expm1", "log1p", "square", "neg"}  # f(x) -> x
+REPLACED = {"sqrt": "square", "expm1": "exp", "log1p": "log", "exp": "expm1", "square": "abs"}
+ARITHMETIC: dict[type, type] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Mult,
+    ast.Pow: ast.Mult,
+}
+COMPARISONS: dict[type, type] = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+}
+
+
+class Mutant(NamedTuple):
+    """One planted slip: the line, the statement as it reads now, and the whole mutated module."""
+
+    line: int
+    statement: str
+    tree: ast.Module
+
+
+def mutants(source: str) -> Iterator[Mutant]:
+    """Every mutant of the calculating lines; checks, messages and annotations stay as they are."""
+    tree = ast.parse(source)
+    for number, node in enumerate(ast.walk(tree)):
+        if not isinstance(node, ast.expr) or not hasattr(node, "lineno"):
+            continue
+        for replacement in slips(node):
+            changed = copy.deepcopy(tree)
+            target = next(n for i, n in enumerate(ast.walk(changed)) if i == number)
+            if _exempt(changed, target):
+                break
+            statement = _statement(changed, target)
+            _replace(changed, target, replacement)
+            ast.fix_missing_locations(changed)
+            yield Mutant(node.lineno, ast.unparse(statement), changed)
+
+
+def slips(node: ast.expr) -> Iterator[ast.expr]:
+    """What may stand in the node's place, for every operator that applies."""
+    here = ast.unparse(node)
+    for changed in _changes(node):
+        if ast.unparse(ast.fix_missing_locations(copy.deepcopy(changed))) != here:
+            yield changed
+
+
+def _changes(node: ast.expr) -> Iterator[ast.expr]:
+    match node:
+        case ast.BinOp(left, op, right) if type(op) in ARITHMETIC:
+            yield ast.BinOp(left, ARITHMETIC[type(op)](), right)
+            yield left
+            if isinstance(op, ast.Add | ast.Mult):
+                yield right
+            if isinstance(op, ast.Sub | ast.Div | ast.FloorDiv):
+                yield ast.BinOp(right, op, left)
+        case ast.UnaryOp(ast.USub(), operand):
+            yield operand
+        case ast.Call(ast.Attribute(owner, name), arguments):
+            value = arguments[0] if isinstance(owner, ast.Name) and arguments else owner
+            if name in DROPPED:
+                yield value
+            if name in REPLACED:
+                yield ast.Call(ast.Attribute(owner, REPLACED[name], ast.Load()), arguments, [])
+        case ast.Subscript(value, ast.Name() | ast.Constant() | ast.UnaryOp() as index):
+            for step in (ast.Add(), ast.Sub()):
+                moved = ast.BinOp(index, step, ast.Constant(1))
+                yield ast.Subscript(value, moved, ast.Load())
+        case ast.Compare(left, [op], [right]) if type(op) in COMPARISONS:
+            yield ast.Compare(left, [COMPARISONS[type(op)]()], [right])
+        case ast.IfExp(test, body, other):
+            yield ast.IfExp(test, other, body)
+        case ast.Constant(value) if isinstance(value, int | float) and not isinstance(value, bool):
+            yield from (ast.Constant(value + 1), ast.Constant(value - 1))
+        case ast.Name(name, ast.Load()):
+            yield from (ast.Name(other, ast.Load()) for other in _family(name))
+        case ast.Attribute(value, name):
+            if name == "float64":
+                yield ast.Attribute(value, "float32", ast.Load())
+            yield from (ast.Attribute(value, other, ast.Load()) for other in _family(name))
+
+
+def _family(name: str) -> list[str]:
+    return sorted({other for family in FAMILIES if name in family for other in family} - {name})
+
+
+def _parents(tree: ast.Module) -> dict[ast.AST, ast.AST]:
+    return {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+
+
+def _statement(tree: ast.Module, node: ast.AST) -> ast.AST:
+    """The innermost statement around the node, without the block that it may head."""
+    parents = _parents(tree)
+    while not isinstance(node, ast.stmt):
+        node = parents[node]
+    return node
+
+
+def _exempt(tree: ast.Module, node: ast.AST) -> bool:
+    """Inside a raise, an assert, a check_ call, an if that only raises, or an annotation."""
+    parents = _parents(tree)
+    inside = False
+    while node in parents:
+        above = parents[node]
+        match above:
+            case ast.Raise() | ast.Assert() | ast.JoinedStr() | ast.arg() | ast.AnnAssign():
+                return True
+            case ast.If(test=test, body=[*_, ast.Raise()]) if node is test:
+                return True
+            case ast.Call(ast.Name(name)) if name.startswith(("check_", "_check", "_refuse")):
+                return True
+            case ast.Call(ast.Attribute(_, "float64" | "float32")):
+                return True
+            case ast.FunctionDef(returns=returns, args=arguments, decorator_list=decorators):
+                if node is returns or node is arguments or node in decorators:
+                    return True
+                inside = True
+        node = above
+    return not inside  # module constants and class bodies are not run again
+
+
+def _replace(tree: ast.Module, old: ast.AST, new: ast.expr) -> None:
+    for node in ast.walk(tree):
+        for field, value in ast.iter_fields(node):
+            if value is old:
+                setattr(node, field, copy.deepcopy(new))
+                return
+            if isinstance(value, list):
+                for i, each in enumerate(value):
+                    if each is old:
+                        value[i] = copy.deepcopy(new)
+                        return
