@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from .contract import NOT_OFFERED, Checked
 from .monte_carlo import ALPHA_RUN, Ledger
@@ -18,6 +18,7 @@ settings.register_profile(
     derandomize=True,
     deadline=None,
     max_examples=30,
+    phases=[Phase.explicit, Phase.generate, Phase.target, Phase.shrink],
     report_multiple_bugs=False,  # one failure is enough, and an ExceptionGroup hides it
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -6,10 +6,15 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from property_tests import test_contract, test_forward_process
+from property_tests.contract import Checked
+
 ROOT = Path(__file__).parent.parent
+SUITE_PAGE = ROOT / "docs" / "suite.md"
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", (ROOT / "README.md").read_text(), re.S | re.M)
 SHELL = [code.strip() for language, code in BLOCKS if language == "bash"]
 PYTHON = [code for language, code in BLOCKS if language == "python"]
@@ -58,6 +63,18 @@ def test_the_pip_block_installs_the_package(tmp_path):
     assert done.returncode == 0, done.stderr
     assert (site / "ddpm_core" / "py.typed").exists()
     assert not (site / "tests").exists()
+
+
+def test_the_adapter_of_the_page_on_the_suite_fails_as_the_page_says():
+    (adapter,) = re.findall(r"^```python\n(.*?)^```", SUITE_PAGE.read_text(), re.S | re.M)
+    names: dict[str, Any] = {}
+    exec(adapter, names)
+    impl = Checked(names["MyDiffusion"]())
+    test_forward_process.test_alpha_bar_is_the_signal_that_the_steps_keep(impl=impl)
+    with pytest.raises(AssertionError, match="x_t at"):
+        test_forward_process.test_sample_is_the_marginal_with_its_noise(impl=impl)
+    with pytest.raises(pytest.fail.Exception):
+        test_contract.test_a_level_outside_the_clock_is_refused(impl, "q_sample", -1)
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
