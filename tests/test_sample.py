@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from ddpm_core.sample import main
 from ddpm_core.train import main as train
+from ddpm_core.training.checkpoint import load_checkpoint
+from ddpm_core.training.restore import load_trained
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +48,13 @@ def test_a_sample_is_the_same_in_any_batch(run, tmp_path):
     assert apart > 0.1
     assert np.abs(whole - parts).max() < apart / 100
     assert np.abs(whole[4:] - late).max() < apart / 100
+
+
+def test_the_averaged_weights_are_the_ones_that_draw(run):
+    saved = load_checkpoint(run / "checkpoints" / "step-000002").tensors
+    drawn = load_trained(run, torch.device("cpu")).network.state_dict()
+    assert all(torch.equal(drawn[name], saved["ema"][name]) for name in drawn)
+    assert not all(torch.equal(drawn[name], saved["model"][name]) for name in drawn)
 
 
 def test_seed_and_variance_matter(run, tmp_path):

@@ -260,16 +260,3 @@ def test_help_answers_without_torch(command):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "--out-dir" in done.stdout
-
-
-def test_every_step_draws_times_and_noise_of_its_own(tmp_path, monkeypatch):
-    seen = []
-
-    def recorded(schedule, x_0, t, noise):
-        seen.append((tuple(t.tolist()), tuple(noise.flatten()[:4].tolist())))
-        return real(schedule, x_0, t, noise)
-
-    real = step.q_sample
-    monkeypatch.setattr(step, "q_sample", recorded)
-    assert train(tmp_path / "run", steps=3) == 0
-    assert [len(set(each)) for each in zip(*seen, strict=True)] == [3, 3]

@@ -1,0 +1,68 @@
+"""The training step: what it draws, and the order in which it updates."""
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+
+from ddpm_core.training import step
+from ddpm_core.training.config import TrainConfig
+from ddpm_core.training.loop import Run
+from ddpm_core.training.step import train_step
+
+SMALL = TrainConfig(
+    width=8, multipliers=(1, 2), batch_size=8, T=20, schedule="cosine", warmup_steps=0, device="cpu"
+)
+
+
+def taken(config: TrainConfig, number: int, run: Run | None = None) -> Run:
+    run = run or Run.prepare(config)
+    train_step(config, run.schedule, run.dataset, run.trainee, number, run.device)
+    return run
+
+
+def recorded(monkeypatch: pytest.MonkeyPatch, name: str) -> list[Any]:
+    """The arguments of every call of step.<name>."""
+    real, seen = getattr(step, name), []
+
+    def watched(*arguments: Any) -> Any:
+        seen.append(arguments)
+        return real(*arguments)
+
+    monkeypatch.setattr(step, name, watched)
+    return seen
+
+
+def test_every_step_and_seed_draw_times_and_noise_of_their_own(monkeypatch):
+    seen = recorded(monkeypatch, "q_sample")
+    for seed in (0, 1):
+        for number in (0, 1, 2):
+            taken(TrainConfig(**vars(SMALL) | {"seed": seed}), number)
+    assert len({tuple(t.tolist()) for _, _, t, _ in seen}) == 6
+    assert len({tuple(noise.flatten()[:4].tolist()) for *_, noise in seen}) == 6
+
+
+def test_every_step_and_seed_drop_units_of_their_own(monkeypatch):
+    seen = recorded(monkeypatch, "seeded")
+    for seed in (0, 1):
+        for number in (0, 1, 2):
+            taken(TrainConfig(**vars(SMALL) | {"seed": seed}), number)
+    assert len({dropout_seed for dropout_seed, _ in seen}) == 6
+
+
+def test_the_average_follows_the_weights_that_the_step_made():
+    """After steps 0 and 1 with decays 1/10 and 2/11: neither a step late nor a decay ahead."""
+    run = Run.prepare(SMALL)
+    wanted = [p.detach().clone() for p in run.trainee.network.parameters()]
+    for number, decay in enumerate((1 / 10, 2 / 11)):
+        before = copy.deepcopy(run.trainee.network.state_dict())
+        taken(SMALL, number, run)
+        after = [p.detach() for p in run.trainee.network.parameters()]
+        moved = [not torch.equal(a, b) for a, b in zip(before.values(), after, strict=True)]
+        assert any(moved), "the step changed nothing"
+        wanted = [decay * w + (1 - decay) * a for w, a in zip(wanted, after, strict=True)]
+    for mine, want in zip(run.trainee.ema.network.parameters(), wanted, strict=True):
+        # Two updates of three roundings each, of numbers within 1.
+        allowed = 6 * 2.0**-24 * max(1.0, float(want.abs().max()))
+        assert float((mine - want).abs().max()) <= allowed
