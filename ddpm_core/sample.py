@@ -76,7 +76,7 @@ def draw(config: SampleConfig) -> list[Path]:
     from ddpm_core.samplers.ancestral import Ancestral
     from ddpm_core.samplers.base import generate
     from ddpm_core.samplers.ladders import strided
-    from ddpm_core.training.files import write_bytes
+    from ddpm_core.training.files import writable_folder, write_bytes
     from ddpm_core.training.pictures import chain_gif, sample_grid
     from ddpm_core.training.restore import load_trained
     from ddpm_core.training.setup import choose_device
@@ -87,6 +87,7 @@ def draw(config: SampleConfig) -> list[Path]:
     denoiser = NetworkDenoiser(schedule, trained.network, trained.parameterization)
     times = strided(schedule.T, config.steps or schedule.T)
     sampler = Ancestral(schedule, times, config.variance)
+    folder = writable_folder(config.out_dir or trained.run / "generated")  # before any work is lost
     shown = set(times[:: max(1, len(times) // GIF_FRAMES)]) | {0}
 
     images, chain = [], []
@@ -109,14 +110,12 @@ def draw(config: SampleConfig) -> list[Path]:
             images.append(x_t.cpu())
     drawn = torch.cat(images)
 
-    folder = config.out_dir or trained.run / "generated"
     stem = f"step-{trained.step:06d}-seed-{config.seed}"
     array = io.BytesIO()
     np.save(array, ((drawn.clamp(-1, 1) + 1) / 2).numpy(), allow_pickle=False)
     files = {".npy": array.getvalue(), ".png": sample_grid(drawn[:GRID_IMAGES])}
     if config.gif:
         files[".gif"] = chain_gif(chain)
-    folder.mkdir(parents=True, exist_ok=True)
     for suffix, content in files.items():
         write_bytes(folder / f"{stem}{suffix}", content)
     return [folder / f"{stem}{suffix}" for suffix in files]

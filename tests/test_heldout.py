@@ -62,6 +62,7 @@ def test_deciles_and_the_standard_error_are_those_of_the_definition():
     assert by_decile(errors) == [1.5 + 4 * k for k in range(10)]
     mean, error = mean_and_standard_error(errors)
     assert (mean, error) == (19.5, pytest.approx(0.5, rel=1e-15))
+    assert mean_and_standard_error(errors[:, :1]) == (19.0, None)
 
 
 def test_the_columns_of_a_sheet_hold_both_ends():

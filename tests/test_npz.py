@@ -121,3 +121,10 @@ def test_what_is_no_npz_archive_is_refused(tmp_path):
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
     assert "images cannot be read (Bad CRC-32" in refusal(f"npz:{path}")
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_channels_that_make_no_picture_are_refused(tmp_path, channels):
+    images = np.zeros((12, channels, 4, 4), np.uint8)
+    sentence = refusal(f"npz:{write_npz(tmp_path / 'x.npz', images=images)}")
+    assert f"have {channels} channels; a picture needs 1 (grey) or 3 (RGB)" in sentence

@@ -30,6 +30,8 @@ def test_there_is_no_block_that_nothing_runs():
 def test_ci_runs_the_commands_of_the_readme():
     lines = (ROOT / ".ci" / "run").read_text().splitlines()
     assert "make test" in lines
+    sample = next(block for block in SHELL if "ddpm_core.sample" in block)
+    assert sample.startswith(".venv/bin/python "), "make installs there, and nowhere else"
     assert any(line.startswith("make train ARGS=") for line in lines)
 
 

@@ -80,3 +80,13 @@ def test_bad_usage_exits_2_with_a_sentence(run, capsys, arguments, sentence):
         main([str(run) if each == "RUN" else each for each in arguments])
     assert stopped.value.code == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_drawn(
+    run, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr("ddpm_core.samplers.base.generate", None)  # calling it would be an error
+    with pytest.raises(SystemExit):
+        main([str(run), "--out-dir", str(tmp_path / "file")])
+    assert "file: File exists. Name a folder" in capsys.readouterr().err

@@ -14,6 +14,7 @@ from ddpm_core.train import main
 from ddpm_core.training import loop, step
 from ddpm_core.training.checkpoint import latest_checkpoint
 from ddpm_core.training.files import RunLock
+from tests.datasets_written import GREY, write_npz
 
 TINY = [
     *("--width", "8", "--multipliers", "1", "2", "--batch-size", "8", "--warmup-steps", "2"),
@@ -187,6 +188,9 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(tmp_path, monkeypatch
         (["--denoise-at", "21"], "t = 21"),
         (["--zero-terminal-snr"], "--parameterization v"),
         (["--schedule", "linear"], "--schedule cosine"),
+        (["--learning-rate", "inf"], "--learning-rate = inf"),
+        (["--weight-decay", "nan"], "--weight-decay = nan"),
+        (["--fourier-octaves", "200"], "--fourier-octaves has 200, outside 0..16"),
         (["--dtype", "float16"], "bf16"),
         (["--config", "nowhere.toml"], "nowhere.toml"),
     ],
@@ -228,6 +232,22 @@ def test_a_flipped_byte_is_found_and_the_older_checkpoint_still_serves(tmp_path,
     assert f"--resume {older}" in error
     assert train(tmp_path / "run", "--resume", str(older)) == 0
     assert fingerprint(tmp_path / "run") == fingerprint(finished)
+
+
+def test_a_run_with_one_test_image_ends_well(tmp_path, capsys):
+    data = write_npz(tmp_path / "few.npz", images=GREY[:12])
+    assert train(tmp_path / "run", "--dataset", f"npz:{data}", steps=1) == 0
+    assert "one image: no error bar" in capsys.readouterr().out
+    result = json.loads((tmp_path / "run" / "test.json").read_text())
+    assert (result["images"], result["standard_error"]) == (1, None)
+
+
+def test_a_run_that_cannot_be_written_is_refused(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit) as stopped:
+        train(tmp_path / "file")
+    assert stopped.value.code == 2
+    assert "file: File exists. Name a folder" in capsys.readouterr().err
 
 
 def test_a_dry_run_writes_nothing(tmp_path, capsys):

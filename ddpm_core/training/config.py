@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import math
 import re
 import sys
 import tomllib
@@ -124,11 +125,15 @@ class TrainConfig:
                 object.__setattr__(self, name, value)
         for name, least in LEAST.items():
             value = getattr(self, name)
-            if value is not None and value < least:
-                raise ValueError(f"{flag(name)} = {value} is below {least}")
+            if value is not None and not least <= value < math.inf:  # False for NaN as well
+                raise ValueError(f"{flag(name)} = {value} must be finite and at least {least}")
         for name in ("learning_rate", "grad_clip"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{flag(name)} = {getattr(self, name)} must be above 0")
+            value = getattr(self, name)
+            if not 0 < value < math.inf:
+                raise ValueError(f"{flag(name)} = {value} must be finite and above 0")
+        for octave in self.fourier_octaves:
+            if not 0 <= octave <= FINEST_OCTAVE:
+                raise ValueError(f"--fourier-octaves has {octave}, outside 0..{FINEST_OCTAVE}")
         for name in ("dropout", "ema_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{flag(name)} = {getattr(self, name)} is outside [0, 1)")
@@ -154,6 +159,8 @@ class TrainConfig:
                 f"{self.parameterization} then says nothing; use --parameterization v (or x0)"
             )
 
+
+FINEST_OCTAVE = 16  # 2^16 pi x in float32 is still right to some hundredths of a radian
 
 PRESETS: dict[str, dict[str, Any]] = {
     "tiny": {"width": 16, "multipliers": (1, 2), "blocks": 1},

@@ -39,6 +39,11 @@ class Dataset:
                 f"images have dtype {self.images.dtype}; they must be torch.uint8 grey levels or "
                 "torch.float32 in [-1, 1]"
             )
+        if self.shape[0] not in (1, 3):
+            raise ValueError(
+                f"images of {self.name} have {self.shape[0]} channels; a picture needs 1 (grey) or "
+                "3 (RGB). Select channels first"
+            )
         places, _ = torch.cat([self.train, self.validation, self.test]).sort()
         if not torch.equal(places, torch.arange(len(self.images))):
             raise ValueError(

@@ -6,6 +6,7 @@ import math
 import os
 import secrets
 import socket
+import tempfile
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -127,6 +128,19 @@ class RunLocked(RuntimeError):
     """Another run holds the folder."""
 
 
+def writable_folder(folder: Path) -> Path:
+    """`folder`, made where it is missing; raises ValueError where nothing can be written in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise ValueError(
+            f"--out-dir {folder}: {error.strerror}. Name a folder, existing or not, that may be "
+            "written to"
+        ) from None
+
+
 class RunLock:
     """While entered, no other run, in this process or another, can enter the same folder.
 
@@ -141,7 +155,7 @@ class RunLock:
         self._holder = folder / ".lock.json"
 
     def __enter__(self) -> "RunLock":
-        self.folder.mkdir(parents=True, exist_ok=True)
+        writable_folder(self.folder)
         lock = FileLock(self.folder / ".lock")  # a new one, since one FileLock lets itself in twice
         try:
             lock.acquire(blocking=False)

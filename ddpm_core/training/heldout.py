@@ -65,7 +65,10 @@ def by_decile(errors: Float64[Tensor, "times images"]) -> list[float]:
     return [float(part.mean()) for part in errors.tensor_split(10) if len(part)]
 
 
-def mean_and_standard_error(errors: Float64[Tensor, "times images"]) -> tuple[float, float]:
-    """The mean over times and images, and its standard error over the images drawn."""
+def mean_and_standard_error(
+    errors: Float64[Tensor, "times images"],
+) -> tuple[float, float | None]:
+    """The mean over times and images, and its standard error over the images: None of one alone."""
     each = errors.mean(0)
-    return float(each.mean()), float(each.std() / math.sqrt(len(each)))
+    spread_out = float(each.std() / math.sqrt(len(each))) if len(each) > 1 else None
+    return float(each.mean()), spread_out

@@ -156,10 +156,8 @@ class Run:
             return stop.exit_code
         mean, error = self.test_error()
         images = min(len(self.dataset.test), TEST_IMAGES)
-        message = (
-            f"eps-MSE on {images} test images, uniform over t: "
-            f"{mean:.5f} (standard error {error:.5f})"
-        )
+        doubt = "one image: no error bar" if error is None else f"standard error {error:.5f}"
+        message = f"eps-MSE on {images} test images, uniform over t: {mean:.5f} ({doubt})"
         result = {"step": self.step, "eps_mse": mean, "standard_error": error}
         write_json(self.folder / "test.json", result | {"images": images})
         self._status("done", message)
@@ -248,7 +246,7 @@ class Run:
             {"step": self.step, "visit_seconds": time.perf_counter() - began},
         )
 
-    def test_error(self) -> tuple[float, float]:
+    def test_error(self) -> tuple[float, float | None]:
         """eps-MSE of the averaged weights on the test images, uniform over t: (mean, its standard
         error)."""
         images = self.dataset.take(spread(self.dataset.test, TEST_IMAGES))
