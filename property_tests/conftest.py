@@ -42,7 +42,7 @@ def load(name: str) -> Implementation:
     try:
         found = getattr(importlib.import_module(module), attribute)
         return found() if isinstance(found, type) else found
-    except Exception as error:
+    except Exception as error:  # a stranger's module may raise anything when it is imported
         raise pytest.UsageError(
             f"--impl {name}: {type(error).__name__}: {error}. Name an importable module and, "
             "behind a colon, an adapter in it, as in mypackage.adapter:MyDiffusion"

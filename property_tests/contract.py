@@ -15,7 +15,7 @@ import pytest
 from .protocol import Implementation
 
 SECONDS = 60  # a call takes milliseconds; by then it hangs
-NOT_OFFERED = "not offered: "
+NOT_OFFERED = "not offered: "  # a skip of this reason is reported in a column of its own
 
 Shapes = Callable[[dict[str, Any]], list[tuple[str, tuple[int, ...]]]]
 
@@ -80,7 +80,7 @@ class Checked:
                     answer = method(*arguments, **named)
             except NotImplementedError:
                 pytest.skip(f"{NOT_OFFERED}{name}")
-            except Exception as error:
+            except Exception as error:  # raised again, whatever it is: it only gets a note
                 if not isinstance(error, AssertionError):
                     error.add_note(f"raised by {what}; see protocol.Implementation.{name}")
                 raise

@@ -1,7 +1,6 @@
 """Monte Carlo claims: both error rates are declared, and paid for, before a sample is drawn."""
 
 import hashlib
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -31,11 +30,6 @@ class Claim:
     key: bytes
     scalars: int
     alpha: float
-    min_effect: float
-    power: float
-    began: float = field(default_factory=time.perf_counter)
-    seconds: float = 0.0
-    worst: Finding | None = None
     rejected: bool = False
 
     @property
@@ -53,9 +47,7 @@ class Claim:
         found = list(findings)
         if len(found) > STATISTICS:
             raise LedgerError(f"{len(found)} statistics share an alpha meant for {STATISTICS}")
-        self.seconds = time.perf_counter() - self.began
         threshold = self.alpha / STATISTICS
-        self.worst = min(found, key=lambda each: each.p if each.p == each.p else -1.0)
         bad = [each for each in found if not each.p > threshold]  # a NaN is bad
         self.rejected = bool(bad)
         if bad:
@@ -108,7 +100,7 @@ class Ledger:
             )
         name = "/".join([self.source, equation, repr(example), self.epoch])
         key = hashlib.blake2b(name.encode(), digest_size=16).digest()
-        claim = Claim(equation, repr(example), key, scalars, alpha, min_effect, power)
+        claim = Claim(equation, repr(example), key, scalars, alpha)
         self.claims.append(claim)
         if self.spent > ALPHA_RUN * (1 + 1e-9):  # the sum itself is rounded
             raise LedgerError(

@@ -12,7 +12,7 @@ import numpy as np
 
 from .protocol import Array
 
-Chain = Callable[[Array, list[Array]], Array]
+Sample = Callable[[Array, list[Array]], Array]
 """(x_T, one array of noise for each draw), both (batch, *event), to the output of that shape."""
 
 
@@ -23,10 +23,10 @@ class Moments(NamedTuple):
     covariance: Array
 
 
-def moments(chain: Chain, event: tuple[int, ...], draws: int, batch: int) -> Moments:
-    """The exact moments of the chain's output for standard normal x_T and noise.
+def moments(sample: Sample, event: tuple[int, ...], draws: int, batch: int) -> Moments:
+    """The exact moments of the output for standard normal x_T and noise.
 
-    Probes go through the chain `batch` rows at a time, so that a coefficient along the wrong axis
+    Probes go through it `batch` rows at a time, so that a coefficient along the wrong axis
     meets a batch of the length of that axis.
     """
     size = int(np.prod(event))
@@ -38,7 +38,7 @@ def moments(chain: Chain, event: tuple[int, ...], draws: int, batch: int) -> Mom
     out = []
     for rows in np.split(probes, len(probes) // batch):
         noises = [rows[:, i].reshape(batch, *event).copy() for i in range(draws + 1)]
-        out.append(chain(noises[0], noises[1:]).reshape(batch, size))
+        out.append(sample(noises[0], noises[1:]).reshape(batch, size))
     seen = np.concatenate(out)[: inputs + 1]
     columns = seen[1:] - seen[0]
     return Moments(seen[0], columns.T @ columns)

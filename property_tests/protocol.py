@@ -49,6 +49,15 @@ Denoiser = Callable[[Array, int], Array]
 """(x_t, t) -> x0_hat, row by row."""
 
 
+class Chain(NamedTuple):
+    """An ancestral chain; its times fall and end in 0, variance is fixed_small or fixed_large."""
+
+    betas: Betas
+    variance: str
+    times: tuple[int, ...]
+    denoiser: Denoiser
+
+
 class Implementation(Protocol):
     """What an implementation offers. A method that it lacks raises NotImplementedError."""
 
@@ -102,31 +111,15 @@ class Implementation(Protocol):
         """One ancestral step t -> s, variance fixed_small or fixed_large; s = 0 adds no noise."""
         ...
 
-    def sample(
-        self,
-        betas: Betas,
-        variance: str,
-        times: tuple[int, ...],
-        denoiser: Denoiser,
-        x_T: Array,
-        noises: list[Array],
-    ) -> Array:
-        """The whole ancestral chain from x_T along `times` (falling, to 0) with the given noise.
+    def sample(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
+        """x_0 at the end of the whole chain from x_T, with the given noise.
 
         noises[i] is that of the step from times[i]; there is none for the last step.
         """
         ...
 
-    def draw_samples(
-        self,
-        betas: Betas,
-        variance: str,
-        times: tuple[int, ...],
-        denoiser: Denoiser,
-        shape: tuple[int, ...],
-        seed: int,
-    ) -> Array:
-        """The same chain from the implementation's own noise; shape is (batch, *event)."""
+    def draw_samples(self, chain: Chain, shape: tuple[int, ...], seed: int) -> Array:
+        """The same from the implementation's own noise; shape is (batch, *event)."""
         ...
 
     def ladder(self, T: int, steps: int) -> tuple[int, ...]:

@@ -37,8 +37,7 @@ def test_each_entry_is_the_sine_or_cosine_of_its_angle(impl: Implementation, t, 
 def test_no_two_levels_look_alike(impl: Implementation):
     """Eq. embeddings.sinusoidal is one-to-one on 0..4000: neighbours differ by the fastest wave.
 
-    The chord of one radian is 2 sin(1/2) = 0.96, over all pairs of levels no less than 0.01 in
-    the two fastest waves of width 32 together.
+    The chord of one radian is 2 sin(1/2).
     """
     got = impl.embedding(np.arange(4001), 32)
     steps = np.linalg.norm(np.diff(got, axis=0), axis=1)

@@ -1,5 +1,6 @@
 """Ancestral chains on Gaussian data: their exact law by noise tape, then by their own noise."""
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from .monte_carlo import Ledger
 from .noise_tape import moments
 from .oracles import exact, gaussian
-from .protocol import Array, Betas, Implementation
+from .protocol import Array, Betas, Chain, Denoiser, Implementation
 from .statistics import standard_normal
 from .strategies import STEEP, schedules
 from .tolerances import allowance, check, elements
@@ -18,9 +19,10 @@ from .tolerances import allowance, check, elements
 VARIANCES = ("fixed_small", "fixed_large")
 EVENTS = ((), (2,), (2, 2, 2))  # probed in batches of 2: batch == axis
 
-# The recursion and the chain are both float64: at most 30 steps on 8 entries whose products sum up
-# some 1e3 roundings of 1e-16 each; what a wrong index does to STEEP is above 1e-2.
-RELATIVE = 1e-9
+# The recursion and the chain are both float64: at most 30 steps, each a product with an 8 x 8
+# matrix (16 roundings an entry) behind a solve whose condition is at worst that of C, 104:
+# 30 * 16 * 104 * 1.1e-16 = 5.5e-12. What a wrong index does to STEEP is above 1e-2.
+RELATIVE = 1e-11
 
 
 def gaussian_data(event: tuple[int, ...]) -> gaussian.Law:
@@ -30,7 +32,7 @@ def gaussian_data(event: tuple[int, ...]) -> gaussian.Law:
     return gaussian.Law(np.linspace(-1.0, 1.5, size), root @ root.T + 0.05 * np.eye(size))
 
 
-def denoiser_of(betas: Betas, data: gaussian.Law):
+def denoiser_of(betas: Betas, data: gaussian.Law) -> Denoiser:
     return lambda x_t, t: gaussian.denoiser(betas, data, t)(x_t)
 
 
@@ -49,7 +51,7 @@ def test_the_chain_has_the_law_of_the_recursion(impl: Implementation, variance, 
     data = gaussian_data(event)
     denoise = denoiser_of(betas, data)
     got = moments(
-        lambda x_T, noises: impl.sample(betas, variance, times, denoise, x_T, noises),
+        partial(impl.sample, Chain(betas, variance, times, denoise)),
         event,
         draws=len(times) - 2,
         batch=2,
@@ -95,9 +97,8 @@ def test_samples_have_the_law_of_the_chain(impl: Implementation, ledger: Ledger,
     data = gaussian_data((2, 2, 2))
     want = gaussian.ancestral(STEEP, data, times, variance)
     claim = ledger.claim("ancestral.step", (STEEP, variance, times), scalars=4096 * 8)
-    x_0 = impl.draw_samples(
-        STEEP, variance, times, denoiser_of(STEEP, data), (4096, 2, 2, 2), claim.seed
-    )
+    chain = Chain(STEEP, variance, times, denoiser_of(STEEP, data))
+    x_0 = impl.draw_samples(chain, (4096, 2, 2, 2), claim.seed)
     claim.check(standard_normal(whitened(x_0, want)))
 
 

@@ -15,7 +15,7 @@ from ddpm_core.training.data import Dataset
 from ddpm_core.training.ema import Ema, ema_decay
 from ddpm_core.training.step import diffuse
 
-from ..protocol import Array, Averages, Betas, Denoiser, Draw, Layout, Normal, Times
+from ..protocol import Array, Averages, Betas, Chain, Denoiser, Draw, Layout, Normal, Times
 
 
 class DdpmCore:
@@ -72,35 +72,18 @@ class DdpmCore:
         x_s, _, _ = sampler.step(lambda x, t: guess, _tensor(x_t), s, t, _tensor(noise))
         return x_s.numpy()
 
-    def sample(
-        self,
-        betas: Betas,
-        variance: str,
-        times: tuple[int, ...],
-        denoiser: Denoiser,
-        x_T: Array,
-        noises: list[Array],
-    ) -> Array:
-        tape = dict(zip(times, map(_tensor, noises), strict=False))
-        sampler = _ancestral(betas, variance, times)
-        *_, last = ddpm_core.sampling_loop(
-            sampler, _denoiser(denoiser), _tensor(x_T), tape.__getitem__
-        )
+    def sample(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
+        sampler = _ancestral(chain.betas, chain.variance, chain.times)
+        tape = dict(zip(chain.times, map(_tensor, noises), strict=False))
+        denoiser = _denoiser(chain.denoiser)
+        *_, last = ddpm_core.sampling_loop(sampler, denoiser, _tensor(x_T), tape.__getitem__)
         return last.x_t.numpy()
 
-    def draw_samples(
-        self,
-        betas: Betas,
-        variance: str,
-        times: tuple[int, ...],
-        denoiser: Denoiser,
-        shape: tuple[int, ...],
-        seed: int,
-    ) -> Array:
+    def draw_samples(self, chain: Chain, shape: tuple[int, ...], seed: int) -> Array:
         batch, *event = shape
         *_, last = ddpm_core.generate(
-            _ancestral(betas, variance, times),
-            _denoiser(denoiser),
+            _ancestral(chain.betas, chain.variance, chain.times),
+            _denoiser(chain.denoiser),
             event,
             indices=range(batch),
             seed=seed,

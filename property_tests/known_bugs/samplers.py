@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..adapters.ddpm_core import DdpmCore
-from ..protocol import Array, Betas, Denoiser, Normal, Times
+from ..protocol import Array, Betas, Chain, Normal, Times
 from .registry import column, known, table
 
 
@@ -53,15 +53,8 @@ class EpsCoefficient(DdpmCore):
     event=(2,),
 )
 class PredictedNoise(DdpmCore):
-    def sample(
-        self,
-        betas: Betas,
-        variance: str,
-        times: tuple[int, ...],
-        denoiser: Denoiser,
-        x_T: Array,
-        noises: list[Array],
-    ) -> Array:
+    def sample(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
+        betas, variance, times, denoiser = chain
         alpha_bar, x = table(betas), x_T
         for t, s in pairwise(times):
             x0_hat = denoiser(x, t)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..adapters.ddpm_core import DdpmCore
-from ..protocol import Array, Betas, Denoiser, Times
+from ..protocol import Array, Betas, Chain, Times
 from .registry import known, table
 
 
@@ -82,18 +82,10 @@ class MutatesTimes(DdpmCore):
     event=(2,),
 )
 class StridedBetas(DdpmCore):
-    def sample(
-        self,
-        betas: Betas,
-        variance: str,
-        times: tuple[int, ...],
-        denoiser: Denoiser,
-        x_T: Array,
-        noises: list[Array],
-    ) -> Array:
+    def sample(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
+        betas, variance, times, denoiser = chain
         kept = tuple(betas[t - 1] for t in sorted(times) if t)
         levels = dict(enumerate(sorted(times)))
         every = tuple(range(len(kept), -1, -1))
-        return super().sample(
-            kept, variance, every, lambda x, i: denoiser(x, levels[i]), x_T, noises
-        )
+        wrong = Chain(kept, variance, every, lambda x, i: denoiser(x, levels[i]))
+        return super().sample(wrong, x_T, noises)

@@ -10,6 +10,7 @@ import pytest
 from .. import contract
 from ..adapters.ddpm_core import DdpmCore
 from ..contract import Checked, ProtocolError
+from ..protocol import Implementation
 from ..strategies import STEEP
 
 pytest_plugins = ["pytester"]
@@ -109,6 +110,13 @@ def test_an_adapter_that_cannot_be_had_is_a_usage_error(pytester, name):
     done = pytester.runpytest_subprocess(f"--rootdir={SUITE.parent}", str(SUITE), "--impl", name)
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     assert f"--impl {name}:" in done.stderr.str()
+
+
+def test_our_adapter_offers_everything():
+    """Of our own implementation a missing method is a hole in the proof, and no column."""
+    methods = [name for name in vars(Implementation) if not name.startswith("_")]
+    assert len(methods) > 15
+    assert [name for name in methods if not callable(getattr(DdpmCore, name, None))] == []
 
 
 def arithmetic(source: str) -> list[int]:

@@ -1,0 +1,108 @@
+"""A fault for each property that no known bug and no mutant turns red."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ..adapters.ddpm_core import DdpmCore
+from ..strategies import STEEP
+from .test_known_bugs import CAUGHT, attack_with
+
+
+class LossOfTheBatch(DdpmCore):
+    def loss(self, *arguments):
+        return super().loss(*arguments) * 0 + super().loss(*arguments).mean()
+
+
+class NoiseFromTheGlobalGenerator(DdpmCore):
+    def training_draw(self, *arguments):
+        np.random.standard_normal()  # noqa: NPY002 - the slip itself
+        return super().training_draw(*arguments)
+
+
+class WrappingTime(DdpmCore):
+    def q_sample(self, betas, x_0, t, noise):
+        return super().q_sample(betas, x_0, t % (len(betas) + 1), noise)
+
+
+class RisingSignal(DdpmCore):
+    def schedule(self, name, T):
+        table = super().schedule(name, T)
+        return np.concatenate([table[:-2], table[:-3:-1]]) if T > 2 else table
+
+
+class ShiftWithoutScale(DdpmCore):
+    def zero_terminal_snr(self, betas):
+        root = np.sqrt(self.alpha_bar(betas))
+        return np.append(1.0, (root[1:] - root[-1]) ** 2)
+
+
+class EveryOtherLevel(DdpmCore):
+    def embedding(self, t, width):
+        return super().embedding(t // 2, width)
+
+
+class OneNoiseForTheBatch(DdpmCore):
+    def draw_samples(self, *arguments):
+        samples = super().draw_samples(*arguments)
+        return samples[:1] + 0 * samples
+
+
+class WidePosterior(DdpmCore):
+    def q_posterior(self, *arguments):
+        mean, var = super().q_posterior(*arguments)
+        return super().q_posterior(*arguments)._replace(mean=mean, var=1.1 * var)
+
+
+class ClampedNoise(DdpmCore):
+    def training_draw(self, betas, x_0, seed):
+        draw = super().training_draw(betas, x_0, seed)
+        noise = draw.noise.clip(-3, 3)
+        return draw._replace(noise=noise, x_t=self.q_sample(betas, x_0, draw.t, noise))
+
+
+CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
+    (
+        LossOfTheBatch,
+        "test_contract.py::test_a_row_of_the_batch_is_the_batch_of_that_row",
+        {"method": "loss"},
+    ),
+    (
+        NoiseFromTheGlobalGenerator,
+        "test_contract.py::test_nobody_else_s_random_numbers_are_drawn",
+        {},
+    ),
+    (
+        WrappingTime,
+        "test_contract.py::test_a_level_outside_the_clock_is_refused",
+        {"method": "q_sample", "level": -1},
+    ),
+    (RisingSignal, "test_schedules.py::test_signal_falls_at_every_step", {"family": "cosine"}),
+    (
+        ShiftWithoutScale,
+        "test_schedules.py::test_zero_terminal_snr_shifts_and_scales_the_root",
+        {},
+    ),
+    (EveryOtherLevel, "test_embeddings.py::test_no_two_levels_look_alike", {}),
+    (
+        OneNoiseForTheBatch,
+        "test_samplers.py::test_samples_have_the_law_of_the_chain",
+        {"variance": "fixed_small", "times": (4, 2, 0)},
+    ),
+    (
+        WidePosterior,
+        "test_posterior.py::test_simulated_pairs_leave_a_standard_normal_residual",
+        {"betas": STEEP},
+    ),
+    (ClampedNoise, "test_losses.py::test_training_draws_from_the_marginal", {"betas": STEEP}),
+]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "test", "arguments"), CONTROLS, ids=[each[0].__name__ for each in CONTROLS]
+)
+def test_the_fault_is_seen_and_only_the_fault(wrong, test, arguments):
+    attack_with(DdpmCore, test, arguments)
+    with pytest.raises(CAUGHT):
+        attack_with(wrong, test, arguments)
