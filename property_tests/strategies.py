@@ -30,6 +30,16 @@ class Case(NamedTuple):
     second: Array
 
 
+# Events without axes, which a strategy may leave out in a short run.
+SCALARS = Case(
+    STEEP,
+    np.array([0, 1, 0, 3]),
+    np.array([1, 2, 3, 4]),
+    np.array([0.5, -1.0, 2.0, 0.25]),
+    np.array([1.0, 0.75, -0.5, -2.0]),
+)
+
+
 @st.composite
 def cases(draw: st.DrawFn, lowest_t: int = 1) -> Case:
     """Cases with lowest_t <= t <= T; s is below t wherever t > 0."""

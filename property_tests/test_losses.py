@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 from .monte_carlo import Ledger
 from .oracles import exact
 from .protocol import Implementation
 from .statistics import binomials, standard_normal, ties
-from .strategies import STEEP_GRID, Case, cases
+from .strategies import SCALARS, STEEP_GRID, Case, cases
 from .test_parameterization import NAMES
 from .tolerances import allowance, check, elements
 
@@ -31,6 +31,7 @@ def test_the_target_is_what_the_definitions_say(impl: Implementation, name: str,
 
 
 @given(case=cases())
+@example(case=SCALARS)
 def test_the_loss_of_a_sample_is_its_own_mean_square(impl: Implementation, case: Case):
     """Eq. losses.simple: (batch,), each from its own row; n terms lose at most n + 2 roundings."""
     _, _, _, prediction, target = case

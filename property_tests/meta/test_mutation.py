@@ -1,8 +1,13 @@
 """The mutants: each slip is made, checks are left alone, and nothing stays planted."""
 
 import ast
+from functools import partial
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ..adapters.ddpm_core import DdpmCore
+from ..mutation.hunt import ROUNDS, hunted, killer
 from ..mutation.operators import mutants
 from ..mutation.plant import planted, source_of
 from ..strategies import STEEP
@@ -39,3 +44,17 @@ def test_a_mutant_is_in_the_library_only_while_it_is_planted():
     with planted(module, ast.parse(source.replace(right, f"{right} / 2"))):
         assert (DdpmCore().alpha_bar(STEEP) == before / 2).all()
     assert (DdpmCore().alpha_bar(STEEP) == before).all()
+
+
+def test_a_survivor_meets_examples_that_it_has_not_met():
+    met = set()
+
+    @given(st.integers(0, 2**60))
+    def harmless(number: int):
+        met.add(number)
+
+    tests = [("harmless", partial(harmless))]
+    assert killer(tests) is None
+    first = len(met)
+    assert not hunted(tests)
+    assert len(met) > ROUNDS / 2 * first

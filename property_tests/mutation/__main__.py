@@ -7,7 +7,7 @@ import argparse
 import importlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -31,6 +31,7 @@ settings.load_profile("mutation")
 from ..adapters.ddpm_core import DdpmCore  # noqa: E402
 from ..contract import Checked  # noqa: E402
 from .equivalents import EQUIVALENTS  # noqa: E402
+from .hunt import hunted, killer  # noqa: E402
 from .operators import mutants  # noqa: E402
 from .plant import planted, source_of  # noqa: E402
 
@@ -46,7 +47,7 @@ PROPERTIES = {
 }
 
 
-def properties(names: tuple[str, ...]) -> list[tuple[str, Callable[[], None]]]:
+def properties(names: tuple[str, ...]) -> list[tuple[str, partial[None]]]:
     """(name, call) of every exact property in the files, one for each value of its parameters."""
     modules = [importlib.import_module(f"..{name}", __package__) for name in names]
     return [
@@ -80,19 +81,6 @@ def parameters(marks: list) -> Iterator[dict]:
 IMPL = Checked(DdpmCore())
 
 
-def killer(tests: list[tuple[str, Callable[[], None]]]) -> str | None:
-    """The name of the first property that fails; it goes to the front, where the next one fails."""
-    for i, (name, test) in enumerate(tests):
-        try:
-            test()  # no call of it hangs: Checked sees to that
-        except KeyboardInterrupt:
-            raise
-        except BaseException:  # a failure, a refusal, a recursion: whatever it is, it is seen
-            tests.insert(0, tests.pop(i))
-            return name
-    return None
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("modules", nargs="*", default=list(PROPERTIES), metavar="MODULE")
@@ -104,9 +92,9 @@ def main() -> int:
         began = time.perf_counter()
         expected, everything, killed = dict(EQUIVALENTS.get(name, {})), list(mutants(source)), 0
         for line, statement, tree in everything:
-            with planted(module, tree):
-                died = killer(tests) is not None
             listed = expected.pop(statement, None) is not None
+            with planted(module, tree):
+                died = killer(tests) is not None or (not listed and hunted(tests))
             killed += died
             if died == listed:
                 verdict = "LISTED AS EQUIVALENT, BUT DIED" if died else "SURVIVED"
