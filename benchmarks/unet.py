@@ -101,7 +101,7 @@ def subject(name: str, options: argparse.Namespace, train: bool) -> Callable[[],
 
 def peak_memory(name: str, options: argparse.Namespace) -> int:
     """What three training steps add to a process at their peak, in MiB: weights, gradients,
-    optimiser state and activations. Each network is measured in a process of its own (Linux)."""
+    optimizer state and activations. Each network is measured in a process of its own (Linux)."""
     command = [sys.executable, "-m", "benchmarks.unet", "--memory-of", name]
     command += ["--batch", str(options.batch), "--dtype", options.dtype]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

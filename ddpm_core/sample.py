@@ -84,6 +84,8 @@ def draw(config: SampleConfig) -> list[Path]:
     device = choose_device(config.device)
     trained = load_trained(config.run, device)
     schedule = trained.schedule
+    if config.steps is not None and config.steps > schedule.T:
+        raise ValueError(f"--steps = {config.steps}, but {config.run} has T = {schedule.T} levels")
     denoiser = NetworkDenoiser(schedule, trained.network, trained.parameterization)
     times = strided(schedule.T, config.steps or schedule.T)
     sampler = Ancestral(schedule, times, config.variance)

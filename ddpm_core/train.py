@@ -4,20 +4,22 @@ import sys
 from contextlib import ExitStack
 
 from ddpm_core.training.config import TrainConfig, parse, usage_error
+from ddpm_core.training.signals import Stop
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, run, and return the exit code: 0 done, 1 failed, 2 usage, 130 and 143 interrupted."""
     config = parse(TrainConfig, "train", arguments)
 
-    from ddpm_core.training.files import RunLock, RunLocked  # torch only once --help is answered
-    from ddpm_core.training.loop import Run
-    from ddpm_core.training.signals import Stop
-
     with ExitStack() as stack:
         stop = stack.enter_context(Stop())
+
+        from ddpm_core.training.files import RunLock, RunLocked, check_writable
+        from ddpm_core.training.loop import Run  # torch only once --help is answered
+
         try:
             run = Run.prepare(config)
+            check_writable(run.folder)
             if not config.dry_run:
                 stack.enter_context(RunLock(run.folder))
             run.resume()

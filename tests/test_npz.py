@@ -52,6 +52,7 @@ def spoil(value: float) -> np.ndarray:
         ({"images": spoil(np.nan)}, "images[3, 2, 1] = nan is outside [-1, 1]"),
         ({"images": spoil(-np.inf)}, "images[3, 2, 1] = -inf is outside [-1, 1]"),
         ({"images": spoil(1 + 2**-52)}, "images[3, 2, 1] = 1.0000000000000002 is outside"),
+        ({"images": (FLOAT + 1) / 2}, "images has no value below 0"),
         ({"images": np.minimum(GREY, 16), "levels": 16}, "= 16 is not below levels = 16"),
         ({"images": GREY, "levels": 1}, "levels = 1 (int64, shape ()) must be one integer"),
         ({"images": GREY, "levels": 256.0}, "levels = 256.0 (float64, shape ())"),

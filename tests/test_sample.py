@@ -68,7 +68,7 @@ def test_seed_and_variance_matter(run, tmp_path):
     ("arguments", "sentence"),
     [
         (["nowhere"], "nowhere holds no checkpoint"),
-        (["RUN", "--steps", "21"], "steps = 21"),
+        (["RUN", "--steps", "21"], "--steps = 21, but"),
         (["RUN", "--steps", "0"], "--steps = 0"),
         (["RUN", "--n", "0"], "--n = 0"),
         (["RUN", "--variance", "medium"], "fixed_large"),

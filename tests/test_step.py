@@ -1,6 +1,7 @@
 """The training step: what it draws, and the order in which it updates."""
 
 import copy
+import math
 from typing import Any
 
 import pytest
@@ -66,3 +67,26 @@ def test_the_average_follows_the_weights_that_the_step_made():
         # Two updates of three roundings each, of numbers within 1.
         allowed = 6 * 2.0**-24 * max(1.0, float(want.abs().max()))
         assert float((mine - want).abs().max()) <= allowed
+
+
+def test_a_step_moves_by_its_own_rate_along_a_clipped_gradient():
+    """AdamW's first step moves each weight by the rate, whatever the gradient's size, once the
+    decay is taken off: rate * g / (|g| + 1e-8), and no gradient here is that small but a zero."""
+    config = TrainConfig(**vars(SMALL) | {"warmup_steps": 4, "weight_decay": 0.0})
+    run = Run.prepare(config)
+    before = [p.detach().clone() for p in run.trainee.network.parameters()]
+    taken(config, 2, run)
+    moved = max(
+        float((p.detach() - b).abs().max())
+        for p, b in zip(run.trainee.network.parameters(), before, strict=True)
+    )
+    fall = (1 + math.cos(math.pi * 2 / config.max_steps)) / 2
+    assert moved == pytest.approx(config.learning_rate * 3 / 4 * fall, rel=1e-3)
+
+
+def test_the_gradient_that_the_optimizer_meets_is_clipped():
+    run = Run.prepare(TrainConfig(**vars(SMALL) | {"grad_clip": 1e-3}))
+    _, norm = train_step(run.config, run.schedule, run.dataset, run.trainee, 0, run.device)
+    assert norm > 1e-2, "it is clipped without reason otherwise, and shows nothing"
+    met = [p.grad for p in run.trainee.network.parameters() if p.grad is not None]
+    assert float(torch.stack([g.norm() for g in met]).norm()) == pytest.approx(1e-3, rel=1e-3)

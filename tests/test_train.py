@@ -13,6 +13,7 @@ import torch
 from ddpm_core.train import main
 from ddpm_core.training import loop, step
 from ddpm_core.training.checkpoint import latest_checkpoint
+from ddpm_core.training.config import TrainConfig, from_json, to_json
 from ddpm_core.training.files import RunLock
 from tests.datasets_written import GREY, write_npz
 
@@ -191,8 +192,9 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(tmp_path, monkeypatch
         (["--learning-rate", "inf"], "--learning-rate = inf"),
         (["--weight-decay", "nan"], "--weight-decay = nan"),
         (["--fourier-octaves", "200"], "--fourier-octaves has 200, outside 0..16"),
+        (["--width", "7"], "--width = 7 must be even"),
         (["--dtype", "float16"], "bf16"),
-        (["--config", "nowhere.toml"], "nowhere.toml"),
+        (["--config", "nowhere.toml"], "nowhere.toml is no file"),
     ],
 )
 def test_bad_usage_exits_2_with_a_sentence(finished, capsys, more, sentence):
@@ -247,13 +249,30 @@ def test_a_run_that_cannot_be_written_is_refused(tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
         train(tmp_path / "file")
     assert stopped.value.code == 2
-    assert "file: File exists. Name a folder" in capsys.readouterr().err
+    assert "is no folder that may be written to" in capsys.readouterr().err
+
+
+def test_what_was_damaged_since_is_named_or_made_again(tmp_path, capsys, finished):
+    train(tmp_path / "run")
+    (tmp_path / "run" / "status.json").write_text('{"state": ')
+    assert train(tmp_path / "run") == 0
+    assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == "done"
+    assert fingerprint(tmp_path / "run") == fingerprint(finished)
+    (tmp_path / "run" / "status.json").unlink()
+    rows = (tmp_path / "run" / "metrics.jsonl").read_text()
+    (tmp_path / "run" / "metrics.jsonl").write_text("not JSON\n" + rows)
+    assert train(tmp_path / "run") == 1
+    assert "metrics.jsonl, line 1 is no JSON row with a step" in capsys.readouterr().err
 
 
 def test_a_dry_run_writes_nothing(tmp_path, capsys):
     assert train(tmp_path / "run", "--dry-run") == 0
     assert not (tmp_path / "run").exists()
     assert "1,200 training" in capsys.readouterr().out
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit):
+        train(tmp_path / "file" / "run", "--dry-run")
+    assert f"{tmp_path / 'file'} is no folder" in capsys.readouterr().err
 
 
 def test_options_come_from_defaults_then_the_file_then_flags(tmp_path, capsys):
@@ -267,6 +286,15 @@ def test_options_come_from_defaults_then_the_file_then_flags(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(arguments)
     assert "did you mean seed" in capsys.readouterr().err
+    (tmp_path / "run.toml").write_text("T = 'many'\n")
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert f"it is from --config {tmp_path / 'run.toml'}" in capsys.readouterr().err
+
+
+def test_an_option_of_a_later_version_says_to_upgrade():
+    with pytest.raises(ValueError, match="the options mixup are unknown to this version: upgrade"):
+        from_json(TrainConfig, to_json(TrainConfig()) | {"mixup": 0.1})
 
 
 @pytest.mark.parametrize("command", ["train", "sample"])

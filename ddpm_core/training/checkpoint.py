@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -124,11 +124,12 @@ def _put_in_place(temporary: Path, path: Path) -> None:
 # --- reading --------------------------------------------------------------------------------------
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
+def load_checkpoint(path: Path, groups: Iterable[str] = (), keys: Iterable[str] = ()) -> Checkpoint:
     """Read `path`, every byte checked against its manifest, and that against LATEST.json.
 
     Files that the manifest does not list are never opened. Raises CheckpointError, which names the
-    file at fault and a checkpoint that is intact.
+    file at fault and a checkpoint that is intact; so too where one of `groups` of tensors or `keys`
+    of the state is missing.
     """
     tensors, state = {}, {}
     try:
@@ -138,9 +139,17 @@ def load_checkpoint(path: Path) -> Checkpoint:
                 tensors[name.removesuffix(".safetensors")] = _tensors(path / name, data)
             elif name == "state.json":
                 state = json.loads(data)
+        _refuse_missing(path, [f"{group}.safetensors" for group in groups], files)
+        _refuse_missing(path / "state.json", keys, state)
     except CheckpointError as error:
         raise CheckpointError(f"{error}; {_way_out(path)}") from None
     return Checkpoint(path, step, tensors, state)
+
+
+def _refuse_missing(path: Path, wanted: Iterable[str], there: Iterable[str]) -> None:
+    missing = sorted({*wanted} - {*there})
+    if missing:
+        raise CheckpointError(f"{path} lacks {', '.join(missing)}: this is no run of ddpm-core")
 
 
 def _tensors(path: Path, data: bytes) -> dict[str, Tensor]:

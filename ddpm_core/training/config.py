@@ -17,16 +17,8 @@ Config = TypeVar("Config")
 
 # Fields that may change when a run is resumed, since no number of the run depends on them.
 FREE_ON_RESUME = frozenset(
-    [
-        "config",
-        "out_dir",
-        "resume",
-        "dry_run",
-        "save_every",
-        "keep",
-        "preview_samples",
-        "preview_steps",
-    ]
+    {"config", "out_dir", "resume", "dry_run"}
+    | {"save_every", "keep", "preview_samples", "preview_steps"}
 )
 
 
@@ -71,9 +63,9 @@ class TrainConfig:
     """Dropout inside the residual blocks."""
 
     max_steps: int = 2300
-    """Optimiser steps."""
+    """Optimizer steps."""
     batch_size: int = 128
-    """Images per optimiser step."""
+    """Images per optimizer step."""
     accumulate: int = 1
     """Split the batch into this many passes; the gradient is that of the whole."""
     learning_rate: float = 2.5e-3
@@ -131,6 +123,8 @@ class TrainConfig:
             value = getattr(self, name)
             if not 0 < value < math.inf:
                 raise ValueError(f"{flag(name)} = {value} must be finite and above 0")
+        if self.width is not None and self.width % 2:
+            raise ValueError(f"--width = {self.width} must be even, for sines and cosines")
         for octave in self.fourier_octaves:
             if not 0 <= octave <= FINEST_OCTAVE:
                 raise ValueError(f"--fourier-octaves has {octave}, outside 0..{FINEST_OCTAVE}")
@@ -211,7 +205,12 @@ def parse(kind: type[Config], command: str, arguments: Sequence[str] | None = No
             argument.split(",") if re.fullmatch(r"-?\d+(,-?\d+)+", argument) else [argument]
         )
     ]
-    return tyro.cli(kind, prog=f"python -m ddpm_core.{command}", args=[*from_file, *typed])
+    try:
+        return tyro.cli(kind, prog=f"python -m ddpm_core.{command}", args=[*from_file, *typed])
+    except SystemExit as usage:
+        if usage.code and from_file:
+            print(f"where the value was not typed, it is from --config {path}", file=sys.stderr)
+        raise
 
 
 def usage_error(command: str, sentence: str) -> NoReturn:
@@ -232,7 +231,7 @@ def _config_path(arguments: Sequence[str]) -> Path | None:
 def _file_arguments(kind: type[Any], path: Path) -> Iterator[str]:
     """The entries of a TOML file as flags, so that one parser checks both."""
     if not path.is_file():
-        raise FileNotFoundError(f"--config {path}: there is no such file")
+        raise FileNotFoundError(f"--config {path} is no file; name a TOML file of options")
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -281,8 +280,13 @@ def check_same_run(saved: dict[str, Any], config: TrainConfig, where: str) -> No
 
 
 def from_json(kind: type[Config], values: dict[str, Any]) -> Config:
-    """The inverse of `to_json`."""
+    """The inverse of `to_json`. Raises ValueError for an option that is unknown here."""
     hints = get_type_hints(kind)
+    unknown = sorted(values.keys() - hints.keys())
+    if unknown:
+        raise ValueError(
+            f"the options {', '.join(unknown)} are unknown to this version: upgrade ddpm-core"
+        )
     return kind(
         **{
             name: tuple(value)

@@ -38,7 +38,7 @@ def loss_figure(rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def _over_steps(axes: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:
-    _dress(axes, "Loss over steps", "optimiser step")
+    _dress(axes, "Loss over steps", "optimizer step")
     steps, loss = _column(rows, "loss")
     if len(steps) >= 20:
         axes.plot(steps, loss, color=RAW, lw=1.2)
@@ -83,10 +83,11 @@ def _finish(axes: "Axes") -> None:
         return
     axes.set_yscale("log")
     low, high = axes.get_ylim()
-    if high < 5 * low:
+    if high < 2 * low:
         axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    else:  # without 2 and 5 there would be too few marks to read a value
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 300 * low else (1,)))
+    else:  # as many marks in a decade as it takes to read a value
+        subs = (1, 1.5, 2, 3, 5, 7) if high < 30 * low else (1, 2, 5) if high < 300 * low else (1,)
+        axes.yaxis.set_major_locator(LogLocator(subs=subs))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,g}"))

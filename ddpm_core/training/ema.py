@@ -25,7 +25,7 @@ class Ema:
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
-        """Follow `network` after optimiser step `step`, counted from 0."""
+        """Follow `network` after optimizer step `step`, counted from 0."""
         averages: list[Tensor] = list(self.network.parameters())
         weights: list[Tensor] = list(network.parameters())
         torch._foreach_lerp_(averages, weights, 1 - ema_decay(step, self.decay))

@@ -16,6 +16,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 
+class DamagedFile(ValueError):
+    """A file that this program wrote, and that now holds something else."""
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Replace `path` by `data` in one step: at every moment it is the old file or the new one.
 
@@ -57,7 +61,7 @@ def append_line(path: Path, row: Mapping[str, Any]) -> None:
 def truncate_lines(path: Path, last_step: int) -> None:
     """Drop the rows whose "step" is above `last_step`, and a last line that a crash tore.
 
-    The rows kept keep their bytes. Raises ValueError for any other line that is no row with a step.
+    The rows kept keep their bytes. Raises DamagedFile for any other line that is no such row.
     """
     lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
     kept = []
@@ -70,7 +74,7 @@ def truncate_lines(path: Path, last_step: int) -> None:
         if whole and step <= last_step:
             kept.append(line)
         elif not whole and i < len(lines) - 1:
-            raise ValueError(
+            raise DamagedFile(
                 f"{path}, line {i + 1} is no JSON row with a step: {line[:60]!r}; mend or remove "
                 "that line, or move the file away to go on with an empty one"
             )
@@ -126,6 +130,15 @@ def sync_folder(folder: Path) -> None:
 
 class RunLocked(RuntimeError):
     """Another run holds the folder."""
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder that could not be made or written in, as far as looking can tell."""
+    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise ValueError(
+            f"--out-dir {folder}: {there} is no folder that may be written to. Name another"
+        )
 
 
 def writable_folder(folder: Path) -> Path:

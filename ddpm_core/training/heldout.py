@@ -1,10 +1,12 @@
 """The error on images that were never trained on, at fixed times with fixed noise."""
 
 import math
+import sys
 
 import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
+from tqdm import tqdm
 
 from ddpm_core._types import Parameterization
 from ddpm_core.denoiser import Network
@@ -40,15 +42,18 @@ def heldout_errors(
     seed: int,
     measure: Parameterization | None = None,
     device: torch.device | str = "cpu",
+    progress: str | None = None,
 ) -> Float64[Tensor, "times images"]:
     """Mean squared error of each image at each time, of the prediction turned into `measure`.
 
     The noise is keyed by (seed, t, image), so that every visit, run and network sees the same.
-    measure: what is compared with its target; by default what the network predicts.
+    measure: what is compared with its target; by default what the network predicts. progress:
+    the name of a progress bar, shown on a terminal.
     """
     measure = measure or parameterization
     rows = []
-    for t in times:
+    hidden = progress is None or not sys.stderr.isatty()
+    for t in tqdm(times, progress, unit="level", disable=hidden):
         for part in torch.arange(len(images)).split(AT_A_TIME):
             noise = keyed_noise(images.shape[1:], seed, "held-out", t, part.tolist()).to(device)
             x_0 = images[part].to(device)

@@ -16,7 +16,13 @@ from ddpm_core.training.checkpoint import latest_checkpoint, load_checkpoint, sa
 from ddpm_core.training.config import TrainConfig, check_same_run, lasting, to_json
 from ddpm_core.training.data import Dataset, load_dataset
 from ddpm_core.training.ema import Ema
-from ddpm_core.training.files import append_line, truncate_lines, write_bytes, write_json
+from ddpm_core.training.files import (
+    DamagedFile,
+    append_line,
+    truncate_lines,
+    write_bytes,
+    write_json,
+)
 from ddpm_core.training.heldout import (
     by_decile,
     heldout_errors,
@@ -53,7 +59,7 @@ class Run:
     dataset: Dataset
     schedule: Schedule
     trainee: Trainee
-    step: int = 0  # optimiser steps done
+    step: int = 0  # optimizer steps done
     losses: list[float] = field(default_factory=list)  # since the last row of metrics.jsonl
 
     @classmethod
@@ -83,7 +89,7 @@ class Run:
             f"U-Net of {weights:,} parameters predicts {config.parameterization} on the "
             f"{config.schedule} schedule, T = {config.T}\n"
             f"steps {self.step:,} to {config.max_steps:,} of {config.batch_size} images on "
-            f"{self.device} in {config.dtype}; everything goes to {self.folder}"
+            f"{self.device} in {config.dtype}, reported every {config.log_every}, to {self.folder}"
         )
 
     # --- what is kept ---------------------------------------------------------------------------
@@ -121,7 +127,9 @@ class Run:
             )
         if saved is None:
             return
-        checkpoint = load_checkpoint(saved)
+        checkpoint = load_checkpoint(
+            saved, ["model", "ema", "optimizer"], ["config", "data", "losses"]
+        )
         check_same_run(checkpoint.state["config"], self.config, str(saved))
         if checkpoint.state["data"] != self.dataset.digest():
             raise ValueError(
@@ -144,7 +152,7 @@ class Run:
                 print(f"this run is finished; another --out-dir starts afresh. See {self.folder}")
                 return 0
             self.train(stop)
-        except (NonFiniteError, OSError) as failure:
+        except (NonFiniteError, DamagedFile, OSError) as failure:
             last = latest_checkpoint(self.folder / "checkpoints")
             message = f"{failure}. The last good checkpoint is {last or 'none yet'}"
             self._status("failed", message)
@@ -249,22 +257,18 @@ class Run:
     def test_error(self) -> tuple[float, float | None]:
         """eps-MSE of the averaged weights on the test images, uniform over t: (mean, its standard
         error)."""
-        images = self.dataset.take(spread(self.dataset.test, TEST_IMAGES))
-        times = spread_times(self.config.T, TEST_TIMES)
-        rows = [
-            heldout_errors(
-                self.trainee.ema.network,
-                self.schedule,
-                self.config.parameterization,
-                images,
-                (t,),
-                self.config.seed,
-                measure="eps",
-                device=self.device,
-            )
-            for t in tqdm(times, "test error", unit="level", disable=not sys.stderr.isatty())
-        ]
-        return mean_and_standard_error(torch.cat(rows))
+        errors = heldout_errors(
+            self.trainee.ema.network,
+            self.schedule,
+            self.config.parameterization,
+            self.dataset.take(spread(self.dataset.test, TEST_IMAGES)),
+            spread_times(self.config.T, TEST_TIMES),
+            self.config.seed,
+            measure="eps",
+            device=self.device,
+            progress="test error",
+        )
+        return mean_and_standard_error(errors)
 
     def _log(self, norm: float, seconds: float, images_per_second: float, bar: "tqdm[Any]") -> None:
         loss = sum(self.losses) / len(self.losses)
@@ -276,9 +280,10 @@ class Run:
         self.losses = []
         bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
         if bar.disable:
+            left = (self.config.max_steps - self.step) * self.config.batch_size / images_per_second
             print(
                 f"step {self.step:>6,} of {self.config.max_steps:,}  loss {loss:.4f}  "
-                f"{images_per_second:,.0f} images/s",
+                f"{images_per_second:,.0f} images/s, {left / 60:.1f} minutes left",
                 flush=True,
             )
 
@@ -287,7 +292,9 @@ class Run:
         write_json(self.folder / "status.json", status | {"message": message})
 
     def _is_done(self) -> bool:
-        status = self.folder / "status.json"
-        if self.step < self.config.max_steps or not status.exists():
+        if self.step < self.config.max_steps:
             return False
-        return bool(json.loads(status.read_text(encoding="utf-8"))["state"] == "done")
+        try:
+            return bool(json.loads((self.folder / "status.json").read_bytes())["state"] == "done")
+        except (FileNotFoundError, ValueError, TypeError, LookupError):
+            return False  # missing or damaged: the end is worked out again

@@ -108,6 +108,11 @@ def _images(path: Path, images: NDArray[Any], levels: int) -> NDArray[Any]:
             f"{path}: images[{at}] = {_value(images, at)} is outside [-1, 1]. Save 2 * x - 1 of "
             "data in [0, 1], or grey levels as uint8"
         )
+    if images.min() >= 0:
+        raise ValueError(
+            f"{path}: images has no value below 0, as data in [0, 1] have; [-1, 1] is expected. "
+            "Save 2 * x - 1, or grey levels as uint8"
+        )
     return with_channels.astype(np.float32)
 
 

@@ -44,7 +44,7 @@ def load_trained(path: Path, device: torch.device) -> Trained:
             f"{path} holds no checkpoint; name the --out-dir of a training run, or "
             "one of its folders checkpoints/step-..."
         )
-    checkpoint = load_checkpoint(saved)
+    checkpoint = load_checkpoint(saved, ["ema"], ["config", "image_shape", "levels", "class_names"])
     config = from_json(TrainConfig, checkpoint.state["config"])
     shape = checkpoint.state["image_shape"]
     network = build_network(config, shape[0])

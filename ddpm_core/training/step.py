@@ -1,4 +1,4 @@
-"""One optimiser step: draw, diffuse, predict, compare, update."""
+"""One optimizer step: draw, diffuse, predict, compare, update."""
 
 import math
 from collections.abc import Callable
@@ -59,7 +59,7 @@ def train_step(
     step: int,
     device: torch.device,
 ) -> tuple[float, float]:
-    """Optimiser step `step` = 0, 1, ... on its own batch; returns (loss, gradient norm).
+    """Optimizer step `step` = 0, 1, ... on its own batch; returns (loss, gradient norm).
 
     Every number is keyed by (seed, step). Raises NonFiniteError before anything is updated.
     """

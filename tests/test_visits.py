@@ -1,0 +1,29 @@
+"""A visit: what its sheet shows is noised by the fixed times, each with noise of its own."""
+
+import torch
+
+from ddpm_core import Prediction, Schedule
+from ddpm_core.training.visits import visit
+
+
+def test_heldout_images_meet_other_noise_at_every_time_and_the_same_at_every_visit():
+    schedule, times = Schedule.cosine(20), (20, 15, 10, 0)
+    x_0 = torch.zeros(4, 1, 8, 8)
+
+    def denoiser(x_t, t, cond=None):
+        return Prediction(torch.zeros_like(x_t))
+
+    def look(step: int):
+        return visit(
+            denoiser, schedule, x_0, times, step=step, samples=3, steps=4, seed=0, device="cpu"
+        )[0]
+
+    record = look(0)
+    # x_0 is 0, so x_t is sigma_t noise; at T the noise is all there is.
+    sigma = [float(schedule.one_minus_alpha_bar(t).sqrt()) for t in times[:3]]
+    noise = [record.heldout_x_t[i] / sigma[i] for i in range(3)]
+    for i in range(3):
+        assert 0.7 < noise[i].std() < 1.3  # 192 draws
+        for j in range(i):
+            assert abs(noise[i] - noise[j]).max() > 1
+    assert (look(7).heldout_x_t == record.heldout_x_t).all()
