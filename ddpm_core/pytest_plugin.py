@@ -1,10 +1,19 @@
-"""Options of the property suite, declared where pytest looks before it finds the suite itself."""
+"""Options of the property suite, and the sum over its checks, declared where pytest looks first.
 
+With xdist, or from an installed package, the process that ends a run never loads the suite: each
+check sends what it saw along with pytest's own report, and here all of it comes together.
+"""
+
+import importlib
+import re
+from pathlib import Path
 from typing import Any
+
+EVIDENCE = "property_tests"  # the user property under which a check sends its row
 
 
 def pytest_addoption(parser: Any) -> None:
-    """--impl chooses what is put to the test; --noise-epoch gives Monte Carlo fresh noise."""
+    """--impl chooses what is put to the test; --report says where the result is written."""
     group = parser.getgroup("ddpm-core property suite")
     group.addoption(
         "--impl",
@@ -18,3 +27,65 @@ def pytest_addoption(parser: Any) -> None:
         metavar="NAME",
         help="another name draws other noise in every Monte Carlo claim",
     )
+    group.addoption(
+        "--report",
+        default="verification",
+        metavar="FOLDER",
+        help="where report.json and report.html are written (default: verification)",
+    )
+
+
+def pytest_configure(config: Any) -> None:
+    """Gather rows in the one process that hears of every check."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Gathering(config), "ddpm_core_gathering")
+
+
+class Gathering:
+    """The rows of a run; silent where no check of the suite ran."""
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+        self.rows: dict[str, dict[str, Any]] = {}
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """A check's row, with the worst outcome of its phases and the seconds of all of them."""
+        for key, seen in report.user_properties:
+            if key == EVIDENCE:
+                row = self.rows.setdefault(report.nodeid, {"outcome": "passed", "seconds": 0.0})
+                row |= seen | {"seconds": row["seconds"] + report.duration}
+                if report.failed:
+                    row["outcome"], row["failure"] = "failed", _reason(report)
+                elif hasattr(report, "wasxfail"):
+                    row["outcome"] = "deviates"
+                elif report.skipped:
+                    row["outcome"], row["missing"] = "not offered", _missing(report)
+
+    def pytest_sessionfinish(self, session: Any) -> None:
+        """A run that spent more false-alarm probability than it may fails."""
+        if self.rows and self._suite().overspent(self.rows) and session.exitstatus == 0:
+            session.exitstatus = 1
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Write the report, and say in five lines what it says."""
+        if self.rows:
+            folder = Path(self.config.getoption("--report"))
+            for line in self._suite().write(self.rows, folder):
+                terminalreporter.write_line(line)
+
+    def _suite(self) -> Any:
+        """The suite's own report module, wherever its checks were run from."""
+        return importlib.import_module(next(iter(self.rows.values()))["suite"] + ".report")
+
+
+def _missing(report: Any) -> str:
+    """The method that a check asked for in vain."""
+    found = re.search(r"not offered: (\w+)", str(report.longrepr))
+    return found[1] if found else str(report.longrepr)
+
+
+def _reason(report: Any) -> str:
+    """The sentence of a failure, and what the suite adds to it."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    said = crash.message if crash is not None else str(report.longrepr)
+    return "\n".join([said, *(f"{name}: {text}" for name, text in report.sections)])

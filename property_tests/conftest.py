@@ -9,25 +9,27 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from . import diagnosis, evidence, report
 from .contract import NOT_OFFERED, Checked
-from .monte_carlo import ALPHA_RUN, Ledger
+from .monte_carlo import Ledger
 from .protocol import Implementation
 
-settings.register_profile(
-    "gate",
-    derandomize=True,
+# pytest --hypothesis-profile NAME chooses another one.
+COMMON = settings(
     deadline=None,
-    max_examples=30,
     phases=[Phase.explicit, Phase.generate, Phase.target, Phase.shrink],
     report_multiple_bugs=False,  # one failure is enough, and an ExceptionGroup hides it
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+settings.register_profile("gate", COMMON, max_examples=30, derandomize=True)
+settings.register_profile("dev", COMMON, max_examples=4, derandomize=True)
+settings.register_profile("nightly", COMMON, max_examples=600)
 settings.load_profile("gate")
 
 HERE = Path(__file__).parent
 IMPLEMENTATION: pytest.StashKey[Implementation] = pytest.StashKey()
-LEDGER: pytest.StashKey[Ledger] = pytest.StashKey()
-WORKERS: pytest.StashKey[list[dict[str, float]]] = pytest.StashKey()  # what each xdist worker spent
+EVIDENCE = "property_tests"  # where ddpm_core.pytest_plugin looks for a check's row
+SEEN: pytest.StashKey[evidence.Evidence] = pytest.StashKey()
 
 
 @pytest.fixture(scope="session")
@@ -57,8 +59,7 @@ def ledger(pytestconfig: pytest.Config) -> Ledger:
     assert library is not None
     assert library.origin is not None
     files = [*HERE.rglob("*.py"), *Path(library.origin).parent.rglob("*.py"), Path(adapter)]
-    pytestconfig.stash[LEDGER] = Ledger(digest(files), pytestconfig.getoption("--noise-epoch"))
-    return pytestconfig.stash[LEDGER]
+    return Ledger(digest(files), pytestconfig.getoption("--noise-epoch"))
 
 
 def digest(files: list[Path]) -> str:
@@ -70,11 +71,10 @@ def digest(files: list[Path]) -> str:
     return sha.hexdigest()
 
 
-# --- what is tested, and the sum of alpha over all processes of a run ----------------------------
+# --- what is tested, and what each check tells the report ----------------------------------------
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[WORKERS] = []
     own = f"{__package__}.adapters.ddpm_core:DdpmCore"
     config.stash[IMPLEMENTATION] = load(config.getoption("--impl") or own)
 
@@ -92,36 +92,17 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
     return None
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any, error: object) -> None:
-    """The controller of xdist hears from a worker that is done."""
-    node.config.stash[WORKERS].append(getattr(node, "workeroutput", {}).get("ledger", {}))
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    output = getattr(session.config, "workeroutput", None)
-    if output is not None:
-        output["ledger"] = own_spending(session.config)
-    elif total(session.config)["alpha"] > ALPHA_RUN * (1 + 1e-9):
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    spent = total(terminalreporter.config)
-    if spent["claims"]:
-        over = " - MORE THAN IT MAY" if spent["alpha"] > ALPHA_RUN * (1 + 1e-9) else ""
-        terminalreporter.write_line(
-            f"Monte Carlo: {spent['claims']:.0f} claims spent {spent['alpha']:.3g} of a "
-            f"false-alarm probability of {ALPHA_RUN:g}{over}"
-        )
-
-
-def own_spending(config: pytest.Config) -> dict[str, float]:
-    ledger = config.stash.get(LEDGER, Ledger("none"))
-    return {"alpha": ledger.spent, "claims": len(ledger.claims)}
-
-
-def total(config: pytest.Config) -> dict[str, float]:
-    parts = [own_spending(config), *config.stash[WORKERS]]
-    return {key: sum(part.get(key, 0) for part in parts) for key in ("alpha", "claims")}
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Any:
+    """Every report carries its check's row; a failure also the known bugs that it looks like."""
+    if call.when == "setup":
+        item.stash[SEEN] = evidence.start()
+    if call.when in ("setup", "call"):
+        row = report.row(item, item.stash[SEEN])
+        row["implementation"] = item.config.stash[IMPLEMENTATION].name
+        item.user_properties[:] = [(EVIDENCE, row)]
+    result = yield
+    if call.when == "call" and result.failed:
+        for sentence in diagnosis.looks_like(item.stash[SEEN]):
+            result.sections.append(("looks like a known bug", sentence))
+    return result

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import statistics
+from . import evidence, statistics
 from .statistics import Finding
 
 ALPHA_RUN = 1e-6  # P(any false alarm in a run), over all claims: the ledger's limit
@@ -30,7 +30,10 @@ class Claim:
     key: bytes
     scalars: int
     alpha: float
+    min_effect: float
+    power: float
     rejected: bool = False
+    worst: Finding | None = None  # the least likely statistic
 
     @property
     def rng(self) -> np.random.Generator:
@@ -48,6 +51,7 @@ class Claim:
         if len(found) > STATISTICS:
             raise LedgerError(f"{len(found)} statistics share an alpha meant for {STATISTICS}")
         threshold = self.alpha / STATISTICS
+        self.worst = min(found, key=lambda each: each.p if each.p == each.p else -1.0)
         bad = [each for each in found if not each.p > threshold]  # a NaN is bad
         self.rejected = bool(bad)
         if bad:
@@ -100,8 +104,9 @@ class Ledger:
             )
         name = "/".join([self.source, equation, repr(example), self.epoch])
         key = hashlib.blake2b(name.encode(), digest_size=16).digest()
-        claim = Claim(equation, repr(example), key, scalars, alpha)
+        claim = Claim(equation, repr(example), key, scalars, alpha, min_effect, power)
         self.claims.append(claim)
+        evidence.claimed(claim)
         if self.spent > ALPHA_RUN * (1 + 1e-9):  # the sum itself is rounded
             raise LedgerError(
                 f"{len(self.claims)} claims spend {self.spent:.3g}, more than {ALPHA_RUN:g}"

@@ -8,6 +8,8 @@ from .oracles.exact import mpf
 from .protocol import Implementation
 from .tolerances import check
 
+ORACLE = "the weighted sum of all weights seen, in 60 digits"
+
 DECAYS = st.sampled_from([0.0, 0.5, 0.9, 0.999])
 
 

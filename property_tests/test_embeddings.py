@@ -8,6 +8,8 @@ from .oracles.exact import mp, mpf
 from .protocol import Implementation
 from .tolerances import check
 
+ORACLE = "sines and cosines in 60 digits"
+
 FLOAT32 = 2.0**-24
 
 

@@ -7,6 +7,8 @@ from .protocol import Implementation
 from .strategies import GENTLE, STEEP, Case, cases, schedules
 from .tolerances import allowance, check, elements
 
+ORACLE = "one-step kernels composed one by one, in 60 digits"
+
 
 @given(betas=schedules)
 @example(betas=STEEP)

@@ -9,6 +9,8 @@ from .oracles.exact import mpf
 from .protocol import Implementation
 from .tolerances import check, elements
 
+ORACLE = "the straight line through both ends of the range, in 60 digits"
+
 
 @pytest.mark.parametrize("levels", [2, 17, 256])
 @given(data=st.data())

@@ -12,6 +12,8 @@ from .strategies import SCALARS, STEEP_GRID, Case, cases
 from .test_parameterization import NAMES
 from .tolerances import allowance, check, elements
 
+ORACLE = "the definitions in 60 digits; exact binomial and normal laws"
+
 
 @pytest.mark.parametrize("name", NAMES)
 @given(case=cases())

@@ -9,6 +9,8 @@ from .protocol import Implementation
 from .strategies import Case, cases
 from .tolerances import allowance, check, elements
 
+ORACLE = "the definitions of x_t, v and score, solved in 60 digits"
+
 NAMES = ("eps", "x0", "v", "score")
 
 

@@ -11,6 +11,8 @@ from .protocol import Implementation
 from .strategies import schedules
 from .tolerances import allowance, check
 
+ORACLE = "the definitions in decimals, in 50 digits"
+
 FAMILIES = {"linear": (oracle.linear, 21), "cosine": (oracle.cosine, 1)}  # and the least T
 
 

@@ -21,6 +21,7 @@ With r >= 1 all are below 8 (1 + r) u.
 
 import numpy as np
 
+from . import evidence
 from .oracles.exact import mpf
 from .protocol import Array
 
@@ -34,12 +35,21 @@ def check(what: str, where: tuple[int, ...], got: Array, exact: mpf, allowed: mp
     """Fail unless got[where] is within `allowed` of `exact`; a NaN fails."""
     value = mpf(float(got[where]))
     error = abs(value - exact)
+    evidence.compared(what, where, error, allowed)
     if not error <= allowed:
         ratio = f", {float(error / allowed):.3g} times what is allowed" if allowed else ""
+        share = f"{float(value / exact):.6g} times the exact value, " if exact else ""
         raise AssertionError(
-            f"{what} at {where}: got {float(value)!r}, exact {float(exact)!r}, "
+            f"{what} at {where} is {share}got {float(value)!r}, exact {float(exact)!r}, "
             f"error {float(error):.3g}{ratio}"
         )
+
+
+def check_largest(what: str, got: Array, want: Array, allowed: float) -> None:
+    """The same of two float64 arrays, by their largest difference."""
+    error = float(np.abs(got - want).max())
+    evidence.compared(what, "", error, allowed)
+    assert error <= allowed, f"{what} is off by {error:.3g}, {error / allowed:.3g} times too much"
 
 
 def elements(array: Array) -> list[tuple[int, ...]]:

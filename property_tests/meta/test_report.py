@@ -1,0 +1,87 @@
+"""The report: every check has its row, however the suite was run, and a failure its diagnosis."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ..monte_carlo import ALPHA_CLAIM, ALPHA_RUN
+from ..report import overspent, summary, totals
+
+pytest_plugins = ["pytester"]
+SUITE = Path(__file__).parent.parent
+
+BUGGY = """
+from {suite}.known_bugs.registry import column, table
+from {suite}.adapters.ddpm_core import DdpmCore
+
+class Buggy(DdpmCore):
+    name = "buggy"
+
+    def q_sample(self, betas, x_0, t, noise):
+        alpha_bar = column(table(betas)[t], x_0)
+        return alpha_bar**0.5 * x_0 + (1 - alpha_bar) * noise
+
+    def q_posterior(self, betas, x_0, x_t, s, t):
+        back = super().q_posterior(betas, x_0, x_t, s, t)
+        return back._replace(var=1.59 * back.var)
+
+    def loss(self, prediction, target):
+        raise NotImplementedError
+"""
+
+
+def test_the_report_names_what_fails_and_what_it_looks_like(pytester):
+    """Over two processes, so that each row is seen to arrive from another one."""
+    pytester.makepyfile(buggy=BUGGY.format(suite=SUITE.name))
+    pytester.syspathinsert(SUITE.parent)
+    pytester.syspathinsert()
+    sample = "test_forward_process.py::test_sample_is_the_marginal_with_its_noise"
+    marginal = "test_forward_process.py::test_marginal_is_the_composition_of_its_steps"
+    simulated = "test_posterior.py::test_simulated_pairs_leave_a_standard_normal_residual"
+    offered = "test_losses.py::test_the_loss_of_a_sample_is_its_own_mean_square"
+    done = pytester.runpytest_subprocess(
+        f"--rootdir={SUITE.parent}",
+        *(str(SUITE / each) for each in (sample, marginal, simulated, offered)),
+        *("--impl", "buggy:Buggy", "-n", "2", "--report", "shown"),
+    )
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    found = json.loads((pytester.path / "shown" / "report.json").read_text(encoding="utf-8"))
+    rows = {each["check"]: each for each in found["checks"]}
+    outcomes = {name: each["outcome"] for name, each in rows.items()}
+
+    assert outcomes[sample] == "failed"
+    assert "q_sample answers as F02-q-sample-missing-sqrt does" in rows[sample]["failure"]
+    claims = [each for name, each in rows.items() if name.startswith(simulated)]
+    assert len(claims) == 4
+    for each in claims:
+        assert each["outcome"] == "failed"
+        assert "variance is 0.6" in each["failure"]  # 1 / 1.59, of the residual
+        assert each["claims"][-1]["rejected"]
+        assert each["claims"][-1]["n"] == 30_000
+    assert outcomes[offered] == "not offered"
+    assert found["totals"]["not_offered"] == ["loss"]
+    right = rows[marginal]
+    assert right["outcome"] == "passed"
+    assert right["equation"] == "forward-process.marginal"
+    assert 0 < right["worst"] < 1
+    assert right["comparisons"] > 100
+
+    page = (pytester.path / "shown" / "report.html").read_text(encoding="utf-8")
+    assert "F02-q-sample-missing-sqrt" in page
+    out = done.stdout.str()
+    assert "looks like a known bug" in out
+    assert "not offered, so not shown: loss" in out
+
+
+def test_a_run_that_spends_more_than_its_limit_says_so():
+    def rows(claims: int) -> dict:
+        claim = {"n": 1, "alpha": ALPHA_CLAIM, "power": 1.0, "p": 0.5, "equation": "a.b"}
+        row = {"claims": [claim] * claims, "outcome": "passed", "comparisons": 0, "seconds": 0.0}
+        return {"one": row | {"control": False, "implementation": "mine"}}
+
+    most = round(ALPHA_RUN / ALPHA_CLAIM)
+    assert not overspent(rows(most))
+    assert overspent(rows(most + 1))
+    assert "MORE THAN IT MAY" in summary(totals(rows(most + 1)))[2]
+    assert "MORE" not in summary(totals(rows(most)))[2]
