@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from .oracles import exact
+from .oracles import exact, mixture
 from .protocol import Implementation
 from .strategies import Case, cases
 from .tolerances import allowance, check, elements
@@ -59,6 +59,30 @@ def test_a_value_is_already_what_it_is(impl: Implementation, name: str, case: Ca
     """Eq. parameterization.identity: from a name to itself nothing is calculated."""
     betas, _, t, value, x_t = case
     assert np.array_equal(impl.convert(betas, name, name, value, x_t, t), value)
+
+
+@given(case=cases())
+def test_the_score_of_an_optimal_denoiser_is_the_slope_of_the_density(
+    impl: Implementation, case: Case
+):
+    """Eq. parameterization.x0-to-score for data from a mixture (Tweedie's formula).
+
+    The implementation rounds the x0_hat that it is given, and the coefficient magnifies that.
+    """
+    betas, _, t, x_t, _ = case
+    x0_hat = np.zeros_like(x_t)
+    for where in elements(x_t):
+        guess = mixture.denoiser(betas, mixture.BUMPS, x_t[where], int(t[where[0]]))
+        x0_hat[where] = float(guess)
+    got = impl.convert(betas, "x0", "score", x0_hat, x_t, t)
+    for where in elements(x_t):
+        level = int(t[where[0]])
+        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, level))
+        terms = exact.convert(betas, "x0", "score", x0_hat[where], x_t[where], level)
+        magnified = exact.convert(betas, "x0", "score", x0_hat[where], 0.0, level).size
+        want = mixture.score(betas, mixture.BUMPS, x_t[where], level)
+        allowed = unit * terms.size + exact.mpf(impl.unit_roundoff) * magnified
+        check("score", where, got, want, allowed)
 
 
 @given(case=cases())

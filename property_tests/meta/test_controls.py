@@ -1,12 +1,14 @@
 """A fault for each property that no known bug and no mutant turns red."""
 
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 
+from .. import fresh_noise
 from ..adapters.ddpm_core import DdpmCore
-from ..strategies import STEEP
+from ..strategies import STEEP, STEEP_GRID
 from .test_known_bugs import CAUGHT, attack_with
 
 
@@ -106,3 +108,12 @@ def test_the_fault_is_seen_and_only_the_fault(wrong, test, arguments):
     attack_with(DdpmCore, test, arguments)
     with pytest.raises(CAUGHT):
         attack_with(wrong, test, arguments)
+
+
+def test_runs_with_fresh_noise_count_their_alarms(monkeypatch, capsys):
+    monkeypatch.setattr(fresh_noise, "DdpmCore", WidePosterior)
+    assert fresh_noise.main(["--runs", "1"]) == 1
+    counted = re.search(r"(\d+) false alarms", capsys.readouterr().out)
+    # One for each of the four schedules, whose first pair of levels already fails.
+    assert counted is not None
+    assert int(counted[1]) == len(STEEP_GRID)

@@ -11,7 +11,7 @@ from mpmath import mp
 
 from .. import noise_tape
 from ..adapters.ddpm_core import DdpmCore
-from ..oracles import exact, gaussian
+from ..oracles import exact, gaussian, mixture
 from ..oracles.exact import Kernel, Posterior, Value, mpf
 from ..strategies import STEEP
 from .test_known_bugs import attack_with
@@ -23,7 +23,7 @@ def density(x: float, mean: Any, var: Any) -> Any:
     return mp.exp(-((x - mean) ** 2) / (2 * var)) / mp.sqrt(2 * mp.pi * var)
 
 
-@pytest.mark.parametrize("module", ["exact", "gaussian", "schedules"])
+@pytest.mark.parametrize("module", ["exact", "gaussian", "mixture", "schedules"])
 def test_an_oracle_imports_nothing_that_it_judges(module):
     code = (
         f"import sys, {exact.__package__}.{module}\n"
@@ -75,6 +75,30 @@ def test_the_optimal_denoiser_is_the_mean_of_what_x_t_could_come_from():
         mass, first = (mp.quad(lambda x, k=k: x**k * weight(x), [-5, 0.5, 6]) for k in range(2))
         got = gaussian.denoiser(STEEP, data, t)(np.array([[-0.3]])).item()
         assert abs(got / (first / mass) - 1) < CLOSE
+
+
+@pytest.mark.parametrize("t", [1, 4])
+def test_the_mixture_is_integrated_over_everything_x_t_could_come_from(t):
+    scale, var = exact.kernel(STEEP, 0, t)
+
+    def integral(of: Callable[[Any], Any]) -> Any:
+        return sum(
+            each.weight
+            * mp.quad(
+                lambda x, each=each: (
+                    of(x) * density(x, each.mean, each.var) * density(x_t, scale * x, var)
+                ),
+                [-8, each.mean, 12],
+            )
+            for each in mixture.BUMPS
+        )
+
+    x_t = 0.3
+    mass, first = integral(lambda x: 1), integral(lambda x: x)
+    slope = integral(lambda x: -(x_t - scale * x) / var)  # the density's, under the integral
+    guess = mixture.denoiser(STEEP, mixture.BUMPS, x_t, t)
+    assert abs(guess / (first / mass) - 1) < CLOSE
+    assert abs(mixture.score(STEEP, mixture.BUMPS, x_t, t) / (slope / mass) - 1) < CLOSE
 
 
 @pytest.mark.parametrize("variance", ["fixed_small", "fixed_large"])
@@ -134,6 +158,9 @@ def v_with_the_other_sign(betas, source, target, value, x_t, t):
 
 
 kernel, posterior, convert = exact.kernel, exact.posterior, exact.convert
+TWEEDIE = (
+    "test_parameterization.py::test_the_score_of_an_optimal_denoiser_is_the_slope_of_the_density"
+)
 CHAIN = "test_samplers.py::test_the_chain_has_the_law_of_the_recursion"
 TWINS: list[tuple[Any, Callable[..., Any], str, str, dict[str, Any]]] = [
     (exact, kernel_without_shrinking, "kernel",
@@ -146,8 +173,10 @@ TWINS: list[tuple[Any, Callable[..., Any], str, str, dict[str, Any]]] = [
      {"variance": "fixed_small", "event": (2,)}),
     (gaussian, lambda *case: gaussian.Law(*(1.0001 * each for each in ancestral(*case))),
      "ancestral", CHAIN, {"variance": "fixed_large", "event": ()}),
+    (mixture, lambda *case: score(*case) * mpf("1.0001"), "score", TWEEDIE, {}),
+    (mixture, lambda betas, data, *case: denoiser(betas, data[1:], *case), "denoiser", TWEEDIE, {}),
 ]  # fmt: skip
-ancestral = gaussian.ancestral
+ancestral, score, denoiser = gaussian.ancestral, mixture.score, mixture.denoiser
 
 
 @pytest.mark.parametrize(("home", "twin", "name", "test", "arguments"), TWINS)

@@ -1,0 +1,53 @@
+"""Data from a mixture of normal laws: the optimal denoiser, and the slope of log q(x_t).
+
+Both are sums over the components in 60 digits. The denoiser weighs what each component says of x_0
+by Bayes' rule; the slope differentiates the density of x_t, so that neither is made of the other.
+"""
+
+from typing import NamedTuple
+
+from ..protocol import Betas
+from .exact import kernel, mp, mpf
+
+
+class Component(NamedTuple):
+    """N(mean, var), chosen with probability proportional to weight."""
+
+    weight: float
+    mean: float
+    var: float
+
+
+Mixture = tuple[Component, ...]
+
+# Two narrow bumps and a wide one: no denoiser that is affine in x_t comes near.
+BUMPS: Mixture = (Component(3, -1.0, 0.0625), Component(4, 0.5, 0.25), Component(1, 3.0, 1.0))
+
+
+def denoiser(betas: Betas, data: Mixture, x_t: float, t: int) -> mpf:
+    """E[x_0 | x_t]: precisions add within a component, densities of x_t weigh the components."""
+    scale, var = kernel(betas, 0, t)
+    total, mass = mpf(0), mpf(0)
+    for each in data:
+        prior, measured = 1 / mpf(each.var), scale**2 / var
+        mean = (prior * each.mean + scale * mpf(x_t) / var) / (prior + measured)
+        weight = _density(each, scale, var, mpf(x_t))
+        total, mass = total + weight * mean, mass + weight
+    return total / mass
+
+
+def score(betas: Betas, data: Mixture, x_t: float, t: int) -> mpf:
+    """d/dx log q(x_t), the sum of the slopes over the sum of the densities."""
+    scale, var = kernel(betas, 0, t)
+    slope, mass = mpf(0), mpf(0)
+    for each in data:
+        density = _density(each, scale, var, mpf(x_t))
+        spread = scale**2 * mpf(each.var) + var
+        slope, mass = slope - density * (mpf(x_t) - scale * each.mean) / spread, mass + density
+    return slope / mass
+
+
+def _density(each: Component, scale: mpf, var: mpf, x_t: mpf) -> mpf:
+    """Of x_t under one component, times its weight; the factor 1 / sqrt(2 pi) is left out."""
+    spread = scale**2 * mpf(each.var) + var
+    return each.weight * mp.exp(-((x_t - scale * each.mean) ** 2) / (2 * spread)) / mp.sqrt(spread)
