@@ -9,11 +9,15 @@ from .protocol import Array, Betas, Times
 
 STEEP: Betas = (0.1, 0.5, 0.3, 0.8)  # short and uneven: an index that is off by one shows at once
 GENTLE: Betas = tuple(np.linspace(1e-4, 0.02, 30).tolist())  # the first 3 % of Ho et al.'s noise
+PRODUCTION: Betas = tuple(np.linspace(1e-4, 0.02, 1000).tolist())  # all of it
+DEGENERATE: Betas = (2.0**-40, 1 - 2.0**-20, 2.0**-40, 0.5)  # a step keeps all, or next to nothing
 STEEP_GRID: tuple[Betas, ...] = (STEEP, (0.9, 0.2, 0.6), (0.05, 0.05), (0.5,) * 6)
 
 # 2^-13 is Ho et al.'s smallest beta; beyond 7/8 a step keeps next to nothing.
 betas = st.floats(2.0**-13, 0.875, width=32)
-schedules = st.sampled_from([STEEP, GENTLE]) | st.lists(betas, min_size=1, max_size=8).map(tuple)
+schedules = st.sampled_from([STEEP, GENTLE, DEGENERATE]) | st.lists(
+    betas, min_size=1, max_size=8
+).map(tuple)
 numbers = st.floats(-4.0, 4.0, width=32)  # images and standard normal noise
 
 # Batch == width on purpose: there a coefficient along the wrong axis raises no error.
@@ -37,6 +41,16 @@ SCALARS = Case(
     np.array([1, 2, 3, 4]),
     np.array([0.5, -1.0, 2.0, 0.25]),
     np.array([1.0, 0.75, -0.5, -2.0]),
+)
+
+
+# Neighbours, whole spans and both ends of a thousand levels.
+PRODUCTION_CASE = Case(
+    PRODUCTION,
+    np.array([0, 1, 499, 998, 0, 500]),
+    np.array([1, 2, 500, 999, 1000, 1000]),
+    np.array([[0.5], [-1.0], [0.75], [0.25], [-0.125], [1.0]]),
+    np.array([[1.0], [0.5], [-2.0], [3.0], [-0.25], [0.0]]),
 )
 
 

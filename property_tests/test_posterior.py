@@ -4,19 +4,20 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 from .monte_carlo import Ledger
 from .oracles import exact
 from .protocol import Array, Betas, Implementation
 from .statistics import slope, standard_normal
-from .strategies import STEEP_GRID, Case, cases
+from .strategies import PRODUCTION_CASE, STEEP_GRID, Case, cases
 from .tolerances import allowance, check, elements
 
 ORACLE = "Bayes' rule by adding precisions, in 60 digits; pairs simulated by one-step kernels"
 
 
 @given(case=cases())
+@example(case=PRODUCTION_CASE)
 def test_mean_and_variance_match_bayes(impl: Implementation, case: Case):
     """Eq. posterior.mean and posterior.var, for any 0 <= s < t <= T."""
     betas, s, t, x_0, x_t = case
@@ -31,6 +32,7 @@ def test_mean_and_variance_match_bayes(impl: Implementation, case: Case):
 
 
 @given(case=cases())
+@example(case=PRODUCTION_CASE)
 def test_variance_is_below_that_of_the_step_and_zero_at_data(impl: Implementation, case: Case):
     """Eq. posterior.var: 0 <= beta-tilde_ts < beta_ts, and 0 exactly where s = 0."""
     betas, s, t, x_0, x_t = case
