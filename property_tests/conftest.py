@@ -80,8 +80,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Another implementation is asked about itself; the tests of the suite are about our own."""
-    if config.getoption("--impl"):
+    """The controls are about the suite and our own adapter, and want more examples than dev has."""
+    if config.getoption("--impl") or config.getoption("--hypothesis-profile") == "dev":
         items[:] = [each for each in items if HERE / "meta" not in each.path.parents]
 
 

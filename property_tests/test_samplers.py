@@ -24,7 +24,7 @@ EVENTS = ((), (2,), (2, 2, 2))  # probed in batches of 2: batch == axis
 # The recursion and the chain are both float64: at most 30 steps, each a product with an 8 x 8
 # matrix (16 roundings an entry) behind a solve whose condition is at worst that of C, 104:
 # 30 * 16 * 104 * 1.1e-16 = 5.5e-12. A coefficient's own error is absolute, some 5 u |L_t| (see
-# tolerances.py), and |L_t| <= 17 here: below 1e-14 a step. What a wrong index does to STEEP is above 1e-2.
+# tolerances.py), and |L_t| <= 17 here: below 1e-14 a step. A wrong index moves STEEP by above 1e-2.
 RELATIVE = 1e-11
 
 
