@@ -102,7 +102,7 @@ def summary(sums: Mapping[str, Any]) -> list[str]:
     worst, least = sums["worst"], sums["least_p"]
     over = " - MORE THAN IT MAY" if sums["alpha_spent"] > ALPHA_RUN * (1 + 1e-9) else ""
     return [
-        f"{sums['implementation'] or 'the suite'}: {', '.join(counts) or 'no property ran'}"
+        f"{sums['implementation']}: {', '.join(counts)}"
         + (f"; controls of the suite itself: {', '.join(controls)}" if controls else ""),
         f"exact: {sums['comparisons']:,} numbers against the oracles"
         + (
@@ -121,6 +121,8 @@ def summary(sums: Mapping[str, Any]) -> list[str]:
 def write(rows: Rows, folder: Path) -> list[str]:
     """Write report.json and report.html; returns the lines for the terminal."""
     sums = totals(rows)
+    if not sums["outcomes"]:  # controls alone say nothing of an implementation
+        return []
     ordered = [dict(rows[node]) for node in sorted(rows)]
     for each in ordered:
         each.pop("suite", None)

@@ -97,6 +97,7 @@ def fill(run: Path, steps: tuple[int, ...] = (0, 500, 1000, 1500)) -> None:
     status = {"state": "done", "step": 1500, "max_steps": 3000, "message": "all is well"}
     (run / "status.json").write_text(json.dumps(status))
     (run / "config.json").write_text(json.dumps({"dataset": "digits", "image_size": None}))
+    (run / "test.json").write_text(json.dumps({"step": 1500, "eps_mse": 0.0734}))
 
 
 def test_the_page_of_a_run_holds_its_pictures_and_last_figures(tmp_path: Path) -> None:
@@ -108,6 +109,7 @@ def test_the_page_of_a_run_holds_its_pictures_and_last_figures(tmp_path: Path) -
         "1,500 of 3,000",
         "training loss1,500 at step 1,500",
         "held-out loss0.25 at step 1,500",
+        "-MSE0.0734 at step 1,500",
         "images a second2,346 at step 5",
         "Denoising at step 1,500",
         "datasetdigits",
@@ -168,7 +170,8 @@ def test_nothing_that_a_run_says_becomes_markup(tmp_path: Path) -> None:
         (run / name).write_text(json.dumps({evil: evil, "list": [evil]}))
     status = {"state": evil, "step": evil, "max_steps": evil, "message": evil}
     (run / "status.json").write_text(json.dumps(status))
-    row = {"step": 3, "validation_loss": 0.5, "test_eps_mse": evil}
+    (run / "test.json").write_text(json.dumps({"step": 3, "eps_mse": evil}))
+    row = {"step": 3, "validation_loss": 0.5}
     (run / "metrics.jsonl").write_text(json.dumps(row) + "\n")
     page = read_page(run, watermark=evil)
     assert "script" not in page.tags
