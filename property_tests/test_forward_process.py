@@ -4,7 +4,7 @@ from hypothesis import example, given
 
 from .oracles import exact
 from .protocol import Implementation
-from .strategies import GENTLE, PRODUCTION_CASE, STEEP, Case, cases, schedules
+from .strategies import GENTLE, STEEP, Case, cases, schedules
 from .tolerances import allowance, check, elements
 
 ORACLE = "one-step kernels composed one by one, in 60 digits"
@@ -24,7 +24,6 @@ def test_alpha_bar_is_the_signal_that_the_steps_keep(impl: Implementation, betas
 
 
 @given(case=cases(lowest_t=0))
-@example(case=PRODUCTION_CASE)
 def test_marginal_is_the_composition_of_its_steps(impl: Implementation, case: Case):
     """Eq. forward-process.marginal, t in 0..T; exact at t = 0."""
     betas, _, t, x_0, _ = case
@@ -40,7 +39,6 @@ def test_marginal_is_the_composition_of_its_steps(impl: Implementation, case: Ca
 
 
 @given(case=cases(lowest_t=0))
-@example(case=PRODUCTION_CASE)
 def test_sample_is_the_marginal_with_its_noise(impl: Implementation, case: Case):
     """Eq. forward-process.sample: mean plus standard deviation times noise; x_0 itself at t = 0."""
     betas, _, t, x_0, noise = case
@@ -54,7 +52,6 @@ def test_sample_is_the_marginal_with_its_noise(impl: Implementation, case: Case)
 
 
 @given(case=cases())
-@example(case=PRODUCTION_CASE)
 def test_step_is_the_composition_of_its_steps(impl: Implementation, case: Case):
     """Eq. forward-process.step, for any s < t."""
     betas, s, t, x_s, _ = case
@@ -70,7 +67,6 @@ def test_step_is_the_composition_of_its_steps(impl: Implementation, case: Case):
 
 
 @given(case=cases())
-@example(case=PRODUCTION_CASE)
 def test_two_steps_make_the_marginal(impl: Implementation, case: Case):
     """Chapman-Kolmogorov by two routes of the code: q(x_t | x_s) q(x_s | x_0) is q(x_t | x_0).
 

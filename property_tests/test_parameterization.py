@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 
 from .oracles import exact, mixture
 from .protocol import Implementation
-from .strategies import PRODUCTION_CASE, Case, cases
+from .strategies import Case, cases
 from .tolerances import allowance, check, elements
 
 ORACLE = "the definitions of x_t, v and score, solved in 60 digits"
@@ -21,7 +21,6 @@ def others(source: str) -> list[str]:
 
 @pytest.mark.parametrize("source", NAMES)
 @given(case=cases())
-@example(case=PRODUCTION_CASE)
 def test_conversion_solves_the_definitions(impl: Implementation, source: str, case: Case):
     """Eq. parameterization.<source>-to-<target> for every target, t in 1..T."""
     betas, _, t, value, x_t = case
@@ -37,7 +36,6 @@ def test_conversion_solves_the_definitions(impl: Implementation, source: str, ca
 
 @pytest.mark.parametrize("source", NAMES)
 @given(case=cases())
-@example(case=PRODUCTION_CASE)
 def test_there_and_back_is_the_identity(impl: Implementation, source: str, case: Case):
     """The error of the way there, as the way back magnifies it, plus that of the way back."""
     betas, _, t, value, x_t = case
@@ -57,7 +55,6 @@ def test_there_and_back_is_the_identity(impl: Implementation, source: str, case:
 
 @pytest.mark.parametrize("name", NAMES)
 @given(case=cases())
-@example(case=PRODUCTION_CASE)
 def test_a_value_is_already_what_it_is(impl: Implementation, name: str, case: Case):
     """Eq. parameterization.identity: from a name to itself nothing is calculated."""
     betas, _, t, value, x_t = case
@@ -65,7 +62,6 @@ def test_a_value_is_already_what_it_is(impl: Implementation, name: str, case: Ca
 
 
 @given(case=cases())
-@example(case=PRODUCTION_CASE)
 def test_the_score_of_an_optimal_denoiser_is_the_slope_of_the_density(
     impl: Implementation, case: Case
 ):
@@ -90,7 +86,6 @@ def test_the_score_of_an_optimal_denoiser_is_the_slope_of_the_density(
 
 
 @given(case=cases())
-@example(case=PRODUCTION_CASE)
 def test_xt_and_v_are_a_rotation_of_x0_and_eps(impl: Implementation, case: Case):
     """Eq. parameterization.rotation: by the angle whose cosine is sqrt(alpha_bar_t), clockwise.
 
