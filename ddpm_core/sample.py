@@ -38,7 +38,7 @@ class SampleConfig:
     clip: bool = True
     """Clip x0_hat to [-1, 1] at every step."""
     gif: bool = False
-    """Also write the chain as an animation."""
+    """Also write the chain of the first samples as an animation."""
     device: str = "auto"
     """auto, cpu, cuda, mps, xpu."""
 

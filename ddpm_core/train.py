@@ -25,8 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
             run.resume()
         except (ValueError, TypeError, OSError, RunLocked) as error:
             usage_error("train", str(error))
-        print(run.plan(), flush=True)
         if config.dry_run:
+            print(run.plan())
             print("dry run: all of this is in order, and nothing was written")
             return 0
         return run.finish(stop)

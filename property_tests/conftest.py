@@ -7,24 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 
 from . import diagnosis, evidence, report
 from .contract import NOT_OFFERED, Checked
 from .monte_carlo import Ledger
+from .profiles import load_gate
 from .protocol import Implementation
 
-# pytest --hypothesis-profile NAME chooses another one.
-COMMON = settings(
-    deadline=None,
-    phases=[Phase.explicit, Phase.generate, Phase.target, Phase.shrink],
-    report_multiple_bugs=False,  # one failure is enough, and an ExceptionGroup hides it
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-settings.register_profile("gate", COMMON, max_examples=30, derandomize=True)
-settings.register_profile("dev", COMMON, max_examples=4, derandomize=True)
-settings.register_profile("nightly", COMMON, max_examples=600)
-settings.load_profile("gate")
+load_gate()  # before any property is defined
 
 HERE = Path(__file__).parent
 IMPLEMENTATION: pytest.StashKey[Implementation] = pytest.StashKey()

@@ -11,7 +11,10 @@ jaxtyping.install_import_hook("ddpm_core", CHECKER)
 
 import torch  # noqa: E402 - the hook must stand before anything that imports ddpm_core
 
+from property_tests.profiles import load_gate  # noqa: E402 - and here what imports no library
+
 torch.set_num_threads(1)
+load_gate()  # the same examples every time, whether the suite is collected beside or not
 
 
 @pytest.fixture

@@ -214,16 +214,6 @@ def test_a_newer_format_says_to_upgrade(folder):
     assert "is not the manifest of a checkpoint" in refused(path)
 
 
-def test_what_a_run_needs_and_a_checkpoint_lacks_is_named(folder):
-    path = folder / "step-000500"
-    with pytest.raises(
-        CheckpointError, match=r"step-000500 lacks swa\.safetensors: this is no run"
-    ):
-        load_checkpoint(path, ["swa"])
-    with pytest.raises(CheckpointError, match=r"state\.json lacks colour: this is no run of"):
-        load_checkpoint(path, keys=["colour"])
-
-
 def test_a_path_that_is_no_checkpoint_names_one_that_is(folder):
     newest = folder / "step-000500"
     way_out = f"; {newest} is intact: --resume {newest}"

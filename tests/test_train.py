@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,6 @@ import torch
 from ddpm_core.train import main
 from ddpm_core.training import loop, step
 from ddpm_core.training.checkpoint import latest_checkpoint
-from ddpm_core.training.config import TrainConfig, from_json, to_json
 from ddpm_core.training.files import RunLock
 from tests.datasets_written import GREY, write_npz
 
@@ -273,38 +270,3 @@ def test_a_dry_run_writes_nothing(tmp_path, capsys):
     with pytest.raises(SystemExit):
         train(tmp_path / "file" / "run", "--dry-run")
     assert f"{tmp_path / 'file'} is no folder" in capsys.readouterr().err
-
-
-def test_options_come_from_defaults_then_the_file_then_flags(tmp_path, capsys):
-    (tmp_path / "run.toml").write_text(
-        "seed = 5\nmultipliers = [1]\ndry-run = true\ndropout = 0.0\n"
-    )
-    arguments = ["--config", str(tmp_path / "run.toml"), "--batch_size", "4", "--seed", "6"]
-    assert main([*arguments, "--out-dir", str(tmp_path / "run"), "--denoise-at", "1000,500,0"]) == 0
-    assert "of 4 images" in capsys.readouterr().out
-    (tmp_path / "run.toml").write_text("sead = 5\n")
-    with pytest.raises(SystemExit):
-        main(arguments)
-    assert "did you mean seed" in capsys.readouterr().err
-    (tmp_path / "run.toml").write_text("T = 'many'\n")
-    with pytest.raises(SystemExit):
-        main(arguments)
-    assert f"it is from --config {tmp_path / 'run.toml'}" in capsys.readouterr().err
-
-
-def test_an_option_of_a_later_version_says_to_upgrade():
-    with pytest.raises(ValueError, match="the options mixup are unknown to this version: upgrade"):
-        from_json(TrainConfig, to_json(TrainConfig()) | {"mixup": 0.1})
-
-
-@pytest.mark.parametrize("command", ["train", "sample"])
-def test_help_answers_without_torch(command):
-    code = (
-        "import runpy, sys; sys.argv = ['x', '--help']\n"
-        f"try: runpy.run_module('ddpm_core.{command}', run_name='__main__')\n"
-        "except SystemExit as done: assert done.code == 0\n"
-        "assert not {'torch', 'numpy', 'matplotlib', 'sklearn'} & sys.modules.keys()\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "--out-dir" in done.stdout

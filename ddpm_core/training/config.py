@@ -95,7 +95,7 @@ class TrainConfig:
     sample_every: int = 460
     """Steps between two visits: sample grid, denoising sheet, held-out loss, report."""
     denoise_at: tuple[int, ...] = ()
-    """Timesteps of the denoising sheet; ten from T down where none are given."""
+    """Timesteps of the denoising sheet beside T and 0; tenths and a twentieth of T by default."""
     preview_steps: int = 30
     """Sampler steps of a visit's chain."""
     preview_samples: int = 25

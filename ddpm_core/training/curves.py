@@ -38,7 +38,7 @@ def loss_figure(rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def _over_steps(axes: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:
-    _dress(axes, "Loss over steps", "optimizer step")
+    _dress(axes, "Mean squared error over steps", "optimizer step")
     steps, loss = _column(rows, "loss")
     if len(steps) >= 20:
         axes.plot(steps, loss, color=RAW, lw=1.2)
@@ -47,12 +47,20 @@ def _over_steps(axes: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:
         axes.plot(steps, loss, color=TRAIN, lw=2.2, marker="o", ms=3, label="training")
     steps, heldout = _column(rows, "validation_loss")
     if len(steps):
-        axes.plot(steps, heldout, color=HELDOUT, lw=2.2, marker="o", ms=5, label="held-out")
+        axes.plot(
+            steps,
+            heldout,
+            color=HELDOUT,
+            lw=2.2,
+            marker="o",
+            ms=5,
+            label="validation (EMA)",
+        )
     _finish(axes)
 
 
 def _by_decile(axes: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:
-    _dress(axes, "Held-out loss by noise level", "t / T, in tenths")
+    _dress(axes, "Validation error by noise level", "t / T, in tenths")
     visits = [row for row in rows if row.get("validation_loss_by_decile")]
     shown = [visits[i] for i in sorted({0, len(visits) // 2, len(visits) - 1})] if visits else []
     for row, color in zip(shown, VISITS[len(VISITS) - len(shown) :], strict=True):
@@ -60,7 +68,7 @@ def _by_decile(axes: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:
         x = (np.arange(len(deciles)) + 0.5) / len(deciles)
         axes.plot(x, deciles, color=color, lw=2.2, marker="o", ms=5, label=f"step {row['step']:,}")
     axes.set_xlim(0, 1)
-    axes.set_xticks(np.linspace(0, 1, 6))
+    axes.set_xticks(np.linspace(0, 1, 11))
     _finish(axes)
 
 

@@ -12,17 +12,11 @@ from tqdm import tqdm
 
 from ddpm_core.denoiser import ClipX0, NetworkDenoiser
 from ddpm_core.schedules import Schedule
+from ddpm_core.training import files
 from ddpm_core.training.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 from ddpm_core.training.config import TrainConfig, check_same_run, lasting, to_json
 from ddpm_core.training.data import Dataset, load_dataset
 from ddpm_core.training.ema import Ema
-from ddpm_core.training.files import (
-    DamagedFile,
-    append_line,
-    truncate_lines,
-    write_bytes,
-    write_json,
-)
 from ddpm_core.training.heldout import (
     by_decile,
     heldout_errors,
@@ -88,7 +82,8 @@ class Run:
             f"{len(data.test):,} test images of shape {data.shape}, {data.levels} grey levels\n"
             f"U-Net of {weights:,} parameters predicts {config.parameterization} on the "
             f"{config.schedule} schedule, T = {config.T}\n"
-            f"steps {self.step:,} to {config.max_steps:,} of {config.batch_size} images on "
+            f"{'goes on at' if self.step else 'from'} step {self.step:,} of "
+            f"{config.max_steps:,}, {config.batch_size} images each, on "
             f"{self.device} in {config.dtype}, reported every {config.log_every}, to {self.folder}"
         )
 
@@ -149,10 +144,11 @@ class Run:
         """Train to the end, or to a signal, and say how it went; returns the exit code."""
         try:
             if self._is_done():
-                print(f"this run is finished; another --out-dir starts afresh. See {self.folder}")
+                print(f"finished: see {self.folder}/report.html; another --out-dir starts afresh")
                 return 0
+            print(self.plan(), flush=True)
             self.train(stop)
-        except (NonFiniteError, DamagedFile, OSError) as failure:
+        except (NonFiniteError, files.DamagedFile, OSError) as failure:
             last = latest_checkpoint(self.folder / "checkpoints")
             message = f"{failure}. The last good checkpoint is {last or 'none yet'}"
             self._status("failed", message)
@@ -162,12 +158,13 @@ class Run:
             self._status("interrupted", f"{stop.requested.name} at step {self.step}")
             print(f"saved at step {self.step:,}; the same command goes on from here")
             return stop.exit_code
-        mean, error = self.test_error()
         images = min(len(self.dataset.test), TEST_IMAGES)
+        print(f"measuring the test error on {images} images", flush=True)
+        mean, error = self.test_error()
         doubt = "one image: no error bar" if error is None else f"standard error {error:.5f}"
         message = f"eps-MSE on {images} test images, uniform over t: {mean:.5f} ({doubt})"
         result = {"step": self.step, "eps_mse": mean, "standard_error": error}
-        write_json(self.folder / "test.json", result | {"images": images})
+        files.write_json(self.folder / "test.json", result | {"images": images})
         self._status("done", message)
         write_report(self.folder)
         print(f"{message}\nlook at {self.folder / 'report.html'}")
@@ -177,13 +174,13 @@ class Run:
         """Steps until max_steps or until `stop` is set, then a checkpoint."""
         config = self.config
         for name in ("metrics.jsonl", "timing.jsonl"):  # rows that are about to be made again
-            truncate_lines(self.folder / name, self.step or -1)
-        write_json(self.folder / "config.json", to_json(config))
-        write_json(self.folder / "env.json", environment(self.device))
+            files.truncate_lines(self.folder / name, self.step or -1)
+        files.write_json(self.folder / "config.json", to_json(config))
+        files.write_json(self.folder / "env.json", environment(self.device))
         self._status("running")
         if self.step == 0:
             self.visit()
-        seconds, first, saved = 0.0, self.step, self.step or None
+        seconds, saved = list[float](), self.step or None  # of the steps since the last row
         bar = tqdm(
             total=config.max_steps, initial=self.step, unit="step", disable=not sys.stderr.isatty()
         )
@@ -193,12 +190,13 @@ class Run:
                 loss, norm = train_step(
                     config, self.schedule, self.dataset, self.trainee, self.step, self.device
                 )
-                seconds += time.perf_counter() - began
+                seconds.append(time.perf_counter() - began)
                 self.step += 1
                 self.losses.append(loss)
                 bar.update()
                 if self.step % config.log_every == 0 or self.step == config.max_steps:
-                    self._log(norm, seconds, (self.step - first) * config.batch_size / seconds, bar)
+                    self._log(norm, seconds, bar)
+                    seconds = []
                 if self.step % config.sample_every == 0 or self.step == config.max_steps:
                     self.visit()
                 if self.step % config.save_every == 0 or self.step == config.max_steps:
@@ -241,18 +239,16 @@ class Run:
                 for t, mse in zip(record.times, record.one_shot_mse.tolist(), strict=True)
             },
         }
-        append_line(self.folder / "metrics.jsonl", row)
+        files.append_line(self.folder / "metrics.jsonl", row)
         name = f"step-{self.step:06d}"
         record.save(self.folder / "denoising" / f"{name}.npz")
         sheet = denoising_sheet(record, f"{config.dataset}, step {self.step:,}")
-        write_bytes(self.folder / "denoising" / f"{name}.png", sheet)
-        write_bytes(self.folder / "samples" / f"{name}.png", sample_grid(samples))
+        files.write_bytes(self.folder / "denoising" / f"{name}.png", sheet)
+        files.write_bytes(self.folder / "samples" / f"{name}.png", sample_grid(samples))
         self._status("running")
         write_report(self.folder)
-        append_line(
-            self.folder / "timing.jsonl",
-            {"step": self.step, "visit_seconds": time.perf_counter() - began},
-        )
+        timing = {"step": self.step, "visit_seconds": time.perf_counter() - began}
+        files.append_line(self.folder / "timing.jsonl", timing)
 
     def test_error(self) -> tuple[float, float | None]:
         """eps-MSE of the averaged weights on the test images, uniform over t: (mean, its standard
@@ -270,26 +266,27 @@ class Run:
         )
         return mean_and_standard_error(errors)
 
-    def _log(self, norm: float, seconds: float, images_per_second: float, bar: "tqdm[Any]") -> None:
+    def _log(self, norm: float, seconds: list[float], bar: "tqdm[Any]") -> None:
         loss = sum(self.losses) / len(self.losses)
+        speed = len(seconds) * self.config.batch_size / sum(seconds)
         rate = learning_rate(self.config, self.step - 1)
         row = {"step": self.step, "loss": loss, "learning_rate": rate, "grad_norm": norm}
-        timing = {"step": self.step, "seconds": seconds, "images_per_second": images_per_second}
-        append_line(self.folder / "metrics.jsonl", row)
-        append_line(self.folder / "timing.jsonl", timing)
+        timing = {"step": self.step, "seconds": sum(seconds), "images_per_second": speed}
+        files.append_line(self.folder / "metrics.jsonl", row)
+        files.append_line(self.folder / "timing.jsonl", timing)
         self.losses = []
         bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
         if bar.disable:
-            left = (self.config.max_steps - self.step) * self.config.batch_size / images_per_second
+            left = (self.config.max_steps - self.step) * self.config.batch_size / speed
             print(
                 f"step {self.step:>6,} of {self.config.max_steps:,}  loss {loss:.4f}  "
-                f"{images_per_second:,.0f} images/s, {left / 60:.1f} minutes left",
+                f"{speed:,.0f} images/s, {left / 60:.1f} minutes of steps left",
                 flush=True,
             )
 
     def _status(self, state: str, message: str = "") -> None:
         status = {"state": state, "step": self.step, "max_steps": self.config.max_steps}
-        write_json(self.folder / "status.json", status | {"message": message})
+        files.write_json(self.folder / "status.json", status | {"message": message})
 
     def _is_done(self) -> bool:
         if self.step < self.config.max_steps:

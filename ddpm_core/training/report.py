@@ -120,7 +120,9 @@ def _record(path: Path, faults: list[str]) -> DenoisingRecord | None:
 
 NOTE = (
     "Columns are fixed timesteps from noise to data. A network that learns shows structure in "
-    "x&#770;<sub>0</sub> further and further to the left, and one-shot errors that get smaller."
+    "x&#770;<sub>0</sub> further and further to the left, and one-shot errors (the mean over 64 "
+    "held-out images, below) that get smaller from sheet to sheet; bars are relative to the "
+    "largest of their own sheet."
 )
 GIF_NOTE = "One frame a visit, always from the same noise; the last frame is held."
 

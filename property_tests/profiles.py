@@ -1,0 +1,17 @@
+"""How Hypothesis runs: pytest --hypothesis-profile NAME chooses another than `gate`."""
+
+from hypothesis import HealthCheck, Phase, settings
+
+
+def load_gate() -> None:
+    """Make `gate`, `dev` and `nightly` known, and take the first."""
+    common = settings(
+        deadline=None,
+        phases=[Phase.explicit, Phase.generate, Phase.target, Phase.shrink],
+        report_multiple_bugs=False,  # one failure is enough, and an ExceptionGroup hides it
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    settings.register_profile("gate", common, max_examples=30, derandomize=True)
+    settings.register_profile("dev", common, max_examples=4, derandomize=True)
+    settings.register_profile("nightly", common, max_examples=600)
+    settings.load_profile("gate")
