@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import inspect
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, Phase, settings
 
 from .contract import NOT_OFFERED, Checked
 from .monte_carlo import ALPHA_RUN, Ledger
-from .protocol import Implementation
+from .protocol import Deviation, Implementation
 
 settings.register_profile(
     "gate",
@@ -26,6 +27,7 @@ settings.load_profile("gate")
 
 HERE = Path(__file__).parent
 IMPLEMENTATION: pytest.StashKey[Implementation] = pytest.StashKey()
+DEVIATES = "deviates: "  # an expected failure of this reason has a column of its own as well
 LEDGER: pytest.StashKey[Ledger] = pytest.StashKey()
 WORKERS: pytest.StashKey[list[dict[str, float]]] = pytest.StashKey()  # what each xdist worker spent
 
@@ -83,13 +85,49 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Another implementation is asked about itself; the tests of the suite are about our own."""
     if config.getoption("--impl"):
         items[:] = [each for each in items if HERE / "meta" not in each.path.parents]
+    expect_deviations(config, items)
+
+
+def expect_deviations(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Each listed check has to fail; a key that names no check of a whole run is a mistake."""
+    listed: dict[str, Deviation] = getattr(config.stash[IMPLEMENTATION], "deviations", {})
+    seen = set()
+    for item in items:
+        whole = f"{item.path.name}::{item.name}"
+        for key in {whole, whole.partition("[")[0]} & listed.keys():
+            seen.add(key)
+            reason = f"{DEVIATES}{' | '.join(listed[key])}"
+            item.add_marker(pytest.mark.xfail(strict=True, reason=reason))
+    collected = {item.path for item in items}
+    if {*HERE.glob("test_*.py")} <= collected and not any("::" in each for each in config.args):
+        for key in sorted(listed.keys() - seen):
+            raise pytest.UsageError(f"deviations[{key!r}]: the suite has no check of this name")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """A deviation of what is not offered cannot be: the check never came to it."""
+    report = yield
+    expected = any(
+        str(mark.kwargs.get("reason", "")).startswith(DEVIATES)
+        for mark in item.iter_markers("xfail")
+    )
+    if expected and is_not_offered(report):
+        report.outcome = "failed"
+        report.longrepr = f"listed as a deviation, but {report.longrepr[2]}"
+    return report
+
+
+def is_not_offered(report: Any) -> bool:
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+    return bool(report.skipped and NOT_OFFERED in reason)
 
 
 def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
-    """What an implementation does not offer has a column of its own, and never passes."""
-    if report.skipped and isinstance(report.longrepr, tuple) and NOT_OFFERED in report.longrepr[2]:
-        return "not offered", "o", "NOT OFFERED"
-    return None
+    """Two columns of their own, which never pass: what is not offered, and known deviations."""
+    if report.skipped and getattr(report, "wasxfail", "").startswith(DEVIATES):
+        return "deviates", "d", "DEVIATES"
+    return ("not offered", "o", "NOT OFFERED") if is_not_offered(report) else None
 
 
 @pytest.hookimpl(optionalhook=True)
