@@ -64,21 +64,24 @@ def test_the_chain_has_the_law_of_the_recursion(impl: Implementation, variance, 
     assert np.abs(got.covariance - want.covariance).max() <= relative * scale**2
 
 
+@pytest.mark.parametrize("variance", VARIANCES)
+@pytest.mark.parametrize("step", ["one level", "any"])
 @given(betas=schedules, data=st.data())
-def test_a_step_is_the_posterior_mean_and_its_noise(impl: Implementation, betas, data):
-    """Eq. ancestral.step, one step with given noise, both variances; s = 0 adds none."""
+def test_a_step_is_the_posterior_mean_and_its_noise(
+    impl: Implementation, step, variance, betas, data
+):
+    """Eq. ancestral.step, one step with given noise; s = 0 adds none."""
     t = data.draw(st.integers(1, len(betas)), label="t")
-    s = data.draw(st.integers(0, t - 1), label="s")
+    s = t - 1 if step == "one level" else data.draw(st.integers(0, t - 1), label="s")
     x0_hat, x_t, noise = np.float64([[[0.5, -1.25]], [[2.0, 0.375]], [[3.0, -1.0]]])
     unit = allowance(impl.unit_roundoff, exact.kappa(betas, s, t), times=2)
-    for variance in VARIANCES:
-        got = impl.reverse_step(betas, variance, x0_hat, x_t, s, t, noise)
-        for where in elements(got):
-            back = exact.posterior(betas, x0_hat[where], x_t[where], s, t)
-            var = back.var if variance == "fixed_small" else exact.kernel(betas, s, t).var
-            added = exact.mp.sqrt(var) * exact.mpf(noise[where]) if s else exact.mpf(0)
-            size = back.mean.size + abs(added)
-            check(variance, where, got, back.mean.exact + added, unit * size)
+    got = impl.reverse_step(betas, variance, x0_hat, x_t, s, t, noise)
+    for where in elements(got):
+        back = exact.posterior(betas, x0_hat[where], x_t[where], s, t)
+        var = back.var if variance == "fixed_small" else exact.kernel(betas, s, t).var
+        added = exact.mp.sqrt(var) * exact.mpf(noise[where]) if s else exact.mpf(0)
+        size = back.mean.size + abs(added)
+        check(variance, where, got, back.mean.exact + added, unit * size)
 
 
 @given(T=st.integers(1, 4000), data=st.data())
