@@ -5,7 +5,7 @@ from hypothesis import example, given
 
 from .oracles import exact
 from .protocol import Implementation
-from .strategies import GENTLE, STEEP, Case, cases, schedules
+from .strategies import EARLY, GENTLE, STEEP, Case, cases, schedules
 from .tolerances import allowance, check, elements
 
 
@@ -38,6 +38,7 @@ def test_marginal_is_the_composition_of_its_steps(impl: Implementation, case: Ca
 
 
 @given(case=cases())
+@example(case=EARLY)
 def test_sample_is_the_marginal_with_its_noise(impl: Implementation, case: Case):
     """Eq. forward-process.sample: mean plus standard deviation times noise, t in 1..T."""
     betas, _, t, x_0, noise = case

@@ -4,11 +4,11 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 from .oracles import exact
 from .protocol import Implementation
-from .strategies import Case, cases
+from .strategies import EARLY, Case, cases
 from .tolerances import allowance, check, elements
 
 NAMES = ("eps", "x0", "v", "score")
@@ -17,6 +17,7 @@ PAIRS = list(permutations(NAMES, 2))
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
 @given(case=cases())
+@example(case=EARLY)
 def test_conversion_solves_the_definitions(
     impl: Implementation, source: str, target: str, case: Case
 ):
@@ -33,6 +34,7 @@ def test_conversion_solves_the_definitions(
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
 @given(case=cases())
+@example(case=EARLY)
 def test_there_and_back_is_the_identity(impl: Implementation, source: str, target: str, case: Case):
     """The error of the way there, as the way back magnifies it, plus that of the way back."""
     betas, _, t, value, x_t = case

@@ -4,19 +4,20 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 from .monte_carlo import Ledger
 from .oracles import exact
 from .protocol import Array, Betas, Implementation
 from .statistics import slope, standard_normal
-from .strategies import STEEP_GRID, Case, cases
+from .strategies import EARLY, STEEP_GRID, Case, cases
 from .tolerances import allowance, check, elements
 
 
 @pytest.mark.parametrize("part", ["mean", "var"])
 @pytest.mark.parametrize("step", ["one level", "any"])
 @given(case=cases())
+@example(case=EARLY)
 def test_mean_and_variance_match_bayes(impl: Implementation, step: str, part: str, case: Case):
     """Eq. posterior.mean and posterior.var, for s = t - 1 and for any 0 <= s < t <= T."""
     betas, s, t, x_0, x_t = case

@@ -1,11 +1,11 @@
 """Ancestral chains on Gaussian data: their exact law by noise tape, then by their own noise."""
 
 from functools import partial
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from .monte_carlo import Ledger
@@ -13,7 +13,7 @@ from .noise_tape import moments
 from .oracles import exact, gaussian
 from .protocol import Array, Betas, Chain, Denoiser, Implementation
 from .statistics import standard_normal
-from .strategies import STEEP, schedules
+from .strategies import GENTLE, STEEP, schedules
 from .tolerances import allowance, check, elements
 
 VARIANCES = ("fixed_small", "fixed_large")
@@ -43,6 +43,12 @@ def ladders(T: int) -> st.SearchStrategy[tuple[int, ...]]:
     return levels.map(lambda some: (*sorted(some, reverse=True), 0))
 
 
+def steps_of(betas: Betas) -> st.SearchStrategy[tuple[Betas, int, int]]:
+    """The schedule and two of its levels, s < t."""
+    pairs = combinations(range(len(betas) + 1), 2)
+    return st.sampled_from([(betas, s, t) for s, t in pairs])
+
+
 @pytest.mark.parametrize("variance", VARIANCES)
 @pytest.mark.parametrize("event", EVENTS, ids=str)
 @given(case=schedules.flatmap(lambda betas: st.tuples(st.just(betas), ladders(len(betas)))))
@@ -66,13 +72,13 @@ def test_the_chain_has_the_law_of_the_recursion(impl: Implementation, variance, 
 
 @pytest.mark.parametrize("variance", VARIANCES)
 @pytest.mark.parametrize("step", ["one level", "any"])
-@given(betas=schedules, data=st.data())
-def test_a_step_is_the_posterior_mean_and_its_noise(
-    impl: Implementation, step, variance, betas, data
-):
+@given(case=schedules.flatmap(steps_of))
+@example(case=(STEEP, 0, 2))
+@example(case=(GENTLE, 1, 2))
+def test_a_step_is_the_posterior_mean_and_its_noise(impl: Implementation, step, variance, case):
     """Eq. ancestral.step, one step with given noise; s = 0 adds none."""
-    t = data.draw(st.integers(1, len(betas)), label="t")
-    s = t - 1 if step == "one level" else data.draw(st.integers(0, t - 1), label="s")
+    betas, s, t = case
+    s = t - 1 if step == "one level" else s
     x0_hat, x_t, noise = np.float64([[[0.5, -1.25]], [[2.0, 0.375]], [[3.0, -1.0]]])
     unit = allowance(impl.unit_roundoff, exact.kappa(betas, s, t), times=2)
     got = impl.reverse_step(betas, variance, x0_hat, x_t, s, t, noise)
