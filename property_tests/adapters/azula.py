@@ -10,6 +10,7 @@ from importlib.metadata import version
 from itertools import pairwise
 from unittest import mock
 
+import numpy as np
 import torch
 from azula.denoise import Denoiser, DiracPosterior, SimpleDenoiser
 from azula.nn.layers import SineEncoding
@@ -34,7 +35,7 @@ class Azula:
     """DDPMSampler and what is around it; see `protocol.Implementation`."""
 
     name = f"azula {version('azula')}"
-    unit_roundoff = 2.0**-53
+    unit_roundoff = float(np.finfo(np.float64).epsneg)
     deviations = AZULA
 
     def q_sample(self, betas: Betas, x_0: Array, t: Times, noise: Array) -> Array:

@@ -33,7 +33,7 @@ class DenoisingDiffusionPytorch:
     """GaussianDiffusion without its change of range; see `protocol.Implementation`."""
 
     name = f"denoising-diffusion-pytorch {__version__}"
-    unit_roundoff = 2.0**-24
+    unit_roundoff = float(np.finfo(np.float32).epsneg)
     deviations = DENOISING_DIFFUSION_PYTORCH
 
     def alpha_bar(self, betas: Betas) -> Array:
@@ -43,7 +43,7 @@ class DenoisingDiffusionPytorch:
         return _array(_diffusion(betas).q_sample(_tensor(x_0), _index(t), _tensor(noise)))
 
     def q_posterior(self, betas: Betas, x_0: Array, x_t: Array, s: Times, t: Times) -> Normal:
-        _only_one_level(np.array_equal(s, t - 1))
+        _no_strides((s != t - 1).any())
         x = _tensor(x_t)
         mean, variance, _ = _diffusion(betas).q_posterior(_tensor(x_0), x, _index(t))
         return Normal(_array(mean), _array(variance.expand(x.shape)))
@@ -102,7 +102,7 @@ class DenoisingDiffusionPytorch:
         self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
     ) -> Array:
         _only_fixed_small(variance)
-        _only_one_level(s == t - 1)
+        _no_strides(s != t - 1)
         guess = _image(x0_hat)
         diffusion = _diffusion(betas, lambda x, index: guess)
         with _tape([noise]):
@@ -170,7 +170,7 @@ def _diffusion(
 def _run(chain: Chain, shape: tuple[int, ...]) -> Array:
     """Its whole loop, which visits every level."""
     _only_fixed_small(chain.variance)
-    _only_one_level(chain.times == tuple(range(len(chain.betas), -1, -1)))
+    _no_strides(chain.times != tuple(range(len(chain.betas), -1, -1)))
 
     def network(x: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
         return _image(chain.denoiser(_event(x, shape), int(_level(index)[0])))
@@ -190,8 +190,8 @@ def _only_fixed_small(variance: str) -> None:
         raise NotImplementedError(f"p_sample has one variance, and it is not {variance}")
 
 
-def _only_one_level(steps_by_one: bool) -> None:
-    if not steps_by_one:
+def _no_strides(strided: bool) -> None:
+    if strided:
         raise NotImplementedError("p_sample and q_posterior go from t to t - 1 only")
 
 

@@ -31,7 +31,7 @@ class Diffusers:
     """diffusers.DDPMScheduler without clipping; see `protocol.Implementation`."""
 
     name = f"diffusers {diffusers.__version__}"
-    unit_roundoff = 2.0**-24
+    unit_roundoff = float(np.finfo(np.float32).epsneg)
     deviations = DIFFUSERS
 
     def alpha_bar(self, betas: Betas) -> Array:

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from ..adapters import known_deviations
+from ..protocol import Deviation
+
 pytest_plugins = ["pytester"]
 SUITE = Path(__file__).parent.parent
 FILE = "test_forward_process.py"
@@ -74,3 +77,14 @@ def test_a_key_that_names_no_check_is_a_usage_error(pytester):
 def test_a_part_of_the_suite_does_not_judge_the_keys(pytester):
     done = run(pytester, "test_ema.py::test_gone", files=[f"{FILE}::{ALPHA_BAR}"])
     assert done.ret == pytest.ExitCode.OK
+
+
+def test_a_listed_deviation_says_what_how_much_and_where():
+    """Read without the releases; each sentence is one, and each effect has a figure or an error."""
+    tables = [each for each in vars(known_deviations).values() if isinstance(each, dict)]
+    listed = [each for table in tables for each in table.values() if isinstance(each, Deviation)]
+    assert len(listed) > 50
+    for each in listed:
+        assert each.reason.endswith(".")
+        assert any(letter.isdigit() for letter in each.effect) or "error" in each.effect, each
+        assert ".py" in each.upstream
