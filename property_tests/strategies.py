@@ -47,7 +47,7 @@ EARLY = Case(
     np.array([0, 1, 0]),
     np.array([1, 2, 1]),
     np.array([0.0, 1.0, 1.0]),
-    np.array([1.0, -1.0, 0.0]),
+    np.array([3.0, -1.0, 0.0]),
 )
 
 

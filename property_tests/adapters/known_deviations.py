@@ -201,7 +201,7 @@ DENOISING_DIFFUSION_PYTORCH: dict[str, Deviation] = {
     ),
     f"{THERE_AND_BACK}[eps-v]": Deviation(
         REDERIVED,
-        "eps = 0 comes back as -2.4e-5 for an x_t within 4 on GENTLE",
+        "eps = 0 at x_t = 3 comes back as -2.4e-5 at t = 1 of GENTLE",
         LUCIDRAINS + "GaussianDiffusion.model_predictions",
     ),
     f"{THERE_AND_BACK}[v-eps]": Deviation(
