@@ -60,6 +60,7 @@ def test_a_value_is_already_what_it_is(impl: Implementation, name: str, case: Ca
 
 
 @given(case=cases())
+@example(case=EARLY)
 def test_xt_and_v_are_a_rotation_of_x0_and_eps(impl: Implementation, case: Case):
     """Eq. parameterization.rotation: by the angle whose cosine is sqrt(alpha_bar_t), clockwise.
 
