@@ -57,7 +57,7 @@ class Gathering:
                 if report.failed:
                     row["outcome"], row["failure"] = "failed", _reason(report)
                 elif hasattr(report, "wasxfail"):
-                    row["outcome"] = "deviates"
+                    row["outcome"], row["deviation"] = "deviates", report.wasxfail
                 elif report.skipped:
                     row["outcome"], row["missing"] = "not offered", _missing(report)
 

@@ -12,7 +12,7 @@ from . import diagnosis, evidence, report
 from .contract import NOT_OFFERED, Checked
 from .monte_carlo import Ledger
 from .profiles import load_gate
-from .protocol import Implementation
+from .protocol import Deviation, Implementation
 
 load_gate()  # before any property is defined
 
@@ -20,6 +20,7 @@ HERE = Path(__file__).parent
 IMPLEMENTATION: pytest.StashKey[Implementation] = pytest.StashKey()
 EVIDENCE = "property_tests"  # where ddpm_core.pytest_plugin looks for a check's row
 SEEN: pytest.StashKey[evidence.Evidence] = pytest.StashKey()
+DEVIATES = "deviates: "  # an expected failure of this reason has a column of its own as well
 
 
 @pytest.fixture(scope="session")
@@ -73,13 +74,35 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """The controls are about the suite and our own adapter, and want more examples than dev has."""
     if config.getoption("--impl") or config.getoption("--hypothesis-profile") == "dev":
         items[:] = [each for each in items if HERE / "meta" not in each.path.parents]
+    expect_deviations(config, items)
+
+
+def expect_deviations(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Each listed check has to fail; a key that names no check of a whole run is a mistake."""
+    listed: dict[str, Deviation] = getattr(config.stash[IMPLEMENTATION], "deviations", {})
+    seen = set()
+    for item in items:
+        whole = f"{item.path.name}::{item.name}"
+        for key in {whole, whole.partition("[")[0]} & listed.keys():
+            seen.add(key)
+            reason = f"{DEVIATES}{' | '.join(listed[key])}"
+            item.add_marker(pytest.mark.xfail(strict=True, reason=reason))
+    collected = {item.path for item in items}
+    if {*HERE.glob("test_*.py")} <= collected and not any("::" in each for each in config.args):
+        for key in sorted(listed.keys() - seen):
+            raise pytest.UsageError(f"deviations[{key!r}]: the suite has no check of this name")
+
+
+def is_not_offered(report: Any) -> bool:
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+    return bool(report.skipped and NOT_OFFERED in reason)
 
 
 def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
-    """What an implementation does not offer has a column of its own, and never passes."""
-    if report.skipped and isinstance(report.longrepr, tuple) and NOT_OFFERED in report.longrepr[2]:
-        return "not offered", "o", "NOT OFFERED"
-    return None
+    """Two columns of their own, which never pass: what is not offered, and known deviations."""
+    if report.skipped and getattr(report, "wasxfail", "").startswith(DEVIATES):
+        return "deviates", "d", "DEVIATES"
+    return ("not offered", "o", "NOT OFFERED") if is_not_offered(report) else None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -95,4 +118,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Any:
     if call.when == "call" and result.failed:
         for sentence in diagnosis.looks_like(item.stash[SEEN]):
             result.sections.append(("looks like a known bug", sentence))
+    if is_listed(item) and is_not_offered(result):  # it never came to what is said to deviate
+        result.outcome, result.longrepr = "failed", f"a deviation, but {result.longrepr[2]}"
     return result
+
+
+def is_listed(item: pytest.Item) -> bool:
+    """Whether the adapter lists this check as a deviation."""
+    reasons = [str(mark.kwargs.get("reason", "")) for mark in item.iter_markers("xfail")]
+    return any(reason.startswith(DEVIATES) for reason in reasons)

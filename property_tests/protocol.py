@@ -58,6 +58,18 @@ class Chain(NamedTuple):
     denoiser: Denoiser
 
 
+class Deviation(NamedTuple):
+    """What a release is known to do otherwise; the check named by it must fail, or it is an error.
+
+    An adapter lists them as `deviations: dict[str, Deviation]`, by "test_file.py::test_name", which
+    stands for all its parameters, or by "test_file.py::test_name[parameter]".
+    """
+
+    reason: str  # one sentence: what it does instead
+    effect: str  # measured: a figure with its unit, and where
+    upstream: str  # file and function in the release at the named version, or an issue
+
+
 class Implementation(Protocol):
     """What an implementation offers. A method that it lacks raises NotImplementedError."""
 

@@ -22,8 +22,7 @@ def test_the_average_is_the_weighted_sum_of_the_weights(impl: Implementation, de
     Each of n updates rounds three times, of numbers no larger than the largest weight.
     """
     weights = np.array([values[: steps + 1], values[-steps - 1 :]]).T
-    buffers = 10 * weights
-    got = impl.ema(decay, weights, buffers)
+    got = impl.ema(decay, weights, 10 * weights)
     assert got.weights.shape == (steps, 2)
     assert got.decays.shape == (steps,)
     size = mpf(float(np.abs(weights).max()))
@@ -37,7 +36,14 @@ def test_the_average_is_the_weighted_sum_of_the_weights(impl: Implementation, de
             total += left * mpf(weights[0, column])
             allowed = 3 * n * mpf(impl.unit_roundoff) * size
             check("average", (n - 1, column), got.weights, total, allowed)
-    assert np.array_equal(got.buffers, buffers[-1]), "buffers are copied, not averaged"
+
+
+@given(decay=DECAYS, steps=st.integers(1, 12))
+def test_buffers_are_copied(impl: Implementation, decay, steps):
+    """Eq. ema.update is for weights; of buffers the last state counts."""
+    buffers = np.arange(2.0 * (steps + 1)).reshape(-1, 2)
+    got = impl.ema(decay, buffers * 0, buffers).buffers
+    assert np.array_equal(got, buffers[-1]), f"buffers are {got}, last seen {buffers[-1]}"
 
 
 @given(decay=DECAYS)

@@ -20,8 +20,8 @@ FLOAT32 = 2.0**-24
 def test_each_entry_is_the_sine_or_cosine_of_its_angle(impl: Implementation, t, width):
     """Eq. embeddings.sinusoidal, in the layout that the implementation documents.
 
-    An angle of up to t radians in float64 is right to 4 u64 t; the value is rounded once to
-    float32, to u32 of at most 1.
+    The value is rounded once to float32, to u32 of at most 1. An angle of t f radians is right to
+    4 u t: log f to 3 u relative, where f |log f| <= 1 / e; exp and the product 2.5 u more.
     """
     layout = impl.embedding_layout()
     got = impl.embedding(np.array(t, np.int64), width)
@@ -31,7 +31,7 @@ def test_each_entry_is_the_sine_or_cosine_of_its_angle(impl: Implementation, t, 
         for i in range(half):
             angle = level * mpf(layout.max_period) ** (-mpf(i) / half)
             sine, cosine = (2 * i, 2 * i + 1) if layout.interleaved else (i, half + i)
-            allowed = mpf(FLOAT32) + 4 * mpf(2.0**-53) * (1 + level)
+            allowed = mpf(FLOAT32) + 4 * mpf(impl.unit_roundoff) * (1 + level)
             check("sine", (row, sine), got, mp.sin(angle), allowed)
             check("cosine", (row, cosine), got, mp.cos(angle), allowed)
 

@@ -1,10 +1,11 @@
 """The closed form of the forward process against its one-step kernels, composed one by one."""
 
+import numpy as np
 from hypothesis import example, given
 
 from .oracles import exact
 from .protocol import Implementation
-from .strategies import GENTLE, STEEP, Case, cases, schedules
+from .strategies import EARLY, GENTLE, STEEP, Case, cases, schedules
 from .tolerances import allowance, check, elements
 
 ORACLE = "one-step kernels composed one by one, in 60 digits"
@@ -38,9 +39,10 @@ def test_marginal_is_the_composition_of_its_steps(impl: Implementation, case: Ca
         check("var", where, var, want.var, unit * want.var)
 
 
-@given(case=cases(lowest_t=0))
+@given(case=cases())
+@example(case=EARLY)
 def test_sample_is_the_marginal_with_its_noise(impl: Implementation, case: Case):
-    """Eq. forward-process.sample: mean plus standard deviation times noise; x_0 itself at t = 0."""
+    """Eq. forward-process.sample: mean plus standard deviation times noise, t in 1..T."""
     betas, _, t, x_0, noise = case
     x_t = impl.q_sample(betas, x_0, t, noise)
     assert x_t.shape == x_0.shape
@@ -49,6 +51,14 @@ def test_sample_is_the_marginal_with_its_noise(impl: Implementation, case: Case)
         unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, level))
         want = exact.diffuse(betas, level, x_0[where], noise[where])
         check("x_t", where, x_t, want.exact, unit * want.size)
+
+
+@given(case=cases())
+def test_sample_at_level_zero_is_the_data(impl: Implementation, case: Case):
+    """Eq. forward-process.sample at t = 0: the noise has no share in it."""
+    assert np.array_equal(
+        impl.q_sample(case.betas, case.first, case.t * 0, case.second), case.first
+    )
 
 
 @given(case=cases())

@@ -14,6 +14,7 @@ from .registry import bfloat16, known
     "x_0 = sqrt(alpha_bar) x_t + sqrt(1 - alpha_bar) v: the sign that the report asked for",
     "test_parameterization.py::test_conversion_solves_the_definitions",
     source="v",
+    target="x0",
 )
 class VSign(DdpmCore):
     def convert(
@@ -65,7 +66,7 @@ class UnitRange(DdpmCore):
     "E02-ema-buffers-not-copied",
     "lucidrains/ema-pytorch #8",
     "the copy keeps the buffers that it started with",
-    "test_ema.py::test_the_average_is_the_weighted_sum_of_the_weights",
+    "test_ema.py::test_buffers_are_copied",
 )
 class StaleBuffers(DdpmCore):
     def ema(self, decay: float, weights: Array, buffers: Array) -> Averages:

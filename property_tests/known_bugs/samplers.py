@@ -14,6 +14,8 @@ from .registry import column, known, table
     "gmongaras/Diffusion_models_from_scratch @024e5ac",
     "alpha_bar before the first level is 0 instead of 1: x_0 is ignored there",
     "test_posterior.py::test_mean_and_variance_match_bayes",
+    step="one level",
+    part="mean",
 )
 class PrevZero(DdpmCore):
     def q_posterior(self, betas: Betas, x_0: Array, x_t: Array, s: Times, t: Times) -> Normal:
@@ -31,6 +33,8 @@ class PrevZero(DdpmCore):
     "coleygroup/shepherd PR #14",
     "the reverse mean takes off (1 - alpha_bar) / sqrt(1 - alpha_bar) eps, not beta / ...",
     "test_samplers.py::test_a_step_is_the_posterior_mean_and_its_noise",
+    step="one level",
+    variance="fixed_small",
 )
 class EpsCoefficient(DdpmCore):
     def reverse_step(

@@ -119,14 +119,22 @@ def test_our_adapter_offers_everything():
     assert [name for name in methods if not callable(getattr(DdpmCore, name, None))] == []
 
 
-def arithmetic(source: str) -> list[int]:
-    """The lines that calculate; | joins types and is no arithmetic."""
+def arithmetic(source: str, clock: bool = False) -> list[int]:
+    """The lines that calculate; | and & join types and conditions, and are no arithmetic.
+
+    With `clock`, steps by one from a clock to another are left out as well.
+    """
     return [
         node.lineno
         for node in ast.walk(ast.parse(source))
-        if (isinstance(node, ast.BinOp) and not isinstance(node.op, ast.BitOr))
+        if (isinstance(node, ast.BinOp) and not isinstance(node.op, ast.BitOr | ast.BitAnd))
         or isinstance(node, ast.AugAssign | ast.UnaryOp)
+        if not (clock and is_one(getattr(node, "right", getattr(node, "operand", None))))
     ]
+
+
+def is_one(node: ast.AST | None) -> bool:
+    return isinstance(node, ast.Constant) and node.value == 1
 
 
 def imported(source: str) -> set[str]:
@@ -144,6 +152,14 @@ def test_our_adapter_holds_no_arithmetic():
     """It converts arrays and calls the library, so that nothing is right here and wrong there."""
     assert arithmetic((SUITE / "adapters" / "ddpm_core.py").read_text(encoding="utf-8")) == []
     assert arithmetic("def f(x: int | None):\n    return -x") == [2]
+
+
+@pytest.mark.parametrize("release", ["diffusers", "azula", "denoising_diffusion_pytorch"])
+def test_an_adapter_of_a_release_converts_clocks_and_calculates_nothing(release):
+    """A coefficient of ours would be tested in place of theirs; the release is not imported."""
+    source = (SUITE / "adapters" / f"{release}.py").read_text(encoding="utf-8")
+    assert arithmetic(source, clock=True) == []
+    assert arithmetic("a = t - 1\nb = -1\nc = 2 * t", clock=True) == [3]
 
 
 def test_only_adapters_import_what_is_tested():

@@ -1,0 +1,155 @@
+"""azula: its DDPM sampler, denoisers, schedules of the ADM plugin and sine encoding, in float64.
+
+Its clock is continuous and its samplers take any schedule of (alpha_t, sigma_t), with alpha_t^2 the
+paper's alpha_bar_t. A discrete schedule is its VPSchedule, told alpha_t at the levels, which the
+suite's oracle rounds once; sigma_t is what VPSchedule makes of it. Where the protocol gives the
+noise, `torch.randn_like` is patched, since no argument takes it.
+"""
+
+from importlib.metadata import version
+from itertools import pairwise
+from unittest import mock
+
+import numpy as np
+import torch
+from azula.denoise import Denoiser, DiracPosterior, SimpleDenoiser
+from azula.nn.layers import SineEncoding
+from azula.noise import VPSchedule
+from azula.plugins.adm import AblatedDenoiser
+from azula.sample import DDPMSampler
+
+from ..oracles import exact
+from ..protocol import Array, Betas, Chain, Layout, Times
+from .known_deviations import AZULA
+from .stand_ins import stand_in
+
+# The networks of the VDM plugin resize images with it; its denoiser does not.
+stand_in("torchvision")
+stand_in("torchvision.transforms", "functional")
+from azula.plugins.vdm import VelocityDenoiser  # noqa: E402
+
+OF_A_NETWORK = {"eps": AblatedDenoiser, "v": VelocityDenoiser}
+
+
+class Azula:
+    """DDPMSampler and what is around it; see `protocol.Implementation`."""
+
+    name = f"azula {version('azula')}"
+    unit_roundoff = float(np.finfo(np.float64).epsneg)
+    deviations = AZULA
+
+    def q_sample(self, betas: Betas, x_0: Array, t: Times, noise: Array) -> Array:
+        """What SimpleDenoiser.loss shows its network."""
+        denoiser = _Watched(torch.nn.Identity(), _Levels(betas))
+        with mock.patch("torch.randn_like", return_value=_tensor(noise)):
+            denoiser.loss(_tensor(x_0), torch.tensor(t))
+        return denoiser.seen.numpy()
+
+    def convert(
+        self, betas: Betas, source: str, target: str, value: Array, x_t: Array, t: Times
+    ) -> Array:
+        """The mean of the ADM plugin's denoiser for eps, of the VDM plugin's for v."""
+        if target != "x0" or source not in OF_A_NETWORK:
+            raise NotImplementedError(f"azula has no denoiser that makes {target} of {source}")
+        denoiser = OF_A_NETWORK[source](_Says(_tensor(value)), schedule=_Levels(betas)).double()
+        return denoiser(_tensor(x_t), torch.tensor(t)).mean.numpy()
+
+    def reverse_step(
+        self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
+    ) -> Array:
+        sampler = _sampler(Chain(betas, variance, (t, s), lambda x, t: x0_hat))
+        with mock.patch("torch.randn_like", return_value=_tensor(noise)):
+            return sampler.step(_tensor(x_t), torch.tensor(t), torch.tensor(s)).numpy()
+
+    def sample(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
+        """The step to data draws as well, and scales by 0: there it is handed x_T."""
+        left = [_tensor(each) for each in reversed([*noises, x_T])]
+        with mock.patch("torch.randn_like", side_effect=lambda x: left.pop()):
+            return _run(_sampler(chain), chain, _tensor(x_T))
+
+    def draw_samples(self, chain: Chain, shape: tuple[int, ...], seed: int) -> Array:
+        sampler = _sampler(chain)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return _run(sampler, chain, sampler.init(shape))
+
+    def schedule(self, name: str, T: int) -> Array:
+        """The ADM plugin's alpha_bar, which it keeps to itself: read from its call of cumprod."""
+        made: list[torch.Tensor] = []
+        cumprod = torch.cumprod
+
+        def watched(factors: torch.Tensor, dim: int) -> torch.Tensor:
+            made.append(cumprod(factors, dim))
+            return made[-1]
+
+        with mock.patch("torch.cumprod", watched):
+            AblatedDenoiser(torch.nn.Identity(), discrete_schedule=name, discrete_steps=T)
+        return torch.cat([torch.ones(1), *made]).numpy()
+
+    def embedding(self, t: Times, width: int) -> Array:
+        return SineEncoding(width)(torch.tensor(t, dtype=torch.float64)).numpy()
+
+    def embedding_layout(self) -> Layout:
+        """The formula in the docstring of SineEncoding."""
+        return Layout(interleaved=True, max_period=10_000)
+
+
+class _Levels(VPSchedule):
+    """VPSchedule without its least noise, and with alpha_t from a table."""
+
+    def __init__(self, betas: Betas) -> None:
+        super().__init__(sigma_min=0.0)
+        scales = [float(exact.kernel(betas, 0, t).scale) for t in range(len(betas) + 1)]
+        self.table = torch.tensor(scales, dtype=torch.float64)
+
+    def alpha(self, t: torch.Tensor) -> torch.Tensor:
+        level = t.long()
+        if ((level < 0) | (level >= len(self.table))).any():
+            raise NotImplementedError("azula's time is continuous: no level is its own")
+        return self.table[level]
+
+
+class _Watched(SimpleDenoiser):
+    """Keeps the x_t that its loss made."""
+
+    def forward(self, x_t: torch.Tensor, t: torch.Tensor) -> DiracPosterior:
+        self.seen = x_t
+        return DiracPosterior(x_t)
+
+
+class _Says(torch.nn.Module):
+    """A network with one answer; the buffer tells azula its precision."""
+
+    def __init__(self, value: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("value", value)
+
+    def forward(self, *arguments: torch.Tensor, **named: object) -> torch.Tensor:
+        return self.value
+
+
+class _Mean(Denoiser):
+    """E[x_0 | x_t] from a function of arrays."""
+
+    def __init__(self, chain: Chain) -> None:
+        super().__init__()
+        self.schedule, self.mean = _Levels(chain.betas), chain.denoiser
+
+    def forward(self, x_t: torch.Tensor, t: torch.Tensor) -> DiracPosterior:
+        return DiracPosterior(_tensor(self.mean(x_t.numpy(), int(t))))
+
+
+def _sampler(chain: Chain) -> DDPMSampler:
+    if chain.variance != "fixed_small":
+        raise NotImplementedError(f"DDPMSampler has one variance, and it is not {chain.variance}")
+    return DDPMSampler(_Mean(chain), start=chain.times[0], dtype=torch.float64)
+
+
+def _run(sampler: DDPMSampler, chain: Chain, x: torch.Tensor) -> Array:
+    for t, s in pairwise(chain.times):
+        x = sampler.step(x, torch.tensor(t), torch.tensor(s))
+    return x.numpy()
+
+
+def _tensor(array: Array) -> torch.Tensor:
+    return torch.tensor(array, dtype=torch.float64)

@@ -1,0 +1,239 @@
+"""lucidrains' denoising-diffusion-pytorch: its GaussianDiffusion, in float32.
+
+It counts from 0: our level t is its index t - 1. It takes a schedule by name and noise from
+torch, so betas replace its "linear" ones, and `torch.randn_like` is patched where noise is given
+or watched. Images have four axes there; events are given as many.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+
+from ..protocol import Array, Betas, Chain, Draw, Layout, Normal, Times
+from .known_deviations import DENOISING_DIFFUSION_PYTORCH
+from .stand_ins import stand_in
+
+# Its training loop reads images and counts processes with these; nothing tested here does.
+stand_in("torchvision", "transforms", "utils")
+stand_in("accelerate", "Accelerator")
+stand_in("ema_pytorch", "EMA")
+
+from denoising_diffusion_pytorch import denoising_diffusion_pytorch as release  # noqa: E402
+from denoising_diffusion_pytorch.version import __version__  # noqa: E402
+
+OBJECTIVES = {"eps": "pred_noise", "x0": "pred_x0", "v": "pred_v"}
+Network = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+class DenoisingDiffusionPytorch:
+    """GaussianDiffusion without its change of range; see `protocol.Implementation`."""
+
+    name = f"denoising-diffusion-pytorch {__version__}"
+    unit_roundoff = float(np.finfo(np.float32).epsneg)
+    deviations = DENOISING_DIFFUSION_PYTORCH
+
+    def alpha_bar(self, betas: Betas) -> Array:
+        return _table(_diffusion(betas))
+
+    def q_sample(self, betas: Betas, x_0: Array, t: Times, noise: Array) -> Array:
+        return _array(_diffusion(betas).q_sample(_tensor(x_0), _index(t), _tensor(noise)))
+
+    def q_posterior(self, betas: Betas, x_0: Array, x_t: Array, s: Times, t: Times) -> Normal:
+        _no_strides((s != t - 1).any())
+        x = _tensor(x_t)
+        mean, variance, _ = _diffusion(betas).q_posterior(_tensor(x_0), x, _index(t))
+        return Normal(_array(mean), _array(variance.expand(x.shape)))
+
+    def convert(
+        self, betas: Betas, source: str, target: str, value: Array, x_t: Array, t: Times
+    ) -> Array:
+        """As `model_predictions` does, by way of x_0; v is predict_v of x_0 and eps."""
+        if "score" in (source, target) or source == target:
+            raise NotImplementedError(f"GaussianDiffusion does not make {target} of {source}")
+        diffusion, given, x, index = _diffusion(betas), _tensor(value), _tensor(x_t), _index(t)
+        eps, x_0 = given, given
+        if source == "eps":
+            x_0 = diffusion.predict_start_from_noise(x, index, given)
+        if source == "v":
+            x_0 = diffusion.predict_start_from_v(x, index, given)
+        if source != "eps" and target != "x0":
+            eps = diffusion.predict_noise_from_start(x, index, x_0)
+        if target == "v":
+            return _array(diffusion.predict_v(x_0, index, eps))
+        return _array(eps if target == "eps" else x_0)
+
+    def target(self, betas: Betas, name: str, x_0: Array, noise: Array, t: Times) -> Array:
+        """What `p_losses` hands to the squared error."""
+        if name == "score":
+            raise NotImplementedError("GaussianDiffusion has no score objective")
+        diffusion = _diffusion(betas, objective=OBJECTIVES[name])
+        with mock.patch.object(release.F, "mse_loss", wraps=release.F.mse_loss) as error:
+            diffusion.p_losses(_image(x_0), _index(t), _image(noise))
+        return _event(error.call_args.args[1], x_0.shape)
+
+    def loss(self, prediction: Array, target: Array) -> Array:
+        """`p_losses` of a network that says `prediction` where the noise is `target`."""
+        guess = _image(prediction)
+        diffusion = _diffusion((0.5,), lambda x, index: guess, objective="pred_noise")
+        first = torch.zeros(len(guess), dtype=torch.int64)
+        given = (torch.zeros_like(guess), first, _image(target))
+        return _array(diffusion.p_losses(*given, loss_reduction="none"))
+
+    def training_draw(self, betas: Betas, x_0: Array, seed: int) -> Draw:
+        """What the network and torch see in one call of the module."""
+        seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+        def network(x: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+            seen.append((x, index))
+            return x
+
+        image = _image(x_0)
+        with torch.random.fork_rng(), _watched() as drawn:
+            torch.manual_seed(seed)
+            _diffusion(betas, network, image_size=tuple(image.shape[2:]))(image)
+        ((x_t, index),), (noise,) = seen, drawn
+        return Draw(_level(index), _event(noise, x_0.shape), _event(x_t, x_0.shape))
+
+    def reverse_step(
+        self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
+    ) -> Array:
+        _only_fixed_small(variance)
+        _no_strides(s != t - 1)
+        guess = _image(x0_hat)
+        diffusion = _diffusion(betas, lambda x, index: guess)
+        with _tape([noise]):
+            x_s, _ = diffusion.p_sample(_image(x_t), t - 1)
+        return _event(x_s, x_t.shape)
+
+    def sample(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
+        with _tape(noises), mock.patch("torch.randn", return_value=_image(x_T)):
+            return _run(chain, x_T.shape)
+
+    def draw_samples(self, chain: Chain, shape: tuple[int, ...], seed: int) -> Array:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return _run(chain, shape)
+
+    def ladder(self, T: int, steps: int) -> tuple[int, ...]:
+        """The levels that its network is asked about, by DDIM where steps < T."""
+        seen: list[int] = []
+
+        def network(x: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+            seen.append(int(_level(index)[0]))
+            return x
+
+        betas = tuple(np.full(T, 0.01).tolist())
+        _diffusion(betas, network, sampling_timesteps=steps).sample(1)
+        return (*seen, 0)
+
+    def schedule(self, name: str, T: int) -> Array:
+        return _table(_module(beta_schedule=name, timesteps=T))
+
+    def embedding(self, t: Times, width: int) -> Array:
+        return _array(release.SinusoidalPosEmb(width)(torch.from_numpy(t)))
+
+    def embedding_layout(self) -> Layout:
+        return Layout(interleaved=False, max_period=10_000)
+
+
+class _Network(torch.nn.Module):
+    """What GaussianDiffusion asks of a network, around a function of (x_t, index)."""
+
+    channels = out_dim = 1
+    self_condition = False
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: torch.Tensor, index: torch.Tensor, condition: None) -> torch.Tensor:
+        return self.network(x, index)
+
+
+def _module(network: Network = lambda x, index: x, **options: Any) -> release.GaussianDiffusion:
+    given = {"image_size": 1, "objective": "pred_x0", "auto_normalize": False} | options
+    return release.GaussianDiffusion(_Network(network), **given)
+
+
+def _diffusion(
+    betas: Betas, network: Network = lambda x, index: x, **options: Any
+) -> release.GaussianDiffusion:
+    table = torch.tensor(betas, dtype=torch.float64)
+    with mock.patch.object(release, "linear_beta_schedule", return_value=table):
+        return _module(network, beta_schedule="linear", timesteps=len(betas), **options)
+
+
+def _run(chain: Chain, shape: tuple[int, ...]) -> Array:
+    """Its whole loop, which visits every level."""
+    _only_fixed_small(chain.variance)
+    _no_strides(chain.times != tuple(range(len(chain.betas), -1, -1)))
+
+    def network(x: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+        return _image(chain.denoiser(_event(x, shape), int(_level(index)[0])))
+
+    images = tuple(_image(np.zeros(shape)).shape)
+    return _event(_diffusion(chain.betas, network).p_sample_loop(images), shape)
+
+
+def _table(diffusion: release.GaussianDiffusion) -> Array:
+    """Its table of alpha_bar_{t-1} starts with that of data."""
+    first = diffusion.alphas_cumprod_prev[:1]
+    return _array(torch.cat([first, diffusion.alphas_cumprod]))
+
+
+def _only_fixed_small(variance: str) -> None:
+    if variance != "fixed_small":
+        raise NotImplementedError(f"p_sample has one variance, and it is not {variance}")
+
+
+def _no_strides(strided: bool) -> None:
+    if strided:
+        raise NotImplementedError("p_sample and q_posterior go from t to t - 1 only")
+
+
+@contextmanager
+def _watched() -> Iterator[list[torch.Tensor]]:
+    drawn: list[torch.Tensor] = []
+    draw = torch.randn_like
+
+    def watched(*arguments: Any, **named: Any) -> torch.Tensor:
+        drawn.append(draw(*arguments, **named))
+        return drawn[-1]
+
+    with mock.patch("torch.randn_like", watched):
+        yield drawn
+
+
+@contextmanager
+def _tape(noises: list[Array]) -> Iterator[None]:
+    left = [_image(each) for each in reversed(noises)]
+    with mock.patch("torch.randn_like", side_effect=lambda x: left.pop()):
+        yield
+
+
+def _index(t: Times) -> torch.Tensor:
+    return torch.from_numpy(t - 1)
+
+
+def _level(index: torch.Tensor) -> Times:
+    return index.numpy() + 1
+
+
+def _tensor(array: Array) -> torch.Tensor:
+    return torch.tensor(array, dtype=torch.float32)
+
+
+def _image(array: Array) -> torch.Tensor:
+    return _tensor(array).reshape(len(array), 1, 1, -1)
+
+
+def _event(image: torch.Tensor, shape: tuple[int, ...]) -> Array:
+    return _array(image).reshape(shape)
+
+
+def _array(tensor: torch.Tensor) -> Array:
+    return tensor.double().numpy()

@@ -1,0 +1,212 @@
+"""Hugging Face diffusers: its DDPMScheduler, EMAModel and timestep embedding, in float32.
+
+The scheduler counts from 0: our level t is its index t - 1. Its `step` takes a generator but no
+noise; where the protocol gives the noise, `randn_tensor` is patched to return it.
+"""
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest import mock
+
+import diffusers
+import numpy as np
+import torch
+from diffusers.image_processor import VaeImageProcessor
+from diffusers.models.embeddings import get_timestep_embedding
+from diffusers.training_utils import EMAModel
+from diffusers.utils.torch_utils import randn_tensor
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..protocol import Array, Averages, Betas, Chain, Layout, Normal, Times
+from .known_deviations import DIFFUSERS
+
+PREDICTIONS = {"eps": "epsilon", "x0": "sample", "v": "v_prediction"}
+SCHEDULES = {"linear": "linear", "cosine": "squaredcos_cap_v2"}
+VARIANCE = "fixed_small"
+
+
+class Diffusers:
+    """diffusers.DDPMScheduler without clipping; see `protocol.Implementation`."""
+
+    name = f"diffusers {diffusers.__version__}"
+    unit_roundoff = float(np.finfo(np.float32).epsneg)
+    deviations = DIFFUSERS
+
+    def alpha_bar(self, betas: Betas) -> Array:
+        return _table(_scheduler(betas))
+
+    def q_sample(self, betas: Betas, x_0: Array, t: Times, noise: Array) -> Array:
+        return _array(_scheduler(betas).add_noise(_tensor(x_0), _tensor(noise), _index(t)))
+
+    def q_posterior(self, betas: Betas, x_0: Array, x_t: Array, s: Times, t: Times) -> Normal:
+        """The mean is a step without noise, the variance what it would have been scaled by."""
+        mean, var = np.empty_like(x_t), np.empty_like(x_t)
+        for times in set(zip(t.tolist(), s.tolist(), strict=True)):
+            rows = (t == times[0]) & (s == times[1])
+            scheduler = _scheduler(betas, times=times)
+            mean[rows] = _step(scheduler, x_0[rows], times[0], x_t[rows], [np.zeros(())])
+            var[rows] = float(scheduler._get_variance(scheduler.timesteps[0]))
+        return Normal(mean, var)
+
+    def convert(
+        self, betas: Betas, source: str, target: str, value: Array, x_t: Array, t: Times
+    ) -> Array:
+        """x_0 is what `step` calls pred_original_sample; v is the velocity of x_0 and eps."""
+        if (source, target) == ("eps", "v"):
+            return self.target(
+                betas, "v", self.convert(betas, "eps", "x0", value, x_t, t), value, t
+            )
+        if target != "x0" or source not in ("eps", "v"):
+            raise NotImplementedError(f"diffusers does not make {target} of {source}")
+        scheduler = _scheduler(betas, prediction=source)
+        rows = [
+            scheduler.step(_image(_row(value, i)), index, _image(_row(x_t, i))).pred_original_sample
+            for i, index in enumerate(_index(t))
+        ]
+        return _event(torch.cat(rows))
+
+    def target(self, betas: Betas, name: str, x_0: Array, noise: Array, t: Times) -> Array:
+        if name != "v":
+            raise NotImplementedError(f"diffusers leaves the target {name} to the caller")
+        return _array(_scheduler(betas).get_velocity(_tensor(x_0), _tensor(noise), _index(t)))
+
+    def reverse_step(
+        self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
+    ) -> Array:
+        return _step(_scheduler(betas, variance, (t, s)), x0_hat, t, x_t, [noise])
+
+    def sample(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
+        """Past the last given noise the scheduler draws its own, if it still draws."""
+        with _tape(noises):
+            return _run(chain, _image(x_T))
+
+    def draw_samples(self, chain: Chain, shape: tuple[int, ...], seed: int) -> Array:
+        """The loop of DDPMPipeline, over the times that the chain names."""
+        generator = torch.Generator().manual_seed(seed)
+        x_T = randn_tensor(shape, generator=generator).unsqueeze(1)
+        return _run(chain, x_T, generator)
+
+    def ladder(self, T: int, steps: int) -> tuple[int, ...]:
+        """The spacing is the default, "leading"."""
+        scheduler = diffusers.DDPMScheduler(num_train_timesteps=T)
+        scheduler.set_timesteps(steps)
+        return (*(int(index) + 1 for index in scheduler.timesteps), 0)
+
+    def schedule(self, name: str, T: int) -> Array:
+        return _table(diffusers.DDPMScheduler(num_train_timesteps=T, beta_schedule=SCHEDULES[name]))
+
+    def zero_terminal_snr(self, betas: Betas) -> Array:
+        return _table(
+            diffusers.DDPMScheduler(
+                num_train_timesteps=len(betas), trained_betas=betas, rescale_betas_zero_snr=True
+            )
+        )
+
+    def embedding(self, t: Times, width: int) -> Array:
+        """Frequencies as in UNet2DModel, whose freq_shift is 0."""
+        return _array(get_timestep_embedding(torch.from_numpy(t), width, downscale_freq_shift=0))
+
+    def embedding_layout(self) -> Layout:
+        return Layout(interleaved=False, max_period=10_000)
+
+    def ema(self, decay: float, weights: Array, buffers: Array) -> Averages:
+        """EMAModel takes parameters; what it makes of a network is what `copy_to` leaves of one."""
+        network = torch.nn.Module()
+        network.weight = torch.nn.Parameter(_tensor(weights[0]))
+        network.register_buffer("statistic", _tensor(buffers[0]))
+        average = copy.deepcopy(network)
+        follower = EMAModel(network.parameters(), decay=decay)
+        decays, rows = [], []
+        for weight, buffer in zip(weights[1:], buffers[1:], strict=True):
+            network.weight.data, network.statistic = _tensor(weight), _tensor(buffer)
+            follower.step(network.parameters())
+            follower.copy_to(average.parameters())
+            decays.append(follower.cur_decay_value)
+            rows.append(_array(average.weight.detach().clone()))
+        return Averages(np.array(decays), np.array(rows), _array(average.statistic))
+
+    def ema_warms_up(self) -> bool:
+        return True
+
+    def to_unit_range(self, images: NDArray[np.uint8], levels: int) -> Array:
+        if levels != 256:
+            raise NotImplementedError("diffusers takes grey levels of 8 bits")
+        pictures = [Image.fromarray(image) for image in images[:, 0]]
+        return _array(VaeImageProcessor(do_resize=False).preprocess(pictures))
+
+
+def _scheduler(
+    betas: Betas,
+    variance: str = VARIANCE,
+    times: tuple[int, ...] = (),
+    prediction: str = "x0",
+) -> diffusers.DDPMScheduler:
+    scheduler = diffusers.DDPMScheduler(
+        num_train_timesteps=len(betas),
+        trained_betas=betas,
+        variance_type=variance,
+        clip_sample=False,
+        prediction_type=PREDICTIONS[prediction],
+    )
+    if times:
+        scheduler.set_timesteps(timesteps=[t - 1 for t in times if t > 0])
+    return scheduler
+
+
+def _table(scheduler: diffusers.DDPMScheduler) -> Array:
+    """The scheduler has no entry for data; `one` is what its step uses there."""
+    return _array(torch.cat([scheduler.one[None], scheduler.alphas_cumprod]))
+
+
+def _step(
+    scheduler: diffusers.DDPMScheduler, x0_hat: Array, t: int, x_t: Array, noises: list[Array]
+) -> Array:
+    with _tape(noises):
+        return _event(scheduler.step(_image(x0_hat), t - 1, _image(x_t)).prev_sample)
+
+
+def _run(chain: Chain, x: torch.Tensor, generator: torch.Generator | None = None) -> Array:
+    scheduler = _scheduler(chain.betas, chain.variance, chain.times)
+    for index in scheduler.timesteps:
+        x0_hat = _image(chain.denoiser(_event(x), int(index) + 1))
+        x = scheduler.step(x0_hat, index, x, generator).prev_sample
+    return _event(x)
+
+
+@contextmanager
+def _tape(noises: list[Array]) -> Iterator[None]:
+    """The scheduler's draws are these, one after another, and then its own."""
+    left = [_image(each) if each.ndim else _tensor(each) for each in reversed(noises)]
+
+    def draw(*arguments: object, **named: object) -> torch.Tensor:
+        return left.pop() if left else randn_tensor(*arguments, **named)
+
+    with mock.patch("diffusers.schedulers.scheduling_ddpm.randn_tensor", draw):
+        yield
+
+
+def _index(t: Times) -> torch.Tensor:
+    return torch.from_numpy(t - 1)
+
+
+def _row(array: Array, row: int) -> Array:
+    return array[row : row + 1]
+
+
+def _tensor(array: Array) -> torch.Tensor:
+    return torch.tensor(array, dtype=torch.float32)
+
+
+def _image(array: Array) -> torch.Tensor:
+    """With an axis of one channel, which `step` asks for."""
+    return _tensor(array).unsqueeze(1)
+
+
+def _event(image: torch.Tensor) -> Array:
+    return _array(image.squeeze(1))
+
+
+def _array(tensor: torch.Tensor) -> Array:
+    return tensor.double().numpy()

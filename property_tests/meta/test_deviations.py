@@ -1,0 +1,90 @@
+"""A listed deviation must fail, must be offered and must exist; only then is the run green."""
+
+from pathlib import Path
+
+import pytest
+
+from ..adapters import known_deviations
+from ..protocol import Deviation
+
+pytest_plugins = ["pytester"]
+SUITE = Path(__file__).parent.parent
+FILE = "test_forward_process.py"
+ALPHA_BAR = "test_alpha_bar_is_the_signal_that_the_steps_keep"
+CLOCK = "test_contract.py::test_a_level_outside_the_clock_is_refused"
+
+ADAPTER = """
+import numpy as np
+from {package}.protocol import Deviation
+
+class Listed:
+    name, unit_roundoff = "listed", 2.0**-53
+    deviations = {{key: Deviation("It does so.", "1 of 2 at t = 3", "f.py, f") for key in {keys}}}
+
+    def alpha_bar(self, betas):
+        return np.concatenate([[1.0], np.cumprod(1 - {factor} * np.array(betas))])
+
+    def q_sample(self, betas, x_0, t, noise):
+        if (t < 0).any():
+            raise ValueError("t")
+        return x_0
+"""
+
+
+def run(pytester, *keys, files, factor=1.0):
+    source = ADAPTER.format(package=SUITE.name, keys=keys, factor=factor)
+    pytester.makepyfile(listed_adapter=source)
+    pytester.syspathinsert(SUITE.parent)
+    pytester.syspathinsert()
+    options = ["--impl", "listed_adapter:Listed", "-v"]
+    paths = [str(SUITE / each) for each in files]
+    return pytester.runpytest_subprocess(f"--rootdir={SUITE.parent}", *paths, *options)
+
+
+def test_a_listed_check_that_fails_is_green_and_counted(pytester):
+    done = run(pytester, f"{FILE}::{ALPHA_BAR}", files=[f"{FILE}::{ALPHA_BAR}"], factor=1.1)
+    assert done.ret == pytest.ExitCode.OK
+    assert f"{ALPHA_BAR} DEVIATES" in done.stdout.str()
+    done.stdout.fnmatch_lines(["*1 deviates*"])
+
+
+def test_a_listed_check_that_passes_is_red(pytester):
+    done = run(pytester, f"{FILE}::{ALPHA_BAR}", files=[f"{FILE}::{ALPHA_BAR}"])
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    done.stdout.fnmatch_lines(["*XPASS(strict)*deviates: It does so. | 1 of 2 at t = 3 | f.py, f*"])
+
+
+def test_a_listed_check_that_is_not_offered_is_red(pytester):
+    step = "test_step_is_the_composition_of_its_steps"
+    done = run(pytester, f"{FILE}::{step}", files=[f"{FILE}::{step}"])
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    assert "a deviation, but Skipped: not offered: q_step" in done.stdout.str()
+
+
+def test_a_key_may_name_one_parameter(pytester):
+    """q_sample refuses -1 here and takes T + 1; only the latter is listed."""
+    done = run(pytester, f"{CLOCK}[q_sample-5]", files=[CLOCK])
+    assert done.ret == pytest.ExitCode.OK
+    done.stdout.fnmatch_lines(["*1 passed, 2 not offered, 1 deviates*"])
+
+
+def test_a_key_that_names_no_check_is_a_usage_error(pytester):
+    done = run(pytester, "test_ema.py::test_gone", files=["."])
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    assert "deviations['test_ema.py::test_gone']" in done.stderr.str()
+
+
+def test_a_part_of_the_suite_does_not_judge_the_keys(pytester):
+    done = run(pytester, "test_ema.py::test_gone", files=[f"{FILE}::{ALPHA_BAR}"])
+    assert done.ret == pytest.ExitCode.OK
+
+
+def test_a_listed_deviation_says_what_how_much_and_where():
+    """Read without the releases; each sentence is one, and each effect has a figure or an error."""
+    tables = [each for each in vars(known_deviations).values() if isinstance(each, dict)]
+    listed = [each for table in tables for each in table.values() if isinstance(each, Deviation)]
+    assert len(listed) > 50
+    for each in listed:
+        assert each.reason.endswith(".")
+        assert any(letter.isdigit() for letter in each.effect) or "error" in each.effect, each
+        assert ".py" in each.upstream
