@@ -29,6 +29,10 @@ def _levels(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
     return [("alpha_bar", (T + 1,))]
 
 
+def _both(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
+    return [(name, shape) for _, shape in _levels(given) for name in Levels._fields]
+
+
 def _waves(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
     batch, channels, *image = given["x"].shape
     return [("features", (batch, channels * (1 + 2 * len(given["octaves"])), *image))]
@@ -38,8 +42,8 @@ SHAPES: dict[str, Shapes] = {
     "alpha_bar": _levels,
     "schedule": _levels,
     "zero_terminal_snr": _levels,
-    "zero_terminal_snr_twice": _levels,
-    "shaped_schedule": lambda given: [(name, (given["T"] + 1,)) for name in Levels._fields],
+    "rescaled": _both,
+    "shaped_schedule": _both,
     "betas": _event("betas", like="alpha_bar"),
     "log_snr": _event("log_snr", like="t"),
     "q_marginal": _event("mean", "var", like="x_0"),

@@ -169,8 +169,8 @@ class Implementation(Protocol):
         """alpha_bar_0..alpha_bar_T of the schedule rescaled so that alpha_bar_T = 0 (T >= 2)."""
         ...
 
-    def zero_terminal_snr_twice(self, betas: Betas) -> Array:
-        """The same of the schedule that is rescaled a second time."""
+    def rescaled(self, betas: Betas, times: int) -> Levels:
+        """Both tables of the schedule that is rescaled so, then again: `times` times in all."""
         ...
 
     def embedding(self, t: Times, width: int) -> Array:

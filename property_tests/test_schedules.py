@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from .oracles import exact
 from .oracles import schedules as oracle
-from .protocol import Array, Implementation
-from .strategies import Case, cases, schedules
+from .protocol import Betas, Implementation
+from .strategies import GENTLE, Case, cases, schedules
 from .tolerances import allowance, check
 
+STEEP_AND_LONG: Betas = (0.8,) * 16  # of the root next to nothing is kept, well before its end
 FAMILIES = {"linear": (oracle.linear, 21), "cosine": (oracle.cosine, 1)}  # and the least T
 
 
@@ -35,14 +36,27 @@ def shipped(family: str, T: int) -> list[tuple[oracle.mpf, oracle.mpf]]:
     return [(levels[t], oracle.mpf(oracle.kappa(levels, 0, t))) for t in range(1, T + 1)]
 
 
-@given(T=st.integers(2, 12), data=st.data())
-def test_a_linear_schedule_takes_its_end_points(impl: Implementation, T, data):
+# Down to 2^-20, where 1 - beta holds no more than half of beta's digits.
+ends = st.floats(-20.0, -0.2).map(lambda exponent: 2.0**exponent)
+
+
+@given(T=st.integers(2, 12), first=ends, last=ends, rescale=st.booleans())
+def test_a_linear_schedule_takes_its_end_points(impl: Implementation, T, first, last, rescale):
     """Eq. schedules.linear for any end points, at T = 1000 or literally; betas may fall too."""
-    ends = [data.draw(st.floats(0.001, 0.9), label=name) for name in ("beta_1", "beta_T")]
-    rescale = data.draw(st.booleans(), label="rescale")
-    beta_1, beta_T = (each * T / 1000 if rescale else each for each in ends)
+    beta_1, beta_T = (each * T / 1000 if rescale else each for each in (first, last))
     shape = {"beta_1": beta_1, "beta_T": beta_T, "rescale": float(rescale)}
     check_levels(impl, "linear", T, shape, oracle.linear(T, beta_1, beta_T, rescale))
+
+
+def test_a_thousand_equal_steps_add_up_without_loss(impl: Implementation):
+    """Eq. schedules.alpha-bar: equal terms are rounded alike, so a plain sum drifts off."""
+    shape = {"beta_1": 1e-4, "beta_T": 1e-4, "rescale": 0.0}
+    check_levels(impl, "linear", 1000, shape, thousand_steps())
+
+
+@lru_cache
+def thousand_steps() -> oracle.Levels:
+    return oracle.linear(1000, 1e-4, 1e-4, rescale=False)
 
 
 @given(T=st.integers(1, 12), s=st.floats(0.0, 0.5), max_beta=st.floats(0.3, 1 - 2.0**-20))
@@ -128,30 +142,34 @@ def test_signal_falls_at_every_step(impl: Implementation, family: str, data):
 
 
 @given(betas=schedules)
+@example(betas=STEEP_AND_LONG)
 def test_zero_terminal_snr_shifts_and_scales_the_root(impl: Implementation, betas):
     """Eq. schedules.zero-terminal-snr: alpha_bar_T = 0 exactly, alpha_bar_1 kept."""
     assume(len(betas) >= 2)
-    before = oracle.from_betas(betas)
-    want = oracle.with_zero_terminal_snr(before)
     got = impl.zero_terminal_snr(betas)
     assert got.shape == (len(betas) + 1,)
-    check_zero_terminal(impl, got, before, want)
+    assert (got[0], got[-1]) == (1, 0)
+    for t, (want, unit) in enumerate(zero_terminal(impl, betas), start=1):
+        check("alpha_bar", (t,), got, want, unit * want)
 
 
 @given(betas=schedules)
+@example(betas=GENTLE)
 def test_zero_terminal_snr_is_reached_once(impl: Implementation, betas):
-    """Eq. schedules.zero-terminal-snr: rescaled a second time a schedule stays what it is."""
+    """Eq. schedules.zero-terminal-snr: rescaled again a schedule stays, in signal and in noise."""
     assume(len(betas) >= 2)
+    for times in (1, 2):
+        signal, noise = impl.rescaled(betas, times)
+        assert (signal[0], signal[-1], noise[0], noise[-1]) == (1, 0, 0, 1)
+        for t, (want, unit) in enumerate(zero_terminal(impl, betas), start=1):
+            check("alpha_bar", (t,), signal, want, times * unit * want)
+            check("1 - alpha_bar", (t,), noise, 1 - want, times * unit * (1 - want))
+
+
+def zero_terminal(impl: Implementation, betas: Betas) -> list[tuple[oracle.mpf, oracle.mpf]]:
+    """alpha_bar_t after rescaling and 8 u kappa of it, for t = 1..T - 1."""
     before = oracle.from_betas(betas)
-    want = oracle.with_zero_terminal_snr(before)
-    check_zero_terminal(impl, impl.zero_terminal_snr_twice(betas), before, want, times=2)
-
-
-def check_zero_terminal(
-    impl: Implementation, got: Array, before: oracle.Levels, want: oracle.Levels, times: int = 1
-) -> None:
-    assert (got[0], got[-1]) == (1, 0)
-    for t in range(1, len(want) - 1):
-        kappa = oracle.mpf(oracle.kappa_zero_terminal(before, want, 0, t))
-        allowed = allowance(impl.unit_roundoff, kappa, times) * want[t]
-        check("alpha_bar", (t,), got, want[t], allowed)
+    after = oracle.with_zero_terminal_snr(before)
+    kappas = (oracle.kappa_zero_terminal(before, after, 0, t) for t in range(1, len(betas)))
+    units = (allowance(impl.unit_roundoff, oracle.mpf(kappa)) for kappa in kappas)
+    return list(zip(after[1:], units, strict=False))

@@ -104,8 +104,7 @@ class DdpmCore:
         return _table(getattr(ddpm_core.Schedule, name)(T))
 
     def shaped_schedule(self, name: str, T: int, shape: Mapping[str, float]) -> Levels:
-        schedule = getattr(ddpm_core.Schedule, name)(T, **shape)
-        return Levels(_table(schedule), schedule.one_minus_alpha_bar(_clock(schedule)).numpy())
+        return _levels(getattr(ddpm_core.Schedule, name)(T, **shape))
 
     def betas(self, alpha_bar: Array) -> Array:
         schedule = ddpm_core.Schedule.from_alpha_bar(_tensor(alpha_bar))
@@ -117,9 +116,11 @@ class DdpmCore:
     def zero_terminal_snr(self, betas: Betas) -> Array:
         return _table(ddpm_core.Schedule.from_betas(betas).with_zero_terminal_snr())
 
-    def zero_terminal_snr_twice(self, betas: Betas) -> Array:
-        once = ddpm_core.Schedule.from_betas(betas).with_zero_terminal_snr()
-        return _table(once.with_zero_terminal_snr())
+    def rescaled(self, betas: Betas, times: int) -> Levels:
+        schedule = ddpm_core.Schedule.from_betas(betas)
+        for _ in range(times):
+            schedule = schedule.with_zero_terminal_snr()
+        return _levels(schedule)
 
     def embedding(self, t: Times, width: int) -> Array:
         return timestep_embedding(_tensor(t), width).double().numpy()
@@ -159,6 +160,10 @@ def _clock(schedule: ddpm_core.Schedule) -> torch.Tensor:
 
 def _table(schedule: ddpm_core.Schedule) -> Array:
     return schedule.alpha_bar(_clock(schedule)).numpy()
+
+
+def _levels(schedule: ddpm_core.Schedule) -> Levels:
+    return Levels(_table(schedule), schedule.one_minus_alpha_bar(_clock(schedule)).numpy())
 
 
 def _snapshots(chain: Chain, x_T: Array, noises: list[Array]) -> Iterator[Snapshot]:

@@ -42,15 +42,22 @@ COMPARISONS: dict[type, type] = {
 
 
 class Mutant(NamedTuple):
-    """One planted slip: the line, the statement as it reads now, and the whole mutated module."""
+    """One planted slip: its line, the statement as it begins now, and the whole mutated module."""
 
     line: int
     statement: str
     tree: ast.Module
 
 
-def mutants(source: str) -> Iterator[Mutant]:
-    """Every mutant of the calculating lines; checks, messages and annotations stay as they are."""
+def mutants(source: str) -> list[Mutant]:
+    """Every mutant of the calculating lines; checks, messages and annotations stay as they are.
+
+    In the order of the lines, since what kills one mutant of a line is likely to kill the next.
+    """
+    return sorted(_mutants(source), key=lambda each: each.line)
+
+
+def _mutants(source: str) -> Iterator[Mutant]:
     tree = ast.parse(source)
     parents = parents_of(tree)
     for number, node in enumerate(ast.walk(tree)):
@@ -66,7 +73,7 @@ def mutants(source: str) -> Iterator[Mutant]:
             statement = _statement(changed, target)
             _replace(changed, target, replacement)
             ast.fix_missing_locations(changed)
-            yield Mutant(node.lineno, ast.unparse(statement), changed)
+            yield Mutant(node.lineno, ast.unparse(statement).partition("\n")[0], changed)
 
 
 def slips(node: ast.expr) -> Iterator[ast.expr]:
@@ -94,7 +101,7 @@ def _changes(node: ast.expr) -> Iterator[ast.expr]:
                 yield value
             if name in REPLACED:
                 yield ast.Call(ast.Attribute(owner, REPLACED[name], ast.Load()), arguments, [])
-        case ast.Subscript(value, ast.Name() | ast.Constant() | ast.UnaryOp() as index):
+        case ast.Subscript(value, ast.Name() as index):  # a number is moved below
             for step in (ast.Add(), ast.Sub()):
                 moved = ast.BinOp(index, step, ast.Constant(1))
                 yield ast.Subscript(value, moved, ast.Load())
@@ -117,7 +124,7 @@ def _family(name: str, families: tuple[set[str], ...]) -> list[str]:
 
 
 def _statement(tree: ast.Module, node: ast.AST) -> ast.AST:
-    """The innermost statement around the node, without the block that it may head."""
+    """The innermost statement around the node."""
     parents = parents_of(tree)
     while not isinstance(node, ast.stmt):
         node = parents[node]
