@@ -5,137 +5,13 @@ listed one dies, or is shown to be none by `evidence.py`.
 """
 
 import argparse
-import importlib
 import sys
-import time
-from collections.abc import Iterator
-from functools import partial
-from typing import Any, NamedTuple
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
-from hypothesis import HealthCheck, Phase, settings
+from .attack import PROPERTIES, Row, attack
 
-# Before any property is defined: a slip shows at once or not at all, and nobody reads the example.
-settings.register_profile(
-    "mutation",
-    derandomize=True,
-    deadline=None,
-    database=None,
-    max_examples=20,
-    report_multiple_bugs=False,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-    print_blob=False,
-)
-settings.load_profile("mutation")
-
-# These import properties, which take the profile as it is when they are defined.
-from ..adapters.ddpm_core import DdpmCore  # noqa: E402
-from ..contract import Checked  # noqa: E402
-from .equivalents import AS_RIGHT, EQUIVALENTS  # noqa: E402
-from .evidence import answers, same_bits, same_but_for_rounding  # noqa: E402
-from .hunt import cheapest_first, hunted, killer  # noqa: E402
-from .operators import mutants  # noqa: E402
-from .plant import planted, source_of  # noqa: E402
-
-# Module -> files of the suite that attack it, or file::property, nearest first.
-PROPERTIES = {
-    "schedules": (
-        "test_schedules",
-        "test_forward_process",
-        "test_samplers::test_a_chain_visits_every_level_where_none_are_named",
-    ),
-    "forward_process": ("test_forward_process",),
-    "posterior": ("test_posterior",),
-    "parameterization": ("test_parameterization",),
-    "losses": ("test_losses",),
-    "samplers.ladders": ("test_samplers",),
-    "samplers.ancestral": ("test_samplers",),
-    "networks.embeddings": ("test_embeddings",),
-    "training.ema": ("test_ema",),
-}
 LARGEST_SHARE = 0.03  # of the mutants that may be listed as equivalent
-
-
-class Row(NamedTuple):
-    """What came of one module's mutants."""
-
-    module: str
-    mutants: int
-    killed: int
-    equivalent: int
-    seconds: float
-
-    def __str__(self) -> str:
-        return (
-            f"| {self.module} | {self.mutants} | {self.killed} | {self.equivalent} "
-            f"| {self.seconds:.1f} |"
-        )
-
-
-def properties(names: tuple[str, ...]) -> list[tuple[str, partial[None]]]:
-    """(name, call) of every exact property in the files, one for each value of its parameters."""
-    found = []
-    for name in names:
-        file, _, only = name.partition("::")
-        for test_name, test in vars(importlib.import_module(f"..{file}", __package__)).items():
-            if not test_name.startswith("test_") or samples(test) or only not in ("", test_name):
-                continue
-            marks = getattr(test, "pytestmark", [])
-            found += [(test_name, partial(test, impl=IMPL, **given)) for given in parameters(marks)]
-    return found
-
-
-def samples(test: Any) -> bool:
-    """Whether the property is a Monte Carlo claim, which is slower and says no more here."""
-    inner = getattr(getattr(test, "hypothesis", None), "inner_test", test)
-    return "ledger" in inner.__code__.co_varnames
-
-
-def parameters(marks: list) -> Iterator[dict]:
-    """Every combination that stacked parametrize marks make."""
-    if not marks:
-        yield {}
-        return
-    names, values = marks[0].args[:2]
-    names = [name.strip() for name in names.split(",")] if isinstance(names, str) else names
-    for value in values:
-        first = dict(zip(names, value if len(names) > 1 else [value], strict=True))
-        for rest in parameters(marks[1:]):
-            yield first | rest
-
-
-IMPL = Checked(DdpmCore())
-
-
-def attack(name: str) -> tuple[Row, list[str]]:
-    """Plant every mutant of the module, and say what is wrong with the outcome."""
-    began, complaints, killed = time.perf_counter(), [], 0
-    module, source = source_of(f"ddpm_core.{name}")
-    tests = cheapest_first(properties(PROPERTIES[name]))
-    equal, as_right = dict(EQUIVALENTS.get(name, {})), dict(AS_RIGHT.get(name, {}))
-    listed = len(equal) + len(as_right)
-    right = answers(IMPL, name) if listed else None
-    made = mutants(source)
-    for line, statement, tree in made:
-        equals = equal.pop(statement, None) is not None
-        rounds = not equals and as_right.pop(statement, None) is not None
-        with planted(module, tree):
-            died = killer(tests) is not None or (not equals and not rounds and hunted(tests))
-            verdict = "SURVIVED" if not died and not equals and not rounds else ""
-            if died and (equals or rounds):
-                verdict = "LISTED AS EQUIVALENT, BUT DIED"
-            elif equals and not same_bits(right, answers(IMPL, name)):
-                verdict = "LISTED AS EQUIVALENT, BUT AN ANSWER DIFFERS"
-            elif rounds and not same_but_for_rounding(right, answers(IMPL, name), ROUNDOFF):
-                verdict = "LISTED AS EQUALLY RIGHT, BUT AN ANSWER DIFFERS BY MORE THAN ROUNDING"
-        killed += died
-        if verdict:
-            complaints.append(f"{verdict}: {name}, line {line}: {statement}")
-    complaints += [f"LISTED, BUT NO SUCH MUTANT: {name}: {each}" for each in equal | as_right]
-    return Row(name, len(made), killed, listed, time.perf_counter() - began), complaints
-
-
-ROUNDOFF = IMPL.unit_roundoff
 
 
 def main() -> int:
@@ -143,11 +19,11 @@ def main() -> int:
     parser.add_argument("modules", nargs="*", default=list(PROPERTIES), metavar="MODULE")
     rows, complaints = [], []
     print("| module | mutants | killed | equivalent | seconds |\n|---|---|---|---|---|")
-    for name in parser.parse_args().modules:
-        row, more = attack(name)
-        rows.append(row)
-        complaints += more
-        print(row, flush=True)
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        for row, more in pool.map(attack, parser.parse_args().modules):
+            rows.append(row)
+            complaints += more
+            print(row, flush=True)
     total = Row("all", *(sum(column) for column in list(zip(*rows, strict=True))[1:]))
     print(total, *complaints, sep="\n")
     if total.equivalent > LARGEST_SHARE * total.mutants and len(rows) == len(PROPERTIES):

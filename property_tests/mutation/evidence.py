@@ -31,8 +31,8 @@ def same_but_for_rounding(a: Array, b: Array, unit_roundoff: float) -> bool:
 
 
 def random_case(rng: np.random.Generator) -> Case:
-    """A schedule of 2..6 steps, a pair s < t for each of two samples, and two events."""
-    T, shape = int(rng.integers(2, 7)), SHAPES[rng.integers(len(SHAPES))]
+    """A schedule of 2..4 steps, a pair s < t for each of two samples, and two events."""
+    T, shape = int(rng.integers(2, 5)), SHAPES[rng.integers(len(SHAPES))]
     betas = tuple((2.0 ** rng.uniform(-13, -0.2, T)).tolist())
     t = rng.integers(1, T + 1, shape[0])
     return Case(betas, rng.integers(0, t), t, rng.normal(size=shape), rng.normal(size=shape))
