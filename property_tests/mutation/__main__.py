@@ -5,6 +5,7 @@ listed one dies, or is shown to be none by `evidence.py`.
 """
 
 import argparse
+import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -19,6 +20,7 @@ def main() -> int:
     parser.add_argument("modules", nargs="*", default=list(PROPERTIES), metavar="MODULE")
     rows, complaints = [], []
     print("| module | mutants | killed | equivalent | seconds |\n|---|---|---|---|---|")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # of each process: the arrays are small
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         for row, more in pool.map(attack, parser.parse_args().modules):
             rows.append(row)

@@ -65,8 +65,9 @@ def _schedules(impl: Implementation, case: Case, rng: np.random.Generator) -> li
         ("cosine", {"s": rng.uniform(0, 0.5), "max_beta": cap}),
         ("sigmoid", {"start": start, "end": start + width, "tau": 1.5, "max_beta": cap}),
     )
+    name, shape = shapes[rng.integers(len(shapes))]
     return [
-        *(table for name, shape in shapes for table in impl.shaped_schedule(name, T, shape)),
+        *impl.shaped_schedule(name, T, shape),
         *impl.rescaled(betas, 2),
         impl.betas(impl.alpha_bar(betas)[1:]),
         impl.log_snr(betas, case.t),
