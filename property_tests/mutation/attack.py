@@ -47,6 +47,12 @@ PROPERTIES = {
     "networks.embeddings": ("test_embeddings",),
     "training.ema": ("test_ema",),
 }
+# The same for the statistical checks themselves, which are modules of the suite.
+STATISTICS = {
+    "statistics": ("meta.test_definitions", "meta.test_statistics"),
+    "monte_carlo": ("meta.test_definitions", "meta.test_statistics"),
+}
+SUITE = __package__.rpartition(".")[0]
 
 
 class Row(NamedTuple):
@@ -73,15 +79,21 @@ def properties(names: tuple[str, ...]) -> list[tuple[str, partial[None]]]:
         for test_name, test in vars(importlib.import_module(f"..{file}", __package__)).items():
             if not test_name.startswith("test_") or samples(test) or only not in ("", test_name):
                 continue
-            marks = getattr(test, "pytestmark", [])
-            found += [(test_name, partial(test, impl=IMPL, **given)) for given in parameters(marks)]
+            given = {"impl": IMPL} if "impl" in arguments(test) else {}
+            every = parameters(getattr(test, "pytestmark", []))
+            found += [(test_name, partial(test, **given, **values)) for values in every]
     return found
 
 
 def samples(test: Any) -> bool:
     """Whether the property is a Monte Carlo claim, which is slower and says no more here."""
+    return "ledger" in arguments(test)
+
+
+def arguments(test: Any) -> tuple[str, ...]:
+    """The names of the arguments, those that Hypothesis fills included."""
     inner = getattr(getattr(test, "hypothesis", None), "inner_test", test)
-    return "ledger" in inner.__code__.co_varnames
+    return inner.__code__.co_varnames[: inner.__code__.co_argcount]
 
 
 def parameters(marks: list) -> Iterator[dict]:
@@ -104,8 +116,9 @@ IMPL = Checked(OURS)
 def attack(name: str) -> tuple[Row, list[str]]:
     """Plant every mutant of the module, and say what is wrong with the outcome."""
     began, complaints, killed = time.perf_counter(), [], 0
-    module, source = source_of(f"ddpm_core.{name}")
-    tests = cheapest_first(properties(PROPERTIES[name]))
+    of_the_suite = name in STATISTICS
+    module, source = source_of(f"{SUITE}.{name}" if of_the_suite else f"ddpm_core.{name}")
+    tests = cheapest_first(properties((PROPERTIES | STATISTICS)[name]))
     equal, as_right = dict(EQUIVALENTS.get(name, {})), dict(AS_RIGHT.get(name, {}))
     listed = len(equal) + len(as_right)
     right = answers(OURS, name) if listed else None
