@@ -1,6 +1,7 @@
 """Mutants that calculate the same: module -> statement -> why no property can tell it apart.
 
-Of those in EQUIVALENTS every answer is the same, bit for bit; those in AS_RIGHT round elsewhere.
+Of those in EQUIVALENTS every answer is the same, bit for bit; those in AS_RIGHT round elsewhere;
+those in CHOICES replace one valid choice by another.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,17 @@ NO_VALUE = (
     "before that the root is at least 1 / (2 cos(step)) > 1/2"
 )
 
-EQUIVALENTS: Mapping[str, Mapping[str, str]] = {
+Reasons = Mapping[str, Mapping[str, str]]
+
+EQUIVALENTS: Reasons = {
+    "statistics": {
+        "p = float(np.minimum(2.0, expected / max(equal, expected)))": (
+            "a quotient by no less than its numerator is at most 1"
+        ),
+        "return float(np.minimum(2.0, 2 * np.minimum(*tails)))": (
+            "of two tails that sum to 1 the smaller is at most 1/2"
+        ),
+    },
     "losses": {
         "work = compute_dtype(target)": ONE_DTYPE,
         "squares = (target - prediction).square()": "a difference and its negative square alike",
@@ -42,10 +53,19 @@ EQUIVALENTS: Mapping[str, Mapping[str, str]] = {
     },
 }
 
-AS_RIGHT: Mapping[str, Mapping[str, str]] = {
+AS_RIGHT: Reasons = {
     "schedules": {
         "return math.log1p(-float(beta)) if beta < Fraction(1, 3) else math.log(float(1 - beta))": (
             "for beta from 1/3 to 1/2 either form is right to 2 u"
+        ),
+    },
+}
+
+CHOICES: Reasons = {
+    "monte_carlo": {
+        "return int.from_bytes(self.key[:6], 'little')": "six bytes tell claims apart, as seven do",
+        "key = hashlib.blake2b(name.encode(), digest_size=15).digest()": (
+            "fifteen bytes tell claims apart, as the sixteen do that Philox can take"
         ),
     },
 }

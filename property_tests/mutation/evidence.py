@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .. import statistics
 from ..protocol import Array, Chain, Implementation
 from ..strategies import Case
 
@@ -74,8 +75,15 @@ def _schedules(impl: Implementation, case: Case, rng: np.random.Generator) -> li
     ]
 
 
+def _statistics(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
+    u = rng.normal(size=(4, 2, 3))
+    findings = [*statistics.standard_normal(u), statistics.ties(u.round(1), 2.0**-8)]
+    return [np.float64([each.p for each in findings])]
+
+
 CALLS: dict[str, Calls] = {
     "losses": _losses,
     "samplers.ancestral": _ancestral,
     "schedules": _schedules,
+    "statistics": _statistics,
 }
