@@ -2,6 +2,7 @@
 
 import importlib
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
@@ -118,6 +119,7 @@ UNIT = OURS.unit_roundoff
 
 def attack(name: str) -> tuple[Row, list[str]]:
     """Plant every mutant of the module, and say what is wrong with the outcome."""
+    warnings.simplefilter("ignore")  # a mutant may well divide by zero
     began, complaints, killed = time.perf_counter(), [], 0
     of_the_suite = name in STATISTICS
     module, source = source_of(f"{SUITE}.{name}" if of_the_suite else f"ddpm_core.{name}")

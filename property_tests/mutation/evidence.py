@@ -67,12 +67,12 @@ def _schedules(impl: Implementation, case: Case, rng: np.random.Generator) -> li
         ("sigmoid", {"start": start, "end": start + width, "tau": 1.5, "max_beta": cap}),
     )
     name, shape = shapes[rng.integers(len(shapes))]
-    return [
-        *impl.shaped_schedule(name, T, shape),
-        *impl.rescaled(betas, 2),
-        impl.betas(impl.alpha_bar(betas)[1:]),
-        impl.log_snr(betas, case.t),
-    ]
+    derived = (
+        lambda: impl.rescaled(betas, 2),
+        lambda: (impl.betas(np.linspace(0.9, rng.uniform(0.1, 0.8), T)),),
+        lambda: (impl.log_snr(betas, case.t),),
+    )
+    return [*impl.shaped_schedule(name, T, shape), *derived[rng.integers(len(derived))]()]
 
 
 def _statistics(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
