@@ -1,31 +1,34 @@
 """The properties as plain calls, for runs that pytest does not drive."""
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
+Property = tuple[str, partial[None]]
 
-def properties(
-    names: tuple[str, ...], sampled: bool, **fixtures: Any
-) -> list[tuple[str, partial[None]]]:
-    """(name, call) of each property in the files, one for each value of its parameters.
 
-    sampled: the Monte Carlo claims, which take a ledger; or else all the others.
+def properties(names: Sequence[str], **fixtures: Any) -> Iterator[Property]:
+    """(name, call) of each property in these files, one for each value of its parameters.
+
+    A name is a file of the suite, or file::property. Those that ask for a fixture which is not
+    given are left out: without a ledger, the Monte Carlo claims.
     """
-    modules = [importlib.import_module(f".{name}", __package__) for name in names]
-    return [
-        (name, partial(test, **fixtures, **given))
-        for module in modules
-        for name, test in vars(module).items()
-        if name.startswith("test_") and _samples(test) == sampled
-        for given in _parameters(getattr(test, "pytestmark", []))
-    ]
+    for name in names:
+        file, _, only = name.partition("::")
+        for test_name, test in vars(importlib.import_module(f".{file}", __package__)).items():
+            if test_name.startswith("test_") and only in ("", test_name):
+                asked = {"impl", "ledger"} & set(arguments(test))
+                if asked <= fixtures.keys():
+                    given = {fixture: fixtures[fixture] for fixture in asked}
+                    for values in _parameters(getattr(test, "pytestmark", [])):
+                        yield test_name, partial(test, **given, **values)
 
 
-def _samples(test: Any) -> bool:
+def arguments(test: Any) -> tuple[str, ...]:
+    """The names of the arguments, those that Hypothesis fills included."""
     inner = getattr(getattr(test, "hypothesis", None), "inner_test", test)
-    return "ledger" in inner.__code__.co_varnames[: inner.__code__.co_argcount]
+    return inner.__code__.co_varnames[: inner.__code__.co_argcount]
 
 
 def _parameters(marks: list[Any]) -> Iterator[dict[str, Any]]:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from . import evidence
-from .protocol import Implementation
+from .protocol import Implementation, Levels
 
 SECONDS = 60  # a call takes milliseconds; by then it hangs
 NOT_OFFERED = "not offered: "  # a skip of this reason is reported in a column of its own
@@ -30,10 +30,23 @@ def _levels(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
     return [("alpha_bar", (T + 1,))]
 
 
+def _both(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
+    return [(name, shape) for _, shape in _levels(given) for name in Levels._fields]
+
+
+def _waves(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
+    batch, channels, *image = given["x"].shape
+    return [("features", (batch, channels * (1 + 2 * len(given["octaves"])), *image))]
+
+
 SHAPES: dict[str, Shapes] = {
     "alpha_bar": _levels,
     "schedule": _levels,
     "zero_terminal_snr": _levels,
+    "rescaled": _both,
+    "shaped_schedule": _both,
+    "betas": _event("betas", like="alpha_bar"),
+    "log_snr": _event("log_snr", like="t"),
     "q_marginal": _event("mean", "var", like="x_0"),
     "q_step": _event("mean", "var", like="x_s"),
     "q_posterior": _event("mean", "var", like="x_t"),
@@ -43,8 +56,10 @@ SHAPES: dict[str, Shapes] = {
     "loss": lambda given: [("loss", given["target"].shape[:1])],
     "reverse_step": _event("x_s", like="x_t"),
     "sample": _event("x_0", like="x_T"),
+    "guesses": lambda given: [("x0_hat", (len(given["chain"].times) - 1, *given["x_T"].shape))],
     "draw_samples": lambda given: [("x_0", tuple(given["shape"]))],
     "embedding": lambda given: [("embedding", (len(given["t"]), given["width"]))],
+    "fourier_features": _waves,
     "to_unit_range": _event("image", like="images"),
 }
 

@@ -51,8 +51,8 @@ class Claim:
         if len(found) > STATISTICS:
             raise LedgerError(f"{len(found)} statistics share an alpha meant for {STATISTICS}")
         threshold = self.alpha / STATISTICS
-        self.worst = min(found, key=lambda each: each.p if each.p == each.p else -1.0)
         bad = [each for each in found if not each.p > threshold]  # a NaN is bad
+        self.worst = min(bad or found, key=lambda each: each.p)
         self.rejected = bool(bad)
         if bad:
             lines = "\n".join(f"  {each.name}: {each.effect}, p = {each.p:.3g}" for each in bad)

@@ -4,7 +4,7 @@ t = 1..T are noise levels and t = 0 is data, so alpha_bar_0 = 1 and a step goes 
 An implementation that counts from 0 says so in its adapter, by adding 1, and nowhere else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -35,6 +35,13 @@ class Layout(NamedTuple):
 
     interleaved: bool  # sin, cos, sin, cos, ...; otherwise all sines, then all cosines
     max_period: float
+
+
+class Levels(NamedTuple):
+    """A schedule at t = 0..T, both tables of shape (T + 1,)."""
+
+    signal: Array  # alpha_bar_t
+    noise: Array  # 1 - alpha_bar_t, from which no digits are lost at small t
 
 
 class Averages(NamedTuple):
@@ -134,6 +141,14 @@ class Implementation(Protocol):
         """The same from the implementation's own noise; shape is (batch, *event)."""
         ...
 
+    def guesses(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
+        """The x0_hat that `sample` reports at each of times[:-1], (len(times) - 1, *x_T.shape)."""
+        ...
+
+    def default_times(self, T: int) -> tuple[int, ...]:
+        """The levels that an ancestral chain visits where none are named."""
+        ...
+
     def ladder(self, T: int, steps: int) -> tuple[int, ...]:
         """The levels that a sampler of `steps` steps visits: from T, falling evenly, to 0."""
         ...
@@ -146,8 +161,28 @@ class Implementation(Protocol):
         """
         ...
 
+    def shaped_schedule(self, name: str, T: int, shape: Mapping[str, float]) -> Levels:
+        """A schedule with other parameters than its defaults, each the decimal that is written.
+
+        linear: beta_1, beta_T, and rescale = 0 to leave them at any T what they are;
+        cosine: s, max_beta; sigmoid: start, end, tau, max_beta.
+        """
+        ...
+
+    def betas(self, alpha_bar: Array) -> Array:
+        """beta_1..beta_T of the schedule that has these alpha_bar_1..alpha_bar_T."""
+        ...
+
+    def log_snr(self, betas: Betas, t: Times) -> Array:
+        """log(alpha_bar_t / (1 - alpha_bar_t)) in nats, (batch,), t in 1..T."""
+        ...
+
     def zero_terminal_snr(self, betas: Betas) -> Array:
         """alpha_bar_0..alpha_bar_T of the schedule rescaled so that alpha_bar_T = 0 (T >= 2)."""
+        ...
+
+    def rescaled(self, betas: Betas, times: int) -> Levels:
+        """Both tables of the schedule that is rescaled so, then again: `times` times in all."""
         ...
 
     def embedding(self, t: Times, width: int) -> Array:
@@ -156,6 +191,14 @@ class Implementation(Protocol):
 
     def embedding_layout(self) -> Layout:
         """How `embedding` is laid out, as documented."""
+        ...
+
+    def fourier_features(self, x: Array, octaves: tuple[int, ...]) -> Array:
+        """x, (batch, channels, height, width), with its waves behind it as further channels.
+
+        For each octave k in turn: sin(2^k pi x) of every channel, then cos(2^k pi x) of every
+        channel. The number of octaves is that of the pairs; none leave x alone.
+        """
         ...
 
     def ema(self, decay: float, weights: Array, buffers: Array) -> Averages:

@@ -1,12 +1,12 @@
 """The sinusoidal embedding of time, value by value, and that it tells all levels apart."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from .oracles.exact import mp, mpf
 from .protocol import Implementation
-from .tolerances import check
+from .tolerances import check, elements
 
 ORACLE = "sines and cosines in 60 digits"
 
@@ -34,6 +34,27 @@ def test_each_entry_is_the_sine_or_cosine_of_its_angle(impl: Implementation, t, 
             allowed = mpf(FLOAT32) + 4 * mpf(impl.unit_roundoff) * (1 + level)
             check("sine", (row, sine), got, mp.sin(angle), allowed)
             check("cosine", (row, cosine), got, mp.cos(angle), allowed)
+
+
+@given(
+    pixels=st.lists(st.floats(-1.0, 1.0, width=32), min_size=12, max_size=12),
+    octaves=st.lists(st.integers(0, 8), max_size=3).map(tuple),
+)
+@example(pixels=[0.125 * i - 0.75 for i in range(12)], octaves=(3, 0, 4))
+def test_waves_of_every_octave_stand_behind_the_image(impl: Implementation, pixels, octaves):
+    """Eq. embeddings.fourier: x, then sin(2^k pi x) and cos(2^k pi x) of all channels for each k.
+
+    pi and one product are rounded, 2 u of the angle; the wave itself to 2 u of at most 1.
+    """
+    x = np.array(pixels).reshape(2, 2, 1, 3)
+    image, *waves = np.split(impl.fourier_features(x, octaves), 1 + 2 * len(octaves), axis=1)
+    assert np.array_equal(image, x)
+    for i, k in enumerate(octaves):
+        for where in elements(x):
+            angle = mpf(2) ** k * mp.pi * mpf(float(x[where]))
+            allowed = 2 * mpf(impl.unit_roundoff) * (abs(angle) + 1)
+            check(f"sine of octave {k}", where, waves[2 * i], mp.sin(angle), allowed)
+            check(f"cosine of octave {k}", where, waves[2 * i + 1], mp.cos(angle), allowed)
 
 
 def test_no_two_levels_look_alike(impl: Implementation):

@@ -94,6 +94,30 @@ def test_a_step_is_the_posterior_mean_and_its_noise(impl: Implementation, step, 
         check(variance, where, got, back.mean.exact + added, unit * size)
 
 
+@pytest.mark.parametrize("variance", VARIANCES)
+@given(case=schedules.flatmap(lambda betas: st.tuples(st.just(betas), ladders(len(betas)))))
+def test_the_chain_reports_what_its_denoiser_said(impl: Implementation, variance, case):
+    """Eq. ancestral.step: x0_hat at each level is the denoiser's, but for a cast to the chain's
+    precision."""
+    betas, times = case
+    said: dict[int, Array] = {}
+
+    def denoiser(x_t: Array, t: int) -> Array:
+        said[t] = x_t / 2 + t  # neither the state nor the noise
+        return said[t].copy()
+
+    x_T, *noises = np.float64([[[1.5, -0.25]]] * (len(times) - 1))
+    got = impl.guesses(Chain(betas, variance, times, denoiser), x_T, noises)
+    for t, x0_hat in zip(times, got, strict=False):
+        assert (np.abs(x0_hat - said[t]) <= impl.unit_roundoff * np.abs(said[t])).all(), f"t = {t}"
+
+
+@given(T=st.integers(1, 400))
+def test_a_chain_visits_every_level_where_none_are_named(impl: Implementation, T):
+    """Eq. ancestral.step, as in Ho et al. (2020), Algorithm 2."""
+    assert impl.default_times(T) == tuple(range(T, -1, -1))
+
+
 @given(T=st.integers(1, 4000), data=st.data())
 def test_the_ladder_falls_from_T_to_data(impl: Implementation, T, data):
     """Eq. ladders.strided: both ends are visited, and levels lie evenly up to rounding."""

@@ -1,32 +1,127 @@
 """The shipped schedules against their definitions in decimals, and zero terminal SNR."""
 
+from functools import lru_cache
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from .oracles import exact
 from .oracles import schedules as oracle
-from .protocol import Implementation
-from .strategies import schedules
+from .protocol import Betas, Implementation
+from .strategies import GENTLE, Case, cases, schedules
 from .tolerances import allowance, check
 
 ORACLE = "the definitions in decimals, in 50 digits"
 
+STEEP_AND_LONG: Betas = (0.8,) * 16  # of the root next to nothing is kept, well before its end
 FAMILIES = {"linear": (oracle.linear, 21), "cosine": (oracle.cosine, 1)}  # and the least T
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("T", [1000, 250, 30, 21])
+@pytest.mark.parametrize("T", [21, 30, 250, 1000])
 def test_shipped_schedules_are_their_definition(impl: Implementation, family: str, T: int):
     """Eq. schedules.linear and schedules.cosine: alpha_bar_t at every t, whatever T."""
-    define, _ = FAMILIES[family]
-    got, want = impl.schedule(family, T), define(T)
+    got = impl.schedule(family, T)
     assert got.shape == (T + 1,)
     assert got[0] == 1
+    for t, (want, kappa) in enumerate(shipped(family, T), start=1):
+        check(family, (t,), got, want, allowance(impl.unit_roundoff, kappa) * want)
+
+
+@lru_cache
+def shipped(family: str, T: int) -> list[tuple[oracle.mpf, oracle.mpf]]:
+    """alpha_bar_t and its kappa for t = 1..T."""
+    levels = FAMILIES[family][0](T)
+    return [(levels[t], oracle.mpf(oracle.kappa(levels, 0, t))) for t in range(1, T + 1)]
+
+
+# Down to 2^-20, where 1 - beta holds no more than half of beta's digits.
+ends = st.floats(-20.0, -0.2).map(lambda exponent: 2.0**exponent)
+
+
+@given(T=st.integers(2, 12), first=ends, last=ends, rescale=st.booleans())
+def test_a_linear_schedule_takes_its_end_points(impl: Implementation, T, first, last, rescale):
+    """Eq. schedules.linear for any end points, at T = 1000 or literally; betas may fall too."""
+    beta_1, beta_T = (each * T / 1000 if rescale else each for each in (first, last))
+    shape = {"beta_1": beta_1, "beta_T": beta_T, "rescale": float(rescale)}
+    check_levels(impl, "linear", T, shape, oracle.linear(T, beta_1, beta_T, rescale))
+
+
+def test_a_thousand_equal_steps_add_up_without_loss(impl: Implementation):
+    """Eq. schedules.alpha-bar: equal terms are rounded alike, so a plain sum drifts off."""
+    shape = {"beta_1": 1e-4, "beta_T": 1e-4, "rescale": 0.0}
+    check_levels(impl, "linear", 1000, shape, thousand_steps())
+
+
+@lru_cache
+def thousand_steps() -> oracle.Levels:
+    return oracle.linear(1000, 1e-4, 1e-4, rescale=False)
+
+
+@given(T=st.integers(1, 12), s=st.floats(0.0, 0.5), max_beta=st.floats(0.3, 1 - 2.0**-20))
+@example(T=3, s=0.0, max_beta=1 - 2.0**-20)
+def test_a_cosine_schedule_takes_its_offset_and_cap(impl: Implementation, T, s, max_beta):
+    """Eq. schedules.cosine for any offset, betas capped where it says."""
+    shape = {"s": s, "max_beta": max_beta}
+    check_levels(impl, "cosine", T, shape, oracle.cosine(T, s, max_beta))
+
+
+@given(
+    T=st.integers(1, 12),
+    low=st.floats(-500.0, 500.0),
+    width=st.floats(0.5, 20.0),
+    tau=st.sampled_from([1.0, 0.01, 0.5, 3.0]),
+    max_beta=st.floats(0.3, 1 - 2.0**-20),
+)
+@example(T=10, low=-3.0, width=6.0, tau=1.0, max_beta=0.999)
+def test_a_sigmoid_schedule_takes_its_shape(impl: Implementation, T, low, width, tau, max_beta):
+    """Eq. schedules.sigmoid on any stretch of the sigmoid, however flat: e^-500 takes digits."""
+    start, end = low * tau, (low + width) * tau
+    shape = {"start": start, "end": end, "tau": tau, "max_beta": max_beta}
+    with oracle.mp.workdps(500):
+        check_levels(impl, "sigmoid", T, shape, oracle.sigmoid(T, start, end, tau, max_beta))
+
+
+def check_levels(
+    impl: Implementation, name: str, T: int, shape: dict[str, float], want: oracle.Levels
+) -> None:
+    """alpha_bar_t and 1 - alpha_bar_t, both to 8 u kappa of their own size; exact at t = 0."""
+    signal, noise = impl.shaped_schedule(name, T, shape)
+    assert (signal[0], noise[0]) == (1, 0)
     for t in range(1, T + 1):
-        kappa = oracle.mpf(oracle.kappa(want, 0, t))
-        check(family, (t,), got, want[t], allowance(impl.unit_roundoff, kappa) * want[t])
+        unit = allowance(impl.unit_roundoff, oracle.mpf(oracle.kappa(want, 0, t)))
+        check(f"{name} alpha_bar", (t,), signal, want[t], unit * want[t])
+        check(f"{name} 1 - alpha_bar", (t,), noise, 1 - want[t], unit * (1 - want[t]))
+
+
+@given(betas=schedules)
+def test_betas_are_what_each_step_loses(impl: Implementation, betas):
+    """Eq. schedules.beta: beta_t = 1 - alpha_bar_t / alpha_bar_(t-1), from a table of alpha_bar."""
+    table = np.cumprod(1 - np.array(betas))
+    got, levels = impl.betas(table), oracle.from_alpha_bar(table)
+    for t in range(1, len(levels)):
+        want = 1 - levels[t] / levels[t - 1]
+        unit = allowance(impl.unit_roundoff, oracle.mpf(oracle.kappa(levels, t - 1, t)))
+        check("beta", (t - 1,), got, want, unit * want)
+
+
+@given(case=cases())
+def test_log_snr_is_signal_over_noise(impl: Implementation, case: Case):
+    """Eq. schedules.log-snr: log alpha_bar_t - log(1 - alpha_bar_t), in nats.
+
+    The stored logarithm moves it by 2.5 u |L| / (1 - alpha_bar_t) < 2.5 u kappa; then come 1.5 u
+    of expm1, as much of each logarithm, and u of the difference.
+    """
+    got = impl.log_snr(case.betas, case.t)
+    for i, t in enumerate(case.t.tolist()):
+        scale, var = exact.kernel(case.betas, 0, t)
+        signal, noise = 2 * exact.mp.log(scale), exact.mp.log(var)
+        unit = allowance(impl.unit_roundoff, exact.kappa(case.betas, 0, t))
+        allowed = unit + 3 * exact.mpf(impl.unit_roundoff) * (abs(signal) + abs(noise))
+        check("log-SNR", (i,), got, signal - noise, allowed)
 
 
 @given(T=st.integers(1, 20))
@@ -50,14 +145,34 @@ def test_signal_falls_at_every_step(impl: Implementation, family: str, data):
 
 @given(betas=schedules)
 @example(betas=(0.25, 0.75, 0.03125))  # the shift takes most of alpha_bar_2 away
+@example(betas=STEEP_AND_LONG)
 def test_zero_terminal_snr_shifts_and_scales_the_root(impl: Implementation, betas):
     """Eq. schedules.zero-terminal-snr: alpha_bar_T = 0 exactly, alpha_bar_1 kept."""
     assume(len(betas) >= 2)
-    before = oracle.from_betas(betas)
-    want = oracle.with_zero_terminal_snr(before)
     got = impl.zero_terminal_snr(betas)
     assert got.shape == (len(betas) + 1,)
     assert (got[0], got[-1]) == (1, 0)
-    for t in range(1, len(betas)):
-        kappa = oracle.mpf(oracle.kappa_zero_terminal(before, want, 0, t))
-        check("alpha_bar", (t,), got, want[t], allowance(impl.unit_roundoff, kappa) * want[t])
+    for t, (want, unit) in enumerate(zero_terminal(impl, betas), start=1):
+        check("alpha_bar", (t,), got, want, unit * want)
+
+
+@given(betas=schedules)
+@example(betas=GENTLE)
+def test_zero_terminal_snr_is_reached_once(impl: Implementation, betas):
+    """Eq. schedules.zero-terminal-snr: rescaled again a schedule stays, in signal and in noise."""
+    assume(len(betas) >= 2)
+    for times in (1, 2):
+        signal, noise = impl.rescaled(betas, times)
+        assert (signal[0], signal[-1], noise[0], noise[-1]) == (1, 0, 0, 1)
+        for t, (want, unit) in enumerate(zero_terminal(impl, betas), start=1):
+            check("alpha_bar", (t,), signal, want, times * unit * want)
+            check("1 - alpha_bar", (t,), noise, 1 - want, times * unit * (1 - want))
+
+
+def zero_terminal(impl: Implementation, betas: Betas) -> list[tuple[oracle.mpf, oracle.mpf]]:
+    """alpha_bar_t after rescaling and 8 u kappa of it, for t = 1..T - 1."""
+    before = oracle.from_betas(betas)
+    after = oracle.with_zero_terminal_snr(before)
+    kappas = (oracle.kappa_zero_terminal(before, after, 0, t) for t in range(1, len(betas)))
+    units = (allowance(impl.unit_roundoff, oracle.mpf(kappa)) for kappa in kappas)
+    return list(zip(after[1:], units, strict=False))

@@ -1,5 +1,6 @@
 """Our own implementation, through the very functions that training and sampling call."""
 
+from collections.abc import Iterator, Mapping
 from typing import get_args
 
 import numpy as np
@@ -8,14 +9,15 @@ from numpy.typing import NDArray
 
 import ddpm_core
 from ddpm_core._types import Parameterization, Prediction
-from ddpm_core.networks.embeddings import MAX_PERIOD, timestep_embedding
+from ddpm_core.networks.embeddings import MAX_PERIOD, fourier_features, timestep_embedding
 from ddpm_core.randomness import keyed_generator
 from ddpm_core.samplers.ancestral import Variance
+from ddpm_core.samplers.base import Snapshot
 from ddpm_core.training.data import Dataset
 from ddpm_core.training.ema import Ema, ema_decay
 from ddpm_core.training.step import diffuse
 
-from ..protocol import Array, Averages, Betas, Chain, Denoiser, Draw, Layout, Normal, Times
+from ..protocol import Array, Averages, Betas, Chain, Denoiser, Draw, Layout, Levels, Normal, Times
 
 
 class DdpmCore:
@@ -73,11 +75,15 @@ class DdpmCore:
         return x_s.numpy()
 
     def sample(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
-        sampler = _ancestral(chain.betas, chain.variance, chain.times)
-        tape = dict(zip(chain.times, map(_tensor, noises), strict=False))
-        denoiser = _denoiser(chain.denoiser)
-        *_, last = ddpm_core.sampling_loop(sampler, denoiser, _tensor(x_T), tape.__getitem__)
+        *_, last = _snapshots(chain, x_T, noises)
         return last.x_t.numpy()
+
+    def guesses(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
+        *visited, _ = _snapshots(chain, x_T, noises)
+        return torch.stack([each.x0_hat for each in visited]).numpy()
+
+    def default_times(self, T: int) -> tuple[int, ...]:
+        return ddpm_core.Ancestral(ddpm_core.Schedule.cosine(T)).times
 
     def draw_samples(self, chain: Chain, shape: tuple[int, ...], seed: int) -> Array:
         batch, *event = shape
@@ -97,14 +103,33 @@ class DdpmCore:
     def schedule(self, name: str, T: int) -> Array:
         return _table(getattr(ddpm_core.Schedule, name)(T))
 
+    def shaped_schedule(self, name: str, T: int, shape: Mapping[str, float]) -> Levels:
+        return _levels(getattr(ddpm_core.Schedule, name)(T, **shape))
+
+    def betas(self, alpha_bar: Array) -> Array:
+        schedule = ddpm_core.Schedule.from_alpha_bar(_tensor(alpha_bar))
+        return schedule.beta(_clock(schedule)[1:]).numpy()
+
+    def log_snr(self, betas: Betas, t: Times) -> Array:
+        return ddpm_core.Schedule.from_betas(betas).log_snr(_tensor(t)).numpy()
+
     def zero_terminal_snr(self, betas: Betas) -> Array:
         return _table(ddpm_core.Schedule.from_betas(betas).with_zero_terminal_snr())
+
+    def rescaled(self, betas: Betas, times: int) -> Levels:
+        schedule = ddpm_core.Schedule.from_betas(betas)
+        for _ in range(times):
+            schedule = schedule.with_zero_terminal_snr()
+        return _levels(schedule)
 
     def embedding(self, t: Times, width: int) -> Array:
         return timestep_embedding(_tensor(t), width).double().numpy()
 
     def embedding_layout(self) -> Layout:
         return Layout(interleaved=False, max_period=MAX_PERIOD)
+
+    def fourier_features(self, x: Array, octaves: tuple[int, ...]) -> Array:
+        return fourier_features(_tensor(x), octaves).numpy()
 
     def ema(self, decay: float, weights: Array, buffers: Array) -> Averages:
         network = torch.nn.Module()
@@ -129,8 +154,24 @@ class DdpmCore:
         return data.take(every).double().numpy()
 
 
+def _clock(schedule: ddpm_core.Schedule) -> torch.Tensor:
+    return torch.arange(len(schedule.log_alpha_bar))
+
+
 def _table(schedule: ddpm_core.Schedule) -> Array:
-    return schedule.alpha_bar(torch.arange(len(schedule.log_alpha_bar))).numpy()
+    return schedule.alpha_bar(_clock(schedule)).numpy()
+
+
+def _levels(schedule: ddpm_core.Schedule) -> Levels:
+    return Levels(_table(schedule), schedule.one_minus_alpha_bar(_clock(schedule)).numpy())
+
+
+def _snapshots(chain: Chain, x_T: Array, noises: list[Array]) -> Iterator[Snapshot]:
+    sampler = _ancestral(chain.betas, chain.variance, chain.times)
+    tape = dict(zip(chain.times, map(_tensor, noises), strict=False))
+    return ddpm_core.sampling_loop(
+        sampler, _denoiser(chain.denoiser), _tensor(x_T), tape.__getitem__
+    )
 
 
 def _ancestral(betas: Betas, variance: str, times: tuple[int, ...]) -> ddpm_core.Ancestral:

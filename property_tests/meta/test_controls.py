@@ -64,6 +64,46 @@ class ClampedNoise(DdpmCore):
         return draw._replace(noise=noise, x_t=self.q_sample(betas, x_0, draw.t, noise))
 
 
+class GuessOfTheNextLevel(DdpmCore):
+    def guesses(self, *arguments):
+        return np.roll(super().guesses(*arguments), 1, axis=0) + 1
+
+
+class LastLevelLeftOut(DdpmCore):
+    def default_times(self, T):
+        return super().default_times(T)[1:]
+
+
+class OctavesBackwards(DdpmCore):
+    def fourier_features(self, x, octaves):
+        return super().fourier_features(x, octaves[::-1])
+
+
+class DigitsLostInNoise(DdpmCore):
+    def shaped_schedule(self, *arguments):
+        levels = super().shaped_schedule(*arguments)
+        return levels._replace(noise=1 - levels.signal)
+
+    def rescaled(self, *arguments):
+        levels = super().rescaled(*arguments)
+        return levels._replace(noise=1 - levels.signal)
+
+
+class CapOfItsOwn(DdpmCore):
+    def shaped_schedule(self, name, T, shape):
+        return super().shaped_schedule(name, T, {**shape, "max_beta": 0.25})
+
+
+class BetasOneStepLate(DdpmCore):
+    def betas(self, alpha_bar):
+        return np.roll(super().betas(alpha_bar), 1)
+
+
+class LogSnrInBits(DdpmCore):
+    def log_snr(self, *arguments):
+        return super().log_snr(*arguments) / np.log(2)
+
+
 CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
     (
         LossOfTheBatch,
@@ -97,6 +137,36 @@ CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
         "test_posterior.py::test_simulated_pairs_leave_a_standard_normal_residual",
         {"betas": STEEP},
     ),
+    (
+        GuessOfTheNextLevel,
+        "test_samplers.py::test_the_chain_reports_what_its_denoiser_said",
+        {"variance": "fixed_small"},
+    ),
+    (
+        LastLevelLeftOut,
+        "test_samplers.py::test_a_chain_visits_every_level_where_none_are_named",
+        {},
+    ),
+    (
+        OctavesBackwards,
+        "test_embeddings.py::test_waves_of_every_octave_stand_behind_the_image",
+        {},
+    ),
+    (
+        DigitsLostInNoise,
+        "test_schedules.py::test_a_linear_schedule_takes_its_end_points",
+        {},
+    ),
+    (
+        DigitsLostInNoise,
+        "test_schedules.py::test_a_thousand_equal_steps_add_up_without_loss",
+        {},
+    ),
+    (DigitsLostInNoise, "test_schedules.py::test_zero_terminal_snr_is_reached_once", {}),
+    (CapOfItsOwn, "test_schedules.py::test_a_cosine_schedule_takes_its_offset_and_cap", {}),
+    (CapOfItsOwn, "test_schedules.py::test_a_sigmoid_schedule_takes_its_shape", {}),
+    (BetasOneStepLate, "test_schedules.py::test_betas_are_what_each_step_loses", {}),
+    (LogSnrInBits, "test_schedules.py::test_log_snr_is_signal_over_noise", {}),
     (ClampedNoise, "test_losses.py::test_training_draws_from_the_marginal", {"betas": STEEP}),
 ]
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ..adapters.ddpm_core import DdpmCore
+from ..catalogue import arguments as arguments_of
 from ..known_bugs import BUGS, LOOK_ALIKES, KnownBug
 from ..known_bugs.readme import PAGE, page, written
 from ..monte_carlo import Ledger
@@ -46,10 +47,5 @@ def attack_with(implementation: type[DdpmCore], test_id: str, arguments: dict[st
     """Call the test file::name of the suite on an implementation of our choice."""
     file, name = test_id.split("::")
     test = getattr(importlib.import_module(f"..{file.removesuffix('.py')}", __package__), name)
-    more = {"ledger": Ledger("known bugs")} if "ledger" in wanted_by(test) else {}
+    more = {"ledger": Ledger("known bugs")} if "ledger" in arguments_of(test) else {}
     test(impl=implementation(), **arguments, **more)
-
-
-def wanted_by(test: Any) -> tuple[str, ...]:
-    inner = getattr(getattr(test, "hypothesis", None), "inner_test", test)
-    return inner.__code__.co_varnames[: inner.__code__.co_argcount]

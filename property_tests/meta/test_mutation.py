@@ -3,10 +3,13 @@
 import ast
 from functools import partial
 
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ..adapters.ddpm_core import DdpmCore
+from ..mutation.evidence import answers, same_bits, same_but_for_rounding
 from ..mutation.hunt import ROUNDS, hunted, killer
 from ..mutation.operators import mutants
 from ..mutation.plant import planted, source_of
@@ -35,6 +38,70 @@ def test_every_slip_of_a_line_is_made_and_only_there():
         "return -(s - table[s]).sqrt()",
         "return -(t - table[t]).sqrt()",
     }
+
+
+CHECKED = """
+def f(x_0, noise, value):
+    check_same_event("noise", noise, "x_0", x_0)
+    work = compute_dtype(noise)
+    return expand_to(scale, x_0) * noise.to(x_0.dtype).to(work)
+"""
+
+
+def test_what_reads_the_same_is_left_out_and_only_that():
+    """noise and x_0 share shape, dtype and device, so only value is a slip where those are read."""
+    made = {each.statement for each in mutants(CHECKED)}
+    assert "work = compute_dtype(value)" in made
+    assert "work = compute_dtype(x_0)" not in made
+    assert "return expand_to(scale, value) * noise.to(x_0.dtype).to(work)" in made
+    assert "return expand_to(scale, noise) * noise.to(x_0.dtype).to(work)" not in made
+    assert "return expand_to(scale, x_0) * noise.to(noise.dtype).to(work)" not in made
+    assert "return expand_to(scale, x_0) * x_0.to(x_0.dtype).to(work)" in made  # its values count
+
+
+@pytest.mark.parametrize(
+    "unproved",
+    [
+        CHECKED.replace("check_same_event", "print"),
+        CHECKED.replace("    work", "    noise = noise.double()\n    work"),
+        CHECKED.replace("    check_same_event", "    if value:\n        check_same_event"),
+    ],
+    ids=["not checked", "bound anew", "checked now and then"],
+)
+def test_without_the_proof_it_is_planted(unproved):
+    assert "work = compute_dtype(x_0)" in {each.statement for each in mutants(unproved)}
+
+
+def test_what_only_checks_read_is_left_out():
+    source = "def f(s, t):\n    falls = s < t\n    if not falls:\n        raise ValueError(s)\n"
+    assert not mutants(source)
+    assert mutants(source + "    return falls\n")
+
+
+def test_a_name_that_the_function_does_not_know_is_no_slip():
+    made = {each.statement for each in mutants("def f(s):\n    return s + 1\n")}
+    assert made == {"return s - 1", "return s", "return 1", "return s + 2", "return s + 0"}
+
+
+def test_evidence_tells_a_mutant_from_an_equivalent():
+    module, source = source_of("ddpm_core.losses")
+    right = answers(DdpmCore(), "losses")
+    for planted_line, same in (
+        ("(target - prediction)", True),
+        ("(prediction - 2 * target)", False),
+    ):
+        tree = ast.parse(source.replace("(prediction - target)", planted_line))
+        with planted(module, tree):
+            assert same_bits(right, answers(DdpmCore(), "losses")) == same
+    assert same_bits(right, answers(DdpmCore(), "losses"))
+
+
+def test_rounding_is_told_from_a_slip():
+    a = np.float64([1.0, -2.0, 0.0])
+    assert same_but_for_rounding(a, a * (1 + 4 * 2.0**-53), 2.0**-53)
+    assert not same_but_for_rounding(a, a * (1 + 40 * 2.0**-53), 2.0**-53)
+    assert not same_but_for_rounding(a, a + 2.0**-53, 2.0**-53)
+    assert not same_but_for_rounding(a, np.full(3, np.nan), 2.0**-53)
 
 
 def test_a_mutant_is_in_the_library_only_while_it_is_planted():

@@ -1,46 +1,71 @@
-"""Mutants that calculate the same: module -> statement -> why no property can tell it apart."""
+"""Mutants that calculate the same: module -> statement -> why no property can tell it apart.
 
-SAME_LIKE = (
-    "expand_to and compute_dtype read only shape, dtype and device of what they are given, and "
-    "both tensors were checked to share them"
+Of those in EQUIVALENTS every answer is the same, bit for bit; those in AS_RIGHT round elsewhere;
+those in CHOICES replace one valid choice by another.
+"""
+
+from collections.abc import Mapping
+
+ONE_DTYPE = "the protocol has one dtype, and both have it"
+NO_VALUE = (
+    "the value is read only where 1 - root >= 1/2, that is at t = T, where it is 0 either way: "
+    "before that the root is at least 1 / (2 cos(step)) > 1/2"
 )
 
-EQUIVALENTS: dict[str, dict[str, str]] = {
-    "posterior": {
-        "work = compute_dtype(x_t)": SAME_LIKE,
-        "mean = expand_to(coef_x0, x_t) * x_0.to(work)": SAME_LIKE,
-        "mean = mean.addcmul_(expand_to(coef_xt, x_0), x_t.to(work))": SAME_LIKE,
-        "return Gaussian(mean.to(x_t.dtype), expand_to(var, x_t).to(x_0.dtype))": SAME_LIKE,
-        "return Gaussian(mean.to(x_0.dtype), expand_to(var, x_0).to(x_0.dtype))": SAME_LIKE,
-        "return Gaussian(mean.to(x_0.dtype), expand_to(var, x_t).to(x_t.dtype))": SAME_LIKE,
-    },
-    "forward_process": {
-        "coef_x0 = expand_to((log_alpha_bar / 2).exp(), noise)": SAME_LIKE,
-        "coef_noise = expand_to((-log_alpha_bar.expm1()).sqrt(), noise)": SAME_LIKE,
-        "work = compute_dtype(noise)": SAME_LIKE,
-        "return (coef_x0 * x_0.to(work)).addcmul_(coef_noise, noise.to(work)).to(noise.dtype)": (
-            SAME_LIKE
+Reasons = Mapping[str, Mapping[str, str]]
+
+EQUIVALENTS: Reasons = {
+    "statistics": {
+        "p = float(np.minimum(2.0, expected / max(equal, expected)))": (
+            "a quotient by no less than its numerator is at most 1"
+        ),
+        "return float(np.minimum(2.0, 2 * np.minimum(*tails)))": (
+            "of two tails that sum to 1 the smaller is at most 1/2"
         ),
     },
-    "parameterization": {
-        "work = compute_dtype(value)": SAME_LIKE,
-        "converted = expand_to(coef_value, x_t) * value.to(work)": SAME_LIKE,
-        "converted = converted + expand_to(coef_xt, value) * x_t.to(work)": SAME_LIKE,
-        "return converted.to(value.dtype)": SAME_LIKE,
-    },
     "losses": {
-        "work = compute_dtype(noise)": SAME_LIKE,
-        "work = compute_dtype(target)": "the protocol has one dtype, and both arguments have it",
-        "coef_noise = expand_to(schedule.alpha_bar(t).sqrt(), x_0)": SAME_LIKE,
-        "return (expand_to(-1 / sigma, noise) * noise.to(work)).to(noise.dtype)": SAME_LIKE,
-        "return (expand_to(-1 / sigma, x_0) * noise.to(work)).to(x_0.dtype)": SAME_LIKE,
-        "return (coef_noise * noise.to(work) - expand_to(sigma, x_0) * x_0.to(work))"
-        ".to(noise.dtype)": SAME_LIKE,
-        "return (coef_noise * noise.to(work) - expand_to(sigma, noise) * x_0.to(work))"
-        ".to(x_0.dtype)": SAME_LIKE,
+        "work = compute_dtype(target)": ONE_DTYPE,
         "squares = (target - prediction).square()": "a difference and its negative square alike",
         "return Loss(squares.unsqueeze(1).flatten(1).mean(1))": (
             "an axis of length 1 is flattened away wherever it stands behind the batch"
+        ),
+    },
+    "samplers.ancestral": {
+        "work = compute_dtype(x0_hat)": ONE_DTYPE,
+        "return (back.sample(noise.to(work)).to(x0_hat.dtype), x0_hat, None)": ONE_DTYPE,
+        "return (back.mean.to(x0_hat.dtype), x0_hat, None)": ONE_DTYPE,
+    },
+    "schedules": {
+        "log_alphas.append(2 * _log_from_either(_sin(left), one_minus_root))": NO_VALUE,
+        "log_alphas.append(2 * _log_from_either(_sin(left) * before, one_minus_root))": NO_VALUE,
+        "log_kept = torch.where(lost <= 0.5, (-lost).log1p(), kept.log())": (
+            "at lost = 1/2 both are the logarithm of 1/2"
+        ),
+        "return Schedule(torch.cat([torch.zeros(1, dtype=torch.float32), "
+        "2 * (first + log_kept)]))": ("0 is 0 in any precision, and cat takes the larger one"),
+        "return self.log_alpha_bar.shape[-1] - 1": "the table has one axis: the first is the last",
+        "return math.log1p(-float(beta)) if beta <= Fraction(1, 2) "
+        "else math.log(float(1 - beta))": ("at beta = 1/2 both are the logarithm of 1/2"),
+        "if one_minus <= 0.5:": "at one_minus = 1/2 both are the logarithm of 1/2",
+        "larger, smaller = (total, term) if abs(total) > abs(term) else (term, total)": (
+            "of two equal numbers either is the larger one: a sum of equals is exact"
+        ),
+    },
+}
+
+AS_RIGHT: Reasons = {
+    "schedules": {
+        "return math.log1p(-float(beta)) if beta < Fraction(1, 3) else math.log(float(1 - beta))": (
+            "for beta from 1/3 to 1/2 either form is right to 2 u"
+        ),
+    },
+}
+
+CHOICES: Reasons = {
+    "monte_carlo": {
+        "return int.from_bytes(self.key[:6], 'little')": "six bytes tell claims apart, as seven do",
+        "key = hashlib.blake2b(name.encode(), digest_size=15).digest()": (
+            "fifteen bytes tell claims apart, as the sixteen do that Philox can take"
         ),
     },
 }

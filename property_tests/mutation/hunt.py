@@ -1,5 +1,6 @@
 """Which property kills what is planted; a survivor is hunted with other examples."""
 
+import time
 from functools import partial
 
 from hypothesis import seed
@@ -18,6 +19,17 @@ def killer(tests: list[tuple[str, partial[None]]]) -> str | None:
             tests.insert(0, tests.pop(i))
             return name
     return None
+
+
+def cheapest_first(tests: list[tuple[str, partial[None]]]) -> list[tuple[str, partial[None]]]:
+    """The same, by the seconds that each takes; raises what fails where nothing is planted."""
+
+    def seconds(named: tuple[str, partial[None]]) -> float:
+        began = time.perf_counter()
+        named[1]()
+        return time.perf_counter() - began
+
+    return sorted(tests, key=seconds)
 
 
 def hunted(tests: list[tuple[str, partial[None]]]) -> bool:

@@ -5,17 +5,21 @@ import copy
 from collections.abc import Iterator
 from typing import NamedTuple
 
-FAMILIES = (
+from .exempt import exempt, out_of_scope, parents_of, same_metadata
+
+NAMES = (
     {"x_0", "x_t", "noise", "eps", "value", "x0_hat"},
     {"s", "t"},
     {"coef_x0", "coef_xt", "coef_noise"},
     {"beta_ts", "one_minus_ab_s", "one_minus_ab_t"},
-    {"alpha_bar", "one_minus_alpha_bar"},
-    {"alpha", "beta_between"},
     {"low", "high", "first", "last", "above", "here"},
-    {"sin", "cos"},
     {"prediction", "target"},
     {"mine", "theirs", "averages", "weights"},
+)
+METHODS = (
+    {"alpha_bar", "one_minus_alpha_bar"},
+    {"alpha", "beta_between"},
+    {"sin", "cos"},
 )
 DROPPED = {"sqrt", "exp", "log", "expm1", "log1p", "square", "neg"}  # f(x) -> x
 REPLACED = {"sqrt": "square", "expm1": "exp", "log1p": "log", "exp": "expm1", "square": "abs"}
@@ -38,28 +42,38 @@ COMPARISONS: dict[type, type] = {
 
 
 class Mutant(NamedTuple):
-    """One planted slip: the line, the statement as it reads now, and the whole mutated module."""
+    """One planted slip: its line, the statement as it begins now, and the whole mutated module."""
 
     line: int
     statement: str
     tree: ast.Module
 
 
-def mutants(source: str) -> Iterator[Mutant]:
-    """Every mutant of the calculating lines; checks, messages and annotations stay as they are."""
+def mutants(source: str) -> list[Mutant]:
+    """Every mutant of the calculating lines; checks, messages and annotations stay as they are.
+
+    In the order of the lines, since what kills one mutant of a line is likely to kill the next.
+    """
+    return sorted(_mutants(source), key=lambda each: each.line)
+
+
+def _mutants(source: str) -> Iterator[Mutant]:
     tree = ast.parse(source)
+    parents = parents_of(tree)
     for number, node in enumerate(ast.walk(tree)):
-        if not isinstance(node, ast.expr) or not hasattr(node, "lineno"):
+        if not isinstance(node, ast.expr) or exempt(parents, node):
             continue
         for replacement in slips(node):
+            if isinstance(node, ast.Name) and isinstance(replacement, ast.Name):
+                name = replacement.id
+                if out_of_scope(parents, node, name) or same_metadata(parents, node, name):
+                    continue
             changed = copy.deepcopy(tree)
             target = next(n for i, n in enumerate(ast.walk(changed)) if i == number)
-            if _exempt(changed, target):
-                break
             statement = _statement(changed, target)
             _replace(changed, target, replacement)
             ast.fix_missing_locations(changed)
-            yield Mutant(node.lineno, ast.unparse(statement), changed)
+            yield Mutant(node.lineno, ast.unparse(statement).partition("\n")[0], changed)
 
 
 def slips(node: ast.expr) -> Iterator[ast.expr]:
@@ -87,7 +101,7 @@ def _changes(node: ast.expr) -> Iterator[ast.expr]:
                 yield value
             if name in REPLACED:
                 yield ast.Call(ast.Attribute(owner, REPLACED[name], ast.Load()), arguments, [])
-        case ast.Subscript(value, ast.Name() | ast.Constant() | ast.UnaryOp() as index):
+        case ast.Subscript(value, ast.Name() as index):  # a number is moved below
             for step in (ast.Add(), ast.Sub()):
                 moved = ast.BinOp(index, step, ast.Constant(1))
                 yield ast.Subscript(value, moved, ast.Load())
@@ -98,50 +112,23 @@ def _changes(node: ast.expr) -> Iterator[ast.expr]:
         case ast.Constant(value) if isinstance(value, int | float) and not isinstance(value, bool):
             yield from (ast.Constant(value + 1), ast.Constant(value - 1))
         case ast.Name(name, ast.Load()):
-            yield from (ast.Name(other, ast.Load()) for other in _family(name))
+            yield from (ast.Name(other, ast.Load()) for other in _family(name, NAMES))
         case ast.Attribute(value, name):
             if name == "float64":
                 yield ast.Attribute(value, "float32", ast.Load())
-            yield from (ast.Attribute(value, other, ast.Load()) for other in _family(name))
+            yield from (ast.Attribute(value, other, ast.Load()) for other in _family(name, METHODS))
 
 
-def _family(name: str) -> list[str]:
-    return sorted({other for family in FAMILIES if name in family for other in family} - {name})
-
-
-def _parents(tree: ast.Module) -> dict[ast.AST, ast.AST]:
-    return {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+def _family(name: str, families: tuple[set[str], ...]) -> list[str]:
+    return sorted({other for family in families if name in family for other in family} - {name})
 
 
 def _statement(tree: ast.Module, node: ast.AST) -> ast.AST:
-    """The innermost statement around the node, without the block that it may head."""
-    parents = _parents(tree)
+    """The innermost statement around the node."""
+    parents = parents_of(tree)
     while not isinstance(node, ast.stmt):
         node = parents[node]
     return node
-
-
-def _exempt(tree: ast.Module, node: ast.AST) -> bool:
-    """Inside a raise, an assert, a check_ call, an if that only raises, or an annotation."""
-    parents = _parents(tree)
-    inside = False
-    while node in parents:
-        above = parents[node]
-        match above:
-            case ast.Raise() | ast.Assert() | ast.JoinedStr() | ast.arg() | ast.AnnAssign():
-                return True
-            case ast.If(test=test, body=[*_, ast.Raise()]) if node is test:
-                return True
-            case ast.Call(ast.Name(name)) if name.startswith(("check_", "_check", "_refuse")):
-                return True
-            case ast.Call(ast.Attribute(_, "float64" | "float32")):
-                return True
-            case ast.FunctionDef(returns=returns, args=arguments, decorator_list=decorators):
-                if node is returns or node is arguments or node in decorators:
-                    return True
-                inside = True
-        node = above
-    return not inside  # module constants and class bodies are not run again
 
 
 def _replace(tree: ast.Module, old: ast.AST, new: ast.expr) -> None:

@@ -1,0 +1,89 @@
+"""Evidence for a listed equivalent: the answers to 1,000 random inputs, with it and without it."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .. import statistics
+from ..protocol import Array, Chain, Implementation
+from ..strategies import Case
+
+CASES = 1000
+ROUNDING = 16  # u: of two answers that differ by rounding, as 8 u kappa allows at kappa = 2
+SHAPES = ((2,), (2, 2), (2, 1, 2))
+
+Calls = Callable[[Implementation, Case, np.random.Generator], list[Array]]
+
+
+def answers(impl: Implementation, module: str) -> Array:
+    """All that the protocol's methods answer that reach the module; the inputs never change."""
+    rng = np.random.default_rng(CASES)
+    parts = [part for _ in range(CASES) for part in CALLS[module](impl, random_case(rng), rng)]
+    return np.concatenate([part.ravel() for part in parts])
+
+
+def same_bits(a: Array, b: Array) -> bool:
+    return a.tobytes() == b.tobytes()
+
+
+def same_but_for_rounding(a: Array, b: Array, unit_roundoff: float) -> bool:
+    """Entry by entry within 16 u; NaN is the same as nothing."""
+    return a.shape == b.shape and bool((abs(a - b) <= ROUNDING * unit_roundoff * abs(a)).all())
+
+
+def random_case(rng: np.random.Generator) -> Case:
+    """A schedule of 2..4 steps, a pair s < t for each of two samples, and two events."""
+    T, shape = int(rng.integers(2, 5)), SHAPES[rng.integers(len(SHAPES))]
+    betas = tuple((2.0 ** rng.uniform(-13, -0.2, T)).tolist())
+    t = rng.integers(1, T + 1, shape[0])
+    return Case(betas, rng.integers(0, t), t, rng.normal(size=shape), rng.normal(size=shape))
+
+
+def _losses(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
+    betas, _, t, first, second = case
+    targets = [impl.target(betas, name, first, second, t) for name in ("eps", "x0", "v", "score")]
+    return [impl.loss(first, second), *targets]
+
+
+def _ancestral(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
+    betas, s, t, first, second = case
+    variance = ("fixed_small", "fixed_large")[rng.integers(2)]
+    noise = rng.normal(size=first.shape)
+    chain = Chain(betas, variance, (len(betas), 1, 0), lambda x, t: x / 2 + t)
+    return [
+        impl.reverse_step(betas, variance, first, second, int(s[0]), int(t[0]), noise),
+        impl.guesses(chain, first, [noise]),
+        impl.sample(chain, first, [noise]),
+    ]
+
+
+def _schedules(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
+    betas, T = case.betas, len(case.betas)
+    cap = 1 - 2.0 ** rng.uniform(-20, -1)
+    start, width = rng.uniform(-9, 9), rng.uniform(0.5, 9)
+    shapes = (
+        ("linear", {"beta_1": betas[0], "beta_T": betas[-1], "rescale": 0.0}),
+        ("cosine", {"s": rng.uniform(0, 0.5), "max_beta": cap}),
+        ("sigmoid", {"start": start, "end": start + width, "tau": 1.5, "max_beta": cap}),
+    )
+    name, shape = shapes[rng.integers(len(shapes))]
+    derived = (
+        lambda: impl.rescaled(betas, 2),
+        lambda: (impl.betas(np.linspace(0.9, rng.uniform(0.1, 0.8), T)),),
+        lambda: (impl.log_snr(betas, case.t),),
+    )
+    return [*impl.shaped_schedule(name, T, shape), *derived[rng.integers(len(derived))]()]
+
+
+def _statistics(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
+    u = rng.normal(size=(4, 2, 3))
+    findings = [*statistics.standard_normal(u), statistics.ties(u.round(1), 2.0**-8)]
+    return [np.float64([each.p for each in findings])]
+
+
+CALLS: dict[str, Calls] = {
+    "losses": _losses,
+    "samplers.ancestral": _ancestral,
+    "schedules": _schedules,
+    "statistics": _statistics,
+}

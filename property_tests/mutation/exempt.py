@@ -1,0 +1,122 @@
+"""What is not mutated: checks, messages, annotations, and what reads the same by a proof."""
+
+import ast
+from collections.abc import Iterator
+
+Parents = dict[ast.AST, ast.AST]
+CHECKS = ("check_", "_check", "_refuse")  # how the functions begin whose calls only refuse
+
+
+def parents_of(tree: ast.AST) -> Parents:
+    """The node above each node."""
+    return {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+
+
+def exempt(parents: Parents, node: ast.AST) -> bool:
+    """Whether the node only checks, words a message or annotates, or is not run again."""
+    return _checks(parents, node) or _read_by_checks(parents, node)
+
+
+def out_of_scope(parents: Parents, node: ast.AST, name: str) -> bool:
+    """Whether no function around the node knows the name: a NameError, whatever is tested."""
+    return all(name not in _bound(function) for function in _functions(parents, node))
+
+
+def same_metadata(parents: Parents, node: ast.AST, name: str) -> bool:
+    """Whether `name` in place of the node is proved to change nothing.
+
+    expand_to reads shape, dtype and device of its second argument, compute_dtype and `.dtype` the
+    dtype, `.device` the device. Of two names that check_same_event was given above, in a statement
+    of the function itself, all three are equal, as long as neither is bound anew: it has raised
+    otherwise. So both readings give one value.
+    """
+    if not isinstance(node, ast.Name):
+        return False
+    match parents[node]:
+        case ast.Call(ast.Name("expand_to"), [_, argument]) if argument is node:
+            pass
+        case ast.Call(ast.Name("compute_dtype"), [_]):
+            pass
+        case ast.Attribute(_, "dtype" | "device"):
+            pass
+        case _:
+            return False
+    function = next(_functions(parents, node))
+    for statement in function.body:
+        match statement:
+            case ast.Expr(
+                ast.Call(ast.Name("check_same_event"), [_, ast.Name(a), _, ast.Name(b)])
+            ) if {a, b} == {node.id, name} and statement.lineno < node.lineno:
+                return not any(
+                    isinstance(each, ast.Name)
+                    and isinstance(each.ctx, ast.Store)
+                    and each.id in (a, b)
+                    and each.lineno > statement.lineno
+                    for each in ast.walk(function)
+                )
+    return False
+
+
+def _functions(parents: Parents, node: ast.AST) -> Iterator[ast.FunctionDef]:
+    """The functions around the node, from the innermost."""
+    while node in parents:
+        node = parents[node]
+        if isinstance(node, ast.FunctionDef):
+            yield node
+
+
+def _bound(function: ast.FunctionDef) -> set[str]:
+    """Arguments and whatever is assigned within."""
+    names = {each.arg for each in ast.walk(function.args) if isinstance(each, ast.arg)}
+    return names | {
+        each.id
+        for each in ast.walk(function)
+        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+    }
+
+
+def _checks(parents: Parents, node: ast.AST) -> bool:
+    """Inside a raise, an assert, a check, a block that ends in a raise, a text or an annotation."""
+    inside = False
+    while node in parents:
+        above = parents[node]
+        match above:
+            case ast.Raise() | ast.Assert() | ast.JoinedStr() | ast.arg() | ast.AnnAssign():
+                return True
+            case ast.If(test=test, body=[*_, ast.Raise()]) if node is test or node in above.body:
+                return True
+            case ast.Call(ast.Name(name)) if name.startswith(CHECKS):
+                return True
+            case ast.keyword("lowest"):  # the bound of a check, handed on
+                return True
+            case ast.Call(ast.Attribute(_, "float64" | "float32")):
+                return True
+            case ast.FunctionDef(returns=returns, args=arguments, decorator_list=decorators):
+                if node is returns or node is arguments or node in decorators:
+                    return True
+                inside = True
+        node = above
+    return not inside  # module constants and class bodies are not run again
+
+
+def _read_by_checks(parents: Parents, node: ast.AST) -> bool:
+    """Inside what is assigned, or looped over, for names that only checks read."""
+    below, function = node, next(_functions(parents, node), None)
+    while function is not None and below is not function:
+        node, below = below, parents[below]
+        match below:
+            case ast.Assign(targets=[target]):
+                pass
+            case ast.For(target=target, iter=iterated) if node is iterated:
+                pass
+            case _:
+                continue
+        names = {each.id for each in ast.walk(target) if isinstance(each, ast.Name)}
+        reads = [
+            each
+            for each in ast.walk(function)
+            if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load) and each.id in names
+        ]
+        if reads and all(_checks(parents, each) for each in reads):
+            return True
+    return False
