@@ -60,6 +60,7 @@ SHAPES: dict[str, Shapes] = {
     "draw_samples": lambda given: [("x_0", tuple(given["shape"]))],
     "embedding": lambda given: [("embedding", (len(given["t"]), given["width"]))],
     "fourier_features": _waves,
+    "network": _event("eps", like="x_t"),
     "to_unit_range": _event("image", like="images"),
 }
 

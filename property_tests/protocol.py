@@ -164,7 +164,7 @@ class Implementation(Protocol):
     def shaped_schedule(self, name: str, T: int, shape: Mapping[str, float]) -> Levels:
         """A schedule with other parameters than its defaults, each the decimal that is written.
 
-        linear: beta_1, beta_T, and rescale = 0 to leave them at any T what they are;
+        linear: beta_1, beta_T, and rescale = False to leave them at any T what they are;
         cosine: s, max_beta; sigmoid: start, end, tau, max_beta.
         """
         ...
@@ -199,6 +199,18 @@ class Implementation(Protocol):
         For each octave k in turn: sin(2^k pi x) of every channel, then cos(2^k pi x) of every
         channel. The number of octaves is that of the pairs; none leave x alone.
         """
+        ...
+
+    def network(self, x_t: Array, t: Times, moved: bool) -> Array:
+        """What a small noise predictor says of images (batch, channels, height, width), any sizes.
+
+        In evaluation mode and float32. It is as initialised or, if `moved`, has no parameter left
+        where it started; for the same number of channels it is always the same network.
+        """
+        ...
+
+    def gradients(self, x_t: Array, t: Times) -> dict[str, float]:
+        """Of the moved network, parameter by parameter: the largest |slope| of its mean square."""
         ...
 
     def ema(self, decay: float, weights: Array, buffers: Array) -> Averages:

@@ -46,13 +46,13 @@ ends = st.floats(-20.0, -0.2).map(lambda exponent: 2.0**exponent)
 def test_a_linear_schedule_takes_its_end_points(impl: Implementation, T, first, last, rescale):
     """Eq. schedules.linear for any end points, at T = 1000 or literally; betas may fall too."""
     beta_1, beta_T = (each * T / 1000 if rescale else each for each in (first, last))
-    shape = {"beta_1": beta_1, "beta_T": beta_T, "rescale": float(rescale)}
+    shape = {"beta_1": beta_1, "beta_T": beta_T, "rescale": rescale}
     check_levels(impl, "linear", T, shape, oracle.linear(T, beta_1, beta_T, rescale))
 
 
 def test_a_thousand_equal_steps_add_up_without_loss(impl: Implementation):
     """Eq. schedules.alpha-bar: equal terms are rounded alike, so a plain sum drifts off."""
-    shape = {"beta_1": 1e-4, "beta_T": 1e-4, "rescale": 0.0}
+    shape = {"beta_1": 1e-4, "beta_T": 1e-4, "rescale": False}
     check_levels(impl, "linear", 1000, shape, thousand_steps())
 
 

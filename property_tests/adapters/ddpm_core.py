@@ -1,6 +1,8 @@
 """Our own implementation, through the very functions that training and sampling call."""
 
+import math
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import get_args
 
 import numpy as np
@@ -15,6 +17,7 @@ from ddpm_core.samplers.ancestral import Variance
 from ddpm_core.samplers.base import Snapshot
 from ddpm_core.training.data import Dataset
 from ddpm_core.training.ema import Ema, ema_decay
+from ddpm_core.training.setup import seeded
 from ddpm_core.training.step import diffuse
 
 from ..protocol import Array, Averages, Betas, Chain, Denoiser, Draw, Layout, Levels, Normal, Times
@@ -131,6 +134,17 @@ class DdpmCore:
     def fourier_features(self, x: Array, octaves: tuple[int, ...]) -> Array:
         return fourier_features(_tensor(x), octaves).numpy()
 
+    def network(self, x_t: Array, t: Times, moved: bool) -> Array:
+        with torch.no_grad():
+            return _network(x_t.shape[1], moved)(_tensor(x_t).float(), _tensor(t)).double().numpy()
+
+    def gradients(self, x_t: Array, t: Times) -> dict[str, float]:
+        network = _network(x_t.shape[1], moved=True)
+        network.zero_grad()
+        network(_tensor(x_t).float(), _tensor(t)).square().mean().backward()
+        found = {name: each.grad for name, each in network.named_parameters()}
+        return {name: math.nan if g is None else float(g.abs().max()) for name, g in found.items()}
+
     def ema(self, decay: float, weights: Array, buffers: Array) -> Averages:
         network = torch.nn.Module()
         network.weight = torch.nn.Parameter(_tensor(weights[0]))
@@ -156,6 +170,15 @@ class DdpmCore:
 
 def _clock(schedule: ddpm_core.Schedule) -> torch.Tensor:
     return torch.arange(len(schedule.log_alpha_bar))
+
+
+@lru_cache
+def _network(channels: int, moved: bool) -> ddpm_core.UNet:
+    with seeded(0):
+        network = ddpm_core.UNet(channels, width=8, multipliers=(1, 2), dropout=0.5)
+        for parameter in network.parameters() if moved else ():
+            torch.nn.init.normal_(parameter, std=0.3)
+    return network.eval()
 
 
 def _table(schedule: ddpm_core.Schedule) -> Array:

@@ -57,6 +57,36 @@ class WidePosterior(DdpmCore):
         return super().q_posterior(*arguments)._replace(mean=mean, var=1.1 * var)
 
 
+class BatchStatistics(DdpmCore):
+    def network(self, x_t, t, moved):
+        return super().network(x_t - x_t.mean(axis=0), t, moved)
+
+
+class NoZeroInitialisation(DdpmCore):
+    def network(self, x_t, t, moved):
+        return super().network(x_t, t, moved=True)
+
+
+class DeafToTime(DdpmCore):
+    def network(self, x_t, t, moved):
+        return super().network(x_t, 0 * t, moved)
+
+
+class DropoutInEvaluation(DdpmCore):
+    def network(self, x_t, t, moved):
+        return super().network(x_t, t, moved) * np.random.default_rng().uniform(0.5, 1.5)
+
+
+class SortedBatch(DdpmCore):
+    def network(self, x_t, t, moved):
+        return super().network(x_t, np.sort(t), moved)
+
+
+class DeadParameter(DdpmCore):
+    def gradients(self, x_t, t):
+        return super().gradients(x_t, t) | {"class embedding": 0.0}
+
+
 class ClampedNoise(DdpmCore):
     def training_draw(self, betas, x_0, seed):
         draw = super().training_draw(betas, x_0, seed)
@@ -167,6 +197,12 @@ CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
     (CapOfItsOwn, "test_schedules.py::test_a_sigmoid_schedule_takes_its_shape", {}),
     (BetasOneStepLate, "test_schedules.py::test_betas_are_what_each_step_loses", {}),
     (LogSnrInBits, "test_schedules.py::test_log_snr_is_signal_over_noise", {}),
+    (BatchStatistics, "test_networks.py::test_one_image_does_not_see_another", {}),
+    (NoZeroInitialisation, "test_networks.py::test_nothing_is_said_at_initialisation", {}),
+    (DeafToTime, "test_networks.py::test_time_reaches_the_answer", {}),
+    (DropoutInEvaluation, "test_networks.py::test_the_same_question_has_the_same_answer", {}),
+    (SortedBatch, "test_networks.py::test_the_order_of_a_batch_does_not_matter", {}),
+    (DeadParameter, "test_networks.py::test_every_parameter_learns", {}),
     (ClampedNoise, "test_losses.py::test_training_draws_from_the_marginal", {"betas": STEEP}),
 ]
 

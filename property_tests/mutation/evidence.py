@@ -62,7 +62,7 @@ def _schedules(impl: Implementation, case: Case, rng: np.random.Generator) -> li
     cap = 1 - 2.0 ** rng.uniform(-20, -1)
     start, width = rng.uniform(-9, 9), rng.uniform(0.5, 9)
     shapes = (
-        ("linear", {"beta_1": betas[0], "beta_T": betas[-1], "rescale": 0.0}),
+        ("linear", {"beta_1": betas[0], "beta_T": betas[-1], "rescale": False}),
         ("cosine", {"s": rng.uniform(0, 0.5), "max_beta": cap}),
         ("sigmoid", {"start": start, "end": start + width, "tau": 1.5, "max_beta": cap}),
     )
