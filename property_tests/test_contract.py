@@ -43,6 +43,20 @@ def test_arguments_are_left_as_they_were(impl: Implementation, method, case: Cas
         assert np.array_equal(now, then), f"{method} wrote into {name}"
 
 
+@pytest.mark.parametrize("factor", [2.0, -0.5])
+@pytest.mark.parametrize("method", [name for name in CALLS if name != "loss"])
+@given(case=cases())
+def test_what_is_linear_scales(impl: Implementation, method, factor, case: Case):
+    """f(c x, c y) = c f(x, y) bit for bit, since c is a power of two; variances do not scale.
+
+    Inputs are 0 or above 2^-64 (see strategies.py), so that nothing is rounded to a subnormal.
+    """
+    scaled = case._replace(first=factor * case.first, second=factor * case.second)
+    before, after = CALLS[method](impl, case), CALLS[method](impl, scaled)
+    assert np.array_equal(after[0], factor * before[0])
+    assert all(np.array_equal(a, b) for a, b in zip(after[1:], before[1:], strict=True))
+
+
 def test_a_seed_stands_for_one_stream(impl: Implementation):
     """Equal seeds repeat, 0 among them; another seed gives other times and noise."""
     x_0 = np.zeros((64, 2))

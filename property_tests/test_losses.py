@@ -8,7 +8,7 @@ from .monte_carlo import Ledger
 from .oracles import exact
 from .protocol import Implementation
 from .statistics import binomials, standard_normal, ties
-from .strategies import SCALARS, STEEP_GRID, Case, cases
+from .strategies import PRODUCTION, SCALARS, STEEP_GRID, Case, cases
 from .test_parameterization import NAMES
 from .tolerances import allowance, check, elements
 
@@ -79,3 +79,19 @@ def test_training_draws_from_the_marginal(impl: Implementation, ledger: Ledger, 
         )
         claim = ledger.claim("forward-process.marginal", (betas, level), scalars=u.size)
         claim.check(standard_normal(u))
+
+
+def test_training_draws_from_the_marginal_of_a_thousand_levels(
+    impl: Implementation, ledger: Ledger
+):
+    """Eq. forward-process.marginal on Ho et al.'s schedule, over all levels at once.
+
+    Each hundred levels is drawn as often as any other.
+    """
+    claim = ledger.claim("forward-process.marginal", PRODUCTION, scalars=4096 * 15)
+    x_0 = claim.rng.choice([0.0, 1.3, -0.7], size=(4096, 3, 5))
+    t, _, x_t = impl.training_draw(PRODUCTION, x_0, claim.seed)
+    counts = np.bincount((t - 1) // 100, minlength=10)
+    scale, var = np.float64([exact.kernel(PRODUCTION, 0, level) for level in t.tolist()]).T
+    u = (x_t - scale[:, None, None] * x_0) / np.sqrt(var)[:, None, None]
+    claim.check([*standard_normal(u), binomials(counts, np.full(10, 0.1), len(t))])

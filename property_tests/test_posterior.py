@@ -4,7 +4,8 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
 
 from .monte_carlo import Ledger
 from .oracles import exact
@@ -47,6 +48,36 @@ def test_variance_is_below_that_of_the_step_and_zero_at_data(impl: Implementatio
         kappa = exact.kappa(betas, int(s[where[0]]), int(t[where[0]]))
         most = beta[where] * (1 + float(allowance(impl.unit_roundoff, kappa, times=2)))
         assert 0 <= var[where] <= most, f"var {var[where]!r}, beta {beta[where]!r}"
+
+
+@given(case=cases(), data=st.data())
+def test_both_ways_of_splitting_the_joint_density_agree(impl: Implementation, case: Case, data):
+    """Eq. posterior.bayes: q(x_t | x_s) q(x_s | x_0) = q(x_s | x_t, x_0) q(x_t | x_0), s >= 1.
+
+    A variance off by a share d moves a log density at z standard deviations by (1 + z^2) d / 2, a
+    mean off by e standard deviations moves it by |z| e.
+    """
+    betas, s, t, x_0, x_t = case
+    s, t = np.maximum(s, 1), np.maximum(t, 2)
+    assume(len(betas) > 1)
+    x_s = data.draw(st.sampled_from([x_t, x_0, x_0 + 1]), label="x_s")
+    factors = [
+        (impl.q_step(betas, x_s, s, t), x_t, s, t, 1),
+        (impl.q_marginal(betas, x_0, s), x_s, 0 * s, s, 1),
+        (impl.q_posterior(betas, x_0, x_t, s, t), x_s, s, t, -1),
+        (impl.q_marginal(betas, x_0, t), x_t, 0 * t, t, -1),
+    ]
+    for where in elements(x_0):
+        total, allowed = exact.mpf(0), exact.mpf(0)
+        for law, x, low, high, sign in factors:
+            mean, var = exact.mpf(float(law.mean[where])), exact.mpf(float(law.var[where]))
+            z = (exact.mpf(float(x[where])) - mean) / exact.mp.sqrt(var)
+            total -= sign * (z**2 + exact.mp.log(var)) / 2
+            pair = int(low[where[0]]), int(high[where[0]])
+            unit = allowance(impl.unit_roundoff, exact.kappa(betas, *pair))
+            size = abs(exact.mpf(x_0[where])) + abs(exact.mpf(float(x[where]))) + abs(mean)
+            allowed += unit * ((1 + z**2) / 2 + abs(z) * size / exact.mp.sqrt(var))
+        check("log density", where, np.zeros_like(x_0), total, allowed)
 
 
 @pytest.mark.parametrize("betas", STEEP_GRID, ids=str)

@@ -87,6 +87,24 @@ class DeadParameter(DdpmCore):
         return super().gradients(x_t, t) | {"class embedding": 0.0}
 
 
+class Clipped(DdpmCore):
+    def q_sample(self, betas, x_0, t, noise):
+        return super().q_sample(betas, x_0.clip(-1, 1), t, noise)
+
+
+class ShiftedPosterior(DdpmCore):
+    def q_posterior(self, betas, x_0, x_t, s, t):
+        back = super().q_posterior(betas, x_0, x_t, s, t)
+        return back._replace(mean=back.mean + 1e-6)
+
+
+class LateTimes(DdpmCore):
+    def training_draw(self, betas, x_0, seed):
+        draw = super().training_draw(betas, x_0, seed)
+        t = np.maximum(draw.t, len(betas) // 10 + 1)
+        return draw._replace(t=t, x_t=self.q_sample(betas, x_0, t, draw.noise))
+
+
 class ClampedNoise(DdpmCore):
     def training_draw(self, betas, x_0, seed):
         draw = super().training_draw(betas, x_0, seed)
@@ -197,6 +215,21 @@ CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
     (CapOfItsOwn, "test_schedules.py::test_a_sigmoid_schedule_takes_its_shape", {}),
     (BetasOneStepLate, "test_schedules.py::test_betas_are_what_each_step_loses", {}),
     (LogSnrInBits, "test_schedules.py::test_log_snr_is_signal_over_noise", {}),
+    (
+        Clipped,
+        "test_contract.py::test_what_is_linear_scales",
+        {"method": "q_sample", "factor": 2.0},
+    ),
+    (
+        ShiftedPosterior,
+        "test_posterior.py::test_both_ways_of_splitting_the_joint_density_agree",
+        {},
+    ),
+    (
+        LateTimes,
+        "test_losses.py::test_training_draws_from_the_marginal_of_a_thousand_levels",
+        {},
+    ),
     (BatchStatistics, "test_networks.py::test_one_image_does_not_see_another", {}),
     (NoZeroInitialisation, "test_networks.py::test_nothing_is_said_at_initialisation", {}),
     (DeafToTime, "test_networks.py::test_time_reaches_the_answer", {}),

@@ -37,14 +37,20 @@ class Posterior(NamedTuple):
     var: mpf
 
 
-@lru_cache(maxsize=4096)
 def kernel(betas: Betas, s: int, t: int) -> Kernel:
     """q(x_t | x_s), by composing the kernels of the steps s+1..t one after another."""
-    scale, var = mpf(1), mpf(0)
-    for beta in betas[s:t]:
+    return _kernels_from(betas, s)[t - s]
+
+
+@lru_cache(maxsize=256)
+def _kernels_from(betas: Betas, s: int) -> tuple[Kernel, ...]:
+    """q(x_t | x_s) for t = s..T."""
+    composed = [Kernel(mpf(1), mpf(0))]
+    for beta in betas[s:]:
+        scale, var = composed[-1]
         shrink = 1 - mpf(beta)
-        scale, var = scale * mp.sqrt(shrink), var * shrink + mpf(beta)
-    return Kernel(scale, var)
+        composed.append(Kernel(scale * mp.sqrt(shrink), var * shrink + mpf(beta)))
+    return tuple(composed)
 
 
 def diffuse(betas: Betas, t: int, x_0: float, noise: float) -> Value:
