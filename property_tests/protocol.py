@@ -201,6 +201,18 @@ class Implementation(Protocol):
         """
         ...
 
+    def kept(self, method: str, dtype: str, device: str) -> tuple[str, str]:
+        """The dtype and the device of what `method` answers to events of this dtype on this device.
+
+        method: q_marginal, q_step, q_sample, q_posterior, convert or target. dtype: float64,
+        float32, bfloat16 or float16. device: cpu, or meta for tensors without content.
+        """
+        ...
+
+    def global_state(self) -> bytes:
+        """What is global and not for a call to change: random generators, the default dtype."""
+        ...
+
     def network(self, x_t: Array, t: Times, moved: bool) -> Array:
         """What a small noise predictor says of images (batch, channels, height, width), any sizes.
 

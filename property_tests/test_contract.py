@@ -1,13 +1,14 @@
 """What holds for every method: rows do not mix, arguments are left alone, a seed is one stream."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 import pytest
 from hypothesis import given
 
-from .protocol import Array, Implementation, Times
-from .strategies import STEEP, Case, cases
+from .protocol import Array, Chain, Implementation, Times
+from .strategies import SCALARS, STEEP, Case, cases
 
 Call = Callable[[Implementation, Case], tuple[Array, ...]]
 
@@ -68,12 +69,26 @@ def test_a_seed_stands_for_one_stream(impl: Implementation):
         assert not np.array_equal(a, b), f"seeds 0 and 1 gave the same {which}"
 
 
-def test_nobody_else_s_random_numbers_are_drawn(impl: Implementation):
-    """A seeded draw leaves NumPy's global generator where it was."""
-    before = np.random.get_state()[1].copy()  # noqa: NPY002 - the global one is what is watched
-    impl.training_draw(STEEP, np.zeros((4, 2)), 3)
-    after = np.random.get_state()[1]  # noqa: NPY002
-    assert np.array_equal(before, after)
+def test_nothing_global_is_touched(impl: Implementation):
+    """Neither mathematics nor seeded draws move a global generator or a default."""
+    chain = Chain(STEEP, "fixed_small", (4, 2, 0), lambda x_t, t: x_t)
+    before = impl.global_state()
+    for call in CALLS.values():
+        with suppress(pytest.skip.Exception):  # what is not offered touches nothing
+            call(impl, SCALARS)
+    with suppress(pytest.skip.Exception):
+        impl.training_draw(STEEP, np.zeros((4, 2)), 3)
+    with suppress(pytest.skip.Exception):
+        impl.draw_samples(chain, (4, 2), 3)
+    assert impl.global_state() == before
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("method", [name for name in CALLS if name != "loss"])
+def test_the_answer_is_of_the_kind_that_was_given(impl: Implementation, method, dtype, device):
+    """An event's dtype and device are those of what becomes of it."""
+    assert impl.kept(method, dtype, device) == (dtype, device)
 
 
 @pytest.mark.parametrize("level", [-1, len(STEEP) + 1])

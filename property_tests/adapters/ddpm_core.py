@@ -134,6 +134,25 @@ class DdpmCore:
     def fourier_features(self, x: Array, octaves: tuple[int, ...]) -> Array:
         return fourier_features(_tensor(x), octaves).numpy()
 
+    def kept(self, method: str, dtype: str, device: str) -> tuple[str, str]:
+        schedule = ddpm_core.Schedule.cosine(8)
+        x = torch.zeros(2, 3, dtype=getattr(torch, dtype), device=device)
+        answers = {
+            "q_marginal": lambda: ddpm_core.q_marginal(schedule, x, 4).mean,
+            "q_step": lambda: ddpm_core.q_step(schedule, x, 2, 4).mean,
+            "q_sample": lambda: ddpm_core.q_sample(schedule, x, 4, x),
+            "q_posterior": lambda: ddpm_core.q_posterior(schedule, x, x, 2, 4).mean,
+            "convert": lambda: ddpm_core.convert(schedule, "eps", "v", x, x, 4),
+            "target": lambda: ddpm_core.prediction_target(schedule, "v", x, x, 4),
+        }
+        answer = answers[method]()
+        return str(answer.dtype).removeprefix("torch."), answer.device.type
+
+    def global_state(self) -> bytes:
+        defaults = repr((torch.get_default_dtype(), torch.is_grad_enabled())).encode()
+        drawn = repr(np.random.get_state()).encode()  # noqa: NPY002 - the global one is meant
+        return b"".join([bytes(torch.get_rng_state().tolist()), defaults, drawn])
+
     def network(self, x_t: Array, t: Times, moved: bool) -> Array:
         with torch.no_grad():
             return _network(x_t.shape[1], moved)(_tensor(x_t).float(), _tensor(t)).double().numpy()

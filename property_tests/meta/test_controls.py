@@ -17,6 +17,11 @@ class LossOfTheBatch(DdpmCore):
         return super().loss(*arguments) * 0 + super().loss(*arguments).mean()
 
 
+class DoubleOfAHalf(DdpmCore):
+    def kept(self, method, dtype, device):
+        return super().kept(method, "float32", device)
+
+
 class NoiseFromTheGlobalGenerator(DdpmCore):
     def training_draw(self, *arguments):
         np.random.standard_normal()  # noqa: NPY002 - the slip itself
@@ -160,8 +165,13 @@ CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
     ),
     (
         NoiseFromTheGlobalGenerator,
-        "test_contract.py::test_nobody_else_s_random_numbers_are_drawn",
+        "test_contract.py::test_nothing_global_is_touched",
         {},
+    ),
+    (
+        DoubleOfAHalf,
+        "test_contract.py::test_the_answer_is_of_the_kind_that_was_given",
+        {"method": "q_sample", "dtype": "float16", "device": "cpu"},
     ),
     (
         WrappingTime,

@@ -11,7 +11,7 @@ from mpmath import mp
 
 from .. import noise_tape
 from ..adapters.ddpm_core import DdpmCore
-from ..oracles import exact, gaussian, mixture
+from ..oracles import exact, gaussian, mixture, schedules
 from ..oracles.exact import Kernel, Posterior, Value, mpf
 from ..strategies import STEEP
 from .test_known_bugs import attack_with
@@ -174,9 +174,12 @@ TWINS: list[tuple[Any, Callable[..., Any], str, str, dict[str, Any]]] = [
      {"variance": "fixed_small", "event": (2,)}),
     (gaussian, lambda *case: gaussian.Law(*(1.0001 * each for each in ancestral(*case))),
      "ancestral", CHAIN, {"variance": "fixed_large", "event": ()}),
+    (schedules, lambda betas: [each * mpf("1.0001") for each in from_betas(betas)], "from_betas",
+     "test_schedules.py::test_zero_terminal_snr_shifts_and_scales_the_root", {}),
     (mixture, lambda *case: score(*case) * mpf("1.0001"), "score", TWEEDIE, {}),
     (mixture, lambda betas, data, *case: denoiser(betas, data[1:], *case), "denoiser", TWEEDIE, {}),
 ]  # fmt: skip
+from_betas = schedules.from_betas
 ancestral, score, denoiser = gaussian.ancestral, mixture.score, mixture.denoiser
 
 
