@@ -13,6 +13,7 @@ CONVERSION = "test_parameterization.py::test_conversion_solves_the_definitions"
 EMBEDDING = "test_embeddings.py::test_each_entry_is_the_sine_or_cosine_of_its_angle"
 LADDER = "test_samplers.py::test_the_ladder_falls_from_T_to_data"
 LAW = "test_samplers.py::test_samples_have_the_law_of_the_chain"
+LINEAR = "test_contract.py::test_what_is_linear_scales"
 LEVEL_ZERO = "test_forward_process.py::test_sample_at_level_zero_is_the_data"
 REFUSED = "test_schedules.py::test_a_linear_schedule_whose_betas_leave_the_unit_interval_is_refused"
 ROTATION = "test_parameterization.py::test_xt_and_v_are_a_rotation_of_x0_and_eps"
@@ -38,6 +39,11 @@ FLOAT32_COSINE = "alpha_bar_t is a product of 1 - beta_t with beta_t, near 0.999
 NO_DATA = "Level 0 is index -1 of the table, which is the noisiest level."
 
 
+TINY_BETA = Deviation(
+    FLOAT32_TABLE, "variance and mean are NaN at beta_1 = 2^-40", DDPM + "DDPMScheduler.step"
+)
+
+
 def _float32_step(effect: str) -> Deviation:
     return Deviation(FLOAT32_TABLE, effect, DDPM + "DDPMScheduler.step")
 
@@ -57,12 +63,10 @@ def _final_noise(effect: str) -> Deviation:
 
 
 DIFFUSERS: dict[str, Deviation] = {
-    f"{UNCHANGED}[q_posterior]": Deviation(
-        FLOAT32_TABLE, "variance and mean are NaN at beta_1 = 2^-40", DDPM + "DDPMScheduler.step"
-    ),
-    f"{ROWS}[q_posterior]": Deviation(
-        FLOAT32_TABLE, "variance and mean are NaN at beta_1 = 2^-40", DDPM + "DDPMScheduler.step"
-    ),
+    f"{UNCHANGED}[q_posterior]": TINY_BETA,
+    f"{ROWS}[q_posterior]": TINY_BETA,
+    f"{LINEAR}[q_posterior-2.0]": TINY_BETA,
+    f"{LINEAR}[q_posterior--0.5]": TINY_BETA,
     f"{CLOCK}[q_sample--1]": Deviation(
         "t = -1 is index -2, which wraps around to the last level but one.",
         "x_t of STEEP is 0.561 x_0 + 0.828 noise, as at t = 3",

@@ -171,7 +171,7 @@ CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
     (
         DoubleOfAHalf,
         "test_contract.py::test_the_answer_is_of_the_kind_that_was_given",
-        {"method": "q_sample", "dtype": "float16", "device": "cpu"},
+        {"method": "q_sample"},
     ),
     (
         WrappingTime,
