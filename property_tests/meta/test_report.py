@@ -32,7 +32,7 @@ class Buggy(DdpmCore):
 
 
 def test_the_report_names_what_fails_and_what_it_looks_like(pytester):
-    """Over two processes, so that each row is seen to arrive from another one."""
+    """In another process, from which each row is seen to arrive."""
     pytester.makepyfile(buggy=BUGGY.format(suite=SUITE.name))
     pytester.syspathinsert(SUITE.parent)
     pytester.syspathinsert()
@@ -43,7 +43,7 @@ def test_the_report_names_what_fails_and_what_it_looks_like(pytester):
     done = pytester.runpytest_subprocess(
         f"--rootdir={SUITE.parent}",
         *(str(SUITE / each) for each in (sample, marginal, simulated, offered)),
-        *("--impl", "buggy:Buggy", "-n", "2", "--report", "shown"),
+        *("--impl", "buggy:Buggy", "-n", "1", "--report", "shown"),
     )
     assert done.ret == pytest.ExitCode.TESTS_FAILED
     found = json.loads((pytester.path / "shown" / "report.json").read_text(encoding="utf-8"))
