@@ -70,7 +70,11 @@ class Gathering:
         """Write the report, and say in five lines what it says."""
         if self.rows:
             folder = Path(self.config.getoption("--report"))
-            for line in self._suite().write(self.rows, folder):
+            try:
+                lines = self._suite().write(self.rows, folder)
+            except OSError as error:
+                lines = [f"--report {folder}: nothing was written, {error}"]
+            for line in lines:
                 terminalreporter.write_line(line)
 
     def _suite(self) -> Any:

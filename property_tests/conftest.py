@@ -19,6 +19,7 @@ load_gate()  # before any property is defined
 HERE = Path(__file__).parent
 IMPLEMENTATION: pytest.StashKey[Implementation] = pytest.StashKey()
 EVIDENCE = "property_tests"  # where ddpm_core.pytest_plugin looks for a check's row
+COARSEST = 2.0**-8  # unit roundoff of bfloat16
 SEEN: pytest.StashKey[evidence.Evidence] = pytest.StashKey()
 DEVIATES = "deviates: "  # an expected failure of this reason has a column of its own as well
 
@@ -34,12 +35,26 @@ def load(name: str) -> Implementation:
     module, _, attribute = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
-        return found() if isinstance(found, type) else found
+        adapter = found() if isinstance(found, type) else found
+        check_attributes(adapter)
+        return adapter
     except Exception as error:  # a stranger's module may raise anything when it is imported
         raise pytest.UsageError(
             f"--impl {name}: {type(error).__name__}: {error}. Name an importable module and, "
             "behind a colon, an adapter in it, as in mypackage.adapter:MyDiffusion"
         ) from error
+
+
+def check_attributes(adapter: Any) -> None:
+    """Refuse an adapter without a name, or with a precision under which any answer would do."""
+    if not isinstance(getattr(adapter, "name", None), str):
+        raise TypeError(f"name = {getattr(adapter, 'name', None)!r} must be a string")
+    unit = getattr(adapter, "unit_roundoff", None)
+    if not isinstance(unit, float) or not 2.0**-113 <= unit <= COARSEST:
+        raise ValueError(
+            f"unit_roundoff = {unit!r} must be that of the precision that it computes in, such as "
+            f"2**-53 of float64 or 2**-24 of float32, and at most 2**-8, that of bfloat16"
+        )
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +82,8 @@ def digest(files: list[Path]) -> str:
 
 def pytest_configure(config: pytest.Config) -> None:
     own = f"{__package__}.adapters.ddpm_core:DdpmCore"
-    config.stash[IMPLEMENTATION] = load(config.getoption("--impl") or own)
+    chosen = config.getoption("--impl")
+    config.stash[IMPLEMENTATION] = load(own if chosen is None else chosen)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

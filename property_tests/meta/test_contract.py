@@ -9,6 +9,7 @@ import pytest
 
 from .. import contract
 from ..adapters.ddpm_core import DdpmCore
+from ..conftest import check_attributes
 from ..contract import Checked, ProtocolError
 from ..protocol import Implementation
 from ..strategies import STEEP
@@ -109,6 +110,21 @@ def test_an_adapter_that_cannot_be_had_is_a_usage_error(pytester, name):
     done = pytester.runpytest_subprocess(f"--rootdir={SUITE.parent}", str(SUITE), "--impl", name)
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     assert f"--impl {name}:" in done.stderr.str()
+
+
+@pytest.mark.parametrize(
+    ("attributes", "sentence"),
+    [
+        ({}, "name = None must be a string"),
+        ({"name": "a", "unit_roundoff": 1.0}, "unit_roundoff = 1.0 must be that of the precision"),
+        ({"name": "a", "unit_roundoff": float("nan")}, "unit_roundoff = nan must be"),
+        ({"name": "a"}, "unit_roundoff = None must be"),
+    ],
+)
+def test_an_adapter_under_which_any_answer_would_do_is_refused(attributes, sentence):
+    with pytest.raises((TypeError, ValueError), match=sentence):
+        check_attributes(type("Adapter", (), attributes)())
+    check_attributes(type("Adapter", (), {"name": "a", "unit_roundoff": 2.0**-24})())
 
 
 def test_our_adapter_offers_everything():
