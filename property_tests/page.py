@@ -152,6 +152,7 @@ p { margin: 0 0 6px; overflow-wrap: anywhere; }
 .passed { color: var(--passed); } .failed { color: var(--failed); }
 .not-offered, .deviates { color: var(--other); white-space: nowrap; }
 .failure h2 { color: var(--failed); overflow-wrap: anywhere; }
+.failure h2::first-letter { text-transform: none; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; border-left: 4px solid var(--failed);
   padding-left: 12px; font-size: .875rem; }
 .scroll { overflow-x: auto; }
