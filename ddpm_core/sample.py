@@ -7,7 +7,7 @@ from typing import Literal
 
 import tyro
 
-from ddpm_core.training.config import flag, parse, usage_error
+from ddpm_core.training.options import flag, parse, usage_error
 
 GIF_FRAMES = 60
 GRID_IMAGES = 256

@@ -3,7 +3,8 @@
 import sys
 from contextlib import ExitStack
 
-from ddpm_core.training.config import TrainConfig, parse, usage_error
+from ddpm_core.training.config import TrainConfig
+from ddpm_core.training.options import parse, usage_error
 from ddpm_core.training.signals import Stop
 
 

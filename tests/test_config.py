@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from ddpm_core.train import main
-from ddpm_core.training.config import TrainConfig, from_json, to_json
+from ddpm_core.training.config import TrainConfig
+from ddpm_core.training.options import from_json, to_json
 
 
 def test_options_come_from_defaults_then_the_file_then_flags(tmp_path, capsys):

@@ -14,7 +14,7 @@ from ddpm_core.denoiser import ClipX0, NetworkDenoiser
 from ddpm_core.schedules import Schedule
 from ddpm_core.training import files
 from ddpm_core.training.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
-from ddpm_core.training.config import TrainConfig, check_same_run, lasting, to_json
+from ddpm_core.training.config import TrainConfig, check_same_run, lasting
 from ddpm_core.training.data import Dataset, load_dataset
 from ddpm_core.training.ema import Ema
 from ddpm_core.training.heldout import (
@@ -25,6 +25,7 @@ from ddpm_core.training.heldout import (
     spread_times,
 )
 from ddpm_core.training.optimizer_state import flatten_optimizer, restore_optimizer
+from ddpm_core.training.options import to_json
 from ddpm_core.training.pictures import denoising_sheet, sample_grid
 from ddpm_core.training.report import write_report
 from ddpm_core.training.setup import (

@@ -9,7 +9,8 @@ from ddpm_core._types import Parameterization
 from ddpm_core.networks.unet import UNet
 from ddpm_core.schedules import Schedule
 from ddpm_core.training.checkpoint import latest_checkpoint, load_checkpoint
-from ddpm_core.training.config import TrainConfig, from_json
+from ddpm_core.training.config import TrainConfig
+from ddpm_core.training.options import from_json
 from ddpm_core.training.setup import build_network, build_schedule
 
 

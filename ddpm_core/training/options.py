@@ -1,0 +1,114 @@
+"""A dataclass as the options of a command: defaults, then a TOML file, then flags; and as JSON."""
+
+import dataclasses
+import difflib
+import re
+import sys
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar, get_args, get_type_hints
+
+import tyro
+
+Config = TypeVar("Config")
+
+
+def flag(name: str) -> str:
+    """The flag of a field, as it is typed."""
+    return "--" + name.replace("_", "-")
+
+
+def parse(kind: type[Config], command: str, arguments: Sequence[str] | None = None) -> Config:
+    """The dataclass `kind` from defaults < --config file < flags; bad usage exits 2."""
+    typed = list(sys.argv[1:] if arguments is None else arguments)
+    from_file: list[str] = []
+    path = _config_path(typed)
+    if path is not None:
+        try:
+            from_file = list(_file_arguments(kind, path))
+        except (OSError, ValueError) as error:
+            usage_error(command, str(error))
+    # 1000,750,0 is one argument to the shell and three to a tuple.
+    typed = [
+        each
+        for argument in typed
+        for each in (
+            argument.split(",") if re.fullmatch(r"-?\d+(,-?\d+)+", argument) else [argument]
+        )
+    ]
+    try:
+        return tyro.cli(kind, prog=f"python -m ddpm_core.{command}", args=[*from_file, *typed])
+    except SystemExit as usage:
+        if usage.code and from_file:
+            print(f"where the value was not typed, it is from --config {path}", file=sys.stderr)
+        raise
+
+
+def usage_error(command: str, sentence: str) -> NoReturn:
+    """Say what is wrong with the call and exit 2."""
+    print(f"ddpm_core.{command}: {sentence}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def _config_path(arguments: Sequence[str]) -> Path | None:
+    for i, argument in enumerate(arguments):
+        if argument.startswith("--config="):
+            return Path(argument.removeprefix("--config="))
+        if argument == "--config" and i + 1 < len(arguments):
+            return Path(arguments[i + 1])
+    return None
+
+
+def _file_arguments(kind: type[Any], path: Path) -> Iterator[str]:
+    """The entries of a TOML file as flags, so that one parser checks both."""
+    if not path.is_file():
+        raise FileNotFoundError(f"--config {path} is no file; name a TOML file of options")
+    try:
+        entries = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"--config {path} is not TOML: {error}") from None
+    names = [each.name for each in dataclasses.fields(kind) if each.name != "config"]
+    for key, value in entries.items():
+        name = key.replace("-", "_")
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            hint = f"; did you mean {near[0]}?" if near else f"; the options are {', '.join(names)}"
+            raise ValueError(f"--config {path} has an unknown option {key!r}{hint}")
+        if isinstance(value, bool):
+            yield flag(name) if value else "--no-" + flag(name)[2:]
+        else:
+            yield flag(name)
+            yield from map(str, value) if isinstance(value, list) else [str(value)]
+
+
+def to_json(config: Any) -> dict[str, Any]:
+    """The fields as JSON values."""
+    return {
+        name: str(value)
+        if isinstance(value, Path)
+        else list(value)
+        if isinstance(value, tuple)
+        else value
+        for name, value in dataclasses.asdict(config).items()
+    }
+
+
+def from_json(kind: type[Config], values: dict[str, Any]) -> Config:
+    """The inverse of `to_json`. Raises ValueError for an option that is unknown here."""
+    hints = get_type_hints(kind)
+    unknown = sorted(values.keys() - hints.keys())
+    if unknown:
+        raise ValueError(
+            f"the options {', '.join(unknown)} are unknown to this version: upgrade ddpm-core"
+        )
+    return kind(
+        **{
+            name: tuple(value)
+            if isinstance(value, list)
+            else Path(value)
+            if value is not None and Path in get_args(hints[name])
+            else value
+            for name, value in values.items()
+        }
+    )
