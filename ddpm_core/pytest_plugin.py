@@ -47,6 +47,7 @@ class Gathering:
     def __init__(self, config: Any) -> None:
         self.config = config
         self.rows: dict[str, dict[str, Any]] = {}
+        self.lines: list[str] = []
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """A check's row, with the worst outcome of its phases and the seconds of all of them."""
@@ -62,20 +63,22 @@ class Gathering:
                     row["outcome"], row["missing"] = "not offered", _missing(report)
 
     def pytest_sessionfinish(self, session: Any) -> None:
-        """A run that spent more false-alarm probability than it may fails."""
-        if self.rows and self._suite().overspent(self.rows) and session.exitstatus == 0:
+        """Write the report; a run without one, or that spent too much of alpha, fails."""
+        if not self.rows:
+            return
+        folder, sound = Path(self.config.getoption("--report")), False
+        try:
+            self.lines = self._suite().write(self.rows, folder)
+            sound = not self._suite().overspent(self.rows)
+        except OSError as error:
+            self.lines = [f"--report {folder}: nothing was written, {error}"]
+        if not sound and session.exitstatus == 0:
             session.exitstatus = 1
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Write the report, and say in five lines what it says."""
-        if self.rows:
-            folder = Path(self.config.getoption("--report"))
-            try:
-                lines = self._suite().write(self.rows, folder)
-            except OSError as error:
-                lines = [f"--report {folder}: nothing was written, {error}"]
-            for line in lines:
-                terminalreporter.write_line(line)
+        """Say in five lines what the report says."""
+        for line in self.lines:
+            terminalreporter.write_line(line)
 
     def _suite(self) -> Any:
         """The suite's own report module, wherever its checks were run from."""

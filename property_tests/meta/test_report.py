@@ -85,3 +85,12 @@ def test_a_run_that_spends_more_than_its_limit_says_so():
     assert overspent(rows(most + 1))
     assert "MORE THAN IT MAY" in summary(totals(rows(most + 1)))[2]
     assert "MORE" not in summary(totals(rows(most)))[2]
+
+
+def test_a_report_that_cannot_be_written_fails_the_run(pytester):
+    pytester.makefile("", taken="a file, where a folder is asked for")
+    done = pytester.runpytest_subprocess(
+        f"--rootdir={SUITE.parent}", str(SUITE / "test_images.py"), "--report", "taken"
+    )
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    done.stdout.fnmatch_lines("--report taken: nothing was written, *")
