@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ddpm_core.forward_process import q_sample as q_sample
     from ddpm_core.forward_process import q_step as q_step
     from ddpm_core.losses import l_simple as l_simple
+    from ddpm_core.losses import min_snr_weight as min_snr_weight
     from ddpm_core.losses import prediction_target as prediction_target
     from ddpm_core.networks.unet import UNet as UNet
     from ddpm_core.parameterization import convert as convert
@@ -41,6 +42,7 @@ _HOME = {
     "UNet": "networks.unet",
     "convert": "parameterization",
     "l_simple": "losses",
+    "min_snr_weight": "losses",
     "prediction_target": "losses",
     "q_marginal": "forward_process",
     "q_posterior": "posterior",

@@ -1,8 +1,9 @@
-"""Training losses: the target of each parameterization, and L_simple."""
+"""Training losses: the target of each parameterization, L_simple, and weights over t."""
 
 from dataclasses import dataclass
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from ddpm_core._types import (
@@ -55,6 +56,10 @@ class Loss:
         """The mean over the batch."""
         return self.per_sample.mean()
 
+    def weighted(self, weight: Float64[Tensor, "*batch"]) -> "Loss":
+        """The loss of each sample times its own weight, one number for all or (batch,)."""
+        return Loss(expand_to(weight, self.per_sample) * self.per_sample)
+
 
 def l_simple(
     prediction: Float[Tensor, " batch *event"], target: Float[Tensor, " batch *event"]
@@ -71,3 +76,25 @@ def l_simple(
     check_same_event("target", target, "prediction", prediction)
     squares = (prediction - target).square()
     return Loss(squares.unsqueeze(-1).flatten(1).mean(1))  # an event may have no axes
+
+
+def min_snr_weight(
+    schedule: Schedule, parameterization: Parameterization, t: Time, gamma: float = 5.0
+) -> Float64[Tensor, "*batch"]:
+    """min(SNR_t, gamma), which weighs an error of x_0, for the loss of any prediction; t in 1..T.
+
+    Eq. losses.min-snr; Hang et al. 2023 (arXiv:2303.09556), section 3.4: min(SNR, gamma) / SNR for
+    eps and min(SNR, gamma) / (SNR + 1) for v. They are formed so that no 0 / 0 arises at zero SNR,
+    where they are 1 and 0. An infinite gamma weighs eps by 1 at every t.
+    """
+    check_parameterization("parameterization", parameterization)
+    check_time("t", t, 1, schedule.T, schedule.T)
+    if not gamma > 0:
+        raise ValueError(f"gamma = {gamma} must be above 0; Hang et al. take 5")
+    signal, noise = schedule.alpha_bar(t), schedule.one_minus_alpha_bar(t)
+    if parameterization == "x0":
+        return (signal / noise).clamp(max=gamma)
+    if parameterization == "v":
+        return torch.minimum(signal, gamma * noise)
+    of_eps = (gamma * noise / signal).clamp(max=1)
+    return of_eps if parameterization == "eps" else noise * of_eps

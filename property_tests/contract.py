@@ -54,6 +54,8 @@ SHAPES: dict[str, Shapes] = {
     "convert": _event("value", like="value"),
     "target": _event("target", like="x_0"),
     "loss": lambda given: [("loss", given["target"].shape[:1])],
+    "weighted_loss": lambda given: [("loss", given["target"].shape[:1])],
+    "loss_weight": _event("weight", like="t"),
     "reverse_step": _event("x_s", like="x_t"),
     "sample": _event("x_0", like="x_T"),
     "guesses": lambda given: [("x0_hat", (len(given["chain"].times) - 1, *given["x_T"].shape))],

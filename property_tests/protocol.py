@@ -117,6 +117,20 @@ class Implementation(Protocol):
         """The unweighted loss of each sample, (batch,): the mean square over its event."""
         ...
 
+    def weighted_loss(self, prediction: Array, target: Array, weight: Array) -> Array:
+        """The same, each sample's times its own of the weights (batch,)."""
+        ...
+
+    def loss_weight(
+        self, betas: Betas, name: str, t: Times, gamma: float, zero_terminal: bool
+    ) -> Array:
+        """The weight, (batch,), of the loss of `name` (eps, x0, v, score) at t in 1..T, by min-SNR.
+
+        It weighs an error of x_0 by min(SNR_t, gamma), SNR = alpha_bar / (1 - alpha_bar). If
+        `zero_terminal`, the schedule is first rescaled so that alpha_bar_T = 0 (T >= 2).
+        """
+        ...
+
     def training_draw(self, betas: Betas, x_0: Array, seed: int) -> Draw:
         """The times, the noise and the noisy images of one training step, from its own randomness.
 

@@ -13,15 +13,21 @@ from .strategies import SCALARS, STEEP, Case, cases
 
 Call = Callable[[Implementation, Case], tuple[Array, ...]]
 
-CALLS: dict[str, Call] = {
+LINEAR: dict[str, Call] = {
     "q_marginal": lambda impl, c: impl.q_marginal(c.betas, c.first, c.t),
     "q_step": lambda impl, c: impl.q_step(c.betas, c.first, c.s, c.t),
     "q_sample": lambda impl, c: (impl.q_sample(c.betas, c.first, c.t, c.second),),
     "q_posterior": lambda impl, c: impl.q_posterior(c.betas, c.first, c.second, c.s, c.t),
     "convert": lambda impl, c: (impl.convert(c.betas, "eps", "v", c.first, c.second, c.t),),
     "target": lambda impl, c: (impl.target(c.betas, "v", c.first, c.second, c.t),),
-    "loss": lambda impl, c: (impl.loss(c.first, c.second),),
 }
+# The same for what is not linear in its events, or has none.
+LOSSES: dict[str, Call] = {
+    "loss": lambda impl, c: (impl.loss(c.first, c.second),),
+    "weighted_loss": lambda impl, c: (impl.weighted_loss(c.first, c.second, 1.0 * c.t),),
+    "loss_weight": lambda impl, c: (impl.loss_weight(c.betas, "eps", c.t, 5.0, False),),
+}
+CALLS = LINEAR | LOSSES
 
 
 @pytest.mark.parametrize("method", CALLS)
@@ -46,7 +52,7 @@ def test_arguments_are_left_as_they_were(impl: Implementation, method, case: Cas
 
 
 @pytest.mark.parametrize("factor", [2.0, -0.5])
-@pytest.mark.parametrize("method", [name for name in CALLS if name != "loss"])
+@pytest.mark.parametrize("method", LINEAR)
 @given(case=cases())
 def test_what_is_linear_scales(impl: Implementation, method, factor, case: Case):
     """f(c x, c y) = c f(x, y) bit for bit, since c is a power of two; variances do not scale.
@@ -84,7 +90,7 @@ def test_nothing_global_is_touched(impl: Implementation):
     assert impl.global_state() == before
 
 
-@pytest.mark.parametrize("method", [name for name in CALLS if name != "loss"])
+@pytest.mark.parametrize("method", LINEAR)
 def test_the_answer_is_of_the_kind_that_was_given(impl: Implementation, method):
     """An event's dtype and device are those of what becomes of it."""
     for kind in product(["float64", "float32", "bfloat16", "float16"], ["cpu", "meta"]):

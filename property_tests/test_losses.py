@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 from hypothesis import example, given
+from hypothesis import strategies as st
 
 from .monte_carlo import Ledger
 from .oracles import exact
 from .protocol import Implementation
 from .statistics import binomials, standard_normal, ties
-from .strategies import PRODUCTION, SCALARS, STEEP_GRID, Case, cases
+from .strategies import EARLY, PRODUCTION, SCALARS, STEEP, STEEP_GRID, Case, cases, numbers
 from .test_parameterization import NAMES
 from .tolerances import allowance, check, elements
 
@@ -43,6 +44,48 @@ def test_the_loss_of_a_sample_is_its_own_mean_square(impl: Implementation, case:
         terms = [(exact.mpf(a) - exact.mpf(b)) ** 2 for a, b in zip(p.flat, q.flat, strict=True)]
         want = sum(terms) / len(terms)
         check("loss", (i,), got, want, (len(terms) + 4) * exact.mpf(impl.unit_roundoff) * want)
+
+
+@given(case=cases(), weights=st.lists(numbers.map(abs), min_size=4, max_size=4))
+@example(case=SCALARS, weights=[0.0, 1.0, 0.5, 3.0])
+def test_each_loss_has_its_own_weight(impl: Implementation, case: Case, weights: list[float]):
+    """Eq. losses.weighted: a weight of shape (batch, 1) would give each loss all of them."""
+    _, _, _, prediction, target = case
+    weight = np.float64(weights[: len(target)])
+    got, plain = impl.weighted_loss(prediction, target, weight), impl.loss(prediction, target)
+    for i in range(len(target)):
+        want = exact.mpf(weight[i]) * exact.mpf(plain[i])
+        check("weighted loss", (i,), got, want, exact.mpf(impl.unit_roundoff) * want)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(case=cases(), gamma=st.sampled_from([0.25, 1.0, 5.0, 4096.0]))
+@example(case=EARLY, gamma=5.0)
+def test_the_weight_is_that_of_an_error_of_x0(
+    impl: Implementation, name: str, case: Case, gamma: float
+):
+    """Eq. losses.min-snr: min(SNR, gamma) times the square of how x_0 moves with the prediction.
+
+    The longest, for score, has twice 4 u of 1 - alpha_bar, (2.5 |L_t| + 1.5) u of alpha_bar and
+    four operations: below 8 u kappa.
+    """
+    betas, _, t, _, _ = case
+    got = impl.loss_weight(betas, name, t, gamma, zero_terminal=False)
+    for i, level in enumerate(t.tolist()):
+        signal, var = exact.kernel(betas, 0, level)
+        moved = exact.convert(betas, name, "x0", 1.0, 0.0, level).exact
+        want = min(signal**2 / var, exact.mpf(gamma)) * moved**2
+        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, level))
+        check(f"weight of {name}", (i,), got, want, unit * want)
+
+
+@pytest.mark.parametrize(("name", "limit"), [("eps", 1), ("x0", 0), ("v", 0), ("score", 1)])
+@pytest.mark.parametrize("betas", [STEEP, PRODUCTION], ids=str)
+def test_the_weight_at_zero_snr_is_its_limit(impl: Implementation, betas, name: str, limit: int):
+    """Eq. losses.min-snr at alpha_bar_T = 0: not 0 / 0, and finite at every other level."""
+    t = np.arange(1, len(betas) + 1)
+    got = impl.loss_weight(betas, name, t, 5.0, zero_terminal=True)
+    check(f"weight of {name}", (len(betas) - 1,), got, exact.mpf(limit), exact.mpf(0))
 
 
 @given(case=cases())

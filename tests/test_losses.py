@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ddpm_core.forward_process import q_sample
-from ddpm_core.losses import l_simple, prediction_target
+from ddpm_core.losses import l_simple, min_snr_weight, prediction_target
 from ddpm_core.parameterization import PARAMETERIZATIONS, convert
 from ddpm_core.schedules import Schedule
 
@@ -115,3 +115,38 @@ def test_integers_are_refused(unchecked):
         l_simple(images, floats)
     with pytest.raises(TypeError, match=r"target has dtype torch.uint8"):
         l_simple(floats, images)
+
+
+def test_min_snr_weights_by_hand():
+    """alpha_bar_2 = 0.45, SNR = 9 / 11; alpha_bar_1 = 0.9, SNR = 9, above gamma = 5."""
+    t = torch.tensor([2, 1])
+    want = {"eps": (1, 5 / 9), "x0": (9 / 11, 5), "v": (0.45, 0.5), "score": (0.55, 0.1 * 5 / 9)}
+    for name, weights in want.items():
+        got = min_snr_weight(STEEP, name, t)
+        assert torch.allclose(got, torch.tensor(weights, dtype=torch.float64), rtol=REL, atol=0)
+        assert min_snr_weight(STEEP, name, 1) == got[1]
+
+
+def test_a_loss_is_weighted_sample_by_sample():
+    loss = l_simple(torch.tensor([[1.0], [2.0]]), torch.zeros(2, 1))
+    assert loss.weighted(torch.tensor([3.0, 0.5]).double()).per_sample.tolist() == [3.0, 2.0]
+    assert loss.weighted(torch.tensor(2.0).double()).per_sample.tolist() == [2.0, 8.0]
+    assert loss.weighted(torch.ones(2).double()).per_sample.dtype == torch.float32
+
+
+@pytest.mark.parametrize("shape", [(2, 1), (1,), (3,), (1, 2)], ids=str)
+def test_weights_of_another_shape_are_refused(unchecked, shape):
+    loss = l_simple(torch.tensor([[1.0], [2.0]]), torch.zeros(2, 1))
+    with pytest.raises(ValueError, match=r"of shape \(.*\) does not fit x of shape \(2,\)"):
+        loss.weighted(torch.ones(shape).double())
+
+
+@pytest.mark.parametrize("gamma", [0.0, -1.0, float("nan")])
+def test_a_gamma_that_leaves_no_weight_is_refused(gamma):
+    with pytest.raises(ValueError, match=r"gamma = .* must be above 0"):
+        min_snr_weight(STEEP, "eps", 1, gamma)
+
+
+def test_data_have_no_weight():
+    with pytest.raises(ValueError, match=r"t = 0 is outside 1..4"):
+        min_snr_weight(STEEP, "eps", 0)

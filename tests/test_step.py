@@ -90,3 +90,22 @@ def test_the_gradient_that_the_optimizer_meets_is_clipped():
     assert norm > 1e-2, "it is clipped without reason otherwise, and shows nothing"
     met = [p.grad for p in run.trainee.network.parameters() if p.grad is not None]
     assert float(torch.stack([g.norm() for g in met]).norm()) == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_each_loss_is_weighed_by_its_own_time_and_logged_without(monkeypatch):
+    """A weight of 2 doubles the gradient bit for bit, and the logged loss stays what it was."""
+    config = TrainConfig(**vars(SMALL) | {"snr_gamma": 5.0, "accumulate": 2})
+    drawn, weighed = recorded(monkeypatch, "q_sample"), recorded(monkeypatch, "min_snr_weight")
+    taken(config, 0)
+    assert torch.equal(torch.cat([t for _, _, t, _ in weighed]), drawn[0][2])
+    assert {each[1:2] + each[3:] for each in weighed} == {("eps", 5.0)}
+
+    found = []
+    for weight in (1.0, 2.0):
+        monkeypatch.setattr(
+            step, "min_snr_weight", lambda *_, w=weight: torch.tensor(w, dtype=torch.float64)
+        )
+        run = Run.prepare(config)
+        found.append(train_step(config, run.schedule, run.dataset, run.trainee, 0, run.device))
+    (loss, norm), (same, doubled) = found
+    assert (same, doubled) == (loss, 2 * norm)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ddpm_core.forward_process import q_sample
-from ddpm_core.losses import l_simple, prediction_target
+from ddpm_core.losses import Loss, l_simple, min_snr_weight, prediction_target
 from ddpm_core.randomness import keyed_generator, keyed_seed
 from ddpm_core.schedules import Schedule
 from ddpm_core.training.config import TrainConfig
@@ -59,7 +59,7 @@ def train_step(
     step: int,
     device: torch.device,
 ) -> tuple[float, float]:
-    """Optimizer step `step` = 0, 1, ... on its own batch; returns (loss, gradient norm).
+    """Optimizer step `step` = 0, 1, ... on its own batch; returns (unweighted loss, gradient norm).
 
     Every number is keyed by (seed, step). Raises NonFiniteError before anything is updated.
     """
@@ -78,7 +78,8 @@ def train_step(
             with torch.autocast(device.type, torch.bfloat16, enabled=config.dtype == "bf16"):
                 prediction = trainee.forward(noisy, t[part].to(device))
             loss = l_simple(prediction.float(), target[part].to(device))
-            (loss.mean / config.accumulate).backward()
+            weighted = _weighted(config, schedule, loss, t[part])
+            (weighted.mean / config.accumulate).backward()
             losses.append(loss.per_sample.detach())
     per_sample = torch.cat(losses).double().cpu()
     norm = nn.utils.clip_grad_norm_(trainee.network.parameters(), config.grad_clip).item()
@@ -89,6 +90,12 @@ def train_step(
     trainee.optimizer.step()
     trainee.ema.update(trainee.network, step)
     return per_sample.mean().item(), norm
+
+
+def _weighted(config: TrainConfig, schedule: Schedule, loss: Loss, t: Tensor) -> Loss:
+    if config.snr_gamma is None:
+        return loss
+    return loss.weighted(min_snr_weight(schedule, config.parameterization, t, config.snr_gamma))
 
 
 def _check_finite(loss: Tensor, norm: float, step: int, t: Tensor, indices: Tensor) -> None:

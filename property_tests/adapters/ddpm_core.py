@@ -64,6 +64,17 @@ class DdpmCore:
     def loss(self, prediction: Array, target: Array) -> Array:
         return ddpm_core.l_simple(_tensor(prediction), _tensor(target)).per_sample.numpy()
 
+    def weighted_loss(self, prediction: Array, target: Array, weight: Array) -> Array:
+        loss = ddpm_core.l_simple(_tensor(prediction), _tensor(target))
+        return loss.weighted(_tensor(weight)).per_sample.numpy()
+
+    def loss_weight(
+        self, betas: Betas, name: str, t: Times, gamma: float, zero_terminal: bool
+    ) -> Array:
+        schedule = ddpm_core.Schedule.from_betas(betas)
+        schedule = schedule.with_zero_terminal_snr() if zero_terminal else schedule
+        return ddpm_core.min_snr_weight(schedule, _known(name), _tensor(t), gamma).numpy()
+
     def training_draw(self, betas: Betas, x_0: Array, seed: int) -> Draw:
         schedule = ddpm_core.Schedule.from_betas(betas)
         drawn = diffuse(schedule, _tensor(x_0), keyed_generator(seed, "training"))

@@ -83,6 +83,15 @@ class DenoisingDiffusionPytorch:
         given = (torch.zeros_like(guess), first, _image(target))
         return _array(diffusion.p_losses(*given, loss_reduction="none"))
 
+    def loss_weight(
+        self, betas: Betas, name: str, t: Times, gamma: float, zero_terminal: bool
+    ) -> Array:
+        if name == "score" or zero_terminal:
+            raise NotImplementedError("GaussianDiffusion has no score, and no zero terminal SNR")
+        options = {"min_snr_loss_weight": True, "min_snr_gamma": gamma}
+        diffusion = _diffusion(betas, objective=OBJECTIVES[name], **options)
+        return _array(diffusion.loss_weight[_index(t)])
+
     def training_draw(self, betas: Betas, x_0: Array, seed: int) -> Draw:
         """What the network and torch see in one call of the module."""
         seen: list[tuple[torch.Tensor, torch.Tensor]] = []

@@ -39,6 +39,37 @@ class FinestLevelNeverTrained(DdpmCore):
 
 
 @known(
+    "L04-min-snr-zero-terminal",
+    "TiankaiHang/Min-SNR-Diffusion-Training PR #4; huggingface/diffusers PR #5177",
+    "min(SNR, gamma) / SNR where SNR is 0",
+    "test_losses.py::test_the_weight_at_zero_snr_is_its_limit",
+    betas=(0.1, 0.5, 0.3, 0.8),
+    name="eps",
+    limit=1,
+)
+class ZeroOverZero(DdpmCore):
+    def loss_weight(
+        self, betas: Betas, name: str, t: Times, gamma: float, zero_terminal: bool
+    ) -> Array:
+        of_x0 = super().loss_weight(betas, "x0", t, gamma, zero_terminal)
+        snr = super().loss_weight(betas, "x0", t, np.inf, zero_terminal)
+        right = super().loss_weight(betas, name, t, gamma, zero_terminal)
+        with np.errstate(invalid="ignore"):
+            return of_x0 / snr if name == "eps" else right
+
+
+@known(
+    "L11-weight-cross-product",
+    "Tencent-Hunyuan/UniRL #447; HannesStark/boltzgen PR #230",
+    "losses (batch,) times weights (batch, 1): every loss gets every weight",
+    "test_losses.py::test_each_loss_has_its_own_weight",
+)
+class EveryWeight(DdpmCore):
+    def weighted_loss(self, prediction: Array, target: Array, weight: Array) -> Array:
+        return (self.loss(prediction, target) * weight[:, None]).mean(axis=0)
+
+
+@known(
     "L19-seed-zero-is-falsy",
     "huggingface/diffusers PR #10964",
     "`if seed:` takes seed 0 for no seed, so that its runs do not repeat",

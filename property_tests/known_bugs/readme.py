@@ -28,9 +28,9 @@ Look-alikes that were reported as bugs and are right; the suite leaves them alon
 
 WAITING = """
 Not here yet, because the protocol lacks their method: P05, P06, N11 and V02 (learned variance and
-the variational bound), L04 and L11 (loss weights), A05, A23, A33 and N07 (DDIM and solvers), G02,
-G07 and G09 (guidance), N03 (the Gaussian KL). Left out by name, since this library has no such
-method: S12, S16, A19, A20, A27, G06, L05, L09.
+the variational bound), A05, A23, A33 and N07 (DDIM and solvers), G02, G07 and G09 (guidance), N03
+(the Gaussian KL). Left out by name, since this library has no such method: S12, S16, A19, A20, A27,
+G06, L05, L09.
 """
 
 
