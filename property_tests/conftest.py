@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import inspect
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from .profiles import load_gate
 from .protocol import Deviation, Implementation
 
 load_gate()  # before any property is defined
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before any library counts: the arrays are small
 
 HERE = Path(__file__).parent
 IMPLEMENTATION: pytest.StashKey[Implementation] = pytest.StashKey()

@@ -17,6 +17,7 @@ class Evidence:
     worst: float = 0.0  # the largest |error| / allowed
     worst_at: str = ""
     claims: list[Any] = field(default_factory=list)  # of monte_carlo.Claim
+    planted: list[Any] = field(default_factory=list)  # mutants, and what killed each
 
 
 _of: list[Evidence] = [Evidence()]
@@ -40,6 +41,11 @@ def compared(what: str, where: object, error: Any, allowed: Any) -> None:
     now.comparisons += 1
     if error > now.worst * allowed:
         now.worst, now.worst_at = (float(error / allowed) if allowed else 1e300), f"{what} {where}"
+
+
+def planted(mutants: list[Any]) -> None:
+    """Mutants were planted in the library, and attacked."""
+    _of[0].planted += mutants
 
 
 def claimed(claim: Any) -> None:

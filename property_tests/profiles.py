@@ -2,6 +2,8 @@
 
 from hypothesis import HealthCheck, Phase, settings
 
+EXAMPLES = 30  # of each property, in a run that certifies
+
 
 def load_gate() -> None:
     """Make `gate`, `dev` and `nightly` known, and take the first."""
@@ -11,7 +13,7 @@ def load_gate() -> None:
         report_multiple_bugs=False,  # one failure is enough, and an ExceptionGroup hides it
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
-    settings.register_profile("gate", common, max_examples=30, derandomize=True)
+    settings.register_profile("gate", common, max_examples=EXAMPLES, derandomize=True)
     settings.register_profile("dev", common, max_examples=4, derandomize=True)
     settings.register_profile("nightly", common, max_examples=600)
     settings.load_profile("gate")

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hypothesis import settings
+
 from .evidence import Evidence
 from .monte_carlo import ALPHA_RUN
 from .page import html_page
@@ -33,8 +35,16 @@ def row(item: Any, seen: Evidence) -> dict[str, Any]:
         "comparisons": seen.comparisons,
         "worst": seen.worst,
         "worst_at": seen.worst_at,
+        "examples": examples(item.function),
+        "planted": seen.planted,
         "claims": [] if control else _claims(seen),  # controls make claims that are to fail
     }
+
+
+def examples(test: Any) -> int:
+    """How many Hypothesis was told to make when the test was defined; 0 without Hypothesis."""
+    bound = getattr(test, "_hypothesis_internal_use_settings", None)
+    return bound.max_examples if isinstance(bound, settings) else 0
 
 
 def _claims(seen: Evidence) -> list[dict[str, Any]]:
@@ -131,7 +141,7 @@ def write(rows: Rows, folder: Path) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     _replace(folder / "report.json", text + "\n")
     _replace(folder / "report.html", html_page(sums, lines, ordered))
-    return [*lines, f"report: {folder / 'report.html'}"]
+    return [*lines, f"report: {folder / 'report.html'}"]  # the last one: something may follow it
 
 
 def _replace(path: Path, text: str) -> None:

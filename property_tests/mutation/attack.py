@@ -2,7 +2,8 @@
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from hashlib import sha256
 from typing import NamedTuple
 
 import numpy as np
@@ -32,28 +33,8 @@ from .evidence import CALLS, answers, same_bits, same_but_for_rounding  # noqa: 
 from .hunt import cheapest_first, hunted, killer  # noqa: E402
 from .operators import mutants  # noqa: E402
 from .plant import planted, source_of  # noqa: E402
+from .targets import PROPERTIES, STATISTICS  # noqa: E402
 
-# Module -> files of the suite that attack it, or file::property, nearest first.
-PROPERTIES = {
-    "schedules": (
-        "test_schedules",
-        "test_forward_process",
-        "test_samplers::test_a_chain_visits_every_level_where_none_are_named",
-    ),
-    "forward_process": ("test_forward_process",),
-    "posterior": ("test_posterior",),
-    "parameterization": ("test_parameterization",),
-    "losses": ("test_losses",),
-    "samplers.ladders": ("test_samplers",),
-    "samplers.ancestral": ("test_samplers",),
-    "networks.embeddings": ("test_embeddings",),
-    "training.ema": ("test_ema",),
-}
-# The same for the statistical checks themselves, which are modules of the suite.
-STATISTICS = {
-    "statistics": ("meta.test_definitions", "meta.test_statistics"),
-    "monte_carlo": ("meta.test_definitions", "meta.test_statistics"),
-}
 SUITE = __package__.rpartition(".")[0]
 
 
@@ -104,6 +85,27 @@ def attack(name: str) -> tuple[Row, list[str]]:
             complaints.append(f"{verdict}: {name}, line {line}: {statement}")
     complaints += [f"LISTED, BUT NO SUCH MUTANT: {name}: {each}" for each in allowed]
     return Row(name, len(made), killed, listed, time.perf_counter() - began), complaints
+
+
+def chosen(count: int) -> Iterator[dict[str, str | None]]:
+    """Plant `count` mutants of the mathematics, chosen by a hash of its sources.
+
+    For each: where it stood, and the property that killed it, or None.
+    """
+    warnings.simplefilter("ignore")
+    sources = {name: source_of(f"ddpm_core.{name}") for name in PROPERTIES}
+    text = "".join(source for _, source in sources.values())
+    for i in range(count):
+        key = int.from_bytes(sha256(f"{i} {text}".encode()).digest(), "big")
+        which, name = divmod(key, len(sources))[0], list(sources)[key % len(sources)]
+        module, source = sources[name]
+        made = [each for each in mutants(source) if each.statement not in listed_as(name)]
+        line, statement, tree = made[which % len(made)]
+        tests = list(properties(PROPERTIES[name], impl=IMPL))
+        with planted(module, tree):
+            found = killer(tests) or ("other examples" if hunted(tests) else None)
+        place = f"{name}.py, line {line}"
+        yield {"module": place, "statement": statement, "killed_by": found}
 
 
 def listed_as(name: str) -> dict[str, Callable[[Array, str], bool]]:

@@ -1,0 +1,30 @@
+"""Each run of the suite proves anew that it sees: it kills mutants that a hash chose."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from .. import evidence
+
+PLANTED = 5
+
+
+def test_mutants_chosen_by_hash_are_killed():
+    """In a process of its own, whose properties run as in the whole mutation run."""
+    suite = Path(__file__).parent.parent
+    command = [sys.executable, "-m", f"{__package__.removesuffix('.meta')}.mutation"]
+    done = subprocess.run(
+        [*command, "--planted", str(PLANTED)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=suite.parent,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    mutants = json.loads(done.stdout)
+    evidence.planted(mutants)
+    assert len(mutants) == PLANTED
+    survivors = [each for each in mutants if not each["killed_by"]]
+    assert not survivors

@@ -1,0 +1,39 @@
+"""policy.json asks for every check that there is: what it does not name could go unnoticed."""
+
+import json
+
+import pytest
+
+from ..meta.test_planted import PLANTED
+from ..monte_carlo import ALPHA_RUN, MIN_EFFECT, POWER
+from ..mutation.targets import PROPERTIES, STATISTICS
+from ..policy import PAGE
+from ..profiles import EXAMPLES
+
+
+def test_every_check_is_required(request: pytest.FixtureRequest):
+    """Of a run that was not narrowed, exactly; of another, no check that is unknown."""
+    policy = json.loads(PAGE.read_bytes())
+    inside = [each for each in request.session.items if PAGE.parent in each.path.parents]
+    names = {f"{each.path.name}::{each.name}" for each in inside}
+    assert len(names) == len(inside), "two checks have one name"
+    new = names - policy["required"].keys()
+    assert not new, "run the suite, then python -m property_tests.policy"
+    everything = {each.path for each in inside} == {*PAGE.parent.rglob("test_*.py")}
+    chosen = any("::" in each for each in request.config.args) or request.config.option.keyword
+    if everything and not chosen:
+        gone = policy["required"].keys() - names
+        assert not gone, "run the suite, then python -m property_tests.policy"
+
+
+def test_its_limits_are_those_of_the_suite():
+    policy = json.loads(PAGE.read_bytes())
+    limits = {name: policy[name] for name in ("alpha", "power", "effect", "planted")}
+    assert limits == {
+        "alpha": ALPHA_RUN,
+        "power": POWER,
+        "effect": MIN_EFFECT,
+        "planted": PLANTED,
+    }
+    assert {each["examples"] for each in policy["required"].values()} == {0, EXAMPLES}
+    assert policy["mutated"] == sorted([*PROPERTIES, *STATISTICS])

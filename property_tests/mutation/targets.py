@@ -1,0 +1,23 @@
+"""What is mutated, and which files of the suite are to notice."""
+
+# Module -> files of the suite that attack it, or file::property, nearest first.
+PROPERTIES = {
+    "schedules": (
+        "test_schedules",
+        "test_forward_process",
+        "test_samplers::test_a_chain_visits_every_level_where_none_are_named",
+    ),
+    "forward_process": ("test_forward_process",),
+    "posterior": ("test_posterior",),
+    "parameterization": ("test_parameterization",),
+    "losses": ("test_losses",),
+    "samplers.ladders": ("test_samplers",),
+    "samplers.ancestral": ("test_samplers",),
+    "networks.embeddings": ("test_embeddings",),
+    "training.ema": ("test_ema",),
+}
+# The same for the statistical checks themselves, which are modules of the suite.
+STATISTICS = {
+    "statistics": ("meta.test_definitions", "meta.test_statistics"),
+    "monte_carlo": ("meta.test_definitions", "meta.test_statistics"),
+}

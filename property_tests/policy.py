@@ -1,0 +1,43 @@
+"""Write policy.json, what a run has to show to certify: python -m property_tests.policy [REPORT]
+
+It is made from the report of a full run: every check that ran, how many Monte Carlo claims it made
+and at how many examples it ran. A check that is gone, or shows less than it did, certifies nothing.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from . import monte_carlo
+from .meta.test_planted import PLANTED
+from .mutation.targets import PROPERTIES, STATISTICS
+
+PAGE = Path(__file__).parent / "policy.json"
+
+
+def policy(checks: list[dict[str, Any]]) -> dict[str, Any]:
+    """The policy that these rows of a report keep to."""
+    required = {
+        each["check"]: {"claims": len(each["claims"]), "examples": each["examples"]}
+        for each in checks
+    }
+    assert len(required) == len(checks), "two checks have one name"
+    return {
+        "required": required,
+        "alpha": monte_carlo.ALPHA_RUN,
+        "power": monte_carlo.POWER,
+        "effect": monte_carlo.MIN_EFFECT,
+        "planted": PLANTED,
+        "mutated": sorted([*PROPERTIES, *STATISTICS]),
+    }
+
+
+def main() -> None:
+    report = Path(sys.argv[1] if len(sys.argv) > 1 else "verification/report.json")
+    checks = json.loads(report.read_bytes())["checks"]
+    PAGE.write_text(json.dumps(policy(checks), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
