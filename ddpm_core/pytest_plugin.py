@@ -1,13 +1,16 @@
-"""Options of the property suite, and the sum over its checks, declared where pytest looks first.
+"""Options of the property suite, and what its checks come to, declared where pytest looks first.
 
 With xdist, or from an installed package, the process that ends a run never loads the suite: each
-check sends what it saw along with pytest's own report, and here all of it comes together.
+check sends what it saw along with pytest's own report, and here all of it comes together: the
+report of any run, and the certificate of one that was complete and green.
 """
 
 import importlib
 import re
 from pathlib import Path
 from typing import Any
+
+from ddpm_core.certify import Certifying
 
 EVIDENCE = "property_tests"  # the user property under which a check sends its row
 
@@ -48,6 +51,7 @@ class Gathering:
         self.config = config
         self.rows: dict[str, dict[str, Any]] = {}
         self.lines: list[str] = []
+        self.certifying = Certifying(config)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """A check's row, with the worst outcome of its phases and the seconds of all of them."""
@@ -63,7 +67,7 @@ class Gathering:
                     row["outcome"], row["missing"] = "not offered", _missing(report)
 
     def pytest_sessionfinish(self, session: Any) -> None:
-        """Write the report; a run without one, or that spent too much of alpha, fails."""
+        """Write report and certificate; a run without a report, or that overspent alpha, fails."""
         if not self.rows:
             return
         folder, sound = Path(self.config.getoption("--report")), False
@@ -74,6 +78,8 @@ class Gathering:
             self.lines = [f"--report {folder}: nothing was written, {error}"]
         if not sound and session.exitstatus == 0:
             session.exitstatus = 1
+        if self.lines:
+            self.lines[-1] += "; " + self.certifying.outcome(self.rows, folder, session.exitstatus)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say in five lines what the report says."""

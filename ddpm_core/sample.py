@@ -73,17 +73,19 @@ def draw(config: SampleConfig) -> list[Path]:
     from tqdm import tqdm
 
     from ddpm_core.denoiser import ClipX0, NetworkDenoiser
+    from ddpm_core.gate.devices import choose_device
     from ddpm_core.samplers.ancestral import Ancestral
     from ddpm_core.samplers.base import generate
     from ddpm_core.samplers.ladders import strided
     from ddpm_core.training.files import writable_folder, write_bytes
     from ddpm_core.training.pictures import chain_gif, sample_grid
     from ddpm_core.training.restore import load_trained
-    from ddpm_core.training.setup import choose_device
 
     device = choose_device(config.device)
     trained = load_trained(config.run, device)
     schedule = trained.schedule
+    if trained.watermark:
+        print(trained.watermark, file=sys.stderr)
     if config.steps is not None and config.steps > schedule.T:
         raise ValueError(f"--steps = {config.steps}, but {config.run} has T = {schedule.T} levels")
     denoiser = NetworkDenoiser(schedule, trained.network, trained.parameterization)
@@ -115,9 +117,10 @@ def draw(config: SampleConfig) -> list[Path]:
     stem = f"step-{trained.step:06d}-seed-{config.seed}"
     array = io.BytesIO()
     np.save(array, ((drawn.clamp(-1, 1) + 1) / 2).numpy(), allow_pickle=False)
-    files = {".npy": array.getvalue(), ".png": sample_grid(drawn[:GRID_IMAGES])}
+    grid = sample_grid(drawn[:GRID_IMAGES], watermark=trained.watermark)
+    files = {".npy": array.getvalue(), ".png": grid}
     if config.gif:
-        files[".gif"] = chain_gif(chain)
+        files[".gif"] = chain_gif(chain, watermark=trained.watermark)
     for suffix, content in files.items():
         write_bytes(folder / f"{stem}{suffix}", content)
     return [folder / f"{stem}{suffix}" for suffix in files]

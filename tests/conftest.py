@@ -1,6 +1,8 @@
 """Every test runs with shapes checked by jaxtyping and beartype; tests of bad input do not."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import jaxtyping
 import pytest
@@ -23,3 +25,18 @@ def unchecked() -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Any]:
+    """A miniature of the project, for the tests of the gate."""
+    from tests import miniature
+
+    yield miniature.make(tmp_path)
+    miniature.forget()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where its certificate is written."""
+    return tmp_path / "certificate.json"

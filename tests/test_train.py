@@ -26,11 +26,14 @@ def train(folder: Path, *more: str, steps: int = 8) -> int:
 
 
 def fingerprint(folder: Path) -> dict[str, bytes]:
-    """Every byte that a resumed run must repeat."""
+    """Every byte that a resumed run must repeat; only how it was let in belongs to each start."""
     newest = latest_checkpoint(folder / "checkpoints")
     assert newest is not None
-    files = [*sorted(newest.glob("*.safetensors")), newest / "state.json", folder / "metrics.jsonl"]
-    return {each.name: each.read_bytes() for each in files}
+    files = [*sorted(newest.glob("*.safetensors")), folder / "metrics.jsonl"]
+    state = json.loads((newest / "state.json").read_bytes())
+    assert state.pop("admissions")
+    bits = {each.name: each.read_bytes() for each in files}
+    return bits | {"state.json": json.dumps(state).encode()}
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +182,9 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(tmp_path, monkeypatch
         (["--resume", "nowhere/step-000001"], "nowhere/step-000001"),
         (["--dataset", "digitz"], "digits"),
         (["--dataset", "idx:nowhere"], "nowhere"),
-        (["--device", "cuda"], "--device cuda"),
+        (["--device", "cuda", "--unverified", "to see that it is not there"], "--device cuda"),
+        (["--device", "gpu"], "--device gpu is unknown"),
+        (["--unverified", "no reason"], "--unverified 'no reason' is no reason"),
         (["--batch-size", "0"], "--batch-size = 0"),
         (["--batch-sise", "4"], "--batch-size"),
         (["--accumulate", "3"], "--accumulate"),

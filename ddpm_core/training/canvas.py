@@ -149,24 +149,35 @@ def png(canvas: UInt8[np.ndarray, "tall wide 3"], watermark: str | None = None) 
     """PNG bytes; a watermark stands on a red strip above the picture."""
     from PIL import Image
 
-    if watermark is not None:
-        strip = blank(canvas.shape[1], STRIP, ALARM)
-        size = max(7, min(16, round(canvas.shape[1] / (0.75 * len(watermark) + 1))))
-        word = (canvas.shape[1] / 2, STRIP / 2, watermark, size, WHITE, "mm")
-        canvas = np.concatenate([write(strip, word), canvas])
     content = io.BytesIO()
-    Image.fromarray(canvas).save(content, "png", compress_level=4)
+    Image.fromarray(_marked(canvas, watermark)).save(content, "png", compress_level=4)
     return content.getvalue()
 
 
-def gif(frames: Sequence[UInt8[np.ndarray, "tall wide 3"]], milliseconds: int) -> bytes:
-    """GIF bytes; loops, and holds the last frame for 2.5 seconds.
+def _marked(
+    canvas: UInt8[np.ndarray, "tall wide 3"], watermark: str | None
+) -> UInt8[np.ndarray, "taller wide 3"]:
+    if watermark is None:
+        return canvas
+    strip = blank(canvas.shape[1], STRIP, ALARM)
+    size = max(7, min(16, round(canvas.shape[1] / (0.75 * len(watermark) + 1))))
+    word = (canvas.shape[1] / 2, STRIP / 2, watermark, size, WHITE, "mm")
+    return np.concatenate([write(strip, word), canvas])
+
+
+def gif(
+    frames: Sequence[UInt8[np.ndarray, "tall wide 3"]],
+    milliseconds: int,
+    watermark: str | None = None,
+) -> bytes:
+    """GIF bytes; loops, and holds the last frame for 2.5 seconds. A watermark is on every frame.
 
     Grey frames are brought to 64 levels, which a GIF packs well; of coloured ones each has its own
     256 colours.
     """
     from PIL import Image
 
+    frames = [_marked(frame, watermark) for frame in frames]
     if all((frame == frame[..., :1]).all() for frame in frames):
         images = [Image.fromarray(frame[..., 0] >> 2) for frame in frames]
         for image in images:

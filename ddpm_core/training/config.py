@@ -9,7 +9,7 @@ from ddpm_core.training.options import flag, to_json
 
 # Fields that may change when a run is resumed, since no number of the run depends on them.
 FREE_ON_RESUME = frozenset(
-    {"config", "out_dir", "resume", "dry_run"}
+    {"config", "out_dir", "resume", "dry_run", "certificate", "require_verified", "unverified"}
     | {"save_every", "keep", "preview_samples", "preview_steps"}
 )
 
@@ -104,6 +104,13 @@ class TrainConfig:
     """auto, never, or the path of a checkpoint."""
     dry_run: bool = False
     """Check everything, print the plan, write nothing."""
+
+    certificate: Path = Path("verification/certificate.json")
+    """What a full run of the suite left; an accelerator is used under one only."""
+    require_verified: bool = False
+    """Ask for the certificate on the CPU too."""
+    unverified: str | None = None
+    """Train without one, for this REASON; it is recorded, and every picture says UNVERIFIED."""
 
     def __post_init__(self) -> None:
         for name, value in PRESETS[self.preset].items():

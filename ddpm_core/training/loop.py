@@ -11,32 +11,25 @@ import torch
 from tqdm import tqdm
 
 from ddpm_core.denoiser import ClipX0, NetworkDenoiser
+from ddpm_core.gate.admission import Admission, admit, watermark
 from ddpm_core.schedules import Schedule
-from ddpm_core.training import files
+from ddpm_core.training import files, heldout
 from ddpm_core.training.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 from ddpm_core.training.config import TrainConfig, check_same_run, lasting
 from ddpm_core.training.data import Dataset, load_dataset
-from ddpm_core.training.ema import Ema
-from ddpm_core.training.heldout import (
-    by_decile,
-    heldout_errors,
-    mean_and_standard_error,
-    spread,
-    spread_times,
-)
 from ddpm_core.training.optimizer_state import flatten_optimizer, restore_optimizer
 from ddpm_core.training.options import to_json
 from ddpm_core.training.pictures import denoising_sheet, sample_grid
 from ddpm_core.training.report import write_report
-from ddpm_core.training.setup import (
-    build_network,
-    build_schedule,
-    choose_device,
-    environment,
-    group_parameters,
-)
+from ddpm_core.training.setup import build_schedule, environment
 from ddpm_core.training.signals import Stop
-from ddpm_core.training.step import NonFiniteError, Trainee, learning_rate, train_step
+from ddpm_core.training.step import (
+    NonFiniteError,
+    Trainee,
+    build_trainee,
+    learning_rate,
+    train_step,
+)
 from ddpm_core.training.visits import fixed_times, visit
 
 VALIDATION_TIMES = 20  # two in each decile
@@ -50,43 +43,43 @@ class Run:
 
     config: TrainConfig
     folder: Path
-    device: torch.device
     dataset: Dataset
     schedule: Schedule
     trainee: Trainee
+    admission: Admission
+    admissions: list[dict[str, Any]]  # one for each start of the run, this one last
     step: int = 0  # optimizer steps done
     losses: list[float] = field(default_factory=list)  # since the last row of metrics.jsonl
 
     @classmethod
     def prepare(cls, config: TrainConfig) -> "Run":
-        """Everything that can be wrong with the input is found here, before any work."""
-        device = choose_device(config.device)
-        dataset = load_dataset(config.dataset, config.image_size)
-        network = build_network(config, dataset.shape[0]).to(device)
-        optimizer = torch.optim.AdamW(
-            group_parameters(network, config.weight_decay),
-            lr=learning_rate(config, 0),
-            betas=(0.9, 0.99),
-            fused=True,
-        )
-        forward = torch.compile(network) if config.compile else network
-        trainee = Trainee(network, forward, Ema(network, config.ema_decay), optimizer)
-        folder = config.out_dir or Path("runs") / config.dataset.split(":")[0]
-        return cls(config, folder, device, dataset, build_schedule(config), trainee)
+        """Everything that can be wrong with the input is found here, before any work.
 
-    def plan(self) -> str:
-        """What is about to happen, for a person."""
-        config, data = self.config, self.dataset
-        weights = sum(p.numel() for p in self.trainee.network.parameters())
-        return (
-            f"{data.name}: {len(data.train):,} training, {len(data.validation):,} validation and "
-            f"{len(data.test):,} test images of shape {data.shape}, {data.levels} grey levels\n"
-            f"U-Net of {weights:,} parameters predicts {config.parameterization} on the "
-            f"{config.schedule} schedule, T = {config.T}\n"
-            f"{'goes on at' if self.step else 'from'} step {self.step:,} of "
-            f"{config.max_steps:,}, {config.batch_size} images each, on "
-            f"{self.device} in {config.dtype}, reported every {config.log_every}, to {self.folder}"
+        Raises NotVerified before an accelerator is touched, ValueError for the rest.
+        """
+        schedule = build_schedule(config)
+        admission = admit(
+            schedule,
+            config.device,
+            autocast=config.dtype == "bf16",
+            path=config.certificate,
+            required=config.require_verified,
+            unverified=config.unverified,
         )
+        dataset = load_dataset(config.dataset, config.image_size)
+        trainee = build_trainee(config, dataset.shape[0], torch.device(admission.device))
+        folder = config.out_dir or Path("runs") / config.dataset.split(":")[0]
+        return cls(config, folder, dataset, schedule, trainee, admission, [admission.to_json()])
+
+    @property
+    def device(self) -> torch.device:
+        """The one that the run was admitted to."""
+        return torch.device(self.admission.device)
+
+    @property
+    def watermark(self) -> str | None:
+        """What every picture says once the run was let in unverified, now or before."""
+        return watermark(self.admissions)
 
     # --- what is kept ---------------------------------------------------------------------------
 
@@ -105,6 +98,7 @@ class Run:
             "levels": self.dataset.levels,
             "class_names": list(self.dataset.class_names),
             "losses": self.losses,
+            "admissions": self.admissions,
         }
         return save_checkpoint(
             self.folder / "checkpoints", self.step, tensors, state, keep=self.config.keep
@@ -138,16 +132,13 @@ class Run:
         parameters = dict(self.trainee.network.named_parameters())
         restore_optimizer(self.trainee.optimizer, parameters, checkpoint.tensors["optimizer"])
         self.step, self.losses = checkpoint.step, list(checkpoint.state["losses"])
+        self.admissions = [*checkpoint.state.get("admissions", []), *self.admissions]
 
     # --- what is done ---------------------------------------------------------------------------
 
     def finish(self, stop: Stop) -> int:
         """Train to the end, or to a signal, and say how it went; returns the exit code."""
         try:
-            if self._is_done():
-                print(f"finished: see {self.folder}/report.html; another --out-dir starts afresh")
-                return 0
-            print(self.plan(), flush=True)
             self.train(stop)
         except (NonFiniteError, files.DamagedFile, OSError) as failure:
             last = latest_checkpoint(self.folder / "checkpoints")
@@ -167,7 +158,7 @@ class Run:
         result = {"step": self.step, "eps_mse": mean, "standard_error": error}
         files.write_json(self.folder / "test.json", result | {"images": images})
         self._status("done", message)
-        write_report(self.folder)
+        write_report(self.folder, watermark=self.watermark)
         print(f"{message}\nlook at {self.folder / 'report.html'}")
         return 0
 
@@ -177,7 +168,9 @@ class Run:
         for name in ("metrics.jsonl", "timing.jsonl"):  # rows that are about to be made again
             files.truncate_lines(self.folder / name, self.step or -1)
         files.write_json(self.folder / "config.json", to_json(config))
-        files.write_json(self.folder / "env.json", environment(self.device))
+        found = {**environment(self.device), "verification": str(self.admission)}
+        files.write_json(self.folder / "env.json", found)
+        files.write_json(self.folder / "verification.json", self.admissions)
         self._status("running")
         if self.step == 0:
             self.visit()
@@ -210,13 +203,13 @@ class Run:
         """Look at the fixed timesteps: held-out loss, samples, denoising sheet, GIF and report."""
         began = time.perf_counter()
         config, network = self.config, self.trainee.ema.network
-        validation = self.dataset.take(spread(self.dataset.validation, TEST_IMAGES))
-        errors = heldout_errors(
+        validation = self.dataset.take(heldout.spread(self.dataset.validation, TEST_IMAGES))
+        errors = heldout.heldout_errors(
             network,
             self.schedule,
             config.parameterization,
             validation,
-            spread_times(config.T, VALIDATION_TIMES),
+            heldout.spread_times(config.T, VALIDATION_TIMES),
             config.seed,
             device=self.device,
         )
@@ -234,7 +227,7 @@ class Run:
         row: dict[str, Any] = {
             "step": self.step,
             "validation_loss": float(errors.mean()),
-            "validation_loss_by_decile": by_decile(errors),
+            "validation_loss_by_decile": heldout.by_decile(errors),
             "one_shot_mse": {
                 str(t): mse
                 for t, mse in zip(record.times, record.one_shot_mse.tolist(), strict=True)
@@ -243,29 +236,31 @@ class Run:
         files.append_line(self.folder / "metrics.jsonl", row)
         name = f"step-{self.step:06d}"
         record.save(self.folder / "denoising" / f"{name}.npz")
-        sheet = denoising_sheet(record, f"{config.dataset}, step {self.step:,}")
+        title, mark = f"{config.dataset}, step {self.step:,}", self.watermark
+        sheet = denoising_sheet(record, title, watermark=mark)
         files.write_bytes(self.folder / "denoising" / f"{name}.png", sheet)
-        files.write_bytes(self.folder / "samples" / f"{name}.png", sample_grid(samples))
+        grid = sample_grid(samples, watermark=mark)
+        files.write_bytes(self.folder / "samples" / f"{name}.png", grid)
         self._status("running")
-        write_report(self.folder)
+        write_report(self.folder, watermark=mark)
         timing = {"step": self.step, "visit_seconds": time.perf_counter() - began}
         files.append_line(self.folder / "timing.jsonl", timing)
 
     def test_error(self) -> tuple[float, float | None]:
         """eps-MSE of the averaged weights on the test images, uniform over t: (mean, its standard
         error)."""
-        errors = heldout_errors(
+        errors = heldout.heldout_errors(
             self.trainee.ema.network,
             self.schedule,
             self.config.parameterization,
-            self.dataset.take(spread(self.dataset.test, TEST_IMAGES)),
-            spread_times(self.config.T, TEST_TIMES),
+            self.dataset.take(heldout.spread(self.dataset.test, TEST_IMAGES)),
+            heldout.spread_times(self.config.T, TEST_TIMES),
             self.config.seed,
             measure="eps",
             device=self.device,
             progress="test error",
         )
-        return mean_and_standard_error(errors)
+        return heldout.mean_and_standard_error(errors)
 
     def _log(self, norm: float, seconds: list[float], bar: "tqdm[Any]") -> None:
         loss = sum(self.losses) / len(self.losses)
@@ -289,7 +284,8 @@ class Run:
         status = {"state": state, "step": self.step, "max_steps": self.config.max_steps}
         files.write_json(self.folder / "status.json", status | {"message": message})
 
-    def _is_done(self) -> bool:
+    def is_done(self) -> bool:
+        """Whether nothing is left to do, the end included."""
         if self.step < self.config.max_steps:
             return False
         try:

@@ -143,7 +143,7 @@ def denoising_sheet(
     return png(canvas, watermark)
 
 
-def denoising_gif(records: Sequence[DenoisingRecord]) -> bytes:
+def denoising_gif(records: Sequence[DenoisingRecord], *, watermark: str | None = None) -> bytes:
     """GIF of structure emerging across training: the free run, one frame a visit, last one held.
 
     Visits whose times or image sizes differ from the last one's are left out.
@@ -163,7 +163,7 @@ def denoising_gif(records: Sequence[DenoisingRecord]) -> bytes:
         block.paste(canvas, top, INK)
         _progress(canvas, record.step / max(1, last.step))
         frames.append(canvas)
-    return gif(frames, min(700, max(120, 6000 // len(frames))))
+    return gif(frames, min(700, max(120, 6000 // len(frames))), watermark)
 
 
 def chain_gif(
@@ -176,6 +176,7 @@ def chain_gif(
     ],
     *,
     images: int = 16,
+    watermark: str | None = None,
 ) -> bytes:
     """GIF of one sampling run from (t, x_t, x0_hat), t from T to 0: x_t left, x0_hat right."""
     T, first, _ = chain[0]
@@ -194,7 +195,7 @@ def chain_gif(
         paste(canvas, right, 2 * MARGIN + wide, top)
         _progress(canvas, 1 - t / max(1, T))
         frames.append(canvas)
-    return gif(frames, min(200, max(80, 6000 // len(frames))))
+    return gif(frames, min(200, max(80, 6000 // len(frames))), watermark)
 
 
 class _Block:

@@ -30,7 +30,7 @@ def write_report(run: Path, *, watermark: str | None = None) -> Path:
     test = _object(run / "test.json", faults)
     if metrics:
         write_bytes(run / "loss.png", loss_figure(metrics))
-    _write_gif(run, faults)
+    _write_gif(run, faults, watermark)
 
     sheets, samples = (_visits(run / name, "png") for name in ("denoising", "samples"))
     earlier = evenly(list(sheets), 3)[:-1]
@@ -98,14 +98,14 @@ def _visits(folder: Path, ending: str) -> dict[int, Path]:
     return dict(sorted(found.items()))
 
 
-def _write_gif(run: Path, faults: list[str]) -> None:
+def _write_gif(run: Path, faults: list[str], watermark: str | None) -> None:
     """Draw denoising.gif from as many records, evenly spread, as its size allows."""
     paths = list(_visits(run / "denoising", "npz").values())
     last = _record(paths[-1], []) if paths else None
     shown = evenly(paths, frame_limit(last.free_x_t.shape)) if last else paths
     records = [record for path in shown if (record := _record(path, faults))]
     if records:
-        write_bytes(run / "denoising.gif", denoising_gif(records))
+        write_bytes(run / "denoising.gif", denoising_gif(records, watermark=watermark))
 
 
 def _record(path: Path, faults: list[str]) -> DenoisingRecord | None:

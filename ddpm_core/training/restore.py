@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from ddpm_core._types import Parameterization
+from ddpm_core.gate.admission import watermark
 from ddpm_core.networks.unet import UNet
 from ddpm_core.schedules import Schedule
 from ddpm_core.training.checkpoint import latest_checkpoint, load_checkpoint
@@ -26,6 +27,7 @@ class Trained:
     image_shape: tuple[int, int, int]
     levels: int
     class_names: tuple[str, ...]
+    watermark: str | None  # of a run that was let in unverified
 
     @property
     def parameterization(self) -> Parameterization:
@@ -59,4 +61,5 @@ def load_trained(path: Path, device: torch.device) -> Trained:
         image_shape=(shape[0], shape[1], shape[2]),
         levels=checkpoint.state["levels"],
         class_names=tuple(checkpoint.state["class_names"]),
+        watermark=watermark(checkpoint.state.get("admissions", [])),
     )

@@ -64,23 +64,6 @@ def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
         yield
 
 
-def choose_device(name: str) -> torch.device:
-    """The device called `name`; auto is the accelerator of this machine, or else the CPU.
-
-    Raises ValueError for a device that is unknown or not there.
-    """
-    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    if name == "auto":
-        return found or torch.device("cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ValueError(f"--device {name} is unknown; try auto, cpu, cuda, mps or xpu") from None
-    if device.type != "cpu" and (found is None or found.type != device.type):
-        raise ValueError(f"--device {name}: this machine offers {found or 'only the CPU'}")
-    return device
-
-
 def group_parameters(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """AdamW's groups: matrices and kernels decay, gains and biases do not."""
     parameters = list(network.parameters())

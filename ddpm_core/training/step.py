@@ -15,7 +15,7 @@ from ddpm_core.schedules import Schedule
 from ddpm_core.training.config import TrainConfig
 from ddpm_core.training.data import Dataset, batch_indices
 from ddpm_core.training.ema import Ema
-from ddpm_core.training.setup import seeded
+from ddpm_core.training.setup import build_network, group_parameters, seeded
 
 
 class NonFiniteError(RuntimeError):
@@ -30,6 +30,19 @@ class Trainee:
     forward: Callable[..., Tensor]  # the network, compiled where asked for
     ema: Ema
     optimizer: torch.optim.Optimizer
+
+
+def build_trainee(config: TrainConfig, channels: int, device: torch.device) -> Trainee:
+    """A network as it is initialised, its average and AdamW, on the device."""
+    network = build_network(config, channels).to(device)
+    optimizer = torch.optim.AdamW(
+        group_parameters(network, config.weight_decay),
+        lr=learning_rate(config, 0),
+        betas=(0.9, 0.99),
+        fused=True,
+    )
+    forward = torch.compile(network) if config.compile else network
+    return Trainee(network, forward, Ema(network, config.ema_decay), optimizer)
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:

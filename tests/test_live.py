@@ -1,0 +1,141 @@
+"""What is in memory is what the files say, or the gate stays shut."""
+
+import functools
+import importlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from types import ModuleType
+
+import pytest
+
+from ddpm_core.gate import live
+from tests import miniature
+from tests.miniature import certify, let_in, refused
+
+
+def _replaced(module: ModuleType) -> None:
+    module.mean = lambda x: x
+
+
+def _other_code(module: ModuleType) -> None:
+    module.Halver.half.__code__ = (lambda x: x).__code__
+
+
+def _replaced_method(module: ModuleType) -> None:
+    module.Halver.half = staticmethod(lambda x: x)
+
+
+def _replaced_property(module: ModuleType) -> None:
+    module.Halver.scale = property(lambda self: 1.0)
+
+
+def _gone(module: ModuleType) -> None:
+    del module.mean
+
+
+def _wrapped(module: ModuleType) -> None:
+    """A wrapper that names another function as what it wraps."""
+    module.mean = functools.wraps(module.Halver.half)(lambda x: x)
+
+
+def _another_constant(module: ModuleType) -> None:
+    module.SCALE = 0.25
+
+
+def _another_slow_property(module: ModuleType) -> None:
+    module.Halver.slow = functools.cached_property(lambda self: 1.0)
+
+
+def _unwrapped(module: ModuleType) -> None:
+    """Without its cache it is the same function."""
+    module.mean.__wrapped__.__code__ = (lambda x: x).__code__
+
+
+def _another_renamed_import(module: ModuleType) -> None:
+    module.ONE = 2.0
+
+
+def _another_import(module: ModuleType) -> None:
+    module.STEP = 2.0
+
+
+def _from_elsewhere(module: ModuleType) -> None:
+    module.__file__ = os.__file__
+
+
+PATCHES: dict[str, tuple[Callable[[ModuleType], None], str]] = {
+    "a function": (_replaced, "mini.posterior:mean in memory is not what posterior.py says"),
+    "its code": (_other_code, "mini.posterior:Halver.half in memory is not"),
+    "behind a cache": (_unwrapped, "mini.posterior:mean in memory is not"),
+    "a slow property": (_another_slow_property, "mini.posterior:Halver.slow in memory is not"),
+    "a renamed import": (_another_renamed_import, "mini.posterior:ONE in memory is not what post"),
+    "a method": (_replaced_method, "mini.posterior:Halver.half in memory is not"),
+    "a property": (_replaced_property, "mini.posterior:Halver.scale in memory is not"),
+    "gone": (_gone, "mini.posterior:mean in memory is not"),
+    "wrapped": (_wrapped, "mini.posterior:mean in memory is not"),
+    "a constant": (_another_constant, "mini.posterior:SCALE in memory is not the 0.5 of poster"),
+    "an import": (
+        _another_import,
+        "mini.posterior:STEP in memory is not what posterior.py imports",
+    ),
+    "elsewhere": (_from_elsewhere, "mini.posterior was loaded from"),
+}
+
+
+@pytest.mark.parametrize("patch", PATCHES)
+def test_what_is_in_memory_is_what_the_files_say(project, path, patch):
+    certify(project, path)
+    module = miniature.load(project)
+    assert live.mismatch(project) is None
+    do, says = PATCHES[patch]
+    do(module)
+    assert says in refused(project, path)
+
+
+def test_two_installations_are_refused(project, path, tmp_path):
+    miniature.load(project)
+    certify(project, path)
+    other = tmp_path / "site-packages" / "mini"
+    other.mkdir(parents=True)
+    (other / "__init__.py").write_text("")
+    sys.path.append(str(other.parent))
+    try:
+        said = refused(project, path)
+    finally:
+        sys.path.remove(str(other.parent))
+    assert f"mini is installed twice, at {project.package} and {other}" in said
+
+
+def test_our_own_modules_are_read_as_they_are():
+    """In a process without the shape checks, which wrap every function here."""
+    code = (
+        "import ddpm_core.training.loop, ddpm_core.sample, ddpm_core.verify\n"
+        "from ddpm_core.gate import live, certificate\n"
+        "project = certificate.Project.own()\n"
+        "assert len(certificate.digests(project)) > 80\n"
+        "print(live.mismatch(project))\n"
+        "import ddpm_core.posterior\n"
+        "ddpm_core.posterior.q_posterior = print\n"
+        "print(live.mismatch(project))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "None",
+        "ddpm_core.posterior:q_posterior in memory is not what posterior.py says",
+    ]
+
+
+def test_what_only_draws_and_what_only_checks_is_left_alone(project, path):
+    """A module that draws, a folder without an __init__, and the suite inside a wheel."""
+    helper = project.package / "property_tests" / "helper.py"
+    helper.parent.mkdir()
+    helper.write_text("LIMIT = 1")
+    certify(project, path)
+    miniature.load(project)
+    for name in ("mini.training.report", "mini.property_tests.helper"):
+        importlib.import_module(name).LIMIT = 2
+    (project.package / "training" / "report.py").write_text("LIMIT = 3")
+    helper.write_text("LIMIT = 3")
+    assert let_in(project, path).state == "verified"
