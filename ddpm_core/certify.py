@@ -25,36 +25,27 @@ from ddpm_core.training.files import write_bytes
 
 Rows = Mapping[str, Mapping[str, Any]]
 
-# What may be said on the command line of a run that certifies: how it runs, not what.
+# Options under which a run still certifies: they say how it runs and what it prints.
 HARMLESS = re.compile(
-    r"-[qvs]+|-r\w+|-n|\d+|auto|logical|-n\s?(\d+|auto|logical)|--(numprocesses|dist)(=.*)?|loadfile"
-    r"|loadscope|load|worksteal|--(color|durations|tb|report|rootdir)(=.*)?|--strict-(markers|config)"
-    r"|--import-mode=\w+|--pyargs|--no-header"
+    r"-[qvs]+|-r\w+|-n.*|--(numprocesses|dist|color|durations|tb|report|rootdir)(=.*)?"
+    r"|--strict-(markers|config)|--import-mode=\w+|--pyargs|--no-header"
 )
 
 
 def narrowed(words: Iterable[str]) -> str | None:
-    """The first word of the command line that changes what is run or how it is judged, or None.
+    """The first option that changes what is run or how it is judged, or None.
 
-    A path or a package is neither: what it leaves out is missed in the executed set.
+    What a path or a package leaves out is missed in the executed set.
     """
-    previous = ""
-    for word in words:
-        named = previous in ("--report", "--color", "--tb", "--durations", "--rootdir")
-        previous = word
-        if named or HARMLESS.fullmatch(word):
-            continue
-        if not word.startswith("-") and "::" not in word:
-            continue
-        return word
-    return None
+    options = (word for word in words if word.startswith("-"))
+    return next((word for word in options if not HARMLESS.fullmatch(word)), None)
 
 
 def predicate(rows: Rows, report: Path) -> dict[str, Any]:
     """What the rows of a run show, as the certificate keeps it."""
     own = {each["check"]: each for each in rows.values()}
     claims = [claim for each in own.values() for claim in each["claims"]]
-    exact = [each for each in own.values() if each["comparisons"] and not each["control"]]
+    exact = [each for each in own.values() if not each["control"]]
     worst = max(exact, key=lambda each: each["worst"], default=None)
     return {
         "environment": environment(),

@@ -16,11 +16,12 @@ from property_tests.mutation.plant import planted, source_of
 from tests import miniature
 
 TESTS = {  # of each module, those that are to miss a check of it
-    "certificate": ("test_certificate", "test_gate"),
-    "live": ("test_live",),
-    "admission": ("test_gate", "test_certificate", "test_live"),
-    "devices": ("test_gate",),
-    "identities": ("test_on_device",),
+    "gate.certificate": ("test_certificate", "test_gate"),
+    "gate.live": ("test_live",),
+    "gate.admission": ("test_gate", "test_certificate", "test_live"),
+    "gate.devices": ("test_gate",),
+    "gate.identities": ("test_on_device",),
+    "certify": ("test_certify",),
 }
 FIXTURES = ("project", "path", "tmp_path", "monkeypatch")
 
@@ -97,7 +98,7 @@ def killed(tests: list[Callable[[], None]]) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TESTS)
 def test_no_check_can_be_left_out(name):
-    module, source = source_of(f"ddpm_core.gate.{name}")
+    module, source = source_of(f"ddpm_core.{name}")
     tests = list(runs(TESTS[name]))
     assert len(tests) >= 9
     assert not killed(tests), "the tests fail where nothing is planted"
