@@ -86,7 +86,10 @@ class Certifying:
             reason = incomplete(shown, self.project.policy())
         if reason is None:
             whole = statement(files, {**shown, "information": information(self.project)})
-            write_bytes(path, canonical(whole))
+            try:
+                write_bytes(path, canonical(whole))
+            except OSError as error:
+                return f"no certificate: {error}"
             return f"certificate: {path}"
         failed = self.impl is None and any(row["outcome"] == "failed" for row in rows.values())
         if failed and path.exists():

@@ -147,7 +147,8 @@ def load(project: Project) -> ModuleType:
 
 def forget() -> None:
     """Leave no trace of any miniature in this process."""
-    for name in [each for each in sys.modules if each.split(".")[0] in ("mini", "mini_suite")]:
+    ours = ("mini", "mini_suite", "conftest", "test_three")
+    for name in [each for each in sys.modules if each.split(".")[0] in ours]:
         del sys.modules[name]
     sys.path[:] = [each for each in sys.path if not (Path(each) / "mini").is_dir()]
 

@@ -128,6 +128,12 @@ def test_a_failure_withdraws_what_was_certified(project, path, tmp_path):
     assert not path.exists()
 
 
+def test_a_certificate_that_cannot_be_written_is_said_so(project, path, tmp_path):
+    path.mkdir()
+    (path / "full").write_text("")
+    assert ends(project, tmp_path).startswith("no certificate: [Errno ")
+
+
 def test_options_of_the_environment_count(project, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTEST_ADDOPTS", "-q --maxfail=1")
     assert "no certificate: --maxfail=1 on the command line" in ends(project, tmp_path)

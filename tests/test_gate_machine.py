@@ -45,7 +45,7 @@ class Gate(RuleBasedStateMachine):
         super().__init__()
         self.root = Path(tempfile.mkdtemp())
         self.project = miniature.make(self.root)
-        (self.root / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\n")
+        (self.root / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=prepend\n")
         self.path = self.root / "verification" / "certificate.json"
         self.versions = "1.0"
         self.certified: dict[str, Any] | None = None  # what was so when the certificate was written
@@ -105,7 +105,7 @@ class Gate(RuleBasedStateMachine):
 
     @rule()
     def run_the_suite(self) -> None:
-        code = self.pytest()
+        code, said = self.pytest()
         posterior = (self.root / "mini/posterior.py").read_text()
         suite = (self.root / "property_tests/test_three.py").read_text()
         asks = suite.rstrip() == miniature.TESTS.rstrip()
@@ -115,19 +115,19 @@ class Gate(RuleBasedStateMachine):
             self.certified, self.intact = self.snapshot(), True
         elif code:  # a check of this code failed: what was certified before is withdrawn
             self.certified = None
-        assert self.path.exists() == (self.certified is not None)
+        assert self.path.exists() == (self.certified is not None), said
 
     @rule(word=st.sampled_from(NARROWER))
     def run_part_of_the_suite(self, word: str) -> None:
         before = self.path.read_bytes() if self.path.exists() else None
-        code = self.pytest(word)
+        code, _ = self.pytest(word)
         after = self.path.read_bytes() if self.path.exists() else None
         assert after in (before, None), f"{word} wrote a certificate"
         if after is None:
             assert code or before is None
             self.certified = None
 
-    def pytest(self, *words: str) -> int:
+    def pytest(self, *words: str) -> tuple[int, str]:
         """A run as from the command line, in this process."""
         miniature.forget()
         self.patch.syspath_prepend(str(self.root))
@@ -137,7 +137,7 @@ class Gate(RuleBasedStateMachine):
             code = int(pytest.main([*where, *words]))
         miniature.forget()
         assert "INTERNALERROR" not in said.getvalue(), said.getvalue()
-        return code
+        return code, said.getvalue()
 
     @precondition(lambda self: self.path.exists())
     @rule(how=st.sampled_from(["truncate", "forge", "delete"]))
