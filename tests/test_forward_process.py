@@ -103,3 +103,14 @@ def test_the_refusal_of_an_event_names_it(unchecked):
         q_sample(STEEP, X_0, 1, NOISE[:, :2])
     with pytest.raises(TypeError, match=r"x_s has dtype torch.int64"):
         q_step(STEEP, X_0.long(), 0, 1)
+
+
+def test_a_gradient_passes_to_data_and_noise():
+    """x_t = a x_0 + b noise: the slopes of its sum are a and b, sample by sample."""
+    x_0 = torch.zeros(2, 3, dtype=torch.float64, requires_grad=True)
+    noise = torch.zeros(2, 3, dtype=torch.float64, requires_grad=True)
+    t = torch.tensor([1, 4])
+    q_sample(STEEP, x_0, t, noise).sum().backward()
+    for got, square in ((x_0, STEEP.alpha_bar(t)), (noise, STEEP.one_minus_alpha_bar(t))):
+        want = square.sqrt()[:, None].expand(2, 3)
+        assert torch.allclose(got.grad, want, rtol=REL, atol=0)

@@ -115,3 +115,8 @@ def test_the_global_generator_is_never_touched():
     keyed_noise((4,), 0, "sampling", 0, range(4))
     torch.rand(3, generator=keyed_generator(0, "training"))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("bit", [16, 31, 32, 48, 63])
+def test_every_bit_of_a_seed_counts(bit):
+    assert keyed_seed(1, "sampling") != keyed_seed(1 + (1 << bit), "sampling")

@@ -1,6 +1,7 @@
 """The training step: what it draws, and the order in which it updates."""
 
 import copy
+import dataclasses
 import math
 from typing import Any
 
@@ -109,3 +110,30 @@ def test_each_loss_is_weighed_by_its_own_time_and_logged_without(monkeypatch):
         found.append(train_step(config, run.schedule, run.dataset, run.trainee, 0, run.device))
     (loss, norm), (same, doubled) = found
     assert (same, doubled) == (loss, 2 * norm)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_the_network_is_told_the_time_of_its_image_and_held_against_its_noise(
+    monkeypatch, accumulate
+):
+    """A network that knows the noise of each (x_t, t) is without error, on every part."""
+    config = TrainConfig(**vars(SMALL) | {"accumulate": accumulate})
+    run = Run.prepare(config)
+    real, drawn = step.q_sample, []
+
+    def watched(schedule, x_0, t, noise):
+        x_t = real(schedule, x_0, t, noise)
+        drawn.extend(zip(x_t, t, noise, strict=True))
+        return x_t
+
+    def knowing(x_t, t):
+        found = [
+            next(noise for x, level, noise in drawn if torch.equal(x, row) and level == t[i])
+            for i, row in enumerate(x_t)
+        ]
+        return torch.stack(found) + 0 * run.trainee.network(x_t, t)
+
+    monkeypatch.setattr(step, "q_sample", watched)
+    knows = dataclasses.replace(run.trainee, forward=knowing)
+    loss, _ = train_step(config, run.schedule, run.dataset, knows, 0, run.device)
+    assert loss == 0
