@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from .monte_carlo import Ledger
 from .oracles import exact
-from .protocol import Implementation
-from .statistics import binomials, standard_normal, ties
+from .protocol import Implementation, Times
+from .statistics import Finding, binomials, standard_normal, ties
 from .strategies import EARLY, PRODUCTION, SCALARS, STEEP, STEEP_GRID, Case, cases, numbers
 from .test_parameterization import NAMES
 from .tolerances import allowance, check, elements
@@ -104,8 +104,8 @@ def test_training_draws_the_image_that_its_noise_makes(impl: Implementation, cas
 
 @pytest.mark.parametrize("betas", STEEP_GRID, ids=str)
 def test_training_draws_from_the_marginal(impl: Implementation, ledger: Ledger, betas):
-    """Eq. forward-process.marginal at each t by itself, t uniform on 1..T, noise of full
-    precision."""
+    """Eq. forward-process.marginal at each t by itself; t uniform on 1..T and its own for each row,
+    noise of full precision."""
     T, rows, steps = len(betas), 2048, len(betas) + 1
     times = ledger.claim("losses.times", betas)
     x_0 = times.rng.choice([0.0, 1.3, -0.7, 30.0], size=(rows, 3, 5))
@@ -114,7 +114,7 @@ def test_training_draws_from_the_marginal(impl: Implementation, ledger: Ledger, 
     uniform = np.float64([0.0] + [1 / T] * T)
     counts = np.bincount(drawn, minlength=T + 1)
     repeats = ties(draws[0].noise, impl.unit_roundoff)
-    times.check([binomials(counts, uniform, steps * rows), repeats])
+    times.check([binomials(counts, uniform, steps * rows), equal_pairs(drawn, T), repeats])
     for level in range(1, T + 1):
         scale, var = (float(each) for each in exact.kernel(betas, 0, level))
         u = np.concatenate(
@@ -129,7 +129,7 @@ def test_training_draws_from_the_marginal_of_a_thousand_levels(
 ):
     """Eq. forward-process.marginal on Ho et al.'s schedule, over all levels at once.
 
-    Each hundred levels is drawn as often as any other.
+    Each hundred levels is drawn as often as any other, and both ends are drawn at all.
     """
     claim = ledger.claim("forward-process.marginal", PRODUCTION, scalars=4096 * 15)
     x_0 = claim.rng.choice([0.0, 1.3, -0.7], size=(4096, 3, 5))
@@ -138,3 +138,19 @@ def test_training_draws_from_the_marginal_of_a_thousand_levels(
     scale, var = np.float64([exact.kernel(PRODUCTION, 0, level) for level in t.tolist()]).T
     u = (x_t - scale[:, None, None] * x_0) / np.sqrt(var)[:, None, None]
     claim.check([*standard_normal(u), binomials(counts, np.full(10, 0.1), len(t))])
+
+    rows, T = 32_768, len(PRODUCTION)
+    ends = ledger.claim("losses.times", PRODUCTION, scalars=rows)
+    t = impl.training_draw(PRODUCTION, np.zeros((rows, 1)), ends.seed).t
+    seen = np.bincount(t, minlength=T + 1)
+    missed = 2 * (1 - 1 / T) ** rows if 0 in (seen[1], seen[T]) else 1.0
+    found = Finding("ends", missed, f"t = 1 drawn {seen[1]} times, t = {T} {seen[T]} times")
+    ends.check([found, equal_pairs(t, T)])
+
+
+def equal_pairs(t: Times, T: int) -> Finding:
+    """Of rows taken by twos, one in T has equal times; sorted or shared ones have more."""
+    first, second = t[: len(t) // 2 * 2].reshape(-1, 2).T
+    equal = int((first == second).sum())
+    counts = np.array([equal, len(first) - equal])
+    return binomials(counts, np.array([1 / T, 1 - 1 / T]), len(first))

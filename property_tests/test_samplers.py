@@ -13,7 +13,7 @@ from .noise_tape import moments
 from .oracles import exact, gaussian
 from .protocol import Array, Betas, Chain, Denoiser, Implementation
 from .statistics import standard_normal
-from .strategies import GENTLE, STEEP, schedules
+from .strategies import GENTLE, LONG, PRODUCTION, STEEP, schedules
 from .tolerances import allowance, check, check_largest, elements
 
 ORACLE = "an independent recursion of mean and covariance; Bayes' rule for a single step"
@@ -56,6 +56,7 @@ def steps_of(betas: Betas) -> st.SearchStrategy[tuple[Betas, int, int]]:
 @pytest.mark.parametrize("variance", VARIANCES)
 @pytest.mark.parametrize("event", EVENTS, ids=str)
 @given(case=schedules.flatmap(lambda betas: st.tuples(st.just(betas), ladders(len(betas)))))
+@example(case=(PRODUCTION, LONG))
 def test_the_chain_has_the_law_of_the_recursion(impl: Implementation, variance, event, case):
     """Eq. ancestral.step: exact mean and covariance of the output, for any times."""
     betas, times = case
@@ -96,6 +97,7 @@ def test_a_step_is_the_posterior_mean_and_its_noise(impl: Implementation, step, 
 
 @pytest.mark.parametrize("variance", VARIANCES)
 @given(case=schedules.flatmap(lambda betas: st.tuples(st.just(betas), ladders(len(betas)))))
+@example(case=(PRODUCTION, LONG))
 def test_the_chain_reports_what_its_denoiser_said(impl: Implementation, variance, case):
     """Eq. ancestral.step: x0_hat at each level is the denoiser's, but for a cast to the chain's
     precision."""
@@ -113,6 +115,7 @@ def test_the_chain_reports_what_its_denoiser_said(impl: Implementation, variance
 
 
 @given(T=st.integers(1, 400))
+@example(T=1000)
 def test_a_chain_visits_every_level_where_none_are_named(impl: Implementation, T):
     """Eq. ancestral.step, as in Ho et al. (2020), Algorithm 2."""
     assert impl.default_times(T) == tuple(range(T, -1, -1))

@@ -17,6 +17,8 @@ def test_every_check_is_required(request: pytest.FixtureRequest):
     inside = [each for each in request.session.items if PAGE.parent in each.path.parents]
     names = {f"{each.path.name}::{each.name}" for each in inside}
     assert len(names) == len(inside), "two checks have one name"
+    files = [each.name for each in PAGE.parent.rglob("test_*.py")]
+    assert len({*files}) == len(files), "two files have one name: verify --spot looks for it"
     new = names - policy["required"].keys()
     assert not new, "run the suite, then python -m property_tests.policy"
     everything = {each.path for each in inside} == {*PAGE.parent.rglob("test_*.py")}

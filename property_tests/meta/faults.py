@@ -1,0 +1,180 @@
+"""Our own adapter with one slip each, of the kinds that no known bug and no mutant makes."""
+
+import numpy as np
+
+from ..adapters.ddpm_core import DdpmCore
+
+
+class LossOfTheBatch(DdpmCore):
+    def loss(self, *arguments):
+        return super().loss(*arguments) * 0 + super().loss(*arguments).mean()
+
+
+class DoubleOfAHalf(DdpmCore):
+    def kept(self, method, dtype, device):
+        return super().kept(method, "float32", device)
+
+
+class NoiseFromTheGlobalGenerator(DdpmCore):
+    def training_draw(self, *arguments):
+        np.random.standard_normal()  # noqa: NPY002 - the slip itself
+        return super().training_draw(*arguments)
+
+
+class WrappingTime(DdpmCore):
+    def q_sample(self, betas, x_0, t, noise):
+        return super().q_sample(betas, x_0, t % (len(betas) + 1), noise)
+
+
+class RisingSignal(DdpmCore):
+    def schedule(self, name, T):
+        table = super().schedule(name, T)
+        return np.concatenate([table[:-2], table[:-3:-1]]) if T > 2 else table
+
+
+class ShiftWithoutScale(DdpmCore):
+    def zero_terminal_snr(self, betas):
+        root = np.sqrt(self.alpha_bar(betas))
+        return np.append(1.0, (root[1:] - root[-1]) ** 2)
+
+
+class EveryOtherLevel(DdpmCore):
+    def embedding(self, t, width):
+        return super().embedding(t // 2, width)
+
+
+class OneNoiseForTheBatch(DdpmCore):
+    def draw_samples(self, *arguments):
+        samples = super().draw_samples(*arguments)
+        return samples[:1] + 0 * samples
+
+
+class WidePosterior(DdpmCore):
+    def q_posterior(self, *arguments):
+        mean, var = super().q_posterior(*arguments)
+        return super().q_posterior(*arguments)._replace(mean=mean, var=1.1 * var)
+
+
+class BatchStatistics(DdpmCore):
+    def network(self, x_t, t, moved):
+        return super().network(x_t - x_t.mean(axis=0), t, moved)
+
+
+class NoZeroInitialisation(DdpmCore):
+    def network(self, x_t, t, moved):
+        return super().network(x_t, t, moved=True)
+
+
+class DeafToTime(DdpmCore):
+    def network(self, x_t, t, moved):
+        return super().network(x_t, 0 * t, moved)
+
+
+class DropoutInEvaluation(DdpmCore):
+    def network(self, x_t, t, moved):
+        return super().network(x_t, t, moved) * np.random.default_rng().uniform(0.5, 1.5)
+
+
+class SortedBatch(DdpmCore):
+    def network(self, x_t, t, moved):
+        return super().network(x_t, np.sort(t), moved)
+
+
+class DeadParameter(DdpmCore):
+    def gradients(self, x_t, t):
+        return super().gradients(x_t, t) | {"class embedding": 0.0}
+
+
+class Clipped(DdpmCore):
+    def q_sample(self, betas, x_0, t, noise):
+        return super().q_sample(betas, x_0.clip(-1, 1), t, noise)
+
+
+class ShiftedPosterior(DdpmCore):
+    def q_posterior(self, betas, x_0, x_t, s, t):
+        back = super().q_posterior(betas, x_0, x_t, s, t)
+        return back._replace(mean=back.mean + 1e-6)
+
+
+class LateTimes(DdpmCore):
+    def training_draw(self, betas, x_0, seed):
+        draw = super().training_draw(betas, x_0, seed)
+        t = np.maximum(draw.t, len(betas) // 10 + 1)
+        return draw._replace(t=t, x_t=self.q_sample(betas, x_0, t, draw.noise))
+
+
+class LastOfAThousandNever(DdpmCore):
+    def training_draw(self, betas, x_0, seed):
+        draw = super().training_draw(betas, x_0, seed)
+        t = np.minimum(draw.t, 999)
+        return draw._replace(t=t, x_t=self.q_sample(betas, x_0, t, draw.noise))
+
+
+class TimesOfPairs(DdpmCore):
+    def training_draw(self, betas, x_0, seed):
+        draw = super().training_draw(betas, x_0, seed)
+        t = draw.t[np.arange(len(draw.t)) // 2 * 2]
+        return draw._replace(t=t, x_t=self.q_sample(betas, x_0, t, draw.noise))
+
+
+class SortedTimes(DdpmCore):
+    def training_draw(self, betas, x_0, seed):
+        draw = super().training_draw(betas, x_0, seed)
+        t = np.sort(draw.t)
+        return draw._replace(t=t, x_t=self.q_sample(betas, x_0, t, draw.noise))
+
+
+class ClippedFarUp(DdpmCore):
+    def sample(self, chain, x_T, noises):
+        def clipped(x_t, t):
+            x0_hat = chain.denoiser(x_t, t)
+            return x0_hat.clip(-1, 1) if t > 100 else x0_hat
+
+        return super().sample(chain._replace(denoiser=clipped), x_T, noises)
+
+
+class ClampedNoise(DdpmCore):
+    def training_draw(self, betas, x_0, seed):
+        draw = super().training_draw(betas, x_0, seed)
+        noise = draw.noise.clip(-3, 3)
+        return draw._replace(noise=noise, x_t=self.q_sample(betas, x_0, draw.t, noise))
+
+
+class GuessOfTheNextLevel(DdpmCore):
+    def guesses(self, *arguments):
+        return np.roll(super().guesses(*arguments), 1, axis=0) + 1
+
+
+class LastLevelLeftOut(DdpmCore):
+    def default_times(self, T):
+        return super().default_times(T)[1:]
+
+
+class OctavesBackwards(DdpmCore):
+    def fourier_features(self, x, octaves):
+        return super().fourier_features(x, octaves[::-1])
+
+
+class DigitsLostInNoise(DdpmCore):
+    def shaped_schedule(self, *arguments):
+        levels = super().shaped_schedule(*arguments)
+        return levels._replace(noise=1 - levels.signal)
+
+    def rescaled(self, *arguments):
+        levels = super().rescaled(*arguments)
+        return levels._replace(noise=1 - levels.signal)
+
+
+class CapOfItsOwn(DdpmCore):
+    def shaped_schedule(self, name, T, shape):
+        return super().shaped_schedule(name, T, {**shape, "max_beta": 0.25})
+
+
+class BetasOneStepLate(DdpmCore):
+    def betas(self, alpha_bar):
+        return np.roll(super().betas(alpha_bar), 1)
+
+
+class LogSnrInBits(DdpmCore):
+    def log_snr(self, *arguments):
+        return super().log_snr(*arguments) / np.log(2)
