@@ -92,7 +92,7 @@ class Certifying:
                 return f"no certificate: {error}"
             return f"certificate: {path}"
         failed = self.impl is None and any(row["outcome"] == "failed" for row in rows.values())
-        if failed and path.exists():
+        if failed and path.is_file():
             path.unlink()
             return f"no certificate, and the former one is withdrawn: {reason}"
         return f"no certificate: {reason}"

@@ -50,15 +50,19 @@ def main(arguments: list[str] | None = None) -> int:
             return 2
         command = [sys.executable, "-m", "pytest", "-q", "--report", str(config.report)]
         if config.spot:
-            code = subprocess.run([*command, *spot(project)], check=False).returncode
-            return 1 if code else 0
+            try:
+                chosen = spot(project)
+            except certificate.CertificateError as error:
+                print(f"not verified: {error}")
+                return 3
+            return 1 if subprocess.run([*command, *chosen], check=False).returncode else 0
         command += ["--numprocesses", config.processes, "--dist", "loadfile", str(project.suite)]
         if subprocess.run(command, check=False).returncode:
             return 1
     try:
         whole = certificate.read(path)
         found = certificate.mismatch(whole, project) or live.mismatch(project)
-    except certificate.CertificateError as error:
+    except (certificate.CertificateError, OSError) as error:
         found = str(error)
     if found is not None:
         print(f"not verified: {found}.\n`python -m ddpm_core.verify` runs the suite on this code")

@@ -32,6 +32,10 @@ def mean(x: float) -> float:
     return SCALE * x
 
 
+def third(x: float) -> float:
+    return x / 3
+
+
 class Halver:
     @cached_property
     def slow(self) -> float:

@@ -102,6 +102,10 @@ DAMAGES: dict[str, tuple[Callable[[Any, bytes], bytes | None], str]] = {
         lambda whole, data: data.replace(b'"alpha_spent":0.0', b'"alpha_spent":0.1'),
         "its seal is broken",
     ),
+    "not a number": (
+        lambda whole, data: data.replace(b'"alpha_spent":0.0', b'"alpha_spent":NaN'),
+        "is truncated or no certificate at all",
+    ),
     "written anew": (lambda whole, data: json.dumps(whole).encode(), "its seal is broken"),
     "partial": (lambda whole, data: resealed(whole, planted=None), "does not speak of planted"),
 }

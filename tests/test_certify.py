@@ -134,6 +134,12 @@ def test_a_certificate_that_cannot_be_written_is_said_so(project, path, tmp_path
     assert ends(project, tmp_path).startswith("no certificate: [Errno ")
 
 
+def test_a_failure_beside_a_folder_of_that_name_is_no_traceback(project, path, tmp_path):
+    path.mkdir()
+    said = ends(project, tmp_path, rows=with_outcome("failed"))
+    assert said == "no certificate: test_half failed"
+
+
 def test_options_of_the_environment_count(project, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTEST_ADDOPTS", "-q --maxfail=1")
     assert "no certificate: --maxfail=1 on the command line" in ends(project, tmp_path)

@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ddpm_core import verify
+from ddpm_core.gate.certificate import Project, canonical, statement
 from ddpm_core.training.canvas import ALARM
+from tests.miniature import shown
 from tests.test_train import TINY, train
 
 REASON = "the tests look at the watermark"
@@ -121,3 +124,15 @@ def test_status_says_what_is_missing(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 3
     assert done.stdout.startswith("not verified: there is no certificate at verification/cert")
+
+
+@pytest.mark.parametrize("option", ["--spot", "--status"])
+def test_a_suite_that_cannot_be_read_is_a_sentence(tmp_path, monkeypatch, capsys, option):
+    """A package whose suite was left out when it was installed."""
+    bare = Project("ddpm_core", tmp_path, tmp_path / "property_tests", tmp_path / "derivations")
+    monkeypatch.setattr(Project, "own", classmethod(lambda cls: bare))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "certificate.json").write_bytes(canonical(statement({}, shown())))
+    assert verify.main([option, "--report", str(tmp_path)]) == 3
+    said = capsys.readouterr().out
+    assert "holds no suite with a policy.json" in said

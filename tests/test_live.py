@@ -40,6 +40,25 @@ def _wrapped(module: ModuleType) -> None:
     module.mean = functools.wraps(module.Halver.half)(lambda x: x)
 
 
+def _wrapped_again(module: ModuleType) -> None:
+    """What a profiler or a cache does: the function itself stands behind the wrapper."""
+    module.mean = functools.wraps(module.mean)(lambda x: x)
+
+
+def _wrapped_method(module: ModuleType) -> None:
+    right = module.Halver.half
+    module.Halver.half = staticmethod(functools.wraps(right)(lambda x: x))
+
+
+def _wrapped_property(module: ModuleType) -> None:
+    right = vars(module.Halver)["scale"].fget
+    module.Halver.scale = property(functools.wraps(right)(lambda self: 1.0))
+
+
+def _wrapped_plain(module: ModuleType) -> None:
+    module.third = functools.wraps(module.third)(lambda x: x)
+
+
 def _another_constant(module: ModuleType) -> None:
     module.SCALE = 0.25
 
@@ -75,6 +94,10 @@ PATCHES: dict[str, tuple[Callable[[ModuleType], None], str]] = {
     "a property": (_replaced_property, "mini.posterior:Halver.scale in memory is not"),
     "gone": (_gone, "mini.posterior:mean in memory is not"),
     "wrapped": (_wrapped, "mini.posterior:mean in memory is not"),
+    "wrapped again": (_wrapped_again, "mini.posterior:mean in memory is not"),
+    "a wrapped method": (_wrapped_method, "mini.posterior:Halver.half in memory is not"),
+    "a wrapped property": (_wrapped_property, "mini.posterior:Halver.scale in memory is not"),
+    "a wrapped function": (_wrapped_plain, "mini.posterior:third in memory is not"),
     "a constant": (_another_constant, "mini.posterior:SCALE in memory is not the 0.5 of poster"),
     "an import": (
         _another_import,

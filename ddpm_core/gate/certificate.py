@@ -153,7 +153,7 @@ def read(path: Path) -> Statement:
     except OSError as error:
         raise CertificateError(f"the certificate {path} cannot be read: {error}") from None
     try:
-        whole = json.loads(data)
+        whole = json.loads(data, parse_constant=_no_number)
         kind, given = whole["predicateType"], whole["predicate"]["format"]
     except (ValueError, TypeError, LookupError):
         raise CertificateError(f"{path} is truncated or no certificate at all") from None
@@ -168,6 +168,10 @@ def read(path: Path) -> Statement:
     if missing := sorted(PARTS - whole["predicate"].keys()):
         raise CertificateError(f"{path} does not speak of {', '.join(missing)}")
     return dict(whole)
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 # --- what it says, against what is there ---------------------------------------------------------

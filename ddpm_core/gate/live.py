@@ -2,7 +2,6 @@
 
 import ast
 import functools
-import inspect
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from ddpm_core.gate.certificate import EXEMPT, Project
+
+DESCRIPTORS = ("property", "staticmethod", "classmethod", "cached_property")  # they wrap nothing
 
 
 def mismatch(project: Project) -> str | None:
@@ -67,8 +68,8 @@ class Loaded:
         """The first function or method whose code is another than the file's."""
         source = self.path.read_bytes()
         codes = {each.co_qualname: each for each in _codes(compile(source, self.path, "exec"))}
-        for place in _definitions(ast.parse(source).body, ""):
-            live = _live(self.module, place)
+        for place, wrappers in _definitions(ast.parse(source).body, ""):
+            live = _live(self.module, place, wrappers)
             if not isinstance(live, FunctionType) or live.__code__ != codes[place]:
                 return f"{self.name}:{place} in memory is not what {self.inside} says"
         return None
@@ -95,17 +96,21 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
             yield from _codes(constant)
 
 
-def _definitions(body: list[ast.stmt], prefix: str) -> Iterator[str]:
-    """The qualified name of every function of a module and method of its classes."""
+def _definitions(body: list[ast.stmt], prefix: str) -> Iterator[tuple[str, int]]:
+    """(qualified name, decorators that may wrap it) of every function and method of a module."""
     for node in body:
         if isinstance(node, ast.FunctionDef):
-            yield prefix + node.name
+            decorators = [ast.unparse(each) for each in node.decorator_list]
+            yield prefix + node.name, sum(each not in DESCRIPTORS for each in decorators)
         elif isinstance(node, ast.ClassDef):
             yield from _definitions(node.body, f"{prefix}{node.name}.")
 
 
-def _live(module: ModuleType, place: str) -> Any:
-    """What is found in memory at a qualified name, without its decorators."""
+def _live(module: ModuleType, place: str, wrappers: int) -> Any:
+    """What is found in memory at a qualified name, behind as many wrappers as the file puts there.
+
+    One more, and it is the wrapper that is found: whoever put it there replaced the function.
+    """
     found: Any = module
     for part in place.split("."):
         found = vars(found).get(part)
@@ -116,7 +121,9 @@ def _live(module: ModuleType, place: str) -> Any:
         found = found.fget
     if isinstance(found, functools.cached_property):
         found = found.func
-    return inspect.unwrap(found)
+    for _ in range(wrappers):
+        found = getattr(found, "__wrapped__", found)
+    return found
 
 
 def _bindings(body: list[ast.stmt]) -> Iterator[tuple[str, Any]]:

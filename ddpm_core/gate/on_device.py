@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ddpm_core._types import Prediction
+from ddpm_core._types import Parameterization, Prediction
 from ddpm_core.forward_process import q_sample
 from ddpm_core.parameterization import convert
 from ddpm_core.posterior import q_posterior
@@ -23,6 +23,13 @@ SINGLE = 2.0**-24  # unit roundoff of float32
 BFLOAT = 2.0**-8
 DRAWS = 1 << 20
 ALPHA = 1e-9  # of each statistic: two of them
+CONVERSIONS: dict[str, tuple[Parameterization, Parameterization]] = {
+    "eps -> x0": ("eps", "x0"),
+    "x0 -> eps": ("x0", "eps"),
+    "x0 -> v": ("x0", "v"),
+    "v -> x0": ("v", "x0"),
+    "eps -> score": ("eps", "score"),
+}
 
 
 def record(schedule: Schedule, device: torch.device, autocast: bool) -> dict[str, Any]:
@@ -69,13 +76,11 @@ def _affine(schedule: Schedule, device: torch.device) -> dict[str, float]:
             if at == 1:  # one level: the step to data adds no noise
                 return sampler.step(lambda x, t: Prediction(first), second, 0, 1, None)[0]
             return sampler.step(lambda x, t: Prediction(first), second, at - 1, at, first)[0]
-        source, target = name.split(" -> ")
-        return convert(schedule, source, target, first, second, time)  # type: ignore[arg-type]
+        source, target = CONVERSIONS[name]
+        return convert(schedule, source, target, first, second, time)
 
-    names = ["q_sample", "posterior mean", "posterior variance", "reverse step"]
-    names += ["eps -> x0", "x0 -> eps", "x0 -> v", "v -> x0", "eps -> score"]
     shares = {}
-    for name in names:
+    for name in ("q_sample", "posterior mean", "posterior variance", "reverse step", *CONVERSIONS):
         exact = asked(name, x.double(), y.double())
         size = exact.abs()
         if name != "posterior variance":  # each term by itself
@@ -91,7 +96,7 @@ def _affine(schedule: Schedule, device: torch.device) -> dict[str, float]:
 
 
 def _normal(device: torch.device) -> dict[str, float]:
-    """Mean and variance of the device's own noise: log alpha over log p, above 1 if rejected."""
+    """Mean and variance of the device's own noise: log p over log alpha, above 1 if rejected."""
     from scipy.stats import chi2, norm  # half a second, which only an accelerator has to spend
 
     generator = torch.Generator(device).manual_seed(0)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ddpm_core.gate.certificate import FILE
 from ddpm_core.training.options import flag, to_json
 
 # Fields that may change when a run is resumed, since no number of the run depends on them.
@@ -105,7 +106,7 @@ class TrainConfig:
     dry_run: bool = False
     """Check everything, print the plan, write nothing."""
 
-    certificate: Path = Path("verification/certificate.json")
+    certificate: Path = FILE
     """What a full run of the suite left; an accelerator is used under one only."""
     require_verified: bool = False
     """Ask for the certificate on the CPU too."""
