@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from property_tests.catalogue import properties
 from property_tests.contract import Checked
@@ -36,8 +37,11 @@ def test_ci_runs_the_commands_of_the_readme():
 
 
 def test_the_library_block_ends_on_the_circle():
+    """Over 14 seeds 512 samples are off by 0.059 to 0.133; no test before it decides the seed."""
     names: dict[str, object] = {}
-    exec(PYTHON[0], names)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        exec(PYTHON[0], names)
     assert names["t"] == 0
     assert names["off"] < 0.2
 
