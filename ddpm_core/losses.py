@@ -27,8 +27,9 @@ def prediction_target(
 ) -> Float[Tensor, " batch *event"]:
     """What a network should say of x_t = q_sample(x_0, t, noise), t in 1..T.
 
-    Eq. losses.target: eps is the noise, x0 the data, v = sqrt(alpha_bar_t) noise -
-    sqrt(1 - alpha_bar_t) x_0 (Salimans & Ho 2022), score = -noise / sqrt(1 - alpha_bar_t).
+    Eq. parameterization.v and parameterization.score: eps is the noise, x0 the data, v =
+    sqrt(alpha_bar_t) noise - sqrt(1 - alpha_bar_t) x_0 (Salimans & Ho 2022), score =
+    -noise / sqrt(1 - alpha_bar_t).
     """
     check_parameterization("parameterization", parameterization)
     check_same_event("noise", noise, "x_0", x_0)
@@ -53,11 +54,14 @@ class Loss:
 
     @property
     def mean(self) -> Float[Tensor, ""]:
-        """The mean over the batch."""
+        """The mean over the batch. Eq. losses.weighted with equal weights."""
         return self.per_sample.mean()
 
     def weighted(self, weight: Float64[Tensor, "*batch"]) -> "Loss":
-        """The loss of each sample times its own weight, one number for all or (batch,)."""
+        """The loss of each sample times its own weight, one number for all or (batch,).
+
+        Eq. losses.weighted.
+        """
         return Loss(expand_to(weight, self.per_sample) * self.per_sample)
 
 

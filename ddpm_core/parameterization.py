@@ -27,9 +27,9 @@ def convert(
 ) -> Float[Tensor, " batch *event"]:
     """`value`, which is `source` at (x_t, t), as `target`; t in 1..T, and 0 where it is defined.
 
-    Eq. parameterization.<source>-to-<target>; v is Salimans & Ho (2022), the score Song et al.
-    (2021). Raises ValueError where the conversion does not exist: from eps or score at zero SNR,
-    and x0 -> eps, x0 -> v, anything <-> score at t = 0.
+    Eq. parameterization.eps-to-x0 and its eleven sisters, <source>-to-<target>; v is Salimans & Ho
+    (2022), the score Song et al. (2021). Raises ValueError where the conversion does not exist:
+    from eps or score at zero SNR, and x0 -> eps, x0 -> v, anything <-> score at t = 0.
     """
     check_parameterization("source", source)
     check_parameterization("target", target)

@@ -53,7 +53,7 @@ class Schedule:
 
     @classmethod
     def from_betas(cls, betas: Sequence[float] | Tensor) -> "Schedule":
-        """alpha_bar_t = prod_{i <= t} (1 - beta_i); betas[i] belongs to t = i + 1."""
+        """alpha_bar_t = prod_{i <= t} (1 - beta_i); Eq. schedules.log-alpha-bar."""
         values = _as_floats("betas", betas)
         for i, beta in enumerate(values):
             _check_beta(f"betas[{i}] = {beta:g} (t = {i + 1})", beta)
@@ -61,7 +61,7 @@ class Schedule:
 
     @classmethod
     def from_alpha_bar(cls, alpha_bar: Sequence[float] | Tensor) -> "Schedule":
-        """The schedule with the given alpha_bar_1..alpha_bar_T; alpha_bar_0 = 1 is implied."""
+        """The schedule with these alpha_bar_1..alpha_bar_T. Eq. schedules.alpha-bar."""
         values = _as_floats("alpha_bar", alpha_bar)
         for i, (above, here) in enumerate(zip([1.0, *values], values, strict=False)):
             if not 0 < here < above:
@@ -186,11 +186,11 @@ class Schedule:
         return self._log_alpha_bar(t).exp()
 
     def one_minus_alpha_bar(self, t: Time) -> Float64[Tensor, "*batch"]:
-        """1 - alpha_bar_t, t in 0..T, right to the last bits at small t."""
+        """1 - alpha_bar_t, t in 0..T, to the last bits at small t. Eq. schedules.one-minus-sum."""
         return -self._log_alpha_bar(t).expm1()
 
     def log_snr(self, t: Time) -> Float64[Tensor, "*batch"]:
-        """log(alpha_bar_t / (1 - alpha_bar_t)) in nats, t in 1..T; -inf at zero terminal SNR."""
+        """The log-SNR in nats, t in 1..T; -inf at zero terminal SNR. Eq. schedules.log-snr."""
         log_alpha_bar = self._log_alpha_bar(t, lowest=1)
         return log_alpha_bar - (-log_alpha_bar.expm1()).log()
 
@@ -208,7 +208,7 @@ class Schedule:
         return -self.log_alpha(s, t).expm1()
 
     def log_alpha(self, s: Time, t: Time) -> Float64[Tensor, "*batch"]:
-        """log(alpha_bar_t / alpha_bar_s) in nats for 0 <= s < t <= T."""
+        """log(alpha_bar_t / alpha_bar_s), nats, 0 <= s < t <= T. Eq. schedules.alpha-between."""
         check_pair(s, t, self.T)
         return self._log_alpha_bar(t) - self._log_alpha_bar(s)
 

@@ -19,7 +19,7 @@ ORACLE = "the definitions in 60 digits; exact binomial and normal laws"
 @pytest.mark.parametrize("name", NAMES)
 @given(case=cases())
 def test_the_target_is_what_the_definitions_say(impl: Implementation, name: str, case: Case):
-    """Eq. losses.target for eps, x0, v and score, at the x_t that the same noise makes."""
+    """Eq. parameterization.v and parameterization.score, or eps and x0, at the x_t of the noise."""
     betas, _, t, x_0, noise = case
     got = impl.target(betas, name, x_0, noise, t)
     assert got.shape == x_0.shape

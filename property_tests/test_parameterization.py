@@ -56,7 +56,7 @@ def test_there_and_back_is_the_identity(impl: Implementation, source: str, targe
 @pytest.mark.parametrize("name", NAMES)
 @given(case=cases())
 def test_a_value_is_already_what_it_is(impl: Implementation, name: str, case: Case):
-    """Eq. parameterization.identity: from a name to itself nothing is calculated."""
+    """From a name to itself nothing is calculated."""
     betas, _, t, value, x_t = case
     assert np.array_equal(impl.convert(betas, name, name, value, x_t, t), value)
 

@@ -123,7 +123,7 @@ def test_a_chain_visits_every_level_where_none_are_named(impl: Implementation, T
 
 @given(T=st.integers(1, 4000), data=st.data())
 def test_the_ladder_falls_from_T_to_data(impl: Implementation, T, data):
-    """Eq. ladders.strided: both ends are visited, and levels lie evenly up to rounding."""
+    """Eq. ancestral.ladder: both ends are visited, and levels lie evenly up to rounding."""
     steps = data.draw(st.integers(1, T), label="steps")
     times = impl.ladder(T, steps)
     assert (len(times), times[0], times[-1]) == (steps + 1, T, 0)

@@ -13,7 +13,7 @@ STEEP = Schedule.from_betas([0.1, 0.5, 0.3, 0.8])
 ALPHA_BAR = (1.0, 0.9, 0.45, 0.315, 0.063)
 X_0 = torch.tensor([[2.0, -1.0, 0.5]], dtype=torch.float64)
 X_T = torch.tensor([[0.25, 3.0, -1.0]], dtype=torch.float64)
-# 8 u kappa with kappa < 5 for the code (Eq. rounding.posterior), and as much for the sums below.
+# 8 u kappa with kappa < 5 for the code (Eq. rounding.posterior-data), as much for the sums below.
 REL = 2 * 8 * 2.0**-53 * 5
 
 

@@ -34,10 +34,10 @@ class Ancestral:
         object.__setattr__(self, "times", check_times(times, self.schedule.T))
 
     def init(self, x_t: Float[Tensor, " batch *event"]) -> None:
-        """No memory: the chain is Markov."""
+        """No memory: the chain is Markov. Eq. ancestral.step."""
 
     def draws_noise(self, s: int, t: int) -> bool:
-        """Every step but the last, which returns the mean."""
+        """Every step but the last, which returns the mean. Eq. ancestral.lands-on-data."""
         return s > 0
 
     def step(
@@ -49,7 +49,10 @@ class Ancestral:
         noise: Float[Tensor, " batch *event"] | None,
         state: None = None,
     ) -> tuple[Tensor, Tensor, None]:
-        """x_s = posterior mean + sqrt(variance) noise; returns (x_s, x0_hat, None)."""
+        """x_s = posterior mean + sqrt(variance) noise; returns (x_s, x0_hat, None).
+
+        Eq. ancestral.step and ancestral.step-large.
+        """
         x0_hat = denoise(x_t, t).x0_hat
         work = compute_dtype(x_t)
         back = q_posterior(self.schedule, x0_hat.to(work), x_t.to(work), s, t)

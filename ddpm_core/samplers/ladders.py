@@ -4,8 +4,8 @@
 def strided(T: int, steps: int) -> tuple[int, ...]:
     """T = t_N > ... > t_0 = 0 in `steps` near-equal strides, each the rounding of i T / steps.
 
-    The ladder ends at data and starts at T whatever the stride. Raises ValueError unless
-    1 <= steps <= T.
+    Eq. ancestral.ladder. The ladder ends at data and starts at T whatever the stride. Raises
+    ValueError unless 1 <= steps <= T.
     """
     if not 1 <= steps <= T:
         raise ValueError(f"steps = {steps} is outside 1..{T}; a ladder visits each level once")

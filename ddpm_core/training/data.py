@@ -60,7 +60,7 @@ class Dataset:
     def take(
         self, indices: Int64[Tensor, " batch"]
     ) -> Float32[Tensor, " batch channels height width"]:
-        """The images at `indices` in [-1, 1]: level k is 2 k / (levels - 1) - 1."""
+        """The images at `indices`, level k as 2 k / (levels - 1) - 1. Eq. images.range."""
         n = len(self.images)
         if len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < n:
             raise ValueError(

@@ -7,7 +7,10 @@ from torch import Tensor, nn
 
 
 def ema_decay(step: int, decay: float) -> float:
-    """min(decay, (1 + step) / (10 + step)) for step = 0, 1, ...: the start counts less and less."""
+    """min(decay, (1 + step) / (10 + step)) for step = 0, 1, ...: the start counts less and less.
+
+    Eq. ema.decay.
+    """
     return min(decay, (1 + step) / (10 + step))
 
 
@@ -25,7 +28,7 @@ class Ema:
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
-        """Follow `network` after optimizer step `step`, counted from 0."""
+        """Follow `network` after optimizer step `step`, counted from 0. Eq. ema.update."""
         averages: list[Tensor] = list(self.network.parameters())
         weights: list[Tensor] = list(network.parameters())
         torch._foreach_lerp_(averages, weights, 1 - ema_decay(step, self.decay))

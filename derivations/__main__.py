@@ -1,0 +1,43 @@
+"""python -m derivations: read every page, check every formula, prove every equation."""
+
+import argparse
+import sys
+import time
+
+from .checker import links, pages, prove, status, worlds
+from .checker.evaluate import Unsaid
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m derivations", description=__doc__)
+    parser.add_argument("--write", action="store_true", help="renew the status table of README.md")
+    arguments = parser.parse_args()
+    start = time.monotonic()
+    try:
+        found = pages.read_all()
+        named = pages.equations(found)
+        links.check_pages(found)
+        prove.load()
+        for stem, page in found.items():
+            for formula in page.formulas:
+                worlds.examine(formula, named)
+            print(f"{stem}: {len(page.equations)} equations, {len(page.formulas)} formulas hold")
+        how = status.proofs(named)
+    except (pages.PageError, worlds.Untrue, prove.Unproved, Unsaid) as error:
+        print(error, file=sys.stderr)
+        return 1
+    readme = found["README"]
+    renewed = status.renewed(readme.text, status.table(found, how))
+    seconds = time.monotonic() - start
+    print(f"{len(named)} equations are proved, {seconds:.1f} s")
+    if renewed != readme.text:
+        if not arguments.write:
+            print("the status table of README.md is old; add --write to renew it", file=sys.stderr)
+            return 1
+        readme.path.write_text(renewed, encoding="utf-8")
+        print("wrote the status table of README.md")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

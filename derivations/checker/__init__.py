@@ -1,0 +1,1 @@
+"""Reads the pages strictly, and asks of every formula on them whether it is so."""

@@ -1,0 +1,174 @@
+"""Links both ways: every row names something that exists, and so does every citation."""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from .pages import HERE, LINK, Equation, Page, PageError
+
+BESIDE = HERE.parent  # the checkout, or the package in a wheel
+CORE = (  # whose public functions cite an equation each
+    *("schedules", "forward_process", "posterior", "parameterization", "losses"),
+    *("samplers/ancestral", "samplers/ladders", "networks/embeddings", "training/ema"),
+)
+PLAIN = ("_", "check_", "has_", "T")  # helpers, checks of arguments and properties: no mathematics
+CITATION = re.compile(
+    r"Eq\.\s+((?:[a-z0-9-]+\.[a-z0-9-]+)(?:(?:,| and|, and)\s+[a-z-]+\.[a-z0-9-]+)*)"
+)
+NAME = re.compile(r"[a-z0-9-]+\.[a-z0-9-]+")
+
+
+class Place(NamedTuple):
+    """A function, class or test in a file."""
+
+    path: Path
+    first: int
+    last: int
+
+
+def find(reference: str) -> Place | None:
+    """What `package.module:Class.method` or `folder/file.py::test` names; None if nothing does."""
+    path, _, name = reference.partition("::" if "::" in reference else ":")
+    if ":" in reference and "::" not in reference:
+        path = path.replace(".", "/") + ".py"
+    file = _home(path)
+    if file is None:
+        return None
+    if not name:
+        return Place(file, 1, len(file.read_text(encoding="utf-8").splitlines()))
+    return _definitions(file).get(name.partition("[")[0])
+
+
+def _home(path: str) -> Path | None:
+    """In a wheel the suite lies inside the package, whose own name the path begins with."""
+    for folder in (BESIDE, BESIDE.parent):
+        if (folder / path).is_file():
+            return folder / path
+    return None
+
+
+@lru_cache(maxsize=256)
+def _definitions(file: Path) -> dict[str, Place]:
+    found: dict[str, Place] = {}
+
+    def visit(body: list[ast.stmt], prefix: str) -> None:
+        for node in body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+                found[prefix + node.name] = Place(file, first, node.end_lineno or first)
+                if isinstance(node, ast.ClassDef):
+                    visit(node.body, f"{prefix}{node.name}.")
+
+    visit(ast.parse(file.read_text(encoding="utf-8")).body, "")
+    return found
+
+
+def anchor(heading: str) -> str:
+    """The anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def check_pages(pages: Mapping[str, Page]) -> None:
+    """Raise PageError at the first row or link that leads nowhere."""
+    named = {name: each for page in pages.values() for name, each in page.equations.items()}
+    for page in pages.values():
+        written, _, _ = page.text.partition("<!-- status -->")  # the table is compared as a whole
+        for match in LINK.finditer(written):
+            _check_link(page, match.start(2), match[2], pages)
+        for equation in page.equations.values():
+            _check_rows(page, equation, named)
+    _check_order(named)
+
+
+def _check_link(page: Page, offset: int, target: str, pages: Mapping[str, Page]) -> None:
+    if re.match(r"[a-z]+:", target):
+        return
+    name, _, fragment = target.partition("#")
+    other = pages.get(name.removesuffix(".md")) if name else page
+    if name.endswith(".md") and other is None:
+        raise page.wrong(offset, f"{name} is no page; pages are {', '.join(sorted(pages))}")
+    if other is None and not (page.path.parent / name).is_file():
+        raise page.wrong(offset, f"there is no file {name}")
+    if fragment and other is not None:
+        headings = re.findall(r"^#+ (.*)$", other.text, re.MULTILINE)
+        if fragment not in map(anchor, headings):
+            raise page.wrong(offset, f"{name} has no heading with the anchor #{fragment}")
+
+
+def _check_rows(page: Page, equation: Equation, named: Mapping[str, Equation]) -> None:
+    start = equation.formula.offset
+
+    def wrong(row: str, sentence: str) -> PageError:
+        return page.wrong(page.text.index(f"| {row} |", start), f"{equation.name}: {sentence}")
+
+    for name in equation.uses:
+        if name not in named:
+            raise wrong("Uses", f"{name} is no equation")
+        where = named[name].formula.page.path.name
+        if f"[{name}]({where}#{anchor(name)})" not in equation.rows["Uses"]:
+            raise wrong("Uses", f"the link of {name} has to be {where}#{anchor(name)}")
+    if not equation.uses and not equation.is_definition:
+        raise wrong("Uses", "it uses nothing and is no definition, so that nothing leads to it")
+    for reference in equation.code:
+        if find(reference) is None:
+            raise wrong("Code", f"`{reference}` names nothing; write `package.module:function`")
+    for reference in equation.checks:
+        if find(reference) is None:
+            raise wrong("Checked by", f"`{reference}` names no test; write `file.py::test`")
+    row = equation.rows["Checked by"]
+    if equation.code and not equation.checks:
+        raise wrong("Checked by", "it has code, so that a test has to be named")
+    if not equation.checks and row != "proof" and not row.startswith("prose: "):
+        raise wrong("Checked by", "write the tests in backquotes, proof, or prose: and the reason")
+
+
+def _check_order(named: Mapping[str, Equation]) -> None:
+    """Refuse a circle: no equation may be proved from itself."""
+    done: set[str] = set()
+
+    def visit(name: str, above: tuple[str, ...]) -> None:
+        if name in above:
+            circle = " <- ".join((*above[above.index(name) :], name))
+            raise PageError(f"{named[name].formula.where}: Uses go round in a circle: {circle}")
+        if name not in done:
+            for each in named[name].uses:
+                visit(each, (*above, name))
+            done.add(name)
+
+    for name in named:
+        visit(name, ())
+
+
+# --- citations ------------------------------------------------------------------------------------
+
+
+def citations(text: str) -> Iterator[tuple[int, str]]:
+    """(line, name) of every equation that a text cites as Eq. page.name."""
+    for match in CITATION.finditer(text):
+        for name in NAME.finditer(match[1]):
+            yield text.count("\n", 0, match.start(1) + name.start()) + 1, name[0]
+
+
+def dead_citations(files: list[Path], named: Mapping[str, Equation]) -> list[str]:
+    """file:line: name of each citation of an equation that no page has."""
+    return [
+        f"{path}:{line}: {name}"
+        for path in files
+        for line, name in citations(path.read_text(encoding="utf-8"))
+        if name not in named
+    ]
+
+
+def silent_functions(package: Path) -> list[str]:
+    """Public functions and methods of the math core whose docstring cites no equation."""
+    found = []
+    for stem in CORE:
+        tree = ast.parse((package / f"{stem}.py").read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            public = isinstance(node, ast.FunctionDef) and not node.name.startswith(PLAIN)
+            if public and not list(citations(ast.get_docstring(node) or "")):
+                found.append(f"{stem}.py:{node.lineno}: {node.name}")
+    return found

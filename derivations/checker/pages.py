@@ -1,0 +1,279 @@
+"""A page as data: its symbols, its named equations with their rows, and every other formula."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .parser import parse, parse_name
+from .syntax import Relation, Symbol
+from .tokens import FormulaError
+from .words import KINDS
+
+HERE = Path(__file__).resolve().parent.parent
+ROWS = ("Assumes", "Uses", "Code", "Checked by", "Source")
+FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
+ROW = re.compile(r"^\| (Assumes|Uses|Code|Checked by|Source) \| (.*) \|$", re.MULTILINE)
+INLINE = re.compile(r"\$`(.+?)`\$", re.DOTALL)
+TAG = re.compile(r"\\tag\{([^}]*)\}")
+NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\.[a-z0-9]+(?:-[a-z0-9]+)*")
+LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]*)\)")
+PROSE = re.compile(r"prose: (?P<reason>.{12,})")
+REFUSED = re.compile(  # by GitHub, or by KaTeX in a tag
+    r"\\(?:operatorname|newcommand|def|label|ref|mbox|phantom|eqref|require)(?![A-Za-z])"
+)
+
+
+class PageError(ValueError):
+    """What is wrong, with file, line and column in front."""
+
+
+@dataclass(frozen=True)
+class Formula:
+    """One formula where it stands."""
+
+    page: "Page"
+    offset: int  # in the text of the page
+    text: str
+    relation: Relation | None  # None for what is marked prose
+    equation: str | None  # the name of the section that it stands in
+    tag: str | None = None
+    prose: str = ""  # why no machine reads it
+
+    @property
+    def where(self) -> str:
+        """file:line:column, for people and editors."""
+        return self.page.where(self.offset)
+
+
+@dataclass(frozen=True)
+class Equation:
+    """A named formula with its five rows."""
+
+    formula: Formula
+    name: str
+    rows: Mapping[str, str]
+    assumptions: tuple[Relation, ...]
+
+    @property
+    def relation(self) -> Relation | None:
+        """What it states; None where it is prose."""
+        return self.formula.relation
+
+    @property
+    def is_definition(self) -> bool:
+        """Whether it gives its left side a meaning, instead of saying what is so."""
+        return self.rows["Uses"].startswith("definition")
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """Names of the equations that its derivation starts from."""
+        return tuple(text for text, _ in LINK.findall(self.rows["Uses"]))
+
+    @property
+    def code(self) -> tuple[str, ...]:
+        """module:function, each."""
+        return tuple(re.findall(r"`([^`]+)`", self.rows["Code"]))
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """file::test, each."""
+        return tuple(re.findall(r"`([^`]+)`", self.rows["Checked by"]))
+
+
+@dataclass
+class Page:
+    """One file of derivations."""
+
+    path: Path
+    text: str
+    declared: dict[str, str]  # name: kind
+    patterns: dict[str, Symbol] = field(default_factory=dict)  # name: as the table shows it
+    equations: dict[str, Equation] = field(default_factory=dict)
+    formulas: list[Formula] = field(default_factory=list)  # those of the equations too
+
+    @property
+    def stem(self) -> str:
+        """The name that it shares with a module and with its tests."""
+        return self.path.stem
+
+    def where(self, offset: int) -> str:
+        before = self.text[:offset]
+        column = offset - (before.rfind("\n") + 1) + 1
+        return f"derivations/{self.path.name}:{before.count(chr(10)) + 1}:{column}"
+
+    def wrong(self, offset: int, sentence: str) -> PageError:
+        return PageError(f"{self.where(offset)}: {sentence}")
+
+
+def read_all(folder: Path = HERE) -> dict[str, Page]:
+    """Every page by its stem; README.md declares what all share."""
+    readme = read(folder / "README.md", {})
+    pages = {"README": readme}
+    for path in sorted(folder.glob("*.md")):
+        if path.stem != "README":
+            pages[path.stem] = read(path, readme.declared)
+    names: dict[str, Equation] = {}
+    for page in pages.values():
+        for equation in page.equations.values():
+            if equation.name in names:
+                first = names[equation.name].formula.where
+                raise page.wrong(
+                    equation.formula.offset, f"{equation.name} is named at {first} already"
+                )
+            names[equation.name] = equation
+    return pages
+
+
+def equations(pages: Mapping[str, Page]) -> dict[str, Equation]:
+    """Every equation by its name."""
+    return {name: each for page in pages.values() for name, each in page.equations.items()}
+
+
+def read(path: Path, shared: Mapping[str, str], text: str | None = None) -> Page:
+    """The page at `path`, or the page that it would be with `text`; raises PageError."""
+    page = Page(path, path.read_text(encoding="utf-8") if text is None else text, dict(shared))
+    _refuse_other_math(page)
+    blocks = list(_fenced(page))
+    declarations = _declare(page)
+    for start, end, heading in _sections(page):
+        rows = _rows(page, start, end) if heading else {}
+        for offset, body, tagged in blocks:
+            if start <= offset < end:
+                _take_display(page, offset, body, tagged, heading, rows)
+        for match in INLINE.finditer(page.text, start, end):
+            inside = any(offset <= match.start() < offset + len(body) for offset, body, _ in blocks)
+            if not inside and match.start() not in declarations:
+                relation = _parsed(page, match.start(1), match[1])
+                page.formulas.append(Formula(page, match.start(1), match[1], relation, heading))
+        if heading and heading not in page.equations:
+            raise page.wrong(start, f"the section {heading} holds no block with \\tag{{{heading}}}")
+    return page
+
+
+def _sections(page: Page) -> Iterator[tuple[int, int, str | None]]:
+    """(start, end, name of the equation or None) of what stands under each heading."""
+    starts = [match.start() for match in re.finditer(r"^#{1,3} .*$", page.text, re.MULTILINE)]
+    for start, end in zip([0, *starts], [*starts, len(page.text)], strict=True):
+        title = page.text[start:end].partition("\n")[0]
+        if not title.startswith("### "):
+            yield start, end, None
+            continue
+        name = title.removeprefix("### ").strip()
+        prefix = page.stem.replace("_", "-")
+        if not NAME.fullmatch(name) or not name.startswith(f"{prefix}."):
+            raise page.wrong(
+                start + 4,
+                f"{name!r} is no name of an equation of this page; write ### {prefix}.NAME with "
+                "small letters, figures and hyphens",
+            )
+        yield start, end, name
+
+
+def _fenced(page: Page) -> Iterator[tuple[int, str, bool]]:
+    """(offset of the body, body, whether it is tagged) of each math block."""
+    for match in FENCE.finditer(page.text):
+        if match[1] == "math":
+            yield match.start(2), match[2], bool(TAG.search(match[2]))
+
+
+def _take_display(
+    page: Page, offset: int, body: str, tagged: bool, heading: str | None, rows: dict[str, str]
+) -> None:
+    before = page.text[:offset].rstrip().removesuffix("```math").rstrip()
+    comment = before[before.rfind("\n") + 1 :]
+    marked = PROSE.search(comment) if comment.startswith("<!--") else None
+    if not tagged:
+        reason = marked["reason"].removesuffix("-->").strip() if marked else ""
+        relation = None if reason else _parsed(page, offset, body)
+        page.formulas.append(Formula(page, offset, body, relation, heading, prose=reason))
+        return
+    tag = TAG.search(body)
+    assert tag is not None
+    if tag[1] != heading:
+        raise page.wrong(
+            offset + tag.start(1),
+            f"the tag {tag[1]} stands under the heading {heading or '(none)'}",
+        )
+    if tag[1] in page.equations:
+        raise page.wrong(offset + tag.start(1), f"{tag[1]} has two blocks")
+    reason_row = PROSE.match(rows["Checked by"])
+    reason = reason_row["reason"] if reason_row else ""
+    formula_text = body[: tag.start()].rstrip()
+    if body[tag.end() :].replace(r"\end{aligned}", "").strip():
+        raise page.wrong(offset + tag.end(), "the tag stands at the end of its block")
+    relation = None if reason else _parsed(page, offset, formula_text)
+    if relation is not None and not relation.signs:
+        raise page.wrong(offset, f"{tag[1]} states nothing: it has no =, < or \\le")
+    formula = Formula(page, offset, formula_text, relation, heading, tag[1], reason)
+    start = page.text.find("| Assumes |", offset)
+    assumptions = tuple(
+        _parsed(page, start + match.start(1), match[1])
+        for match in INLINE.finditer(page.text[start : page.text.index("\n", start)])
+    )
+    equation = Equation(formula, tag[1], rows, assumptions)
+    if relation is not None and equation.is_definition:
+        check_definition(page, equation)
+    page.formulas.append(formula)
+    page.equations[tag[1]] = equation
+
+
+def check_definition(page: Page, equation: Equation) -> None:
+    """Refuse one whose left side is not the symbol of the table, index for index."""
+    assert equation.relation is not None
+    left = equation.relation.members[0]
+    name = left.name if isinstance(left, Symbol) else ""
+    if name in page.patterns and left != page.patterns[name]:
+        raise page.wrong(
+            equation.formula.offset,
+            f"{equation.name} defines {name} with other indices or arguments than the table of "
+            "symbols shows; write its left side as it stands there",
+        )
+
+
+def _rows(page: Page, start: int, end: int) -> dict[str, str]:
+    """The five rows under an equation."""
+    table = ROW.findall(page.text, start, end)
+    if tuple(name for name, _ in table) != ROWS:
+        raise page.wrong(
+            start,
+            f"an equation has the rows {', '.join(ROWS)}, in this order; found are "
+            f"{', '.join(name for name, _ in table) or 'none'}",
+        )
+    return dict(table)
+
+
+def _declare(page: Page) -> set[int]:
+    """Take | $`symbol`$ | kind | meaning | from the table of symbols; returns where they are."""
+    places = set()
+    for match in re.finditer(r"^\| \$`(.+?)`\$ \| (\w+) \| .+ \|$", page.text, re.MULTILINE):
+        try:
+            symbol = parse_name(match[1])
+        except FormulaError as error:
+            raise page.wrong(match.start(1) + error.offset, str(error)) from None
+        if match[2] not in KINDS:
+            raise page.wrong(match.start(2), f"{match[2]} is no kind; it is one of {KINDS}")
+        if page.declared.get(symbol.name, match[2]) != match[2]:
+            raise page.wrong(
+                match.start(1),
+                f"{symbol.name} is a {page.declared[symbol.name]} in the table of all pages",
+            )
+        page.declared[symbol.name] = match[2]
+        page.patterns[symbol.name] = symbol
+        places.add(match.start() + 2)
+    return places
+
+
+def _parsed(page: Page, offset: int, text: str) -> Relation:
+    refused = REFUSED.search(text)
+    if refused:
+        raise page.wrong(offset + refused.start(), f"GitHub refuses {refused[0]}")
+    try:
+        return parse(text, page.declared)
+    except FormulaError as error:
+        raise page.wrong(offset + error.offset, f"{error} (in {' '.join(text.split())})") from None
+
+
+def _refuse_other_math(page: Page) -> None:
+    for match in re.finditer(r"\$\$|(?<!`)\$(?!`)", page.text):
+        raise page.wrong(match.start(), "write $`...`$ in a line, or a block fenced as math")

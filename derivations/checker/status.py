@@ -1,0 +1,70 @@
+"""The table of what is checked and how, which the pages carry and the tests compare."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+
+from .links import anchor
+from .pages import Equation, Page
+from .prove import prove
+
+PROOFS = ("definition", "derivation", "calculation", "z3", "prose")
+BLOCK = re.compile(r"(?<=<!-- status -->\n).*?(?=<!-- /status -->)", re.DOTALL)
+
+
+def proofs(named: Mapping[str, Equation]) -> dict[str, str]:
+    """How each equation is proved; raises Unproved at the first that is not."""
+    return {name: prove(equation, named) for name, equation in named.items()}
+
+
+def table(pages: Mapping[str, Page], how: Mapping[str, str]) -> str:
+    """Counts by page, then every equation."""
+    lines = [
+        f"| Page | Equations | {' | '.join(PROOFS)} | with code | other formulas |",
+        f"|---|{'---|' * (len(PROOFS) + 3)}",
+    ]
+    total: Counter[str] = Counter()
+    for stem, page in sorted(pages.items()):
+        if not page.equations:
+            continue
+        counts = Counter(how[name] for name in page.equations)
+        counts["all"] = len(page.equations)
+        counts["code"] = sum(bool(each.code) for each in page.equations.values())
+        counts["other"] = len(page.formulas) - len(page.equations)
+        total += counts
+        lines.append(_row(f"[{stem}]({stem}.md)", counts))
+    lines.append(_row("all", total))
+    checked = total["all"] - total["prose"]
+    share = (
+        f"{checked} of {total['all']} equations ({checked / total['all']:.1%}) are machine-checked."
+    )
+    listing = ["| Equation | Proved by | Code |", "|---|---|---|"]
+    for stem, page in sorted(pages.items()):
+        for name, equation in page.equations.items():
+            code = ", ".join(f"`{each}`" for each in equation.code) or "-"
+            listing.append(f"| [{name}]({stem}.md#{anchor(name)}) | {how[name]} | {code} |")
+    return "\n".join(["", *lines, "", share, "", *listing, "", ""])
+
+
+def _row(first: str, counts: Counter[str]) -> str:
+    cells = [
+        first,
+        counts["all"],
+        *(counts[each] for each in PROOFS),
+        counts["code"],
+        counts["other"],
+    ]
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def printed(readme: str) -> str:
+    """The table that the page carries."""
+    found = BLOCK.search(readme)
+    if found is None:
+        raise ValueError("README.md has no <!-- status --> ... <!-- /status -->")
+    return found[0]
+
+
+def renewed(readme: str, table: str) -> str:
+    """The page with another table."""
+    return BLOCK.sub(lambda _: table, readme)

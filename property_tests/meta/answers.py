@@ -1,0 +1,272 @@
+"""How the implementation is asked for what an equation of the pages says, one scalar at a time."""
+
+import math
+
+import numpy as np
+
+from ..oracles.exact import kappa, kernel, mp, mpf
+from ..protocol import Implementation
+from ..statistics import power_of_mean
+from .asking import FLOAT32, Answer, Ask, Point, at, name, one, x
+from .pages import Values
+
+T_LINEAR = 40  # the least round T above 21
+
+
+def marginal(impl: Implementation, p: Point) -> Answer:
+    found = impl.q_marginal(p.betas, one(p.x_0), at(p.t))
+    return Answer((found.mean[0], found.var[0]), {x(0): p.x_0})
+
+
+def step(impl: Implementation, p: Point) -> Answer:
+    found = impl.q_step(p.betas, one(p.other), at(p.s), at(p.t))
+    return Answer((found.mean[0], found.var[0]), {x(p.s): p.other}, s=p.s)
+
+
+def one_step(impl: Implementation, p: Point) -> Answer:
+    return step(impl, p._replace(s=p.t - 1))
+
+
+def posterior(impl: Implementation, p: Point) -> Answer:
+    found = impl.q_posterior(p.betas, one(p.x_0), one(p.x_t), at(p.s), at(p.t))
+    return Answer((found.mean[0], found.var[0]), {x(p.t): p.x_t, x(0): p.x_0})
+
+
+def part(ask: Ask, index: int, times: int = 1) -> Ask:
+    def of_it(impl: Implementation, p: Point) -> Answer:
+        whole = ask(impl, p)
+        return whole._replace(got=(whole.got[index],), times=times)
+
+    return of_it
+
+
+def kept(previous: bool) -> Ask:
+    """A share of the variance: the square of what a step makes of 1."""
+
+    def ask(impl: Implementation, p: Point) -> Answer:
+        s = p.t - 1 if previous else p.s
+        mean = impl.q_step(p.betas, one(1.0), at(s), at(p.t)).mean[0]
+        return Answer((mean**2,), {}, times=2, s=s)
+
+    return ask
+
+
+def conversion(source: str, target: str) -> Ask:
+    symbol = {"eps": name(r"\epsilon"), "x0": x(0), "v": name("v")}
+    symbol["score"] = name(r"\mathrm{score}")
+
+    def ask(impl: Implementation, p: Point) -> Answer:
+        got = impl.convert(p.betas, source, target, one(p.other), one(p.x_t), at(p.t))
+        return Answer((got[0],), {symbol[source]: p.other, x(p.t): p.x_t}, times=2)
+
+    return ask
+
+
+def guess(target: str) -> Ask:
+    def ask(impl: Implementation, p: Point) -> Answer:
+        got = impl.convert(p.betas, "x0", target, one(p.other), one(p.x_t), at(p.t))
+        return Answer((got[0],), {name(r"\hat{x}", 0): p.other, x(p.t): p.x_t}, times=3)
+
+    return ask
+
+
+def target(what: str) -> Ask:
+    def ask(impl: Implementation, p: Point) -> Answer:
+        got = impl.target(p.betas, what, one(p.x_0), one(p.other), at(p.t))
+        scale, var = kernel(p.betas, 0, p.t)
+        x_t = scale * mpf(p.x_0) + mp.sqrt(var) * mpf(p.other)
+        near = float((abs(scale * mpf(p.x_0)) + 1) / var) * 2.0**-50  # of x_t - scale x_0
+        values = {x(0): p.x_0, x(p.t): x_t, name(r"\epsilon"): p.other}
+        return Answer((got[0],), values, times=2, absolute=near)
+
+    return ask
+
+
+def reverse(variance: str, noise: bool) -> Ask:
+    def ask(impl: Implementation, p: Point) -> Answer:
+        z = p.other if noise else 0.0
+        got = impl.reverse_step(p.betas, variance, one(p.x_0), one(p.x_t), p.s, p.t, one(z))
+        values = {name(r"\hat{x}", 0): p.x_0, x(p.t): p.x_t, name("z"): z}
+        return Answer((got[0],), values, times=2)
+
+    return ask
+
+
+def weight(what: str) -> Ask:
+    def ask(impl: Implementation, p: Point) -> Answer:
+        gamma = abs(p.other) + 0.125
+        got = impl.loss_weight(p.betas, what, at(p.t), gamma, False)
+        return Answer((got[0],), {name(r"\gamma"): gamma}, times=3)
+
+    return ask
+
+
+def table(impl: Implementation, p: Point) -> Answer:
+    return Answer((impl.alpha_bar(p.betas)[p.t],), {})
+
+
+def log_table(impl: Implementation, p: Point) -> Answer:
+    return Answer((float(np.log(impl.alpha_bar(p.betas)[p.t])),), {}, absolute=2.0**-50)
+
+
+def log_snr(impl: Implementation, p: Point) -> Answer:
+    return Answer((impl.log_snr(p.betas, at(p.t))[0],), {}, times=2, absolute=2.0**-49)
+
+
+def terminal(impl: Implementation, p: Point) -> Answer:
+    got = impl.zero_terminal_snr(p.betas)[p.t]
+    return Answer((got,), {}, absolute=2.0**-44 / (1 - max(p.betas)))  # the roots' difference
+
+
+def sample(impl: Implementation, p: Point) -> Answer:
+    got = impl.q_sample(p.betas, one(p.x_0), at(p.t), one(p.other))
+    return Answer((got[0],), {x(0): p.x_0, name(r"\epsilon"): p.other})
+
+
+def shaped(family: str) -> Ask:
+    """A beta, or alpha_bar where no cap is reached, of a shipped shape with its own parameters."""
+
+    def ask(impl: Implementation, p: Point) -> Answer:
+        T, t = T_LINEAR, 1 + (7 * p.n + p.t) % T_LINEAR
+        levels = {"T": T, "t": t}
+        if family == "linear":
+            shape = {"beta_1": 0.001 * p.n, "beta_T": 0.002 + 0.003 * p.i}
+            ends = {1: shape["beta_1"], T: shape["beta_T"]}
+            values = {name("b", level): _decimal(beta) for level, beta in ends.items()}
+        elif family == "cosine":
+            shape = {"s": 0.004 * p.n, "max_beta": 0.5}
+            values = {name(r"\delta"): _decimal(shape["s"]), name(r"\beta_{\mathrm{max}}"): 0.5}
+        else:
+            shape = {"start": -float(p.n), "end": 3.0 + p.i, "tau": 0.5 * p.n, "max_beta": 0.999}
+            levels["t"] = t = min(t, T - 1)  # the cap is at the last level
+            values = {name("p"): -float(p.n), name("r"): 3.0 + p.i, name(r"\tau"): 0.5 * p.n}
+        signal = impl.shaped_schedule(family, T, shape).signal
+        got = signal[t] if family == "sigmoid" else 1 - signal[t] / signal[t - 1]
+        return Answer((got,), values, levels, absolute=2.0**-46)
+
+    return ask
+
+
+def _decimal(value: float) -> mpf:
+    """The number that the decimal means."""
+    return mpf(repr(value))
+
+
+def mean_square(impl: Implementation, p: Point) -> Answer:
+    says, wanted = np.float64([[p.x_0, p.x_t, p.other]]), np.float64([[p.other, 1.0, p.x_0]])
+    values: Values = {name("y", j + 1): wanted[0, j] for j in range(3)}
+    values |= {name(r"\hat{y}", j + 1): says[0, j] for j in range(3)}
+    return Answer((impl.loss(says, wanted)[0],), values, {"n": 3})
+
+
+def weighted(impl: Implementation, p: Point) -> Answer:
+    says, wanted = np.float64([[p.x_0], [p.x_t]]), np.float64([[p.other], [1.0]])
+    weights = np.float64([0.5, 3.0])
+    values: Values = {name(r"\omega", j + 1): weights[j] for j in range(2)}
+    values |= {name(r"\ell", j + 1): each for j, each in enumerate(impl.loss(says, wanted))}
+    return Answer((impl.weighted_loss(says, wanted, weights).mean(),), values, {"n": 2})
+
+
+def rung(impl: Implementation, p: Point) -> Answer:
+    T = p.n + 7 * p.t
+    found = impl.ladder(T, p.n)[::-1][p.i]
+    return Answer((float(found),), {}, {"T": T, "t": 1, "s": 0, "n": p.n, "i": p.i})
+
+
+def wave(half: int) -> Ask:
+    def ask(impl: Implementation, p: Point) -> Answer:
+        t, h = 37 * p.t, p.n
+        got = impl.embedding(at(t), 2 * h)[0, p.i + half * h]
+        period = impl.embedding_layout().max_period
+        levels = {"t": t, "s": 0, "T": t, "h": h, "i": p.i}
+        return Answer((got,), {name("P"): period}, levels, absolute=2 * FLOAT32)
+
+    return ask
+
+
+def octave(impl: Implementation, p: Point) -> Answer:
+    got = impl.fourier_features(np.float64(p.other).reshape(1, 1, 1, 1), (p.i,)).ravel()[1]
+    angle = 2.0**p.i * np.pi * abs(p.other)
+    return Answer((got,), {name("y"): p.other}, {"k": p.i}, absolute=(1 + angle) * 2.0**-50)
+
+
+def decay(impl: Implementation, p: Point) -> Answer:
+    found = impl.ema(0.25, np.zeros((p.n + 1, 1)), np.zeros((p.n + 1, 1))).decays[p.i]
+    return Answer((found,), {name("d"): 0.25}, {"k": p.i}, absolute=2.0**-52)
+
+
+def follow(impl: Implementation, p: Point) -> Answer:
+    weights = np.float64([[p.x_0], [p.x_t]])
+    found = impl.ema(0.25, weights, weights).weights[0, 0]
+    values = {name("d"): 0.25, name("y"): p.x_0, name("z"): p.x_t}
+    near = 4 * FLOAT32 * (abs(p.x_0) + abs(p.x_t))
+    return Answer((found,), values, {"k": 0}, absolute=near)
+
+
+def pixel(impl: Implementation, p: Point) -> Answer:
+    found = impl.to_unit_range(np.array([[[[p.i]]]], np.uint8), p.n).ravel()[0]
+    return Answer((found,), {}, {"k": p.i, "n": p.n}, absolute=4 * FLOAT32)
+
+
+def condition(impl: Implementation, p: Point) -> Answer:
+    return Answer((float(kappa(p.betas, p.s, p.t)),), {})
+
+
+def power(impl: Implementation, p: Point) -> Answer:
+    threshold, shift = 1.0 + 0.25 * p.i, 0.125 * p.n
+    alpha = math.erfc(threshold / math.sqrt(2))  # of both sides
+    values = {name(r"\delta"): shift, name("a"): threshold}
+    return Answer((power_of_mean(p.n, shift, alpha),), values, {"n": p.n}, absolute=2.0**-40)
+
+
+ASK: dict[str, Ask] = {
+    "schedules.alpha": kept(previous=True),
+    "schedules.alpha-bar": table,
+    "schedules.log-alpha-bar": log_table,
+    "schedules.beta": part(one_step, 1),
+    "schedules.alpha-between": kept(previous=False),
+    "schedules.beta-between": part(step, 1),
+    "schedules.one-minus-sum": part(marginal, 1),
+    "schedules.log-snr": log_snr,
+    "schedules.linear": shaped("linear"),
+    "schedules.cosine": shaped("cosine"),
+    "schedules.sigmoid": shaped("sigmoid"),
+    "schedules.zero-terminal-snr": terminal,
+    "forward-process.kernel": one_step,
+    "forward-process.marginal": marginal,
+    "forward-process.step": step,
+    "forward-process.sample": sample,
+    "posterior.var": part(posterior, 1),
+    "posterior.mean": part(posterior, 0),
+    "posterior.law": posterior,
+    "posterior.last-step": part(posterior, 1),
+    "parameterization.v": target("v"),
+    "parameterization.score": target("score"),
+    **{
+        f"parameterization.{source}-to-{goal}": conversion(source, goal)
+        for source in ("eps", "x0", "v", "score")
+        for goal in ("eps", "x0", "v", "score")
+        if source != goal
+    },
+    "losses.mean-hat": reverse("fixed_small", noise=False),
+    "losses.eps-hat": guess("eps"),
+    "losses.v-hat": guess("v"),
+    "losses.simple": mean_square,
+    "losses.weighted": weighted,
+    "losses.min-snr": weight("x0"),
+    "losses.min-snr-eps": weight("eps"),
+    "losses.min-snr-v": weight("v"),
+    "losses.min-snr-score": weight("score"),
+    "ancestral.step": reverse("fixed_small", noise=True),
+    "ancestral.step-large": reverse("fixed_large", noise=True),
+    "ancestral.lands-on-data": reverse("fixed_small", noise=False),
+    "ancestral.ladder": rung,
+    "embeddings.sinusoidal": wave(0),
+    "embeddings.cosines": wave(1),
+    "embeddings.fourier": octave,
+    "ema.decay": decay,
+    "ema.update": follow,
+    "images.range": pixel,
+    "rounding.kappa": condition,
+    "statistics.power": power,
+}

@@ -1,0 +1,106 @@
+"""The derivations, wherever they lie: beside the suite in a checkout, in the package in a wheel."""
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from ..oracles.exact import mpf
+from ..protocol import Betas
+
+_HOME = __package__.rpartition("property_tests")[0]  # "" or "ddpm_core."
+_pages = importlib.import_module(f"{_HOME}derivations.checker.pages")
+_worlds = importlib.import_module(f"{_HOME}derivations.checker.worlds")
+_numeric = importlib.import_module(f"{_HOME}derivations.checker.numeric")
+_syntax = importlib.import_module(f"{_HOME}derivations.checker.syntax")
+_evaluate = importlib.import_module(f"{_HOME}derivations.checker.evaluate").evaluate
+Values = dict[tuple[Any, ...], Any]
+
+
+class Text(NamedTuple):
+    """What an equation's right side comes to, and its size: that of the terms it is made of."""
+
+    exact: mpf
+    size: mpf
+
+
+@lru_cache(maxsize=1)
+def equations() -> dict[str, Any]:
+    """Every named equation of the pages."""
+    return dict(_pages.equations(_pages.read_all()))
+
+
+def with_code() -> Iterator[str]:
+    """The equations that say what a function returns."""
+    for name, equation in equations().items():
+        if equation.code and equation.relation and equation.relation.signs[0] == "=":
+            yield name
+
+
+def is_law(name: str) -> bool:
+    """Whether its right side is a normal law."""
+    return isinstance(equations()[name].relation.members[-1], _syntax.Gaussian)
+
+
+def world(name: str, betas: Betas, levels: dict[str, int], values: Values) -> Any | None:
+    """Where the equation is read; None where its assumptions do not hold."""
+    equation = equations()[name]
+    page = equation.formula.page
+    known = _worlds.definitions(page, equation, equations())
+    number = _numeric.mpf  # of the context in which it is evaluated
+    fixed = {key: number(value) for key, value in values.items()}
+    data = ((number(1), number(0), number(1)),)
+    chain = tuple(map(number, betas))
+    found = _numeric.Numbers(name, levels, chain, data, page.declared, known, fixed)
+    return found if all(_worlds.holds(each, found) for each in equation.assumptions) else None
+
+
+def text(name: str, where: Any, part: int | None = None) -> Text:
+    """The right side in that world; `part` 0 or 1 is the mean or the variance of a law."""
+    side = equations()[name].relation.members[1]
+    if part is not None:
+        side = (side.mean, side.variance)[part]
+    return Text(_evaluate(side, where), size(side, where))
+
+
+def conditions(name: str, where: Any) -> tuple[int, list[int]]:
+    """Of a law: the level that it speaks of, and the levels that are given."""
+    left = equations()[name].relation.members[0]
+    target, *given = (where.level(each.index[0]) for each in (*left.arguments, *left.given))
+    return target, given
+
+
+def coefficients(name: str, where: Any, given: list[int]) -> dict[int, float]:
+    """How the mean of a law moves with each level that is given: it is linear in all of them."""
+    nothing: Values = {("x", (level,), ()): mpf(0) for level in given}
+    found = {}
+    for level in given:
+        unit = nothing | {("x", (level,), ()): mpf(1)}
+        found[level] = float(text(name, replace(where, fixed=where.fixed | unit), 0).exact)
+    return found
+
+
+def size(node: Any, where: Any) -> mpf:
+    """The sum of the absolute terms that a formula adds up, wherever in it they stand."""
+    match node:
+        case _syntax.Sum(terms):
+            return sum(size(term, where) for _, term in terms)
+        case _syntax.Product(factors):
+            total = mpf(1)
+            for factor in factors:
+                total *= size(factor, where)
+            return total
+        case _syntax.Quotient(above, below):
+            return size(above, where) / abs(_evaluate(below, where))
+        case _syntax.Power(base, exponent) if isinstance(exponent, _syntax.Number):
+            return size(base, where) ** int(exponent.value)
+        case _syntax.Symbol() if _is_defined(node, where):
+            return size(where.definitions[node.name].members[1], where)
+    return abs(_evaluate(node, where))
+
+
+def _is_defined(node: Any, where: Any) -> bool:
+    """Whether it is a bare name that stands for the right side of its definition."""
+    bare = not node.index and not node.arguments
+    return bare and node.name in where.definitions and (node.name, (), ()) not in where.fixed
