@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from ddpm_core.gate.bytecode import stale
 from ddpm_core.gate.certificate import (
     FILE,
     CertificateError,
@@ -37,7 +38,7 @@ def narrowed(words: Iterable[str]) -> str | None:
 
     What a path or a package leaves out is missed in the executed set.
     """
-    options = (word for word in words if word.startswith("-"))
+    options = (word for word in words if word.startswith(("-", "@")))  # @file holds more of them
     return next((word for word in options if not HARMLESS.fullmatch(word)), None)
 
 
@@ -75,6 +76,8 @@ class Certifying:
         self.narrowed = narrowed([*words, *config.invocation_params.args])
         self.project = Project.own()
         self.before = self._digests()
+        self.plugins = config.pluginmanager
+        self.stale: list[str] = []  # what each process that ran checks found
 
     def outcome(self, rows: Rows, folder: Path, exit_status: int) -> str:
         """Write the certificate of the run, or withdraw it; returns what to say of it."""
@@ -110,11 +113,27 @@ class Certifying:
             return f"the run ended with exit status {exit_status}"
         if sys.flags.optimize:
             return "python -O leaves assertions out"
+        if stranger := self._stranger():
+            return f"{stranger} was loaded too, and may change what a check comes to"
+        for found in (*self.stale, stale(self.project)):
+            if found:
+                return found
         if not after:
             return "the files of package and suite cannot be read"
         for name in sorted(self.before.keys() | after.keys()):
             if self.before.get(name) != after.get(name):
                 return f"{name} changed while the suite ran"
+        return None
+
+    def _stranger(self) -> str | None:
+        """A plugin that no option names and that nothing binds, or None."""
+        if os.environ.get("PYTEST_PLUGINS"):
+            return f"PYTEST_PLUGINS={os.environ['PYTEST_PLUGINS']}"
+        own = (self.project.suite, self.project.suite.parent / "tests")
+        for plugin in self.plugins.get_plugins():
+            path = Path(str(getattr(plugin, "__file__", "")))
+            if path.name == "conftest.py" and path.resolve().parent not in own:
+                return str(path)
         return None
 
     def _digests(self) -> Mapping[str, str]:

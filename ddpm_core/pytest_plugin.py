@@ -10,7 +10,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ddpm_core.certify import Certifying
+from ddpm_core.gate.bytecode import stale
+from ddpm_core.gate.certificate import Project
 
 EVIDENCE = "property_tests"  # the user property under which a check sends its row
 
@@ -40,8 +44,24 @@ def pytest_addoption(parser: Any) -> None:
 
 def pytest_configure(config: Any) -> None:
     """Gather rows in the one process that hears of every check."""
-    if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Gathering(config), "ddpm_core_gathering")
+    worker = hasattr(config, "workerinput")
+    plugin = Telling(config) if worker else Gathering(config)
+    config.pluginmanager.register(plugin, "ddpm_core_gathering")
+
+
+class Telling:
+    """In a process of xdist: whether the code that its checks ran is that of the files."""
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+        self.ran = False
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        self.ran |= EVIDENCE in dict(report.user_properties)
+
+    def pytest_sessionfinish(self) -> None:
+        if self.ran:
+            self.config.workeroutput[EVIDENCE] = stale(Project.own())
 
 
 class Gathering:
@@ -80,6 +100,11 @@ class Gathering:
             session.exitstatus = 1
         if self.lines:
             self.lines[-1] += "; " + self.certifying.outcome(self.rows, folder, session.exitstatus)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """What a process of xdist has to say at its end."""
+        self.certifying.stale.append(getattr(node, "workeroutput", {}).get(EVIDENCE) or "")
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say in five lines what the report says."""

@@ -18,9 +18,15 @@ SCHEDULE = Schedule.cosine(8)
 
 POSTERIOR = '''"""Half of it."""
 
+import contextlib
+import math
+import os.path
+import os.path as paths
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from mini.clock import STEP, UNIT as ONE
+from mini.clock import STEP, UNIT as ONE, Clock
 
 SCALE = 0.5
 LATER: float
@@ -32,11 +38,36 @@ def mean(x: float) -> float:
     return SCALE * x
 
 
-def third(x: float) -> float:
-    return x / 3
+def outer(x: float) -> float:
+    def inner(y: float) -> float:
+        return y * SCALE
+
+    return inner(x)
+
+
+def third(x: float, by: float = 3.0, *, root: bool = False) -> float:
+    return math.sqrt(x / by) if root else x / by
+
+
+@contextlib.contextmanager
+def doubled():
+    yield TWICE
+
+
+@contextmanager
+def tripled():
+    yield 3 * SCALE
+
+
+@dataclass
+class Pair:
+    first: float = 1.0
 
 
 class Halver:
+    def plus(self, x: float) -> float:
+        return x + SCALE
+
     @cached_property
     def slow(self) -> float:
         return SCALE * ONE
@@ -99,7 +130,7 @@ def make(root: Path) -> Project:
     """The miniature, on the disk below `root`."""
     files = {
         "mini/__init__.py": "",
-        "mini/clock.py": "STEP = 1.0\nUNIT = 1.0\n",
+        "mini/clock.py": "STEP = 1.0\nUNIT = 1.0\nclass Clock:\n    def tick(self): ...\n",
         "mini/posterior.py": POSTERIOR,
         "mini/training/report.py": "",  # exempt: it only draws
         "property_tests/test_three.py": TESTS,

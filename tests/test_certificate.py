@@ -78,6 +78,19 @@ def resealed(whole: Any, **changed: Any) -> bytes:
     return canonical(statement(files, {k: v for k, v in predicate.items() if v is not None}))
 
 
+def resealed_as(whole: Any, given: Any) -> bytes:
+    changed = {**whole, "predicate": {**whole["predicate"], "format": given}}
+    changed["predicate"]["seal"] = certificate._seal(changed)
+    return canonical(changed)
+
+
+def without_subject(whole: Any) -> bytes:
+    changed = {key: value for key, value in whole.items() if key != "subject"}
+    changed["predicate"] = {**whole["predicate"]}
+    changed["predicate"]["seal"] = certificate._seal(changed)
+    return canonical(changed)
+
+
 DAMAGES: dict[str, tuple[Callable[[Any, bytes], bytes | None], str]] = {
     "missing": (lambda whole, data: None, "there is no certificate at"),
     "empty": (lambda whole, data: b"", "is truncated or no certificate at all"),
@@ -105,6 +118,31 @@ DAMAGES: dict[str, tuple[Callable[[Any, bytes], bytes | None], str]] = {
     "not a number": (
         lambda whole, data: data.replace(b'"alpha_spent":0.0', b'"alpha_spent":NaN'),
         "is truncated or no certificate at all",
+    ),
+    "no finite number": (
+        lambda whole, data: data.replace(b'"alpha_spent":0.0', b'"alpha_spent":1e999'),
+        "is truncated or no certificate at all",
+    ),
+    "deep": (lambda whole, data: b"[" * 100_000, "is truncated or no certificate at all"),
+    "a list inside": (
+        lambda whole, data: canonical({**whole, "predicate": []}),
+        "is truncated or no certificate at all",
+    ),
+    "half a number": (
+        lambda whole, data: resealed_as(whole, True),
+        "has format True, and this version reads 1",
+    ),
+    "no environment": (
+        lambda whole, data: resealed(whole, environment={}),
+        "default dtype of torch was unknown at verification and is torch.float32 now",
+    ),
+    "another form": (
+        lambda whole, data: resealed(whole, environment=[1]),
+        "the certificate says something in a form that is not its own",
+    ),
+    "no subject": (
+        lambda whole, data: without_subject(whole),
+        "the certificate says something in a form that is not its own",
     ),
     "written anew": (lambda whole, data: json.dumps(whole).encode(), "its seal is broken"),
     "partial": (lambda whole, data: resealed(whole, planted=None), "does not speak of planted"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ddpm_core import certify
 from ddpm_core.certify import Certifying, information, narrowed, predicate
 from ddpm_core.gate import certificate
 from ddpm_core.gate.certificate import Project
@@ -66,6 +67,12 @@ class Config(SimpleNamespace):
     def getini(self, name: str) -> tuple[str, ...]:
         assert name == "addopts"
         return self.addopts
+
+    @property
+    def pluginmanager(self) -> SimpleNamespace:
+        return SimpleNamespace(get_plugins=lambda: [SimpleNamespace(__file__=self.plugin)])
+
+    plugin: str | None = None  # the file of one that was loaded
 
 
 def ends(
@@ -149,6 +156,35 @@ def test_a_run_without_assertions_certifies_nothing(project, tmp_path, monkeypat
     flags = SimpleNamespace(optimize=1)
     monkeypatch.setattr(sys, "flags", flags)
     assert ends(project, tmp_path) == "no certificate: python -O leaves assertions out"
+
+
+def test_options_in_a_file_are_not_read_and_certify_nothing(project, tmp_path):
+    said = ends(project, tmp_path, words=("property_tests", "@more"))
+    assert said == "no certificate: @more on the command line changes what is run"
+
+
+def test_a_strangers_plugin_certifies_nothing(project, tmp_path, monkeypatch):
+    """One that could rewrite outcomes: a conftest.py above, or a module that no option names."""
+    strange = tmp_path / "conftest.py"
+    said = ends(project, tmp_path, plugin=str(strange))
+    assert said == f"no certificate: {strange} was loaded too, and may change what a check comes to"
+    own = project.suite.resolve() / "conftest.py"
+    assert ends(project, tmp_path, plugin=str(own)).startswith("certificate: ")
+    assert ends(project, tmp_path, plugin=str(tmp_path / "other.py")).startswith("certificate: ")
+    monkeypatch.setenv("PYTEST_PLUGINS", "evil")
+    assert "PYTEST_PLUGINS=evil was loaded too" in ends(project, tmp_path)
+
+
+def test_old_bytecode_certifies_nothing(project, tmp_path, monkeypatch):
+    """Here, or in a process of xdist, which tells at its end."""
+    monkeypatch.setattr(certify, "stale", lambda project: "here is old bytecode")
+    assert ends(project, tmp_path) == "no certificate: here is old bytecode"
+    monkeypatch.undo()
+    monkeypatch.setattr(Project, "own", classmethod(lambda cls: project))
+    run = Certifying(Config(invocation_params=SimpleNamespace(args=())))
+    (tmp_path / "report.json").write_text("{}")
+    run.stale += ["", "there is old bytecode"]
+    assert run.outcome(ROWS, tmp_path, 0) == "no certificate: there is old bytecode"
 
 
 def test_files_that_change_meanwhile_certify_nothing(project, path, tmp_path, monkeypatch):

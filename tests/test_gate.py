@@ -70,11 +70,21 @@ def test_a_reason_lets_in_and_is_recorded(project, path):
     assert let_in(project, path, unverified=REASON).state == "verified", "nothing was to be let by"
 
 
-@pytest.mark.parametrize("reason", ["", "short", " " * 30 + "x", "x" * 19])
+@pytest.mark.parametrize("reason", ["", "short", " " * 30 + "x", "x" * 19, "\u200b" * 40])
 def test_a_reason_says_something(project, path, reason):
     certify(project, path)
     with pytest.raises(ValueError, match="20 characters at least"):
         let_in(project, path, unverified=reason)
+
+
+def test_a_reason_is_one_line(project, path):
+    """Or it could print a line of its own, which says that the run was verified."""
+    said = "a reason that is long enough\nverified, by the certificate 8fcd718b3797\x1b[2K"
+    found = let_in(project, path, unverified=said)
+    assert str(found).count("\n") == 0
+    assert (
+        found.reason == "a reason that is long enough verified, by the certificate 8fcd718b3797 [2K"
+    )
 
 
 def test_the_mark_stays_on_a_run_that_was_verified_later(project, path):

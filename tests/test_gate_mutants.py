@@ -18,6 +18,7 @@ from tests import miniature
 TESTS = {  # of each module, those that are to miss a check of it
     "gate.certificate": ("test_certificate", "test_gate"),
     "gate.live": ("test_live",),
+    "gate.bytecode": ("test_live",),
     "gate.admission": ("test_gate", "test_certificate", "test_live"),
     "gate.devices": ("test_gate",),
     "gate.identities": ("test_on_device",),

@@ -3,6 +3,7 @@
 import functools
 import importlib
 import os
+import py_compile
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from types import ModuleType
 import pytest
 
 from ddpm_core.gate import live
+from ddpm_core.gate.bytecode import stale
 from tests import miniature
 from tests.miniature import certify, let_in, refused
 
@@ -84,6 +86,67 @@ def _from_elsewhere(module: ModuleType) -> None:
     module.__file__ = os.__file__
 
 
+def _other_defaults(module: ModuleType) -> None:
+    module.third.__defaults__ = (4.0,)
+
+
+def _no_defaults(module: ModuleType) -> None:
+    module.third.__defaults__ = None
+
+
+def _other_keyword_defaults(module: ModuleType) -> None:
+    module.third.__kwdefaults__ = {"root": True}
+
+
+def _another_wrapper(module: ModuleType) -> None:
+    """As many wrappers as in the file, and one of them does something else."""
+    module.doubled = functools.wraps(module.doubled.__wrapped__)(lambda: 1.0)
+
+
+def _another_wrapper_by_name(module: ModuleType) -> None:
+    module.tripled = functools.wraps(module.tripled.__wrapped__)(lambda: 1.0)
+
+
+def _no_keyword_defaults(module: ModuleType) -> None:
+    module.third.__kwdefaults__ = None
+
+
+def _an_added_name_of_the_package(module: ModuleType) -> None:
+    sys.modules["mini"].extra = 1.0
+
+
+def _another_module_of_the_package(module: ModuleType) -> None:
+    sys.modules["mini"].posterior = functools
+
+
+def _another_generated_method(module: ModuleType) -> None:
+    right = module.Pair.__init__
+    module.Pair.__init__ = lambda self, first=1.0: right(self, first / 2)
+
+
+def _an_added_method(module: ModuleType) -> None:
+    module.Halver.__getattribute__ = lambda self, name: 1.0
+
+
+def _a_shadowed_builtin(module: ModuleType) -> None:
+    module.float = lambda x: 1.0
+
+
+def _another_module(module: ModuleType) -> None:
+    module.math = importlib.import_module("cmath")
+
+
+def _not_from_a_file(module: ModuleType) -> None:
+    bare = ModuleType(module.__name__)
+    vars(bare).update({name: value for name, value in vars(module).items() if name != "__file__"})
+    sys.modules[module.__name__] = bare
+
+
+def _from_an_exempt_file(module: ModuleType) -> None:
+    module.third.__code__ = (lambda x: x).__code__
+    module.__file__ = module.__file__.replace("posterior.py", "training/report.py")
+
+
 PATCHES: dict[str, tuple[Callable[[ModuleType], None], str]] = {
     "a function": (_replaced, "mini.posterior:mean in memory is not what posterior.py says"),
     "its code": (_other_code, "mini.posterior:Halver.half in memory is not"),
@@ -104,6 +167,20 @@ PATCHES: dict[str, tuple[Callable[[ModuleType], None], str]] = {
         "mini.posterior:STEP in memory is not what posterior.py imports",
     ),
     "elsewhere": (_from_elsewhere, "mini.posterior was loaded from"),
+    "defaults": (_other_defaults, "mini.posterior:third in memory is not"),
+    "no defaults": (_no_defaults, "mini.posterior:third in memory is not"),
+    "keyword defaults": (_other_keyword_defaults, "mini.posterior:third in memory is not"),
+    "no keyword defaults": (_no_keyword_defaults, "mini.posterior:third in memory is not"),
+    "wrapper by name": (_another_wrapper_by_name, "mini.posterior:tripled in memory is not"),
+    "the package": (_an_added_name_of_the_package, "mini:extra in memory is not in __init__.py"),
+    "a submodule": (_another_module_of_the_package, "mini:posterior in memory is not in"),
+    "another wrapper": (_another_wrapper, "mini.posterior:doubled in memory is not"),
+    "generated": (_another_generated_method, "mini.posterior:Pair.__init__ in memory is not in"),
+    "added": (_an_added_method, "mini.posterior:Halver.__getattribute__ in memory is not in"),
+    "a builtin": (_a_shadowed_builtin, "mini.posterior:float in memory is not in posterior.py"),
+    "a module": (_another_module, "mini.posterior:math in memory is not what posterior.py imports"),
+    "no file": (_not_from_a_file, "mini.posterior was loaded from"),
+    "an exempt file": (_from_an_exempt_file, "mini.posterior was loaded from"),
 }
 
 
@@ -115,6 +192,47 @@ def test_what_is_in_memory_is_what_the_files_say(project, path, patch):
     do, says = PATCHES[patch]
     do(module)
     assert says in refused(project, path)
+
+
+def test_old_bytecode_is_noticed(project, path):
+    """A file that changed without its size and time: Python runs what it kept of the former one."""
+    file = project.package / "posterior.py"
+    text, times = file.read_text(), (0, 10**18)
+    os.utime(file, ns=times)
+    py_compile.compile(str(file))
+    file.write_text(text.replace("SCALE * x", "SCALE + x"))
+    os.utime(file, ns=times)
+    module = miniature.load(project)
+    assert module.mean(4.0) == 2.0  # what the file said before
+    assert stale(project) == (
+        "mini.posterior:mean was loaded from bytecode of another posterior.py"
+    )
+    assert "mini.posterior:mean in memory is not" in str(live.mismatch(project))
+
+
+def test_new_bytecode_is_the_file(project):
+    module = miniature.load(project)
+    assert stale(project) is None
+    module.third = functools.wraps(module.third)(lambda x: x)  # as a type checker does
+    assert stale(project) is None
+    del module.third
+    assert "mini.posterior:third was loaded from bytecode" in str(stale(project))
+
+
+def test_a_function_is_known_by_those_inside_it(project):
+    """A type checker decorates them, which changes the code around them and not their own."""
+    module = miniature.load(project)
+    text = (project.package / "posterior.py").read_text()
+
+    def recompiled(old: str, new: str) -> None:
+        code = compile(text.replace(old, new), "posterior.py", "exec")
+        functions = {each.co_name: each for each in live.codes_in(code)}
+        module.outer.__code__ = functions["outer"]
+
+    recompiled("return inner(x)", "return (inner)(x + 0)")
+    assert stale(project) is None
+    recompiled("return y * SCALE", "return y + SCALE")
+    assert "mini.posterior:outer was loaded from bytecode" in str(stale(project))
 
 
 def test_two_installations_are_refused(project, path, tmp_path):

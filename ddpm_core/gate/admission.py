@@ -66,7 +66,9 @@ def admit(
 
     Raises ValueError for a device that is unknown or not there, and for too short a reason.
     """
-    if unverified is not None and len(unverified.strip()) < SHORTEST_REASON:
+    if unverified is not None:  # one line, of what can be seen
+        unverified = " ".join("".join(c if c.isprintable() else " " for c in unverified).split())
+    if unverified is not None and len(unverified) < SHORTEST_REASON:
         raise ValueError(
             f"--unverified {unverified!r} is no reason: {SHORTEST_REASON} characters at least, for "
             "whoever finds the checkpoint later"
@@ -97,7 +99,7 @@ def admit(
         str(there),
         datetime.now(UTC).isoformat(timespec="seconds"),
         who="" if let_by is None else _user(),
-        reason="" if let_by is None else let_by.strip(),
+        reason=let_by or "",
         on_device=asked,
     )
 

@@ -155,15 +155,16 @@ def read(path: Path) -> Statement:
     try:
         whole = json.loads(data, parse_constant=_no_number)
         kind, given = whole["predicateType"], whole["predicate"]["format"]
-    except (ValueError, TypeError, LookupError):
+        sealed = canonical(whole) == data and whole["predicate"].get("seal") == _seal(whole)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         raise CertificateError(f"{path} is truncated or no certificate at all") from None
     if whole.get("_type") != STATEMENT or kind != PREDICATE:
         raise CertificateError(f"{path} is a statement about something else: {kind}")
-    if given != FORMAT:
+    if given != FORMAT or isinstance(given, bool):
         raise CertificateError(
             f"{path} has format {given}, and this version reads {FORMAT}: verify again with it"
         )
-    if canonical(whole) != data or whole["predicate"].get("seal") != _seal(whole):
+    if not sealed:
         raise CertificateError(f"{path} was edited since it was written: its seal is broken")
     if missing := sorted(PARTS - whole["predicate"].keys()):
         raise CertificateError(f"{path} does not speak of {', '.join(missing)}")
@@ -179,6 +180,15 @@ def _no_number(name: str) -> float:
 
 def mismatch(whole: Statement, project: Project) -> str | None:
     """The first thing that is not as it was verified, in plain words, or None."""
+    try:
+        return _difference(whole, project)
+    except (TypeError, ValueError, LookupError, AttributeError) as error:
+        if isinstance(error, CertificateError):
+            raise
+        return f"the certificate says something in a form that is not its own ({error!r})"
+
+
+def _difference(whole: Statement, project: Project) -> str | None:
     then = {each["name"]: each["digest"]["sha256"] for each in whole["subject"]}
     now = digests(project)
     for name in sorted(then.keys() | now.keys()):
@@ -189,9 +199,10 @@ def mismatch(whole: Statement, project: Project) -> str | None:
         if then[name] != now[name]:
             return f"{name} changed since verification"
     predicate, here = whole["predicate"], environment()
-    for name, was in sorted(predicate["environment"].items()):
-        if here.get(name) != was:
-            return f"{name} was {was} at verification and is {here.get(name, 'unknown')} now"
+    for name in sorted(predicate["environment"].keys() | here.keys()):
+        before, after = (each.get(name, "unknown") for each in (predicate["environment"], here))
+        if before != after:
+            return f"{name} was {before} at verification and is {after} now"
     return incomplete(predicate, project.policy())
 
 
