@@ -16,6 +16,7 @@ from ddpm_core.certify import Certifying
 from ddpm_core.gate.bytecode import stale
 from ddpm_core.gate.certificate import Project
 
+UNFINISHED = "unfinished"  # of a check in which the run was interrupted
 EVIDENCE = "property_tests"  # the user property under which a check sends its row
 
 
@@ -77,8 +78,10 @@ class Gathering:
         """A check's row, with the worst outcome of its phases and the seconds of all of them."""
         for key, seen in report.user_properties:
             if key == EVIDENCE:
-                row = self.rows.setdefault(report.nodeid, {"outcome": "passed", "seconds": 0.0})
+                row = self.rows.setdefault(report.nodeid, {"outcome": UNFINISHED, "seconds": 0.0})
                 row |= seen | {"seconds": row["seconds"] + report.duration}
+                if report.when == "call" and report.passed:
+                    row["outcome"] = "passed"
                 if report.failed:
                     row["outcome"], row["failure"] = "failed", _reason(report)
                 elif hasattr(report, "wasxfail"):
@@ -88,7 +91,13 @@ class Gathering:
 
     def pytest_sessionfinish(self, session: Any) -> None:
         """Write report and certificate; a run without a report, or that overspent alpha, fails."""
+        unfinished = [name for name, row in self.rows.items() if row["outcome"] == UNFINISHED]
+        for name in unfinished:  # the run was interrupted in it
+            del self.rows[name]
+        interrupted = session.exitstatus == pytest.ExitCode.INTERRUPTED
         if not self.rows:
+            if unfinished and interrupted:
+                self.lines = ["interrupted before any check had finished: no report is written"]
             return
         folder, sound = Path(self.config.getoption("--report")), False
         try:
@@ -98,6 +107,8 @@ class Gathering:
             self.lines = [f"--report {folder}: nothing was written, {error}"]
         if not sound and session.exitstatus == 0:
             session.exitstatus = 1
+        if interrupted and self.lines:
+            self.lines.insert(0, "interrupted: the report holds what had finished, and no more")
         if self.lines:
             self.lines[-1] += "; " + self.certifying.outcome(self.rows, folder, session.exitstatus)
 

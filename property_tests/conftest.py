@@ -134,7 +134,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Any:
         item.user_properties[:] = [(EVIDENCE, row)]
     result = yield
     if call.when == "call" and result.failed:
-        for sentence in diagnosis.looks_like(item.stash[SEEN]):
+        unit = item.config.stash[IMPLEMENTATION].unit_roundoff
+        for sentence in diagnosis.looks_like(item.stash[SEEN], unit):
             result.sections.append(("looks like a known bug", sentence))
     if is_listed(item) and is_not_offered(result):  # it never came to what is said to deviate
         result.outcome, result.longrepr = "failed", f"a deviation, but {result.longrepr[2]}"

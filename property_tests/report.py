@@ -116,7 +116,7 @@ def summary(sums: Mapping[str, Any]) -> list[str]:
         + (f"; controls of the suite itself: {', '.join(controls)}" if controls else ""),
         f"exact: {sums['comparisons']:,} numbers against the oracles"
         + (
-            f", the worst at {worst['share_of_allowed']:.3g} of what rounding allows "
+            f", the worst at {_share(worst['share_of_allowed'])} of what rounding allows "
             f"({worst['check']})"
             if worst
             else ""
@@ -152,3 +152,8 @@ def _replace(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def _share(worst: float) -> str:
+    """Of an error where nothing is allowed, no number."""
+    return f"{worst:.3g}" if worst < 1e300 else "more than any share"

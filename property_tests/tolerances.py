@@ -38,9 +38,11 @@ def check(what: str, where: tuple[int, ...], got: Array, exact: mpf, allowed: mp
     evidence.compared(what, where, error, allowed)
     if not error <= allowed:
         ratio = f", {float(error / allowed):.3g} times what is allowed" if allowed else ""
-        share = f"{float(value / exact):.6g} times the exact value, " if exact else ""
+        share = f"{float(value / exact):.6g}" if exact else ""
+        told = f"is {share} times the exact value" if share not in ("", "1") else "loses digits"
+        told = told if exact else "has to vanish"
         raise AssertionError(
-            f"{what} at {where} is {share}got {float(value)!r}, exact {float(exact)!r}, "
+            f"{what} at {where} {told}: got {float(value)!r}, exact {float(exact)!r}, "
             f"error {float(error):.3g}{ratio}"
         )
 

@@ -1,0 +1,133 @@
+"""What the suite says to somebody whose implementation it runs on."""
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from property_tests import diagnosis, evidence
+from property_tests.adapters.ddpm_core import DdpmCore
+from property_tests.contract import Checked, HangError
+from property_tests.statistics import variance
+from property_tests.strategies import GENTLE
+from property_tests.tolerances import check
+
+pytest_plugins = ("pytester",)
+
+T = np.array([1, 2], np.int64)
+X_0, NOISE = np.float64([[0.5], [1.0]]), np.float64([[1.0], [-0.5]])
+
+
+class Textbook(DdpmCore):
+    """The formula of every tutorial, which is right but for the digits of 1 - alpha_bar."""
+
+    def q_sample(self, betas, x_0, t, noise):
+        alpha_bar = np.cumprod([1.0, *(1 - np.float64(betas))])[t].reshape(-1, 1)
+        return np.sqrt(alpha_bar) * x_0 + np.sqrt(1 - alpha_bar) * noise
+
+
+class Rootless(DdpmCore):
+    def q_sample(self, betas, x_0, t, noise):
+        alpha_bar = np.cumprod([1.0, *(1 - np.float64(betas))])[t].reshape(-1, 1)
+        return np.sqrt(alpha_bar) * x_0 + (1 - alpha_bar) * noise
+
+
+@pytest.mark.parametrize(("adapter", "says"), [(Textbook, diagnosis.ROUNDING), (Rootless, "F02")])
+def test_lost_digits_are_no_known_bug(adapter, says):
+    """A wrong formula is named by the bug that has it; lost digits are called lost digits."""
+    seen = evidence.start()
+    Checked(adapter()).q_sample(GENTLE, X_0, T, NOISE)
+    evidence.compared("x_t", (0,), 31.0, 1.0)
+    sentences = diagnosis.looks_like(seen, 2.0**-53)
+    assert any(says in each for each in sentences)
+    assert len(sentences) == 1 or adapter is Rootless
+
+
+@pytest.mark.parametrize(
+    ("got", "exact", "sentence"),
+    [
+        (0.03, 0.06, "x at (0,) is 0.5 times the exact value: got 0.03, exact 0.06, error 0.03"),
+        (0.03 * (1 + 1e-14), 0.03, "x at (0,) loses digits: got 0.0300000"),
+        (1e-4, 0.0, "x at (0,) has to vanish: got 0.0001, exact 0.0, error 0.0001"),
+    ],
+)
+def test_a_deviation_is_said_in_words(got, exact, sentence):
+    with pytest.raises(AssertionError) as failed:
+        check("x", (0,), np.float64([got]), exact, 1e-18)
+    assert str(failed.value).startswith(sentence)
+
+
+def test_a_residual_speaks_of_the_answer():
+    """Divided by an answer that is too large, it is too small: the answer is what is at fault."""
+    u = np.random.default_rng(0).standard_normal((4000, 5))
+    too_small = u / np.sqrt(2.0)
+    assert "variance is 0.5" in variance(too_small).effect or "0.49" in variance(too_small).effect
+    said = variance(too_small, answered=True).effect
+    assert said.startswith("variance answered is 2") or said.startswith("variance answered is 1.9")
+
+
+def test_a_method_that_hung_once_is_not_asked_again(monkeypatch):
+    class Hangs(DdpmCore):
+        asked = 0
+
+        def q_sample(self, *arguments):
+            type(self).asked += 1
+            time.sleep(60)
+
+    monkeypatch.setattr("property_tests.contract.time_limit.__wrapped__.__defaults__", (0.2,))
+    impl = Checked(Hangs())
+    with pytest.raises(HangError, match=r"did not answer within 0\.2 s$"):
+        impl.q_sample(GENTLE, X_0, T, NOISE)
+    with pytest.raises(HangError, match=r"did not answer within 0\.2 s and is not asked again"):
+        impl.q_sample(GENTLE, X_0, T, NOISE)
+    assert Hangs.asked == 1
+
+
+def test_hypothesis_takes_both_times_for_one_failure(monkeypatch):
+    """Another kind of error, or from another line, would be called flaky."""
+
+    class Hangs(DdpmCore):
+        def q_sample(self, *arguments):
+            time.sleep(60)
+
+    monkeypatch.setattr("property_tests.contract.time_limit.__wrapped__.__defaults__", (0.2,))
+    impl = Checked(Hangs())
+
+    @given(t=st.integers(1, 9))
+    def asks(t):
+        impl.q_sample(GENTLE, X_0, np.array([t, t]), NOISE)
+
+    with pytest.raises(HangError):
+        asks()
+
+
+SLOW_SUITE = """
+import os, signal
+def test_first(): pass
+def test_second(): os.kill(os.getpid(), signal.SIGINT)
+def test_third(): pass
+"""
+
+
+def test_a_check_in_which_the_run_was_interrupted_is_not_passed(pytester):
+    """Its row is dropped, and the first line of the summary says what happened."""
+    pytester.makeconftest(
+        """
+import pytest
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    row = {"suite": "small", "check": item.name}
+    item.user_properties[:] = [("property_tests", row)]
+    return (yield)
+"""
+    )
+    report = "def write(rows, folder):\n    print(sorted(r['check'] + ' ' + r['outcome'] for r in rows.values()))\n    return ['whole']\ndef overspent(rows):\n    return False\n"  # noqa: E501 - a file
+    pytester.makepyfile(**{"small/__init__": "", "small/report": report})
+    pytester.makepyfile(SLOW_SUITE)
+    pytester.syspathinsert()
+    done = pytester.runpytest_subprocess("-s", "-p", "no:cacheprovider", "--impl", "theirs:Adapter")
+    assert done.ret == pytest.ExitCode.INTERRUPTED
+    done.stdout.fnmatch_lines(["*'test_first passed'*", "interrupted: the report holds what had *"])
+    assert "test_second" not in done.stdout.str().partition("test_first passed")[2].splitlines()[0]
