@@ -3,6 +3,7 @@
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from hashlib import sha256
 
@@ -136,12 +137,20 @@ def test_an_uncaught_slip_would_be_reported(monkeypatch: pytest.MonkeyPatch):
     assert not says_the_same(slip)
 
 
+def judged(mutant: mutations.Mutant) -> str:
+    with pytest.MonkeyPatch.context() as patch:
+        return caught(mutant, patch) or ("says the same" if says_the_same(mutant) else "unseen")
+
+
 def main() -> int:
     """Every slip of every equation; 1 if one that changes the meaning goes unseen."""
+    every = list(chosen(None))
     counts: Counter[str] = Counter()
-    with pytest.MonkeyPatch.context() as patch:
-        for mutant in tqdm(list(chosen(None)), unit="slip", disable=None):
-            how = caught(mutant, patch) or ("says the same" if says_the_same(mutant) else "unseen")
+    with ProcessPoolExecutor() as pool:
+        found = tqdm(
+            pool.map(judged, every, chunksize=8), total=len(every), unit="slip", disable=None
+        )
+        for mutant, how in zip(every, found, strict=True):
             counts[how] += 1
             if how in ("says the same", "unseen"):
                 print(f"{how}: {mutant.name}, {mutant.slip}: {' '.join(mutant.text.split())}")
