@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from collections import Counter
 
 from .checker import links, pages, prove, status, worlds
 from .checker.evaluate import Unsaid
@@ -29,7 +30,8 @@ def main() -> int:
     readme = found["README"]
     renewed = status.renewed(readme.text, status.table(found, how))
     seconds = time.monotonic() - start
-    print(f"{len(named)} equations are proved, {seconds:.1f} s")
+    kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(how.values()).items())
+    print(f"{len(named)} equations in {seconds:.1f} s: {kinds}")
     if renewed != readme.text:
         if not arguments.write:
             print("the status table of README.md is old; add --write to renew it", file=sys.stderr)
