@@ -27,13 +27,10 @@ class Finding(NamedTuple):
     effect: str
 
 
-def standard_normal(u: Array, answered: bool = False) -> list[Finding]:
-    """Mean, variance, cells, sums along each axis and disjoint pairs of rows.
-
-    `answered`: u was divided by what was answered, and not by what is exact.
-    """
+def standard_normal(u: Array) -> list[Finding]:
+    """Mean, variance, cells, sums along each axis and disjoint pairs of rows."""
     blocks = [block_sums(u, axis) for axis in range(u.ndim) if u.shape[axis] > 1]
-    return [mean(u), variance(u, answered), cells(u), *blocks, pairs(u)]
+    return [mean(u), variance(u), cells(u), *blocks, pairs(u)]
 
 
 def mean(u: Array) -> Finding:
@@ -42,16 +39,12 @@ def mean(u: Array) -> Finding:
     return Finding("mean", two_sided_normal(z), f"mean off by {z / math.sqrt(u.size):+.3g} sigma")
 
 
-def variance(u: Array, answered: bool = False) -> Finding:
-    """sum(u^2) is chi-square with N degrees of freedom; if `answered`, too large answers make it
-    too small."""
+def variance(u: Array) -> Finding:
+    """sum(u^2) is chi-square with N degrees of freedom."""
     q = float((u * u).sum())
-    ratio = q / u.size
     low, high = (q / stats.chi2.ppf(p, u.size) for p in (1 - 5e-10, 5e-10))
-    if answered and q > 0:
-        ratio, low, high = 1 / ratio, 1 / high, 1 / low
     effect = (
-        f"variance {'answered ' if answered else ''}is {ratio:.3g} times the exact value "
+        f"variance is {q / u.size:.3g} times the exact value "
         f"(99.9999999 % interval {low:.3g} to {high:.3g})"
     )
     return Finding("variance", two_sided_chi_square(q, u.size), effect)
