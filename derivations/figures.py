@@ -75,7 +75,7 @@ def swarm(points: int = 300, T: int = 60) -> None:
     _save(figure, "swarm.png")
 
 
-def _chain(schedule: d.Schedule, points: int):  # type: ignore[no-untyped-def]
+def _chain(schedule: d.Schedule, points: int):
     """The ancestral sampler with the mean of x_0 given x_t, for the two bumps."""
 
     def best(x_t: torch.Tensor, t: torch.Tensor) -> torch.Tensor:

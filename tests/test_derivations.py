@@ -76,13 +76,8 @@ def test_z3_finds_a_counterexample_to_every_identity_with_a_turned_sign(how: dic
     """The negative control: no set of facts is so contradictory that it proves anything."""
     for name, proof in how.items():
         if proof == "z3":
-            equation = NAMED[name]
-            assert equation.relation is not None
-            reals = smt.Reals(equation.formula.page.declared, prove.known(equation, NAMED),
-                              prove._single_step(equation.relation))  # fmt: skip
-            for each in equation.assumptions:
-                reals.assume(each)
-            assert smt.proved(wrong(equation.relation), reals) is False, name
+            claim = prove.Claim(NAMED[name], NAMED)
+            assert smt.proved(wrong(claim.relation), claim.reals()) is False, name
 
 
 def wrong(relation: s.Relation) -> s.Relation:

@@ -33,7 +33,7 @@ class Claim:
 
     def world(self, **choices: Any) -> symbolic.Pair:
         """Two kernels, and what the equations under Uses say of further symbols."""
-        used = {**known(self.equation, self.named), **choices.pop("known", {})}
+        used = known(self.equation, self.named)
         names = {each.name for each in n.symbols(self.relation)}
         fitting = {
             "single_step": _single_step(self.relation),
@@ -41,8 +41,16 @@ class Claim:
         }
         return symbolic.Pair(self.equation.formula.page.declared, used, **{**fitting, **choices})
 
+    def reals(self) -> smt.Reals:
+        """The same for z3, with what the equation assumes."""
+        used, single = known(self.equation, self.named), _single_step(self.relation)
+        world = smt.Reals(self.equation.formula.page.declared, used, single)
+        for assumption in self.equation.assumptions:
+            world.assume(assumption)
+        return world
+
     def members(self, **choices: Any) -> list[Any]:
-        """Every member in this world; one whose symbol is what is being derived is left out."""
+        """Every member in this world."""
         world = self.world(**choices)
         return [evaluate(member, world) for member in self.relation.members]
 
@@ -121,13 +129,7 @@ def prove(equation: Equation, named: Mapping[str, Equation]) -> str:
 
 def by_z3(claim: Claim) -> str | None:
     """Over the reals, roots as non-negative variables."""
-    single = _single_step(claim.relation)
-    reals = smt.Reals(
-        claim.equation.formula.page.declared, known(claim.equation, claim.named), single
-    )
-    for assumption in claim.equation.assumptions:
-        reals.assume(assumption)
-    return "z3" if smt.proved(claim.relation, reals) else None
+    return "z3" if smt.proved(claim.relation, claim.reals()) else None
 
 
 def by_calculation(claim: Claim) -> str | None:

@@ -33,7 +33,6 @@ class Pair:
     known: Mapping[str, n.Relation]
     single_step: bool = False  # whether s is t - 1
     whole_chain: bool = False  # whether t is T
-    noise_is_free: bool = False  # x_t made of x_0 and noise; otherwise noise of x_0 and x_t
     chain: tuple[tuple[Any, Any], ...] = ()  # (level, alpha_bar there), where two do not suffice
     values: Mapping[Any, Any] = field(default_factory=dict)
 
@@ -124,8 +123,6 @@ class Pair:
         return 1 - self._alpha(node, index, behind)
 
     def _epsilon(self, node: n.Symbol, index: Any, behind: Any) -> Any:
-        if self.noise_is_free:
-            return real("epsilon")
         kept = self.kept(self.level("t"))
         return (self.x(self.level("t")) - sp.sqrt(kept) * self.x(sp.Integer(0))) / sp.sqrt(1 - kept)
 
@@ -133,9 +130,6 @@ class Pair:
         """An event at a level."""
         if ("x", (level,), ()) in self.values:
             return self.values[("x", (level,), ())]
-        if self.noise_is_free and sp.simplify(level - self.level("t")) == 0:
-            kept = self.kept(level)
-            return sp.sqrt(kept) * self.x(sp.Integer(0)) + sp.sqrt(1 - kept) * real("epsilon")
         name = {sp.Integer(0): "0", self.level("s"): "s", self.level("t"): "t"}.get(level)
         return real(f"x_{name or level}")
 

@@ -133,8 +133,8 @@ def walk(node: object) -> Iterator[Node]:
             yield from walk(each)
     elif hasattr(node, "__dataclass_fields__"):
         if not isinstance(node, Relation):
-            yield node  # type: ignore[misc]
-        for field in fields(node):  # type: ignore[arg-type]
+            yield node
+        for field in fields(node):
             yield from walk(getattr(node, field.name))
 
 

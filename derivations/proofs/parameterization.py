@@ -22,13 +22,13 @@ def tweedie(claim: Any) -> None:
     slope = sp.expand(sp.simplify(sp.diff(kernel, x_t) / kernel))
     assert sp.Poly(slope, x_0).degree() == 1, "the slope of a kernel is linear in x_0"
     left, right = claim.relation.members
-    moment = n.Moment("E", n.Symbol("x", (n.Number(0),)), None, n.Symbol("x", (n.Symbol("t"),)))  # type: ignore[arg-type]
+    moment = n.Moment("E", n.Symbol("x", (n.Number(0),)), None, n.Symbol("x", (n.Symbol("t"),)))
     assert left == moment, "the left side is not the mean of x_0 given x_t"
     slopes = [each for each in n.walk(right) if isinstance(each, n.Slope)]
     wanted = n.Call("log", (n.Symbol("q", (), (n.Symbol("x", (n.Symbol("t"),)),)),))
     assert [each.body for each in slopes] == [wanted], "the slope is not that of log q(x_t)"
 
-    class Marginal(type(claim.world())):  # type: ignore[misc]
+    class Marginal(type(claim.world())):
         def slope(self, node: n.Slope) -> Any:
             return slope.subs(x_0, mean)
 

@@ -95,7 +95,7 @@ def cosine_step(claim: Any) -> None:
 def _with_angles(member: Any, name: str, angles: Any, world: Any) -> Any:
     """The member's value, each u(level) standing for an angle."""
 
-    class Angles(type(world)):  # type: ignore[misc]
+    class Angles(type(world)):
         def symbol(self, node: n.Symbol) -> Any:
             if node.name == name:
                 return angles[evaluate(node.arguments[0], world)]

@@ -7,6 +7,7 @@ import numpy as np
 from ..oracles.exact import kappa, kernel, mp, mpf
 from ..protocol import Implementation
 from ..statistics import power_of_mean
+from ..test_schedules import zero_terminal
 from .asking import FLOAT32, Answer, Ask, Point, at, name, one, x
 from .pages import Values
 
@@ -75,9 +76,9 @@ def target(what: str) -> Ask:
         got = impl.target(p.betas, what, one(p.x_0), one(p.other), at(p.t))
         scale, var = kernel(p.betas, 0, p.t)
         x_t = scale * mpf(p.x_0) + mp.sqrt(var) * mpf(p.other)
-        near = float((abs(scale * mpf(p.x_0)) + 1) / var) * 2.0**-50  # of x_t - scale x_0
         values = {x(0): p.x_0, x(p.t): x_t, name(r"\epsilon"): p.other}
-        return Answer((got[0],), values, times=2, absolute=near)
+        # The text's slope is a difference of numbers of 60 digits, which vanishes but for 1e-40.
+        return Answer((got[0],), values, times=2, absolute=1e-40)
 
     return ask
 
@@ -106,16 +107,27 @@ def table(impl: Implementation, p: Point) -> Answer:
 
 
 def log_table(impl: Implementation, p: Point) -> Answer:
-    return Answer((float(np.log(impl.alpha_bar(p.betas)[p.t])),), {}, absolute=2.0**-50)
+    """The logarithm passes on whole what exp lost, 1.5 u; its own errors are relative."""
+    got = float(np.log(impl.alpha_bar(p.betas)[p.t]))
+    return Answer((got,), {}, absolute=2 * impl.unit_roundoff)
 
 
 def log_snr(impl: Implementation, p: Point) -> Answer:
-    return Answer((impl.log_snr(p.betas, at(p.t))[0],), {}, times=2, absolute=2.0**-49)
+    """L - M with M = log(1 - e^L): 2.5 u |L|, 4 u + 1.5 u |M| and u |L - M|.
+
+    The smaller of |L| and |M| is at most log 2, the larger at most that and |L - M|. So the error
+    is below (2.8 + 4 + 5 |L - M|) u.
+    """
+    got = impl.log_snr(p.betas, at(p.t))[0]
+    return Answer((got,), {}, absolute=7 * impl.unit_roundoff)
 
 
 def terminal(impl: Implementation, p: Point) -> Answer:
+    """Shifting the roots cancels, which the schedules' own check bounds; at T it is 0 exactly."""
+    bounds = dict(enumerate(zero_terminal(impl, p.betas), start=1))
+    want, unit = bounds.get(p.t, (0, 0))
     got = impl.zero_terminal_snr(p.betas)[p.t]
-    return Answer((got,), {}, absolute=2.0**-44 / (1 - max(p.betas)))  # the roots' difference
+    return Answer((got,), {}, times=0, absolute=float(unit * want))
 
 
 def sample(impl: Implementation, p: Point) -> Answer:
@@ -124,7 +136,10 @@ def sample(impl: Implementation, p: Point) -> Answer:
 
 
 def shaped(family: str) -> Ask:
-    """A beta, or alpha_bar where no cap is reached, of a shipped shape with its own parameters."""
+    """A beta, or alpha_bar where no cap is reached, of a shipped shape with its own parameters.
+
+    Either table entry is right to 8 u kappa; the ratio and the difference add u each.
+    """
 
     def ask(impl: Implementation, p: Point) -> Answer:
         T, t = T_LINEAR, 1 + (7 * p.n + p.t) % T_LINEAR
@@ -142,7 +157,9 @@ def shaped(family: str) -> Ask:
             values = {name("p"): -float(p.n), name("r"): 3.0 + p.i, name(r"\tau"): 0.5 * p.n}
         signal = impl.shaped_schedule(family, T, shape).signal
         got = signal[t] if family == "sigmoid" else 1 - signal[t] / signal[t - 1]
-        return Answer((got,), values, levels, absolute=2.0**-46)
+        kappas = [1 - math.log(each) / (1 - each) for each in signal[max(t - 1, 1) : t + 1]]
+        near = (8 * sum(kappas) + 2) * impl.unit_roundoff
+        return Answer((got,), values, levels, times=0, absolute=near)
 
     return ask
 
@@ -179,7 +196,8 @@ def wave(half: int) -> Ask:
         got = impl.embedding(at(t), 2 * h)[0, p.i + half * h]
         period = impl.embedding_layout().max_period
         levels = {"t": t, "s": 0, "T": t, "h": h, "i": p.i}
-        return Answer((got,), {name("P"): period}, levels, absolute=2 * FLOAT32)
+        near = 2 * FLOAT32  # rounded once, at most 1; its angle is of float64
+        return Answer((got,), {name("P"): period}, levels, times=0, absolute=near)
 
     return ask
 
@@ -187,25 +205,27 @@ def wave(half: int) -> Ask:
 def octave(impl: Implementation, p: Point) -> Answer:
     got = impl.fourier_features(np.float64(p.other).reshape(1, 1, 1, 1), (p.i,)).ravel()[1]
     angle = 2.0**p.i * np.pi * abs(p.other)
-    return Answer((got,), {name("y"): p.other}, {"k": p.i}, absolute=(1 + angle) * 2.0**-50)
+    near = (2 * angle + 1.5) * impl.unit_roundoff  # pi, a product, and the sine's own
+    return Answer((got,), {name("y"): p.other}, {"k": p.i}, times=0, absolute=near)
 
 
 def decay(impl: Implementation, p: Point) -> Answer:
     found = impl.ema(0.25, np.zeros((p.n + 1, 1)), np.zeros((p.n + 1, 1))).decays[p.i]
-    return Answer((found,), {name("d"): 0.25}, {"k": p.i}, absolute=2.0**-52)
+    return Answer((found,), {name("d"): 0.25}, {"k": p.i})
 
 
 def follow(impl: Implementation, p: Point) -> Answer:
     weights = np.float64([[p.x_0], [p.x_t]])
     found = impl.ema(0.25, weights, weights).weights[0, 0]
     values = {name("d"): 0.25, name("y"): p.x_0, name("z"): p.x_t}
-    near = 4 * FLOAT32 * (abs(p.x_0) + abs(p.x_t))
-    return Answer((found,), values, {"k": 0}, absolute=near)
+    near = 3 * impl.unit_roundoff * max(abs(p.x_0), abs(p.x_t))  # three roundings
+    return Answer((found,), values, {"k": 0}, times=0, absolute=near)
 
 
 def pixel(impl: Implementation, p: Point) -> Answer:
     found = impl.to_unit_range(np.array([[[[p.i]]]], np.uint8), p.n).ravel()[0]
-    return Answer((found,), {}, {"k": p.i, "n": p.n}, absolute=4 * FLOAT32)
+    near = 3 * FLOAT32  # a quotient of at most 2, and a difference of at most 1
+    return Answer((found,), {}, {"k": p.i, "n": p.n}, times=0, absolute=near)
 
 
 def condition(impl: Implementation, p: Point) -> Answer:
@@ -216,7 +236,8 @@ def power(impl: Implementation, p: Point) -> Answer:
     threshold, shift = 1.0 + 0.25 * p.i, 0.125 * p.n
     alpha = math.erfc(threshold / math.sqrt(2))  # of both sides
     values = {name(r"\delta"): shift, name("a"): threshold}
-    return Answer((power_of_mean(p.n, shift, alpha),), values, {"n": p.n}, absolute=2.0**-40)
+    near = 3e-14  # erfc, ndtri and ndtr are each right to 1e-14; Phi's slope is below 0.4
+    return Answer((power_of_mean(p.n, shift, alpha),), values, {"n": p.n}, times=0, absolute=near)
 
 
 ASK: dict[str, Ask] = {

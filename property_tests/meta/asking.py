@@ -8,7 +8,7 @@ import numpy as np
 from ..protocol import Array, Betas, Implementation, Times
 from .pages import Values
 
-FLOAT32 = 2.0**-24
+FLOAT32 = 2.0**-24  # unit roundoff
 
 
 class Point(NamedTuple):
@@ -30,8 +30,8 @@ class Answer(NamedTuple):
     got: tuple[float, ...]  # one number, or the mean and the variance of a law
     values: Values
     levels: dict[str, int] | None = None
-    times: int = 1  # how many errors of 8 u kappa it adds up
-    absolute: float = 0.0  # of float32 functions, of differences of stored numbers
+    times: int = 1  # how many errors of 8 u kappa it adds up; kappa is 1 without a pair of levels
+    absolute: float = 0.0  # what rounding may add beside them: derived where it is given
     s: int | None = None  # the earlier level, where it is not the point's
 
 
