@@ -4,13 +4,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: train test check clean
+.PHONY: train test docs check clean
 
 train: $(VENV)/.installed
 	$(BIN)/python -m ddpm_core.train $(ARGS)
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/python -m derivations.reader $(ARGS)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -1,0 +1,58 @@
+"""KaTeX, run while the site is built, so that reading it needs neither script nor network."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dukpy
+
+from ..checker.pages import FENCE, INLINE, TAG, Page
+
+KATEX = Path(__file__).resolve().parent / "katex"  # release 0.19.1, as its authors built it
+RENDER = """
+(function (text, display) {
+  try {
+    return {html: katex.renderToString(text, {displayMode: display, strict: "error"})};
+  } catch (error) {
+    return {error: error.rawMessage || error.message, place: error.position || 0};
+  }
+})(dukpy.text, dukpy.display)
+"""
+
+
+class Formulas:
+    """HTML of every formula of a page, by its text and whether it stands in a block."""
+
+    def __init__(self) -> None:
+        self._script = dukpy.JSInterpreter()
+        self._script.evaljs((KATEX / "katex.min.js").read_text(encoding="utf-8"))
+        self._known: dict[tuple[str, bool], str] = {}
+
+    def read(self, page: Page) -> None:
+        """Render all of it; raises PageError at the first formula that KaTeX refuses."""
+        for offset, text, display in written(page):
+            if (text, display) not in self._known:
+                answer = self._script.evaljs(RENDER, text=untagged(text), display=display)
+                if "error" in answer:
+                    message = f"KaTeX refuses {' '.join(text.split())}: {answer['error']}"
+                    raise page.wrong(offset + answer["place"], message)
+                self._known[text, display] = answer["html"]
+
+    def html(self, text: str, display: bool) -> str:
+        """What `read` made of it."""
+        return self._known[text, display]
+
+
+def written(page: Page) -> Iterator[tuple[int, str, bool]]:
+    """(offset, text, whether it is a block) of all that is to be set as a formula."""
+    blocks = [each for each in FENCE.finditer(page.text)]
+    for block in blocks:
+        if block[1] == "math":
+            yield block.start(2), block[2], True
+    for match in INLINE.finditer(page.text):
+        if not any(block.start() <= match.start() < block.end() for block in blocks):
+            yield match.start(1), match[1], False
+
+
+def untagged(text: str) -> str:
+    """Without its \\tag: the heading above it says the name."""
+    return TAG.sub("", text)

@@ -1,0 +1,146 @@
+"""What the last run of the suite showed of each equation: green, red, amber or nothing."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ddpm_core.gate.certificate import CertificateError, Project, digests, read
+
+from ..checker.pages import Equation
+
+# The suite's own checks that read the text of a page, for each equation.
+READ_THE_TEXT = (
+    "test_derivations.py::test_the_code_computes_what_the_page_says",
+    "test_derivations.py::test_what_is_simulated_has_the_law_of_the_page",
+)
+OWN = re.compile(  # what speaks of some equations only; what else changes, changes all of them
+    r"derivations/(\w+\.md|reader/.*)|property_tests/(meta/)?test_\w+\.py"
+)
+
+
+class Outcome(NamedTuple):
+    """A colour and what it stands for."""
+
+    colour: str  # "green", "red", "amber", "none"
+    said: str
+
+
+class ReportError(ValueError):
+    """A report that cannot be read."""
+
+
+class Outcomes:
+    """The rows of report.json, and what has changed since they were written."""
+
+    def __init__(self, report: Path) -> None:
+        self.implementation, self.rows = _rows(report)
+        self.doubt, self._changed = _since(report) if self.rows else ("", frozenset())
+
+    @property
+    def headline(self) -> str:
+        """One sentence about the run as a whole."""
+        if not self.rows:
+            return "No run of the suite is on record: pytest property_tests makes one."
+        failed = sum(row["outcome"] == "failed" for row in self.rows)
+        said = f"{failed} failed" if failed else "none failed"
+        doubt = f"; {self.doubt}" if self.doubt else ""
+        return f"Last run: {len(self.rows)} checks of {self.implementation}, {said}{doubt}."
+
+    def check(self, reference: str) -> Outcome:
+        """Of one test, all of its parameters together."""
+        file, _, test = reference.partition("::")
+        key = f"{Path(file).name}::{test}"
+        if not file.startswith("property_tests/test_"):
+            return Outcome("none", "not part of the suite's report")
+        return self._judge([row for row in self.rows if _names(row, key)], (file,))
+
+    def text_of(self, name: str) -> Outcome | None:
+        """Of the checks for which the printed equation is the oracle; None if there are none."""
+        keys = {f"{test}[{name}]" for test in READ_THE_TEXT}
+        rows = [row for row in self.rows if row["check"] in keys]
+        return self._judge(rows, ("property_tests/meta/test_derivations.py",)) if rows else None
+
+    def equation(self, equation: Equation) -> Outcome:
+        """The worst of its checks; amber too where its page has changed."""
+        page = f"derivations/{equation.formula.page.path.name}"
+        text = self.text_of(equation.name)
+        found = [*map(self.check, equation.checks), *([text] if text else [])]
+        found = [each for each in found if each.colour != "none"]
+        if not found:
+            return Outcome("none", "no check of the last run speaks of it")
+        worst = min(found, key=lambda each: ("red", "amber", "green").index(each.colour))
+        if worst.colour == "green" and page in self._changed:
+            return Outcome("amber", f"{page} changed since the run")
+        return worst
+
+    def _judge(self, rows: Iterable[Mapping[str, Any]], files: tuple[str, ...]) -> Outcome:
+        rows = list(rows)
+        if not self.rows:
+            return Outcome("none", "no run is on record")
+        if not rows:
+            return Outcome("amber", "not in the last run")
+        evidence = _evidence(rows)
+        for outcome, colour in (("failed", "red"), ("deviates", "amber"), ("not offered", "amber")):
+            if any(row["outcome"] == outcome for row in rows):
+                return Outcome(colour, f"{outcome}: {evidence}")
+        if self.doubt:
+            return Outcome("amber", f"passed, not certified for this code: {evidence}")
+        for file in files:
+            if file in self._changed:
+                return Outcome("amber", f"passed before {file} changed: {evidence}")
+        return Outcome("green", f"passed: {evidence}")
+
+
+def _names(row: Mapping[str, Any], key: str) -> bool:
+    name: str = row["check"]
+    return name == key or name.startswith(f"{key}[")
+
+
+def _rows(report: Path) -> tuple[str, list[dict[str, Any]]]:
+    if not report.is_file():
+        return "", []
+    try:
+        whole = json.loads(report.read_bytes())
+        return str(whole["totals"]["implementation"]), [dict(each) for each in whole["checks"]]
+    except (ValueError, LookupError, TypeError) as error:
+        raise ReportError(
+            f"{report} is no report of the suite ({error!r}); pytest property_tests writes one"
+        ) from None
+
+
+def _since(report: Path) -> tuple[str, frozenset[str]]:
+    """(why the run says nothing of this code, "" if it does; the files that changed since)."""
+    try:
+        whole = read(report.with_name("certificate.json"))
+        project = Project.own()
+        now = digests(project)
+    except CertificateError:
+        return "that run left no certificate, so that nobody knows which code it saw", frozenset()
+    if whole["predicate"].get("report", {}).get("sha256") != _sha256(report):
+        return "the certificate beside it is that of another run", frozenset()
+    then = {each["name"]: each["digest"]["sha256"] for each in whole["subject"]}
+    changed = {name for name in then.keys() | now.keys() if then.get(name) != now.get(name)}
+    shared = sorted(name for name in changed if not OWN.fullmatch(name))
+    return (f"{shared[0]} changed since" if shared else ""), frozenset(changed)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _evidence(rows: list[Mapping[str, Any]]) -> str:
+    """How hard it was tried, in a few words."""
+    claims = [claim for row in rows for claim in row["claims"]]
+    numbers = sum(row["comparisons"] for row in rows)
+    parts = [f"{len(rows)} run{'s' if len(rows) > 1 else ''}"]
+    if claims:
+        least = min((claim["p"] for claim in claims if claim["p"] is not None), default=None)
+        n = sum(claim["n"] for claim in claims)
+        parts.append(f"{n:,} scalars" + ("" if least is None else f", least p {least:.2g}"))
+    if numbers:
+        worst = max(row["worst"] for row in rows)
+        parts.append(f"{numbers:,} numbers, the worst at {worst:.2g} of what rounding allows")
+    return "; ".join(parts)
