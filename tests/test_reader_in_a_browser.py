@@ -1,0 +1,96 @@
+"""The site in Chromium, at the width of a screen and of a phone: nothing to stumble over."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from derivations.reader.site import Site
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
+LOOK = (Path(__file__).parent / "look.js").read_text(encoding="utf-8")
+WIDTHS = (1280, 390)
+
+pytestmark = pytest.mark.skipif(  # .ci/run sets it, so that there this fails and is never skipped
+    CHROMIUM is None and "NEEDS_CHROMIUM" not in os.environ,
+    reason=f"none of {', '.join(NAMES)} is installed",
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("reader") / "site"
+    Site(Path("there is none")).write(where)
+    return where
+
+
+class Tab:
+    """One that keeps what its console and its network complain of."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._page = browser.new_page()
+        self._heard: list[str] = []
+        hear, on = self._heard.append, self._page.on
+        on("console", lambda message: hear(f"console: {message.text}"))
+        on("pageerror", lambda error: hear(f"script: {error}"))
+        on("requestfailed", lambda request: hear(f"not there: {request.url}"))
+        on("request", lambda request: request.url.startswith("http") and hear(request.url))
+
+    def wrong_with(self, page: Path, plant: str = "") -> list[str]:
+        """What is wrong with it at either width, after `plant` was run in it."""
+        self._heard.clear()
+        self._page.goto(page.as_uri())
+        if plant:
+            self._page.evaluate(
+                f"async () => {{{plant}; await new Promise(done => setTimeout(done, 100))}}"
+            )
+        if self._page.query_selector(".katex"):
+            self._page.evaluate("Promise.all([...document.fonts].map(font => font.load()))")
+        found = []
+        for width in WIDTHS:
+            self._page.set_viewport_size({"width": width, "height": 900})
+            found += [f"at {width} px: {each}" for each in self._page.evaluate(LOOK)]
+        return self._heard + found
+
+
+@pytest.fixture(scope="module")
+def tab() -> Iterator[Tab]:
+    with sync_playwright() as playwright:
+        root = os.geteuid() == 0  # whose processes Chromium's sandbox refuses
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, chromium_sandbox=not root)
+        yield Tab(browser)
+        browser.close()
+
+
+def test_nothing_is_wrong_on_any_page(tab: Tab, folder: Path):
+    wrong = [
+        f"{path.relative_to(folder)}: {each}"
+        for path in sorted(folder.rglob("*.html"))
+        for each in tab.wrong_with(path)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("plant", "said"),
+    [
+        ("console.error('planted')", ["console: planted"]),
+        ("setTimeout(() => nowhere())", ["script: nowhere is not defined"]),
+        ("document.images[0].src = 'nowhere.png'", ["not there: ", "no image: nowhere.png"]),
+        (
+            "document.querySelector('.display .mathnormal').append('x'.repeat(99))",
+            ["at 1280 px: a formula is", "at 390 px: a formula is"],
+        ),
+        ("document.querySelector('main').style.width = '1100px'", ["at 390 px: the page is 11"]),
+        ("document.querySelector('h1').append('\\u{10ff00}')", ["no glyph for"]),
+        ("document.querySelector('.katex .mathnormal').append('\\u{10ff00}')", ["no glyph for"]),
+    ],
+)
+def test_a_planted_fault_is_seen(tab: Tab, folder: Path, plant: str, said: list[str]):
+    found = tab.wrong_with(folder / "posterior.html", plant)
+    for sentence in said:
+        assert any(sentence in each for each in found), found
