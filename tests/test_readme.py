@@ -69,6 +69,10 @@ def test_the_pip_block_installs_the_package(tmp_path):
     assert done.returncode == 0, done.stderr
     assert (site / "ddpm_core" / "py.typed").exists()
     assert not (site / "tests").exists()
+    asks = [python, "-m", "pytest", "-q", "--pyargs", "ddpm_core.property_tests"]
+    some = ["-k", "test_policy or test_a_listed_check_that_fails", "--report", "shown"]
+    done = subprocess.run([*asks, *some], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout  # every check has the name it has in a checkout
 
 
 def test_the_adapter_of_the_page_on_the_suite_fails_once_as_the_page_says():

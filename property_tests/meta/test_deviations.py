@@ -8,7 +8,7 @@ from ..adapters import known_deviations
 from ..protocol import Deviation
 
 pytest_plugins = ["pytester"]
-SUITE = Path(__file__).parent.parent
+SUITE, PACKAGE = Path(__file__).parent.parent, __package__.rpartition(".")[0]
 FILE = "test_forward_process.py"
 ALPHA_BAR = "test_alpha_bar_is_the_signal_that_the_steps_keep"
 CLOCK = "test_contract.py::test_a_level_outside_the_clock_is_refused"
@@ -32,7 +32,7 @@ class Listed:
 
 
 def run(pytester, *keys, files, factor=1.0):
-    source = ADAPTER.format(package=SUITE.name, keys=keys, factor=factor)
+    source = ADAPTER.format(package=PACKAGE, keys=keys, factor=factor)
     pytester.makepyfile(listed_adapter=source)
     pytester.syspathinsert(SUITE.parent)
     pytester.syspathinsert()

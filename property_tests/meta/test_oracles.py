@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -183,7 +184,12 @@ from_betas = schedules.from_betas
 ancestral, score, denoiser = gaussian.ancestral, mixture.score, mixture.denoiser
 
 
-@pytest.mark.parametrize(("home", "twin", "name", "test", "arguments"), TWINS)
+def _short(value: Any) -> str | None:
+    """A module by its last name: the same in a checkout and in a wheel."""
+    return value.__name__.rpartition(".")[2] if isinstance(value, ModuleType) else None
+
+
+@pytest.mark.parametrize(("home", "twin", "name", "test", "arguments"), TWINS, ids=_short)
 def test_a_wrong_oracle_is_noticed(monkeypatch, home, twin, name, test, arguments):
     attack_with(DdpmCore, test, arguments)
     monkeypatch.setattr(home, name, twin)

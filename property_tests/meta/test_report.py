@@ -9,7 +9,7 @@ from ..monte_carlo import ALPHA_CLAIM, ALPHA_RUN
 from ..report import overspent, summary, totals
 
 pytest_plugins = ["pytester"]
-SUITE = Path(__file__).parent.parent
+SUITE, PACKAGE = Path(__file__).parent.parent, __package__.rpartition(".")[0]
 
 BUGGY = """
 from {suite}.known_bugs.registry import column, table
@@ -33,7 +33,7 @@ class Buggy(DdpmCore):
 
 def test_the_report_names_what_fails_and_what_it_looks_like(pytester):
     """In another process, from which each row is seen to arrive."""
-    pytester.makepyfile(buggy=BUGGY.format(suite=SUITE.name))
+    pytester.makepyfile(buggy=BUGGY.format(suite=PACKAGE))
     pytester.syspathinsert(SUITE.parent)
     pytester.syspathinsert()
     sample = "test_forward_process.py::test_sample_is_the_marginal_with_its_noise"
