@@ -193,10 +193,10 @@ class RunLock:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        assert self._lock is not None
-        self._holder.unlink(missing_ok=True)
-        self._lock.release()
-        self._lock = None
+        if self._lock is not None:
+            self._holder.unlink(missing_ok=True)
+            self._lock.release()
+            self._lock = None
 
     def _who(self) -> str:
         try:

@@ -5,7 +5,7 @@ import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -31,17 +31,15 @@ def build_schedule(config: TrainConfig) -> Schedule:
 
 def build_network(config: TrainConfig, channels: int) -> UNet:
     """The U-Net that the options describe, initialised from the run's seed."""
-    assert config.width is not None
-    assert config.blocks is not None
-    assert config.multipliers is not None
-    levels = len(config.multipliers)
+    multipliers = cast(tuple[int, ...], config.multipliers)  # what was None the preset has set
+    levels = len(multipliers)
     attended = {i % levels for i in config.attention}
     with seeded(keyed_seed(config.seed, "initialisation")):
         network = UNet(
             channels,
-            width=config.width,
-            multipliers=config.multipliers,
-            blocks=config.blocks,
+            width=cast(int, config.width),
+            multipliers=multipliers,
+            blocks=cast(int, config.blocks),
             attention=[i in attended for i in range(levels)],
             dropout=config.dropout,
             fourier_octaves=config.fourier_octaves,
