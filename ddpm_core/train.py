@@ -42,7 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
             print("dry run: all of this is in order, and nothing was written")
             return 0
         if run.is_done():
-            print(f"finished: see {run.folder}/report.html; another --out-dir starts afresh")
+            mark = f", {run.watermark}" if run.watermark else ""
+            print(f"finished{mark}: see {run.folder}/report.html; another --out-dir starts afresh")
             return 0
         print(plan(run), flush=True)
         return run.finish(stop)

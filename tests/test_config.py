@@ -1,5 +1,6 @@
 """Options: where they come from, which one wins, and what is said of a wrong one."""
 
+import io
 import subprocess
 import sys
 
@@ -7,7 +8,7 @@ import pytest
 
 from ddpm_core.train import main
 from ddpm_core.training.config import TrainConfig
-from ddpm_core.training.options import from_json, to_json
+from ddpm_core.training.options import from_json, parse, to_json
 
 
 def test_options_come_from_defaults_then_the_file_then_flags(tmp_path, capsys):
@@ -43,3 +44,11 @@ def test_help_answers_without_torch(command):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "--out-dir" in done.stdout
+
+
+def test_what_a_terminal_has_no_letters_for_is_spelled_out(monkeypatch):
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("sys.stdout", terminal)
+    parse(TrainConfig, "train", [])
+    print("\u03b1", file=terminal, flush=True)
+    assert terminal.buffer.getvalue() == b"\\u03b1\n"

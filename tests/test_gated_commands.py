@@ -84,7 +84,7 @@ def test_a_reason_marks_all_that_comes_of_it(tmp_path, capsys, monkeypatch):
         assert is_marked(drawn)
 
 
-def test_the_mark_outlives_the_option(tmp_path, monkeypatch):
+def test_the_mark_outlives_the_option(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     run = Path("run")
     constant = ("--rate-decay", "constant")  # so that it may be trained longer
@@ -93,6 +93,8 @@ def test_the_mark_outlives_the_option(tmp_path, monkeypatch):
     first, second = state(run, 2)["admissions"]
     assert (first["state"], second["state"]) == ("UNVERIFIED", "not verified")
     assert is_marked(run / "samples/step-000002.png")
+    assert train(run, *constant, steps=2) == 0
+    assert f"finished, {MARK}: see" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("rank", [0, 1])

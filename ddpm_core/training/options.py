@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import io
 import re
 import sys
 import tomllib
@@ -21,6 +22,8 @@ def flag(name: str) -> str:
 
 def parse(kind: type[Config], command: str, arguments: Sequence[str] | None = None) -> Config:
     """The dataclass `kind` from defaults < --config file < flags; bad usage exits 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a reason or a folder may not be in its letters
+        sys.stdout.reconfigure(errors="backslashreplace")
     typed = list(sys.argv[1:] if arguments is None else arguments)
     from_file: list[str] = []
     path = _config_path(typed)
