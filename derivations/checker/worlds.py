@@ -103,7 +103,7 @@ def check(relation: s.Relation, world: Numbers) -> None:
         }[sign]
         if not true:
             raise Untrue(
-                f"{mp.nstr(left, 12)} {sign} {mp.nstr(right, 12)} is not so at "
+                f"it comes to {mp.nstr(left, 12)} {sign} {mp.nstr(right, 12)} at "
                 + ", ".join(f"{name} = {level}" for name, level in world.levels.items())
                 + f", betas {', '.join(mp.nstr(beta, 6) for beta in world.betas)}"
             )
