@@ -2,12 +2,15 @@
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from .identities import is_identity
 from .pages import HERE, LINK, Equation, Page, PageError
+from .syntax import Relation, Symbol
 
 BESIDE = HERE.parent  # the checkout, or the package in a wheel
 CORE = (  # whose public functions cite an equation each
@@ -112,17 +115,45 @@ def _check_rows(page: Page, equation: Equation, named: Mapping[str, Equation]) -
             raise wrong("Uses", f"the link of {name} has to be {where}#{anchor(name)}")
     if not equation.uses and not equation.is_definition:
         raise wrong("Uses", "it uses nothing and is no definition, so that nothing leads to it")
+    if any(_lets_a_step_stand_still(each) for each in equation.assumptions):
+        raise wrong("Assumes", "every step goes to a lower level; write s < t")
+    _check_that_it_says_something(equation, wrong)
     for reference in equation.code:
         if find(reference) is None:
             raise wrong("Code", f"`{reference}` names nothing; write `package.module:function`")
     for reference in equation.checks:
-        if find(reference) is None:
+        last = reference.replace("::", "/").rpartition("/")[2]
+        if find(reference) is None or not last.startswith("test_"):
             raise wrong("Checked by", f"`{reference}` names no test; write `file.py::test`")
     row = equation.rows["Checked by"]
     if equation.code and not equation.checks:
         raise wrong("Checked by", "it has code, so that a test has to be named")
     if not equation.checks and row != "proof" and not row.startswith("prose: "):
         raise wrong("Checked by", "write the tests in backquotes, proof, or prose: and the reason")
+
+
+def _lets_a_step_stand_still(assumption: Relation) -> bool:
+    """Of which no world is ever tried."""
+    levels = zip(pairwise(assumption.members), assumption.signs, strict=True)
+    return any(pair == (Symbol("s"), Symbol("t")) and sign != "<" for pair, sign in levels)
+
+
+def _check_that_it_says_something(
+    equation: Equation, wrong: Callable[[str, str], PageError]
+) -> None:
+    """A slip may leave x = x, which no proof objects to."""
+    if equation.relation is None:
+        return
+    found = is_identity(equation.relation, equation.formula.page.declared)
+    if found and (equation.code or equation.is_definition):
+        raise wrong("Code", "it is so whatever its symbols mean, so that it says nothing of them")
+    if found and not equation.is_identity:
+        raise wrong(
+            "Uses",
+            "it is so whatever its symbols mean; if that is meant, begin the row with identity;",
+        )
+    if equation.is_identity and not found:
+        raise wrong("Uses", "it depends on what its symbols mean, and so is no identity")
 
 
 def _check_order(named: Mapping[str, Equation]) -> None:

@@ -66,6 +66,11 @@ class Equation:
         return self.rows["Uses"].startswith("definition")
 
     @property
+    def is_identity(self) -> bool:
+        """Whether it is meant to be so whatever its symbols stand for."""
+        return self.rows["Uses"].startswith("identity")
+
+    @property
     def uses(self) -> tuple[str, ...]:
         """Names of the equations that its derivation starts from."""
         return tuple(text for text, _ in LINK.findall(self.rows["Uses"]))
@@ -275,5 +280,10 @@ def _parsed(page: Page, offset: int, text: str) -> Relation:
 
 
 def _refuse_other_math(page: Page) -> None:
+    for match in re.finditer(
+        r"^[ \t]*(`{3,}|~{3,})[ \t]*(math|latex|tex)\b.*$", page.text, re.M | re.I
+    ):
+        if match[0] != "```math":
+            raise page.wrong(match.start(), f"{match[0].strip()} opens no block; write ```math")
     for match in re.finditer(r"\$\$|(?<!`)\$(?!`)", page.text):
         raise page.wrong(match.start(), "write $`...`$ in a line, or a block fenced as math")

@@ -125,7 +125,8 @@ def _value(member: s.Node, relation: s.Relation, world: Numbers) -> mpf:
 def states(relation: s.Relation, declared: Mapping[str, str]) -> bool:
     """Whether it says something, or only chooses levels, as s = t - 1 does."""
     named = {each.name for each in s.symbols(relation)}
-    return bool(relation.signs) and any(declared.get(name) != "level" for name in named)
+    chooses = bool(named) and all(declared.get(name) == "level" for name in named)
+    return bool(relation.signs) and not chooses
 
 
 def examine(formula: Formula, named: Mapping[str, Equation]) -> None:
