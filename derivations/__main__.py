@@ -24,11 +24,11 @@ def main() -> int:
                 worlds.examine(formula, named)
             print(f"{stem}: {len(page.equations)} equations, {len(page.formulas)} formulas hold")
         how = status.proofs(named)
+        readme = found["README"]
+        renewed = status.renewed(readme.text, status.table(found, how))
     except (pages.PageError, worlds.Untrue, prove.Unproved, Unsaid) as error:
         print(error, file=sys.stderr)
         return 1
-    readme = found["README"]
-    renewed = status.renewed(readme.text, status.table(found, how))
     seconds = time.monotonic() - start
     kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(how.values()).items())
     print(f"{len(named)} equations in {seconds:.1f} s: {kinds}")

@@ -60,8 +60,11 @@ def test_a_good_page_is_read(tmp_path: Path):
         ("| Code | - |\n", "", "8:1", "found are Assumes, Uses, Checked by, Source"),
         ("| real |", "| complex |", "5:11", "complex is no kind"),
         ("# A page", "# A page for $5", "1:14", "write $`...`$ in a line"),
-        ("```math", "~~~math", "10:1", "opens no block; write ```math"),
-        ("```math", "``` math", "10:1", "opens no block; write ```math"),
+        ("```math", "~~~math", "10:1", "~~~ begins nothing that is read"),
+        ("```math", "``` math", "10:1", "``` begins nothing that is read"),
+        ("```\n", "", "10:1", "``` begins nothing that is read"),
+        ("| here |", "| here $`y |", "21:17", "$ begins nothing that is read"),
+        ("= y^2", f"= {'(' * 99}y{')' * 99}", "11:48", "brackets stand in 40 others"),
     ],
 )
 def test_a_bad_page_is_refused_at_its_place(
@@ -144,6 +147,21 @@ def test_an_equation_that_says_nothing_is_refused(stem: str, old: str, new: str,
     with pytest.raises(pages.PageError, match=rf"derivations/{stem}\.md:\d+:1: .*") as refused:
         links.check_pages({**PAGES, stem: changed})
     assert sentence in str(refused.value)
+
+
+def test_what_is_no_text_is_refused_at_its_place(tmp_path: Path):
+    (tmp_path / "bad.md").write_bytes(b"# A page\n\ncaf\xe9\n")
+    with pytest.raises(pages.PageError, match=r"bad\.md:3:4: the byte 0xe9 is no UTF-8"):
+        pages.read(tmp_path / "bad.md", {})
+    with pytest.raises(pages.PageError, match=r"README\.md: it cannot be read: No such file"):
+        pages.read_all(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["2^{2^{2^{2^{2}}}} = 1", r"\sum_{i=1}^{9999999} 1 = 2"])
+def test_what_would_take_for_ever_is_refused(tmp_path: Path, text: str):
+    page = read(tmp_path, f"{HEAD}\nSo $`{text}`$.\n")
+    with pytest.raises(Unsaid, match=r"(an exponent|more than) .*1000"):
+        worlds.examine(page.formulas[-1], {})
 
 
 @pytest.mark.parametrize("text", ["1 = 2", r"\frac{1}{0} = 1", r"\sqrt{1 - 2} = 5"])

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from ddpm_core.gate.certificate import PARTS, Project, canonical, digests, statement
+from derivations.checker.equations import Equation, PageError
 from derivations.checker.links import CORE, anchor
-from derivations.checker.pages import HERE, Equation, PageError
+from derivations.checker.pages import HERE
 from derivations.reader import __main__ as command
 from derivations.reader import outcomes
 from derivations.reader.outcomes import Outcomes, ReportError

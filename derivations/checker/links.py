@@ -8,8 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from .equations import LINK, Equation, Page, PageError
 from .identities import is_identity
-from .pages import HERE, LINK, Equation, Page, PageError
+from .pages import HERE
 from .syntax import Relation, Symbol
 
 BESIDE = HERE.parent  # the checkout, or the package in a wheel

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from .pages import Equation
+from .equations import Equation
 from .parser import parse
 from .tokens import FormulaError
 

@@ -16,6 +16,7 @@ from . import syntax as s
 from .evaluate import Unsaid, evaluate
 from .grids import log_normal, mp, mpf, normal, over_the_line, settled_grid
 
+LARGEST = 1000  # exponent, or number of terms: worlds are small
 Key = tuple[Any, ...]
 Meaning = Callable[["Numbers", s.Symbol], Any]
 
@@ -45,6 +46,8 @@ class Numbers:
     def power(self, base: Any, exponent: Any) -> Any:
         if base < 0 and exponent != int(exponent):
             raise Unsaid("a root of a negative number")
+        if abs(exponent) > LARGEST:
+            raise Unsaid(f"an exponent beyond {LARGEST}")
         return base**exponent if exponent != int(exponent) else base ** int(exponent)
 
     def call(self, function: str, arguments: list[Any]) -> Any:
@@ -56,7 +59,10 @@ class Numbers:
 
     def running(self, node: s.Running) -> Any:
         total = mpf(0 if node.kind == "sum" else 1)
-        for i in range(self.level(node.first), self.level(node.last) + 1):
+        first, last = self.level(node.first), self.level(node.last)
+        if last - first > LARGEST:
+            raise Unsaid(f"more than {LARGEST} terms")
+        for i in range(first, last + 1):
             term = evaluate(node.body, replace(self, levels={**self.levels, node.variable: i}))
             total = total + term if node.kind == "sum" else total * term
         return total

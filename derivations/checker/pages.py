@@ -1,10 +1,11 @@
-"""A page as data: its symbols, its named equations with their rows, and every other formula."""
+"""Reads a page strictly: its symbols, its named equations with their rows, every other formula."""
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import shorten
 
+from .equations import Equation, Formula, Page, PageError
 from .parser import parse, parse_name
 from .syntax import Relation, Symbol
 from .tokens import FormulaError
@@ -17,98 +18,10 @@ ROW = re.compile(r"^\| (Assumes|Uses|Code|Checked by|Source) \| (.*) \|$", re.MU
 INLINE = re.compile(r"\$`(.+?)`\$", re.DOTALL)
 TAG = re.compile(r"\\tag\{([^}]*)\}")
 NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\.[a-z0-9]+(?:-[a-z0-9]+)*")
-LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]*)\)")
 PROSE = re.compile(r"prose: (?P<reason>.{12,})")
 REFUSED = re.compile(  # by GitHub, or by KaTeX in a tag
     r"\\(?:operatorname|newcommand|def|label|ref|mbox|phantom|eqref|require)(?![A-Za-z])"
 )
-
-
-class PageError(ValueError):
-    """What is wrong, with file, line and column in front."""
-
-
-@dataclass(frozen=True)
-class Formula:
-    """One formula where it stands."""
-
-    page: "Page"
-    offset: int  # in the text of the page
-    text: str
-    relation: Relation | None  # None for what is marked prose
-    equation: str | None  # the name of the section that it stands in
-    tag: str | None = None
-    prose: str = ""  # why no machine reads it
-
-    @property
-    def where(self) -> str:
-        """file:line:column, for people and editors."""
-        return self.page.where(self.offset)
-
-
-@dataclass(frozen=True)
-class Equation:
-    """A named formula with its five rows."""
-
-    formula: Formula
-    name: str
-    rows: Mapping[str, str]
-    assumptions: tuple[Relation, ...]
-
-    @property
-    def relation(self) -> Relation | None:
-        """What it states; None where it is prose."""
-        return self.formula.relation
-
-    @property
-    def is_definition(self) -> bool:
-        """Whether it gives its left side a meaning, instead of saying what is so."""
-        return self.rows["Uses"].startswith("definition")
-
-    @property
-    def is_identity(self) -> bool:
-        """Whether it is meant to be so whatever its symbols stand for."""
-        return self.rows["Uses"].startswith("identity")
-
-    @property
-    def uses(self) -> tuple[str, ...]:
-        """Names of the equations that its derivation starts from."""
-        return tuple(text for text, _ in LINK.findall(self.rows["Uses"]))
-
-    @property
-    def code(self) -> tuple[str, ...]:
-        """module:function, each."""
-        return tuple(re.findall(r"`([^`]+)`", self.rows["Code"]))
-
-    @property
-    def checks(self) -> tuple[str, ...]:
-        """file::test, each."""
-        return tuple(re.findall(r"`([^`]+)`", self.rows["Checked by"]))
-
-
-@dataclass
-class Page:
-    """One file of derivations."""
-
-    path: Path
-    text: str
-    declared: dict[str, str]  # name: kind
-    patterns: dict[str, Symbol] = field(default_factory=dict)  # name: as the table shows it
-    equations: dict[str, Equation] = field(default_factory=dict)
-    formulas: list[Formula] = field(default_factory=list)  # those of the equations too
-
-    @property
-    def stem(self) -> str:
-        """The name that it shares with a module and with its tests."""
-        return self.path.stem
-
-    def where(self, offset: int) -> str:
-        before = self.text[:offset]
-        column = offset - (before.rfind("\n") + 1) + 1
-        return f"derivations/{self.path.name}:{before.count(chr(10)) + 1}:{column}"
-
-    def wrong(self, offset: int, sentence: str) -> PageError:
-        return PageError(f"{self.where(offset)}: {sentence}")
 
 
 def read_all(folder: Path = HERE) -> dict[str, Page]:
@@ -137,7 +50,7 @@ def equations(pages: Mapping[str, Page]) -> dict[str, Equation]:
 
 def read(path: Path, shared: Mapping[str, str], text: str | None = None) -> Page:
     """The page at `path`, or the page that it would be with `text`; raises PageError."""
-    page = Page(path, path.read_text(encoding="utf-8") if text is None else text, dict(shared))
+    page = Page(path, _text(path) if text is None else text, dict(shared))
     _refuse_other_math(page)
     blocks = list(_fenced(page))
     declarations = _declare(page)
@@ -154,6 +67,19 @@ def read(path: Path, shared: Mapping[str, str], text: str | None = None) -> Page
         if heading and heading not in page.equations:
             raise page.wrong(start, f"the section {heading} holds no block with \\tag{{{heading}}}")
     return page
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise PageError(f"derivations/{path.name}: it cannot be read: {error.strerror}") from None
+    try:
+        return data.decode("utf-8").removeprefix("\ufeff").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        good = Page(path, data[: error.start].decode("utf-8"), {})
+        byte = f"0x{data[error.start]:02x}"
+        raise good.wrong(error.start, f"the byte {byte} is no UTF-8; save it as UTF-8") from None
 
 
 def _sections(page: Page) -> Iterator[tuple[int, int, str | None]]:
@@ -276,14 +202,16 @@ def _parsed(page: Page, offset: int, text: str) -> Relation:
     try:
         return parse(text, page.declared)
     except FormulaError as error:
-        raise page.wrong(offset + error.offset, f"{error} (in {' '.join(text.split())})") from None
+        where = shorten(text, 100)
+        raise page.wrong(offset + error.offset, f"{error} (in {where})") from None
 
 
 def _refuse_other_math(page: Page) -> None:
-    for match in re.finditer(
-        r"^[ \t]*(`{3,}|~{3,})[ \t]*(math|latex|tex)\b.*$", page.text, re.M | re.I
-    ):
-        if match[0] != "```math":
-            raise page.wrong(match.start(), f"{match[0].strip()} opens no block; write ```math")
-    for match in re.finditer(r"\$\$|(?<!`)\$(?!`)", page.text):
-        raise page.wrong(match.start(), "write $`...`$ in a line, or a block fenced as math")
+    """Whatever else would be set as a formula, or would swallow one, and be read by nobody."""
+    rest = FENCE.sub(
+        lambda m: m[0] if m[1] != "math" and "math" in m[1] else " " * len(m[0]), page.text
+    )
+    rest = INLINE.sub(lambda m: " " * len(m[0]), rest)
+    for match in re.finditer(r"\$|^[ \t]*(```|~~~)", rest, re.MULTILINE):
+        way = "write $`...`$ in a line, or a block from ```math to ```"
+        raise page.wrong(match.start(), f"{match[0]} begins nothing that is read; {way}")

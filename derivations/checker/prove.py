@@ -9,8 +9,9 @@ from typing import Any
 from ..proofs import PROOFS
 from . import smt, symbolic
 from . import syntax as n
+from .equations import Equation
 from .evaluate import Unsaid, evaluate
-from .pages import HERE, Equation
+from .pages import HERE
 
 STEPS = (r"\alpha", r"\beta")
 

@@ -4,8 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
+from .equations import Equation, Page, PageError
 from .links import anchor
-from .pages import Equation, Page
 from .prove import prove
 
 PROOFS = ("definition", "derivation", "calculation", "z3", "prose")
@@ -61,10 +61,11 @@ def printed(readme: str) -> str:
     """The table that the page carries."""
     found = BLOCK.search(readme)
     if found is None:
-        raise ValueError("README.md has no <!-- status --> ... <!-- /status -->")
+        raise PageError("derivations/README.md:1:1: it has no <!-- status --> ... <!-- /status -->")
     return found[0]
 
 
 def renewed(readme: str, table: str) -> str:
-    """The page with another table."""
+    """The page with another table; raises PageError where it has none."""
+    printed(readme)
     return BLOCK.sub(lambda _: table, readme)

@@ -10,6 +10,7 @@ TOKEN = re.compile(
     r"|(?P<number>\d+(?:\.\d+)?)|(?P<word>\\mathrm\{[A-Za-z]+\})|(?P<command>\\[A-Za-z]+|\\\|)"
     r"|(?P<letter>[A-Za-z])|(?P<sign>[-+*/^_=<>(){}\[\],;'!|])"
 )
+OPENING, CLOSING, DEEPEST = "({[", ")}]", 40
 
 
 class FormulaError(ValueError):
@@ -29,11 +30,14 @@ class Token(NamedTuple):
 def tokens(text: str) -> list[Token]:
     """All of them but spaces, alignment and the sizes of brackets; the last one is the end."""
     found = []
-    offset = 0
+    offset = depth = 0
     while offset < len(text):
         match = TOKEN.match(text, offset)
         if match is None:
             raise FormulaError(offset, f"{text[offset]!r} has no meaning in a formula")
+        depth += (match[0] in OPENING) - (match[0] in CLOSING)
+        if depth > DEEPEST:
+            raise FormulaError(offset, f"brackets stand in {DEEPEST} others; split the formula")
         if match.lastgroup != "skip":
             found.append(Token(match[0], match.lastgroup or "", offset))
         offset = match.end()

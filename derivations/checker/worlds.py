@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 
 from . import meanings as meanings  # fills numeric.MEANINGS
 from . import syntax as s
+from .equations import Equation, Formula, Page
 from .evaluate import Unsaid, evaluate
 from .grids import DIGITS, log_normal, mp, mpf
 from .numeric import Numbers
-from .pages import Equation, Formula, Page
 
 WORLDS = 6  # each draws its schedule, levels and numbers afresh
 WORLDS_OF_INTEGRALS = 2  # a sum over a grid takes a while

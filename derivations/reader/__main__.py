@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from ..checker.pages import PageError
+from ..checker.equations import PageError
 from .outcomes import ReportError
 from .site import Site
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import dukpy
 
-from ..checker.pages import FENCE, INLINE, TAG, Page
+from ..checker.equations import Page
+from ..checker.pages import FENCE, INLINE, TAG
 
 KATEX = Path(__file__).resolve().parent / "katex"  # release 0.19.1, as its authors built it
 RENDER = """

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+from ..checker.equations import Equation
 from ..checker.links import anchor
-from ..checker.pages import Equation
 from .markdown import html_name
 from .outcomes import Outcome
 

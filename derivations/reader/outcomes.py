@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ddpm_core.gate.certificate import CertificateError, Project, digests, read
 
-from ..checker.pages import Equation
+from ..checker.equations import Equation
 
 # The suite's own checks that read the text of a page, for each equation.
 READ_THE_TEXT = (

@@ -4,8 +4,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
+from ..checker.equations import Equation, Page
 from ..checker.links import anchor
-from ..checker.pages import Equation, Page
 from . import sources
 from .markdown import Markdown, html_name
 from .outcomes import Outcome, Outcomes

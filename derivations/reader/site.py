@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..checker import links, pages, status
-from ..checker.pages import Page
+from ..checker.equations import Page
 from . import sources
 from .formulas import KATEX, Formulas
 from .graph import graph

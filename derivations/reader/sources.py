@@ -11,8 +11,8 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from ..checker.equations import Equation
 from ..checker.links import BESIDE, CORE, NAME, Place, anchor, find
-from ..checker.pages import Equation
 from .markdown import html_name
 
 LIGHT, DARK = "default", "github-dark"  # styles of Pygments
