@@ -182,7 +182,8 @@ def test_without_a_run_and_without_a_check_there_is_no_colour(tmp_path: Path, na
 
 def test_something_else_than_a_report_is_refused(tmp_path: Path):
     path = tmp_path / "report.json"
-    for text in ("", "[]", '{"totals": {}}'):
+    totals = '{"totals": {"implementation": "ours"}, "checks": '
+    for text in ("", "[]", '{"totals": {}}', totals + "[1]}", totals + '[{"check": 5}]}'):
         path.write_text(text)
         with pytest.raises(ReportError, match=r"report\.json is no report of the suite"):
             Outcomes(path)
@@ -246,7 +247,7 @@ def test_the_command_writes_it_again_and_touches_nothing_else(
     assert "No run of the suite is on record" in capsys.readouterr().out
     (out / "graph.html").unlink()  # now it could be anything
     assert command.main() == 1
-    assert "holds something else than this site" in capsys.readouterr().err
+    assert "is something else than this site" in capsys.readouterr().err
     assert (out / "index.html").is_file()
 
 

@@ -19,13 +19,13 @@ def main() -> int:
     parser.add_argument(
         "--report",
         type=Path,
-        default=Path("verification/report.json"),
-        help="what pytest property_tests wrote (default: %(default)s)",
+        default=Path("verification"),
+        help="the folder that pytest property_tests wrote (default: %(default)s)",
     )
     arguments = parser.parse_args()
     start = time.monotonic()
     try:
-        site = Site(arguments.report)
+        site = Site(arguments.report / "report.json")
         size = site.write(arguments.out)
     except (PageError, ReportError, OSError) as error:
         print(error, file=sys.stderr)

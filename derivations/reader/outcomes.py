@@ -104,8 +104,12 @@ def _rows(report: Path) -> tuple[str, list[dict[str, Any]]]:
         return "", []
     try:
         whole = json.loads(report.read_bytes())
-        return str(whole["totals"]["implementation"]), [dict(each) for each in whole["checks"]]
-    except (ValueError, LookupError, TypeError) as error:
+        rows = [dict(each) for each in whole["checks"]]
+        for row in rows:  # what is missing is missed here
+            _names(row, row["outcome"])
+            _evidence([row])
+        return str(whole["totals"]["implementation"]), rows
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ReportError(
             f"{report} is no report of the suite ({error!r}); pytest property_tests writes one"
         ) from None

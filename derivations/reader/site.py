@@ -48,9 +48,11 @@ class Site:
     def write(self, folder: Path) -> int:
         """All of it or nothing; returns its size in bytes. Raises FileExistsError for a folder
         that holds something else."""
-        if folder.exists() and not (folder / "graph.html").is_file() and any(folder.iterdir()):
+        folder = folder.resolve()  # of a link, what it leads to
+        own = not folder.exists() or (folder / "graph.html").is_file()
+        if not own and not (folder.is_dir() and not any(folder.iterdir())):
             raise FileExistsError(
-                f"{folder} holds something else than this site, and is left as it is: "
+                f"{folder} is something else than this site, and is left as it is: "
                 "give --out a new folder"
             )
         new, old = (folder.with_name(f".{folder.name}.{each}") for each in ("new", "old"))
