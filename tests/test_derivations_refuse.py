@@ -64,6 +64,12 @@ def test_a_good_page_is_read(tmp_path: Path):
         ("```math", "``` math", "10:1", "``` begins nothing that is read"),
         ("```\n", "", "10:1", "``` begins nothing that is read"),
         ("| here |", "| here $`y |", "21:17", "$ begins nothing that is read"),
+        ("```math", "```Math", "10:1", "``` begins nothing that is read"),
+        ("# A page", "# A <script>page", "1:5", "<script> is not checked by anyone"),
+        ("# A page", '# A [page](bad.md "title")', "1:10", "is not checked by anyone"),
+        ("# A page", "# A page\n[it]: gone.md", "2:1", "[it]: is not checked by anyone"),
+        ("= y^2", "= 1 2", "11:10", "two numbers stand side by side"),
+        ("= y^2", "= y \\\\ y = y", "11:10", "a line goes on with & and a sign"),
         ("= y^2", f"= {'(' * 99}y{')' * 99}", "11:48", "brackets stand in 40 others"),
     ],
 )
@@ -97,6 +103,8 @@ def test_a_bad_page_is_refused_at_its_place(
             "names no test",
         ),
         ("f(y) = y^2", "f(y) = f(y)", "it is so whatever its symbols mean, so that it says"),
+        ("| Code | - |", "| Code | `derivations/README.md` |", "names nothing"),
+        ("| Code | - |", "| Code | `/etc/hostname` |", "names nothing"),
         (
             "| Uses | definition |",
             "| Uses | identity; [bad.one](bad.md#badone) |",
@@ -147,6 +155,14 @@ def test_an_equation_that_says_nothing_is_refused(stem: str, old: str, new: str,
     with pytest.raises(pages.PageError, match=rf"derivations/{stem}\.md:\d+:1: .*") as refused:
         links.check_pages({**PAGES, stem: changed})
     assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize("stem", ["index", "graph", "two words", "a-b", "Bad"])
+def test_a_page_that_no_module_could_share_its_name_with_is_refused(tmp_path: Path, stem: str):
+    (tmp_path / "README.md").write_text("# Nothing\n")
+    (tmp_path / f"{stem}.md").write_text("# A page\n")
+    with pytest.raises(pages.PageError, match=f"{stem}.md: a page has the name of a module"):
+        pages.read_all(tmp_path)
 
 
 def test_what_is_no_text_is_refused_at_its_place(tmp_path: Path):

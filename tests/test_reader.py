@@ -1,21 +1,19 @@
 """The site of the derivations: what it holds, what its colours mean, and what stops its build."""
 
-import json
 import re
 import shutil
 from collections.abc import Mapping
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from ddpm_core.gate.certificate import PARTS, Project, canonical, digests, statement
 from derivations.checker.equations import Equation, PageError
 from derivations.checker.links import CORE, anchor
 from derivations.checker.pages import HERE
 from derivations.reader import __main__ as command
-from derivations.reader import outcomes
-from derivations.reader.outcomes import Outcomes, ReportError
+from derivations.reader.panes import PROOFS
 from derivations.reader.site import Site
 
 Named = Mapping[str, Equation]
@@ -91,102 +89,38 @@ def test_each_equation_stands_beside_its_code_and_its_tests(folder: Path):
     assert re.search(r'class="dot none"', row)  # of a run there is no report
 
 
+def test_every_equation_has_its_own_formula_and_both_its_neighbours(folder: Path, site: Site):
+    """KaTeX keeps the text of a formula in its MathML; arcs are the rows Uses, read both ways."""
+    arcs = set(
+        re.findall(r'data-from="(.+?)" data-to="(.+?)"', (folder / "graph.html").read_text())
+    )
+    assert arcs == {(used, name) for name, each in site.panes.named.items() for used in each.uses}
+    for name, equation in site.panes.named.items():
+        page = (folder / f"{equation.formula.page.stem}.html").read_text(encoding="utf-8")
+        own = page.split(f'<h3 id="{anchor(name)}">')[1].split("<section")[0]
+        source = re.search(
+            r'<annotation encoding="application/x-tex">(.*?)</annotation>', own, re.S
+        )
+        assert source is not None
+        assert " ".join(unescape(source[1]).split()) == " ".join(equation.formula.text.split())
+        users = re.search(r"<dt>Used by</dt><dd>(.*?)</dd>", own)
+        assert users is not None
+        links = set(re.findall(r'\w+\.html#[^"]*">([^<]*)</a>', users[1])) - {"graph"}
+        assert links == {user for used, user in arcs if used == name}
+        proof = re.search(rf"^\| \[{re.escape(name)}\].*?\| (\w+) \|", readme(), re.M)
+        assert proof is not None
+        assert f"<dt>Proved</dt><dd>{PROOFS[proof[1]]}</dd>" in own
+
+
+def readme() -> str:
+    return (HERE / "README.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("stem", CORE)
 def test_the_code_leads_back_to_the_pages(folder: Path, stem: str):
     """From each file of the mathematics; that each public function cites is tested elsewhere."""
     page = (folder / "code" / f"ddpm_core.{stem.replace('/', '.')}.html").read_text("utf-8")
     assert re.search(r'<a href="\.\./\w+\.html#[\w-]+">[a-z-]+\.[a-z0-9-]+</a>', page)
-
-
-# --- colours --------------------------------------------------------------------------------------
-
-CHECK = "test_posterior.py::test_mean_and_variance_match_bayes"
-TEXT = f"{outcomes.READ_THE_TEXT[0]}[posterior.mean]"
-
-
-def row(check: str, outcome: str = "passed") -> dict[str, object]:
-    return {"check": check, "outcome": outcome, "claims": [], "comparisons": 3, "worst": 0.5}
-
-
-def report(folder: Path, *rows: dict[str, object], certified: bool = True, **changed: str) -> Path:
-    path = folder / "report.json"
-    path.write_text(json.dumps({"totals": {"implementation": "ours"}, "checks": rows}))
-    if certified:
-        files = {**digests(Project.own()), **changed}
-        sha = outcomes._sha256(path)
-        whole = statement(files, {**dict.fromkeys(PARTS), "report": {"sha256": sha}})
-        (folder / "certificate.json").write_bytes(canonical(whole))
-    return path
-
-
-@pytest.fixture(scope="module")
-def named(site: Site) -> Named:
-    return site.panes.named
-
-
-GOOD = (row(f"{CHECK}[a]"), row(f"{CHECK}[b]"), row(TEXT))
-
-
-def colour(path: Path, named: Named, name: str = "posterior.mean") -> str:
-    return Outcomes(path).equation(named[name]).colour
-
-
-def test_green_is_for_what_passed_with_this_very_code(tmp_path: Path, named: Named):
-    assert colour(report(tmp_path, *GOOD), named) == "green"
-
-
-@pytest.mark.parametrize("bad", range(3))
-def test_one_failure_is_red(tmp_path: Path, named: Named, bad: int):
-    rows = [dict(each) for each in GOOD]
-    rows[bad]["outcome"] = "failed"
-    assert colour(report(tmp_path, *rows), named) == "red"
-
-
-@pytest.mark.parametrize("outcome", ["deviates", "not offered"])
-def test_what_was_not_shown_is_amber(tmp_path: Path, named: Named, outcome: str):
-    assert colour(report(tmp_path, row(CHECK, outcome), row(TEXT)), named) == "amber"
-
-
-def test_a_check_that_was_not_run_is_amber(tmp_path: Path, named: Named):
-    assert colour(report(tmp_path, row(TEXT)), named) == "amber"
-
-
-@pytest.mark.parametrize(
-    ("changed", "becomes"),
-    [
-        ("ddpm_core/posterior.py", "amber"),
-        ("property_tests/strategies.py", "amber"),
-        ("derivations/checker/parser.py", "amber"),
-        ("derivations/posterior.md", "amber"),
-        ("property_tests/test_posterior.py", "amber"),
-        ("property_tests/meta/test_derivations.py", "amber"),
-        ("derivations/ema.md", "green"),
-        ("property_tests/test_ema.py", "green"),
-    ],
-)
-def test_what_changed_since_is_amber(tmp_path: Path, named: Named, changed: str, becomes: str):
-    assert colour(report(tmp_path, *GOOD, **{changed: "0" * 64}), named) == becomes
-
-
-def test_a_run_without_a_certificate_or_with_another_run_s_is_amber(tmp_path: Path, named: Named):
-    assert colour(report(tmp_path, *GOOD, certified=False), named) == "amber"
-    path = report(tmp_path, *GOOD)
-    path.write_text(path.read_text() + " ")
-    assert colour(path, named) == "amber"
-
-
-def test_without_a_run_and_without_a_check_there_is_no_colour(tmp_path: Path, named: Named):
-    assert colour(tmp_path / "report.json", named) == "none"
-    assert colour(report(tmp_path, *GOOD), named, "posterior.exponent") == "none"
-
-
-def test_something_else_than_a_report_is_refused(tmp_path: Path):
-    path = tmp_path / "report.json"
-    totals = '{"totals": {"implementation": "ours"}, "checks": '
-    for text in ("", "[]", '{"totals": {}}', totals + "[1]}", totals + '[{"check": 5}]}'):
-        path.write_text(text)
-        with pytest.raises(ReportError, match=r"report\.json is no report of the suite"):
-            Outcomes(path)
 
 
 # --- what stops the build -------------------------------------------------------------------------
@@ -234,6 +168,38 @@ def test_a_bad_page_stops_the_build(tmp_path: Path, page: str, old: str, new: st
         Site(NO_REPORT, pages)
 
 
+def test_pages_follow_each_other_in_reading_order(folder: Path):
+    page = (folder / "posterior.html").read_text(encoding="utf-8")
+    assert '<a rel="prev" href="forward_process.html">' in page
+    assert '<a rel="next" href="parameterization.html">' in page
+
+
+@pytest.mark.parametrize("strange", ["thesis.txt", ".git", "CNAME"])
+def test_what_is_none_of_the_site_s_is_never_removed(folder: Path, site: Site, strange: str):
+    (folder / strange).write_text("years of work")
+    with pytest.raises(FileExistsError, match=strange):
+        site.write(folder)
+    assert (folder / strange).read_text() == "years of work"
+    (folder / strange).unlink()
+
+
+def test_a_site_that_cannot_be_moved_in_leaves_the_old_one(
+    folder: Path, site: Site, monkeypatch: pytest.MonkeyPatch
+):
+    rename = Path.rename
+
+    def fails(self: Path, target: Path) -> Path:
+        if self.name == "new":
+            raise OSError("no space left")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fails)
+    with pytest.raises(OSError, match="no space left"):
+        site.write(folder)
+    assert (folder / "index.html").is_file()
+    assert list(folder.parent.iterdir()) == [folder]
+
+
 def test_the_command_writes_it_again_and_touches_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
@@ -245,9 +211,9 @@ def test_the_command_writes_it_again_and_touches_nothing_else(
     assert (out / "index.html").read_text() != "old"
     assert [each.name for each in tmp_path.iterdir()] == ["site"]
     assert "No run of the suite is on record" in capsys.readouterr().out
-    (out / "graph.html").unlink()  # now it could be anything
+    (out / "thesis.txt").touch()
     assert command.main() == 1
-    assert "is something else than this site" in capsys.readouterr().err
+    assert "is none of this site's, so that nothing was changed" in capsys.readouterr().err
     assert (out / "index.html").is_file()
 
 

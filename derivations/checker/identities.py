@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import syntax as s
-from .evaluate import Unsaid
 from .grids import mpf
 from .numeric import Numbers
-from .worlds import Untrue, check
+from .worlds import check
 
 DRAWS = 24  # by chance, an inequality of two free numbers holds in all of them once in 2^24
 
@@ -44,6 +43,6 @@ def is_identity(relation: s.Relation, declared: Mapping[str, str]) -> bool:
     for draw in range(DRAWS):
         try:
             check(relation, Anything(str(draw), levels, (), (), declared))
-        except (Untrue, Unsaid, ArithmeticError):
+        except Exception:  # it is false, or not even said of such numbers
             return False
     return True

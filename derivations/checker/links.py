@@ -48,6 +48,8 @@ def find(reference: str) -> Place | None:
 
 def _home(path: str) -> Path | None:
     """In a wheel the suite lies inside the package, whose own name the path begins with."""
+    if not re.fullmatch(r"[\w/]{1,200}\.py", path) or path.startswith("/"):
+        return None
     for folder in (BESIDE, BESIDE.parent):
         if (folder / path).is_file():
             return folder / path

@@ -19,6 +19,7 @@ INLINE = re.compile(r"\$`(.+?)`\$", re.DOTALL)
 TAG = re.compile(r"\\tag\{([^}]*)\}")
 NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\.[a-z0-9]+(?:-[a-z0-9]+)*")
 PROSE = re.compile(r"prose: (?P<reason>.{12,})")
+FOLDS = ("<details>", "</details>", "<summary>", "</summary>")
 REFUSED = re.compile(  # by GitHub, or by KaTeX in a tag
     r"\\(?:operatorname|newcommand|def|label|ref|mbox|phantom|eqref|require)(?![A-Za-z])"
 )
@@ -30,6 +31,8 @@ def read_all(folder: Path = HERE) -> dict[str, Page]:
     pages = {"README": readme}
     for path in sorted(folder.glob("*.md")):
         if path.stem != "README":
+            if not re.fullmatch(r"[a-z][a-z_]*", path.stem) or path.stem in ("index", "graph"):
+                raise PageError(f"derivations/{path.name}: a page has the name of a module")
             pages[path.stem] = read(path, readme.declared)
     names: dict[str, Equation] = {}
     for page in pages.values():
@@ -209,9 +212,13 @@ def _parsed(page: Page, offset: int, text: str) -> Relation:
 def _refuse_other_math(page: Page) -> None:
     """Whatever else would be set as a formula, or would swallow one, and be read by nobody."""
     rest = FENCE.sub(
-        lambda m: m[0] if m[1] != "math" and "math" in m[1] else " " * len(m[0]), page.text
+        lambda m: m[0] if m[1] != "math" and "math" in m[1].lower() else " " * len(m[0]), page.text
     )
     rest = INLINE.sub(lambda m: " " * len(m[0]), rest)
+    for match in re.finditer(r"</?(\w+)[^>]*>|^\[[^\]]+\]:|\]\([^)\n]* [^)\n]*\)|\]\[", rest, re.M):
+        if match[0] not in FOLDS:
+            way = "write [text](page.md#place), and no HTML but details and summary"
+            raise page.wrong(match.start(), f"{match[0]} is not checked by anyone: {way}")
     for match in re.finditer(r"\$|^[ \t]*(```|~~~)", rest, re.MULTILINE):
         way = "write $`...`$ in a line, or a block from ```math to ```"
         raise page.wrong(match.start(), f"{match[0]} begins nothing that is read; {way}")

@@ -10,6 +10,7 @@ TOKEN = re.compile(
     r"|(?P<number>\d+(?:\.\d+)?)|(?P<word>\\mathrm\{[A-Za-z]+\})|(?P<command>\\[A-Za-z]+|\\\|)"
     r"|(?P<letter>[A-Za-z])|(?P<sign>[-+*/^_=<>(){}\[\],;'!|])"
 )
+GOES_ON = re.compile(r"\s*&?\s*([-+=<>]|\\(le|ge|cdot|times)(?![A-Za-z]))")
 OPENING, CLOSING, DEEPEST = "({[", ")}]", 40
 
 
@@ -38,6 +39,10 @@ def tokens(text: str) -> list[Token]:
         depth += (match[0] in OPENING) - (match[0] in CLOSING)
         if depth > DEEPEST:
             raise FormulaError(offset, f"brackets stand in {DEEPEST} others; split the formula")
+        if match.lastgroup == "number" and found and found[-1].kind == "number":
+            raise FormulaError(offset, r"two numbers stand side by side; write \cdot between them")
+        if match[0] == "\\\\" and not GOES_ON.match(text, match.end()):
+            raise FormulaError(offset, r"a line goes on with & and a sign, or a sign")
         if match.lastgroup != "skip":
             found.append(Token(match[0], match.lastgroup or "", offset))
         offset = match.end()

@@ -147,5 +147,5 @@ def examine(formula: Formula, named: Mapping[str, Equation]) -> None:
     except Untrue as error:
         name = f"{formula.tag} " if formula.tag else ""
         raise Untrue(f"{formula.where}: {name}is not so: {error}") from None
-    except (Unsaid, ArithmeticError) as error:
+    except Exception as error:  # whatever it is, its place has to be said
         raise Unsaid(f"{formula.where}: {' '.join(formula.text.split())}: {error}") from None

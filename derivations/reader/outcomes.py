@@ -1,13 +1,12 @@
 """What the last run of the suite showed of each equation: green, red, amber or nothing."""
 
-import hashlib
 import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ddpm_core.gate.certificate import CertificateError, Project, digests, read
+from ddpm_core.gate.certificate import CertificateError, Project, mismatch, read
 
 from ..checker.equations import Equation
 
@@ -15,9 +14,6 @@ from ..checker.equations import Equation
 READ_THE_TEXT = (
     "test_derivations.py::test_the_code_computes_what_the_page_says",
     "test_derivations.py::test_what_is_simulated_has_the_law_of_the_page",
-)
-OWN = re.compile(  # what speaks of some equations only; what else changes, changes all of them
-    r"derivations/(\w+\.md|reader/.*)|property_tests/(meta/)?test_\w+\.py"
 )
 
 
@@ -37,7 +33,7 @@ class Outcomes:
 
     def __init__(self, report: Path) -> None:
         self.implementation, self.rows = _rows(report)
-        self.doubt, self._changed = _since(report) if self.rows else ("", frozenset())
+        self.doubt = _doubt(report) if self.rows else None
 
     @property
     def headline(self) -> str:
@@ -55,42 +51,36 @@ class Outcomes:
         key = f"{Path(file).name}::{test}"
         if not file.startswith("property_tests/test_"):
             return Outcome("none", "not part of the suite's report")
-        return self._judge([row for row in self.rows if _names(row, key)], (file,))
+        return self._judge([row for row in self.rows if _names(row, key)])
 
     def text_of(self, name: str) -> Outcome | None:
         """Of the checks for which the printed equation is the oracle; None if there are none."""
         keys = {f"{test}[{name}]" for test in READ_THE_TEXT}
         rows = [row for row in self.rows if row["check"] in keys]
-        return self._judge(rows, ("property_tests/meta/test_derivations.py",)) if rows else None
+        return self._judge(rows) if rows else None
 
     def equation(self, equation: Equation) -> Outcome:
-        """The worst of its checks; amber too where its page has changed."""
-        page = f"derivations/{equation.formula.page.path.name}"
+        """The worst of its checks."""
         text = self.text_of(equation.name)
         found = [*map(self.check, equation.checks), *([text] if text else [])]
         found = [each for each in found if each.colour != "none"]
         if not found:
             return Outcome("none", "no check of the last run speaks of it")
-        worst = min(found, key=lambda each: ("red", "amber", "green").index(each.colour))
-        if worst.colour == "green" and page in self._changed:
-            return Outcome("amber", f"{page} changed since the run")
-        return worst
+        return min(found, key=lambda each: ("red", "amber", "green").index(each.colour))
 
-    def _judge(self, rows: Iterable[Mapping[str, Any]], files: tuple[str, ...]) -> Outcome:
-        rows = list(rows)
+    def _judge(self, rows: list[Mapping[str, Any]]) -> Outcome:
         if not self.rows:
             return Outcome("none", "no run is on record")
         if not rows:
             return Outcome("amber", "not in the last run")
         evidence = _evidence(rows)
-        for outcome, colour in (("failed", "red"), ("deviates", "amber"), ("not offered", "amber")):
-            if any(row["outcome"] == outcome for row in rows):
-                return Outcome(colour, f"{outcome}: {evidence}")
+        outcomes = {row["outcome"] for row in rows}
+        if "failed" in outcomes:
+            return Outcome("red", f"failed: {evidence}")
+        if outcomes != {"passed"}:
+            return Outcome("amber", f"{', '.join(sorted(outcomes))}: {evidence}")
         if self.doubt:
             return Outcome("amber", f"passed, not certified for this code: {evidence}")
-        for file in files:
-            if file in self._changed:
-                return Outcome("amber", f"passed before {file} changed: {evidence}")
         return Outcome("green", f"passed: {evidence}")
 
 
@@ -106,7 +96,7 @@ def _rows(report: Path) -> tuple[str, list[dict[str, Any]]]:
         whole = json.loads(report.read_bytes())
         rows = [dict(each) for each in whole["checks"]]
         for row in rows:  # what is missing is missed here
-            _names(row, row["outcome"])
+            row["check"].startswith(row["outcome"])
             _evidence([row])
         return str(whole["totals"]["implementation"]), rows
     except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -115,24 +105,15 @@ def _rows(report: Path) -> tuple[str, list[dict[str, Any]]]:
         ) from None
 
 
-def _since(report: Path) -> tuple[str, frozenset[str]]:
-    """(why the run says nothing of this code, "" if it does; the files that changed since)."""
+def _doubt(report: Path) -> str | None:
+    """Why the run says nothing of this very code, as the gate would put it; None if it does."""
     try:
         whole = read(report.with_name("certificate.json"))
-        project = Project.own()
-        now = digests(project)
-    except CertificateError:
-        return "that run left no certificate, so that nobody knows which code it saw", frozenset()
-    if whole["predicate"].get("report", {}).get("sha256") != _sha256(report):
-        return "the certificate beside it is that of another run", frozenset()
-    then = {each["name"]: each["digest"]["sha256"] for each in whole["subject"]}
-    changed = {name for name in then.keys() | now.keys() if then.get(name) != now.get(name)}
-    shared = sorted(name for name in changed if not OWN.fullmatch(name))
-    return (f"{shared[0]} changed since" if shared else ""), frozenset(changed)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+        if whole["predicate"].get("report") != {"sha256": sha256(report.read_bytes()).hexdigest()}:
+            return "the certificate beside it is that of another run"
+        return mismatch(whole, Project.own())
+    except CertificateError as error:
+        return str(error)
 
 
 def _evidence(rows: list[Mapping[str, Any]]) -> str:

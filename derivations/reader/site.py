@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ..checker import links, pages, status
 from ..checker.equations import Page
@@ -46,27 +47,37 @@ class Site:
             yield f"code/{sources.page_name(path)}", self._html(name, whole, "", "../")
 
     def write(self, folder: Path) -> int:
-        """All of it or nothing; returns its size in bytes. Raises FileExistsError for a folder
-        that holds something else."""
+        """All of it or nothing; returns its size in bytes.
+
+        An older site in `folder` stays until the new one is whole. Raises FileExistsError where
+        anything stands that is none of the site's.
+        """
         folder = folder.resolve()  # of a link, what it leads to
-        own = not folder.exists() or (folder / "graph.html").is_file()
-        if not own and not (folder.is_dir() and not any(folder.iterdir())):
+        files = dict(self.files())
+        own = {name.partition("/")[0] for name in files} | {"katex", "images"}
+        there = {each.name for each in folder.iterdir()} if folder.is_dir() else set()
+        if not there <= own or (folder.exists() and not folder.is_dir()):
+            strange = folder / min(there - own, default="")
             raise FileExistsError(
-                f"{folder} is something else than this site, and is left as it is: "
-                "give --out a new folder"
+                f"{strange} is none of this site's, so that nothing was changed: give --out a new "
+                "folder"
             )
-        new, old = (folder.with_name(f".{folder.name}.{each}") for each in ("new", "old"))
-        for each in (new, old):
-            shutil.rmtree(each, ignore_errors=True)
-        (new / "code").mkdir(parents=True)
-        for name, content in self.files():
-            (new / name).write_text(content, encoding="utf-8")
-        shutil.copytree(KATEX, new / "katex", ignore=shutil.ignore_patterns("*.js"))
-        shutil.copytree(self.images, new / "images")
-        if folder.exists():
-            folder.rename(old)
-        new.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as beside:
+            new, old = Path(beside) / "new", Path(beside) / "old"
+            (new / "code").mkdir(parents=True)
+            for name, content in files.items():
+                (new / name).write_text(content, encoding="utf-8")
+            shutil.copytree(KATEX, new / "katex", ignore=shutil.ignore_patterns("*.js"))
+            shutil.copytree(self.images, new / "images")
+            if folder.exists():
+                folder.rename(old)
+            try:
+                new.rename(folder)
+            except BaseException:
+                if old.exists():
+                    old.rename(folder)
+                raise
         return sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
 
     def _page(self, page: Page) -> str:
