@@ -86,6 +86,7 @@ def test_each_equation_stands_beside_its_code_and_its_tests(folder: Path):
     assert f'href="code/ddpm_core.posterior.html#L{place}">q_posterior' in row
     assert "test_mean_and_variance_match_bayes" in row
     assert "coef_x0" in re.sub(r"<[^>]*>", "", row)
+    assert 'Eq. <a href="posterior.html#posteriormean">posterior.mean</a>' in text
     assert re.search(r'class="dot none"', row)  # of a run there is no report
 
 

@@ -36,10 +36,10 @@ class Sources:
                     self._heads[place.path, place.first].append(name)
 
     def excerpt(self, place: Place) -> str:
-        """Its real lines, each with a link to its place in the file."""
+        """Its real lines, each with a link to its place in the file; citations lead to the page."""
         lines = self._lines(place.path)[place.first - 1 : place.last]
         where = f"code/{page_name(place.path)}"
-        return _numbered(lines, place.first, where, anchors=False)
+        return _numbered(self._cited(lines, ""), place.first, where, anchors=False)
 
     def page(self, path: Path) -> str:
         """The whole file; the equations of a function lead back from its first line."""
@@ -50,10 +50,6 @@ class Sources:
                 f' <a class="back" href="../{self._address[name]}">{name}</a>' for name in names
             )
         return _numbered(self._cited(lines, "../"), 1, "", anchors=True)
-
-    def cited(self, excerpt: str) -> str:
-        """The same with every name of an equation as a link."""
-        return "\n".join(self._cited(excerpt.split("\n"), ""))
 
     def _cited(self, lines: Iterable[str], prefix: str) -> list[str]:
         def link(match: re.Match[str]) -> str:
