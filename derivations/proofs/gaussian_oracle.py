@@ -1,5 +1,6 @@
 """Normal data and mixtures: Bayes' rule, the square in x_0 completed."""
 
+from fractions import Fraction
 from typing import Any
 
 import sympy as sp
@@ -77,8 +78,7 @@ def score(claim: Any) -> None:
     assert same(text, sp.diff(level_density(*_component(ONE)), x_t)), "the slope is another"
 
 
-def _summand(claim: Any) -> tuple[n.Running, Any]:
-    total = claim.relation.members[1]
+def _summand(claim: Any, total: n.Node) -> tuple[n.Running, Any]:
     assert isinstance(total, n.Running), "the right side is no sum"
     assert total.kind == "sum", "the right side is no sum"
     first, last = (evaluate(each, claim.world()) for each in (total.first, total.last))
@@ -89,7 +89,7 @@ def _summand(claim: Any) -> tuple[n.Running, Any]:
 @proves("gaussian-oracle.mixture")
 def mixture(claim: Any) -> None:
     """An integral of a sum is the sum of the integrals: one component, with its weight."""
-    total, j = _summand(claim)
+    total, j = _summand(claim, claim.relation.members[1])
     weight = sp.Symbol("w", positive=True)
     values = {**_values(j), (total.variable,): j, ("w", (j,), ()): weight}
     text = evaluate(total.body, claim.world(values=values))
@@ -99,20 +99,34 @@ def mixture(claim: Any) -> None:
 @proves("gaussian-oracle.mixture-denoiser")
 def mixture_denoiser(claim: Any) -> None:
     """The integral of x_0 over one component is its density times the mean of the component."""
-    total, j = _summand(claim)
+    total, j = _summand(claim, claim.relation.members[1])
+    mean = given_state(*_component(j))[0]
+    assert same(_of_a_component(claim, total, j), mean), "a component's mean differs"
+
+
+@proves("gaussian-oracle.mixture-variance")
+def mixture_variance(claim: Any) -> None:
+    """The components' mean squares, less the square of what the mixture's denoiser answers."""
+    whole = claim.relation.members[1]
+    assert isinstance(whole, n.Sum), "the right side is no difference"
+    (plus, squares), (minus, square) = whole.terms
+    answer = claim.named["gaussian-oracle.mixture-denoiser"].relation.members[0]
+    assert (plus, minus) == (1, -1), "the right side is no difference"
+    assert square == n.Power(answer, n.Number(Fraction(2))), "what is taken away is no square"
+    total, j = _summand(claim, squares)
+    mean, variance = given_state(*_component(j))
+    assert same(_of_a_component(claim, total, j), mean**2 + variance), "a mean square differs"
+
+
+def _of_a_component(claim: Any, total: n.Running, j: Any) -> Any:
+    """The summand over the share of its component, which has to be its part of the density."""
     weight, density = sp.symbols("w q", positive=True)
     share = weight * sp.exp(level_density(*_component(j))) / density
     values = {**_values(j), (total.variable,): j, (r"\gamma", (j,), ()): share}
     text = evaluate(total.body, claim.world(values=values))
-    mean = given_state(*_component(j))[0]
-    assert same(sp.simplify(text / share), mean), "a component's mean differs"
-    _share_is_bayes(claim, j, weight, density, share)
-
-
-def _share_is_bayes(claim: Any, j: Any, weight: Any, density: Any, share: Any) -> None:
-    """What the text calls the share of a component is its part of the density."""
     relation = claim.named["gaussian-oracle.share"].relation
     variable = relation.members[0].index[0].name
     values = {**_values(j), (variable,): j, ("w", (j,), ()): weight}
-    text = evaluate(relation.members[1].above, claim.world(values=values))
-    assert same(text / density, share), "the share is not Bayes' rule"
+    part = evaluate(relation.members[1].above, claim.world(values=values))
+    assert same(part / density, share), "the share is not Bayes' rule"
+    return sp.simplify(text / share)
