@@ -33,7 +33,10 @@ class NetworkDenoiser:
         t: Time,
         cond: Int[Tensor, " batch"] | None = None,
     ) -> Prediction:
-        """x0_hat at (x_t, t), t in 1..T. `cond` goes to the network as its third argument."""
+        """x0_hat at (x_t, t), t in 1..T. `cond` goes to the network as its third argument.
+
+        A guess of another kind is converted, Eq. losses.eps-hat and losses.v-hat.
+        """
         check_time("t", t, 1, self.schedule.T, self.schedule.T, x_t)
         times = torch.full(x_t.shape[:1], t) if isinstance(t, int) else t
         times = times.to(x_t.device)

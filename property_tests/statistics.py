@@ -114,7 +114,10 @@ def two_sided_chi_square(q: float, degrees: int) -> float:
 
 
 def power_of_mean(scalars: int, shift: float, alpha: float) -> float:
-    """The probability that a mean off by `shift` sigma is found at level alpha (two-sided)."""
+    """The probability that a mean off by `shift` sigma is found at level alpha (two-sided).
+
+    Eq. statistics.power.
+    """
     cut = -float(special.ndtri(alpha / 2))
     return float(
         special.ndtr(shift * math.sqrt(scalars) - cut)

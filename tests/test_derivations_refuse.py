@@ -70,6 +70,7 @@ def test_a_good_page_is_read(tmp_path: Path):
         ("# A page", "# A page\n[it]: gone.md", "2:1", "[it]: is not checked by anyone"),
         ("= y^2", "= 1 2", "11:10", "two numbers stand side by side"),
         ("= y^2", "= y \\\\ y = y", "11:10", "a line goes on with & and a sign"),
+        ("| Assumes | nothing |", "| Assumes | 0 <= y |", "17:1", "write a condition as $`0 \\le"),
         ("= y^2", f"= {'(' * 99}y{')' * 99}", "11:48", "brackets stand in 40 others"),
     ],
 )
@@ -86,6 +87,11 @@ def test_a_bad_page_is_refused_at_its_place(
     ("old", "new", "sentence"),
     [
         ("| Code | - |", "| Code | `ddpm_core.posterior:p` |", "names nothing"),
+        (
+            "| Code | - |",
+            "| Code | `ddpm_core.posterior:q_posterior` |",
+            "cites no equation of this page; add Eq. bad.one",
+        ),
         ("| Checked by | proof |", "| Checked by | by hand |", "write the tests in backquotes"),
         ("| Checked by | proof |", "| Checked by | `tests/no.py::test` |", "names no test"),
         ("| Uses | definition |", "| Uses | nothing |", "it uses nothing and is no definition"),

@@ -51,7 +51,7 @@ class Ancestral:
     ) -> tuple[Tensor, Tensor, None]:
         """x_s = posterior mean + sqrt(variance) noise; returns (x_s, x0_hat, None).
 
-        Eq. ancestral.step and ancestral.step-large.
+        Eq. ancestral.step and ancestral.step-large; the mean is Eq. losses.mean-hat.
         """
         x0_hat = denoise(x_t, t).x0_hat
         work = compute_dtype(x_t)

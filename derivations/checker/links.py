@@ -112,7 +112,7 @@ def _check_rows(page: Page, equation: Equation, named: Mapping[str, Equation]) -
 
     for name in equation.uses:
         if name not in named:
-            raise wrong("Uses", f"{name} is no equation")
+            raise wrong("Uses", f"{name} is no equation; write [page.name](page.md#pagename)")
         where = named[name].formula.page.path.name
         if f"[{name}]({where}#{anchor(name)})" not in equation.rows["Uses"]:
             raise wrong("Uses", f"the link of {name} has to be {where}#{anchor(name)}")
@@ -122,8 +122,13 @@ def _check_rows(page: Page, equation: Equation, named: Mapping[str, Equation]) -
         raise wrong("Assumes", "every step goes to a lower level; write s < t")
     _check_that_it_says_something(equation, wrong)
     for reference in equation.code:
-        if find(reference) is None:
+        place = find(reference)
+        if place is None:
             raise wrong("Code", f"`{reference}` names nothing; write `package.module:function`")
+        if not _cites(place, equation.name.partition(".")[0]):
+            raise wrong(
+                "Code", f"`{reference}` cites no equation of this page; add Eq. {equation.name}"
+            )
     for reference in equation.checks:
         last = reference.replace("::", "/").rpartition("/")[2]
         if find(reference) is None or not last.startswith("test_"):
@@ -133,6 +138,12 @@ def _check_rows(page: Page, equation: Equation, named: Mapping[str, Equation]) -
         raise wrong("Checked by", "it has code, so that a test has to be named")
     if not equation.checks and row != "proof" and not row.startswith("prose: "):
         raise wrong("Checked by", "write the tests in backquotes, proof, or prose: and the reason")
+
+
+def _cites(place: Place, page: str) -> bool:
+    """Whether the lines of a function or a class cite an equation of the page."""
+    lines = place.path.read_text(encoding="utf-8").splitlines()[place.first - 1 : place.last]
+    return any(name.startswith(f"{page}.") for _, name in citations("\n".join(lines)))
 
 
 def _lets_a_step_stand_still(assumption: Relation) -> bool:

@@ -141,6 +141,10 @@ def _take_display(
         raise page.wrong(offset, f"{tag[1]} states nothing: it has no =, < or \\le")
     formula = Formula(page, offset, formula_text, relation, heading, tag[1], reason)
     start = page.text.find("| Assumes |", offset)
+    unread = re.search(r"\\|[<>=]", INLINE.sub("", rows["Assumes"]))
+    if unread:
+        way = f"{unread[0]} in Assumes is read by nobody; write a condition as $`0 \\le s < t`$"
+        raise page.wrong(start, way)
     assumptions = tuple(
         _parsed(page, start + match.start(1), match[1])
         for match in INLINE.finditer(page.text[start : page.text.index("\n", start)])
@@ -171,8 +175,8 @@ def _rows(page: Page, start: int, end: int) -> dict[str, str]:
     if tuple(name for name, _ in table) != ROWS:
         raise page.wrong(
             start,
-            f"an equation has the rows {', '.join(ROWS)}, in this order; found are "
-            f"{', '.join(name for name, _ in table) or 'none'}",
+            f"an equation has the rows {', '.join(ROWS)}, in this order, as | Code | - |; "
+            f"found are {', '.join(name for name, _ in table) or 'none'}",
         )
     return dict(table)
 

@@ -80,7 +80,7 @@ def convert(betas: Betas, source: str, target: str, value: float, x_t: float, t:
 def kappa(betas: Betas, s: int, t: int) -> mpf:
     """1 + |log alpha_bar_t| / beta_ts, the conditioning of the pair s < t; 0 at s = t.
 
-    At s = t nothing is computed, so nothing may be rounded.
+    Eq. rounding.kappa. At s = t nothing is computed, so nothing may be rounded.
     """
     if s == t:
         return mpf(0)
