@@ -7,7 +7,7 @@ from ..checker.links import anchor
 from .markdown import html_name
 from .outcomes import Outcome
 
-ROW, TITLE, LEFT = 22, 40, 250  # pixels: a name, the space above a page's first, the widest arc
+ROW, TITLE, LEFT = 22, 40, 130  # pixels: a name, the space above a page's first, the widest arc
 
 
 def graph(
@@ -36,7 +36,7 @@ def graph(
         for used in named[user].uses
     ]
     return (
-        f'<svg viewBox="0 0 {LEFT + 300} {y + ROW}" aria-label="what follows from what">'
+        f'<svg viewBox="0 0 {LEFT + 285} {y + ROW}" aria-label="what follows from what">'
         f'<g fill="none">{"".join(arcs)}</g>{"".join(names)}</svg>'
         f"<style>{''.join(map(_lit, heights))}</style>"
     )
@@ -44,7 +44,7 @@ def graph(
 
 def _arc(start: int, end: int) -> str:
     right = LEFT + 4
-    x = right - min(LEFT, 14 + abs(end - start) // 5)
+    x = right - min(LEFT, 14 + abs(end - start) // 9)
     return f"M{right} {start}C{x} {start} {x} {end} {right} {end}"
 
 

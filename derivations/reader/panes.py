@@ -96,7 +96,12 @@ class Panes:
         place = sources.found(reference)
         address = f"code/{sources.page_name(place.path)}#L{place.first}"
         file = f"{sources.name_of(place.path)}:{place.first}"
-        return f'<a href="{address}">{name}</a> <i>{file}</i>', self.sources.excerpt(place)
+        named = (
+            f'<a href="{address}">{name}</a> <i>{file}</i>'
+            if name
+            else f'<a href="{address}"><i>{file}</i></a>'
+        )
+        return named, self.sources.excerpt(place)
 
 
 def dot(outcome: Outcome) -> str:

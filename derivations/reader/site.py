@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,11 +13,12 @@ from . import sources
 from .formulas import KATEX, Formulas
 from .graph import graph
 from .markdown import Markdown, Section, html_name
-from .outcomes import Outcomes
+from .outcomes import Outcome, Outcomes
 from .panes import Panes, dot
 from .sources import text
 
 HERE = Path(__file__).resolve().parent
+LEAD = re.compile(r"<p>(?:(?!</p>).)*(?<![.?!)])</p>\s*\Z", re.DOTALL)
 READING = re.compile(r"^## Reading order\n(.*?)^## ", re.MULTILINE | re.DOTALL)
 
 
@@ -82,7 +84,8 @@ class Site:
 
     def _page(self, page: Page) -> str:
         shown: set[str] = set()
-        rows = [self._row(page, each, shown) for each in self.markdown.sections(_written(page))]
+        sections = _led_into(list(self.markdown.sections(_written(page))))
+        rows = [self._row(page, each, lead, shown) for each, lead in sections]
         at = self.order.index(page.stem)
         ends = [
             f'<a rel="{rel}" href="{html_name(stem)}">{_title(self.pages[stem])}</a>'
@@ -94,16 +97,17 @@ class Site:
         rows.append(f'<nav class="ends" aria-label="neighbours">{"".join(ends)}</nav>')
         return self._html(_title(page), "".join(rows), page.stem)
 
-    def _row(self, page: Page, section: Section, shown: set[str]) -> str:
+    def _row(self, page: Page, section: Section, lead: str, shown: set[str]) -> str:
         tag, equation = f"h{section.level}", page.equations.get(section.title)
         mark = dot(self.panes.of[section.title]) if equation else ""
         link = f'<a href="#{section.anchor}">{section.title}</a>'
         heading = f'<{tag} id="{section.anchor}">{mark}{link}</{tag}>'
         pane = self.panes.pane(equation, shown) if equation else ""
         table = self.panes.status() if (page.stem, section.title) == ("README", "Status") else ""
+        formula, rest = _split(section.body) if equation else (section.body, "")
         return (
-            f'<section class="row"><div class="text">{heading}{section.body}{table}</div>'
-            f"{pane}</section>"
+            f'<section class="row"><div class="text"><div>{lead}{heading}{formula}{table}</div>'
+            f'<div class="rest">{rest}</div></div>{pane}</section>'
         )
 
     def _html(self, title: str, body: str, current: str, prefix: str = "") -> str:
@@ -115,10 +119,8 @@ class Site:
         )
         paged = current in self.pages and self.pages[current].equations
         kind = "two" if paged else "one"
-        headline = text(self.panes.run.headline)
-        return HTML.format(
-            title=title, prefix=prefix, nav=nav, body=body, kind=kind, headline=headline
-        )
+        footer = f"{text(self.panes.run.headline)} {LEGEND.format(prefix=prefix)}"
+        return HTML.format(title=title, prefix=prefix, nav=nav, body=body, kind=kind, footer=footer)
 
 
 def reading_order(found: Mapping[str, Page]) -> list[str]:
@@ -136,6 +138,22 @@ def _title(page: Page) -> str:
     return page.text.partition("\n")[0].removeprefix("# ")
 
 
+def _led_into(sections: list[Section]) -> Iterator[tuple[Section, str]]:
+    """Each section, and the paragraph before it that ends in its equation, not in a full stop."""
+    lead = ""
+    for section, after in zip_longest(sections, sections[1:]):
+        led = LEAD.search(section.body) if after is not None and after.level == 3 else None
+        body = section.body[: led.start()] if led else section.body
+        yield section._replace(body=body), lead
+        lead = led[0] if led else ""
+
+
+def _split(body: str) -> tuple[str, str]:
+    """The equation, and what is said after it: a phone shows the pane between the two."""
+    end = body.index("</div>", body.index('<div class="display">')) + len("</div>")
+    return body[:end], body[end:]
+
+
 def _written(page: Page) -> str:
     """Without the table that is generated: the site has one with the outcomes of the last run."""
     return status.BLOCK.sub("", page.text)
@@ -147,6 +165,20 @@ ABOUT_ARCS = (
     '<b class="from">blue</b>, what is proved from it <b class="to">orange</b>.</p>'
 )
 
+MEANINGS = {
+    "green": "passed for this code",
+    "amber": "passed for other code, or not run",
+    "red": "failed",
+    "none": "no test, but a proof; or no run",
+}
+LEGEND = (
+    "".join(
+        f'<span class="key">{dot(Outcome(colour, said))}{said}</span>'
+        for colour, said in MEANINGS.items()
+    )
+    + ' <a href="{prefix}index.html#reading-it-beside-the-code">What the figures say</a>'
+)
+
 HTML = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -155,5 +187,5 @@ HTML = """<!doctype html>
 <link rel="stylesheet" href="{prefix}style.css"></head>
 <body class="{kind}"><a class="skip" href="#main">to the text</a>
 <nav class="pages" aria-label="pages">{nav}</nav>
-<main id="main">{body}</main><footer>{headline}</footer></body></html>
+<main id="main">{body}</main><footer>{footer}</footer></body></html>
 """
