@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     from ddpm_core.samplers.base import Snapshot as Snapshot
     from ddpm_core.samplers.base import generate as generate
     from ddpm_core.samplers.base import sampling_loop as sampling_loop
-    from ddpm_core.samplers.ladders import strided as strided
+    from ddpm_core.samplers.ddim import DDIM as DDIM
+    from ddpm_core.samplers.ddim import invert as invert
+    from ddpm_core.samplers.dpm_solver import DPMSolver as DPMSolver
+    from ddpm_core.samplers.heun import Heun as Heun
+    from ddpm_core.samplers.ladders import LADDERS as LADDERS
+    from ddpm_core.samplers.ladders import trailing as trailing
     from ddpm_core.schedules import Schedule as Schedule
 
 __version__ = "0.1.0"
@@ -33,14 +38,19 @@ __version__ = "0.1.0"
 _HOME = {
     "Ancestral": "samplers.ancestral",
     "ClipX0": "denoiser",
+    "DDIM": "samplers.ddim",
+    "DPMSolver": "samplers.dpm_solver",
     "Denoiser": "_types",
     "Gaussian": "_types",
+    "Heun": "samplers.heun",
+    "LADDERS": "samplers.ladders",
     "NetworkDenoiser": "denoiser",
     "Prediction": "_types",
     "Schedule": "schedules",
     "Snapshot": "samplers.base",
     "UNet": "networks.unet",
     "convert": "parameterization",
+    "invert": "samplers.ddim",
     "l_simple": "losses",
     "min_snr_weight": "losses",
     "prediction_target": "losses",
@@ -50,7 +60,7 @@ _HOME = {
     "q_step": "forward_process",
     "generate": "samplers.base",
     "sampling_loop": "samplers.base",
-    "strided": "samplers.ladders",
+    "trailing": "samplers.ladders",
 }
 
 __all__ = [*_HOME, "__version__"]

@@ -57,6 +57,8 @@ SHAPES: dict[str, Shapes] = {
     "weighted_loss": lambda given: [("loss", given["target"].shape[:1])],
     "loss_weight": _event("weight", like="t"),
     "reverse_step": _event("x_s", like="x_t"),
+    "ddim_step": _event("x_s", like="x_t"),
+    "encode": _event("x_T", like="x"),
     "sample": _event("x_0", like="x_T"),
     "guesses": lambda given: [("x0_hat", (len(given["chain"].times) - 1, *given["x_T"].shape))],
     "draw_samples": lambda given: [("x_0", tuple(given["shape"]))],

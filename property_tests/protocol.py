@@ -57,12 +57,20 @@ Denoiser = Callable[[Array, int], Array]
 
 
 class Chain(NamedTuple):
-    """An ancestral chain; its times fall and end in 0, variance is fixed_small or fixed_large."""
+    """A sampler with a denoiser; its times fall and end in 0."""
 
     betas: Betas
-    variance: str
+    sampler: str  # one of SAMPLERS
     times: tuple[int, ...]
     denoiser: Denoiser
+    eta: float = 0.0  # of ddim, in [0, 1]: 0 is deterministic, 1 is fixed_small
+    zero_terminal: bool = False  # rescale the schedule first, so that alpha_bar_T = 0
+
+
+ANCESTRAL = ("fixed_small", "fixed_large")  # Ho et al. (2020), by the variance of a step
+SOLVERS = ("dpm++1", "dpm++2m", "heun")  # Lu et al. (2022), Karras et al. (2022): no noise
+SAMPLERS = (*ANCESTRAL, "ddim", *SOLVERS)
+LADDERS = ("trailing", "leading", "linspace", "log_snr")
 
 
 class Deviation(NamedTuple):
@@ -144,10 +152,25 @@ class Implementation(Protocol):
         """One ancestral step t -> s, variance fixed_small or fixed_large; s = 0 adds no noise."""
         ...
 
+    def ddim_step(
+        self, betas: Betas, eta: float, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
+    ) -> Array:
+        """One DDIM step t -> s; without noise where eta = 0 or s = 0."""
+        ...
+
     def sample(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
         """x_0 at the end of the whole chain from x_T, with the given noise.
 
-        noises[i] is that of the step from times[i]; there is none for the last step.
+        noises[i] is that of the step from times[i]; there is none for the last step. A sampler that
+        draws no noise does not look at them.
+        """
+        ...
+
+    def encode(self, chain: Chain, x: Array, level: int) -> Array:
+        """The state at times[0] from which ddim with eta = 0 leads back to `x` at `level`.
+
+        `level` is 0 or another of the times. Each step up asks the denoiser at the level that x is
+        at; from level 0, which has no noise, it asks at the lowest of the times and keeps x.
         """
         ...
 
@@ -163,8 +186,16 @@ class Implementation(Protocol):
         """The levels that an ancestral chain visits where none are named."""
         ...
 
-    def ladder(self, T: int, steps: int) -> tuple[int, ...]:
-        """The levels that a sampler of `steps` steps visits: from T, falling evenly, to 0."""
+    def ladder(
+        self, name: str, betas: Betas, steps: int, zero_terminal: bool = False
+    ) -> tuple[int, ...]:
+        """The levels that a sampler of `steps` steps visits; `name` is one of LADDERS.
+
+        trailing: T to 0 in even strides; linspace: T to 1 in even strides, then 0; leading: whole
+        strides of T // steps above 1, then 0; log_snr: T to 1 in even strides of log-SNR, then 0.
+        If `zero_terminal`, the schedule is first rescaled so that alpha_bar_T = 0 (T >= 2); log_snr
+        then visits T and takes the rest of its steps from T - 1 on.
+        """
         ...
 
     def schedule(self, name: str, T: int) -> Array:

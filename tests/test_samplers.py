@@ -4,15 +4,13 @@ import itertools
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from mpmath import MPContext
 
 from ddpm_core._types import Prediction
 from ddpm_core.posterior import q_posterior
 from ddpm_core.samplers.ancestral import VARIANCES, Ancestral
 from ddpm_core.samplers.base import check_times, sampling_loop
-from ddpm_core.samplers.ladders import strided
+from ddpm_core.samplers.ladders import trailing
 from ddpm_core.schedules import Schedule
 
 mp = MPContext()
@@ -95,8 +93,8 @@ def moments_by_bayes(schedule, times, variance):
         (STEEP, (3, 1, 0)),  # from below T, too
         (STEEP, (4, 0)),
         (LINEAR, ()),
-        (LINEAR, strided(60, 7)),
-        (Schedule.cosine(40), strided(40, 11)),
+        (LINEAR, trailing(LINEAR, 7)),
+        (Schedule.cosine(40), trailing(Schedule.cosine(40), 11)),
         (STEEP.with_zero_terminal_snr(), ()),
     ],
 )
@@ -183,32 +181,7 @@ def test_refusals_of_the_ancestral_sampler(unchecked):
         step(lambda x, t: Prediction(x), x, 1, 3, x[:1], None)
 
 
-# --- ladders --------------------------------------------------------------------------------------
-
-
-@settings(derandomize=True, deadline=None)
-@given(data=st.data(), T=st.integers(1, 4000))
-def test_a_strided_ladder_falls_strictly_from_T_to_0_in_as_many_steps_as_asked(data, T):
-    steps = data.draw(st.integers(1, T) | st.just(T))
-    ladder = strided(T, steps)
-    strides = [t - s for t, s in itertools.pairwise(ladder)]
-    assert len(strides) == steps
-    assert (ladder[0], ladder[-1]) == (T, 0)
-    assert min(strides) >= 1
-    assert max(strides) - min(strides) <= 1, "near-equal strides"
-    assert check_times(ladder, T) == ladder
-
-
-def test_a_stride_of_one_is_every_level():
-    assert strided(5, 5) == (5, 4, 3, 2, 1, 0) == Ancestral(Schedule.linear(5, rescale=False)).times
-
-
-@pytest.mark.parametrize("steps", [0, -1, 11])
-def test_a_ladder_of_too_many_steps_or_none_is_refused(steps):
-    with pytest.raises(
-        ValueError, match=rf"steps = {steps} is outside 1..10; a ladder visits each"
-    ):
-        strided(10, steps)
+# --- times ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from ddpm_core.forward_process import q_sample
 from ddpm_core.randomness import keyed_noise
 from ddpm_core.samplers.ancestral import Ancestral
 from ddpm_core.samplers.base import generate
-from ddpm_core.samplers.ladders import strided
+from ddpm_core.samplers.ladders import trailing
 from ddpm_core.schedules import Schedule
 from ddpm_core.training.pictures import DenoisingRecord
 
@@ -41,7 +41,7 @@ def visit(
 
     The chain takes a strided ladder through the fixed times. Returns the record and the samples.
     """
-    ladder = sorted({*strided(schedule.T, min(steps, schedule.T)), *times}, reverse=True)
+    ladder = sorted({*trailing(schedule, min(steps, schedule.T)), *times}, reverse=True)
     sampler = Ancestral(schedule, tuple(ladder))
     shape = heldout.shape[1:]
     chain = generate(sampler, denoiser, shape, indices=range(samples), seed=seed, device=device)

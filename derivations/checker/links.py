@@ -16,7 +16,8 @@ from .syntax import Relation, Symbol
 BESIDE = HERE.parent  # the checkout, or the package in a wheel
 CORE = (  # whose public functions cite an equation each
     *("schedules", "forward_process", "posterior", "parameterization", "losses"),
-    *("samplers/ancestral", "samplers/ladders", "networks/embeddings", "training/ema"),
+    *("samplers/ladders", "samplers/ancestral", "samplers/ddim", "samplers/dpm_solver"),
+    *("samplers/heun", "networks/embeddings", "training/ema"),
 )
 PLAIN = ("_", "check_", "has_", "T")  # helpers, checks of arguments and properties: no mathematics
 CITATION = re.compile(

@@ -161,7 +161,7 @@ class _Reader(Cursor):
             return self.moment()
         if token in (r"\nabla", r"\int"):
             return self.calculus()
-        if token == "D" and self.tokens[self.at + 3][0] == r"\mathrm{KL}":
+        if [each[0] for each in self.tokens[self.at : self.at + 4 : 3]] == ["D", r"\mathrm{KL}"]:
             return self.divergence()
         return self.symbol()
 

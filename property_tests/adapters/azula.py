@@ -1,4 +1,4 @@
-"""azula: its DDPM sampler, denoisers, schedules of the ADM plugin and sine encoding, in float64.
+"""azula: DDPM and DDIM samplers, denoisers, ADM schedules and sine encoding, in float64.
 
 Its clock is continuous and its samplers take any schedule of (alpha_t, sigma_t), with alpha_t^2 the
 paper's alpha_bar_t. A discrete schedule is its VPSchedule, told alpha_t at the levels, which the
@@ -16,7 +16,7 @@ from azula.denoise import Denoiser, DiracPosterior, SimpleDenoiser
 from azula.nn.layers import SineEncoding
 from azula.noise import VPSchedule
 from azula.plugins.adm import AblatedDenoiser
-from azula.sample import DDPMSampler
+from azula.sample import DDIMSampler, DDPMSampler, Sampler
 
 from ..oracles import exact
 from ..protocol import Array, Betas, Chain, Layout, Times
@@ -57,9 +57,12 @@ class Azula:
     def reverse_step(
         self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
     ) -> Array:
-        sampler = _sampler(Chain(betas, variance, (t, s), lambda x, t: x0_hat))
-        with mock.patch("torch.randn_like", return_value=_tensor(noise)):
-            return sampler.step(_tensor(x_t), torch.tensor(t), torch.tensor(s)).numpy()
+        return self.sample(Chain(betas, variance, (t, s), lambda x, t: x0_hat), x_t, [noise])
+
+    def ddim_step(
+        self, betas: Betas, eta: float, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
+    ) -> Array:
+        return self.sample(Chain(betas, "ddim", (t, s), lambda x, t: x0_hat, eta), x_t, [noise])
 
     def sample(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
         """The step to data draws as well, and scales by 0: there it is handed x_T."""
@@ -139,13 +142,18 @@ class _Mean(Denoiser):
         return DiracPosterior(_tensor(self.mean(x_t.numpy(), int(t))))
 
 
-def _sampler(chain: Chain) -> DDPMSampler:
-    if chain.variance != "fixed_small":
-        raise NotImplementedError(f"DDPMSampler has one variance, and it is not {chain.variance}")
-    return DDPMSampler(_Mean(chain), start=chain.times[0], dtype=torch.float64)
+def _sampler(chain: Chain) -> Sampler:
+    given = {"start": chain.times[0], "dtype": torch.float64}
+    if chain.zero_terminal:
+        raise NotImplementedError("azula does not rescale a schedule")
+    if chain.sampler == "ddim":
+        return DDIMSampler(_Mean(chain), chain.eta, **given)
+    if chain.sampler != "fixed_small":
+        raise NotImplementedError(f"azula has no {chain.sampler}: DDPMSampler is fixed_small")
+    return DDPMSampler(_Mean(chain), **given)
 
 
-def _run(sampler: DDPMSampler, chain: Chain, x: torch.Tensor) -> Array:
+def _run(sampler: Sampler, chain: Chain, x: torch.Tensor) -> Array:
     for t, s in pairwise(chain.times):
         x = sampler.step(x, torch.tensor(t), torch.tensor(s))
     return x.numpy()

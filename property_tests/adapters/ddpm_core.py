@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from ddpm_core.networks.embeddings import MAX_PERIOD, fourier_features, timestep
 from ddpm_core.randomness import keyed_generator
 from ddpm_core.samplers.ancestral import Variance
 from ddpm_core.samplers.base import Snapshot
+from ddpm_core.samplers.ladders import LADDERS
 from ddpm_core.training.data import Dataset
 from ddpm_core.training.ema import Ema, ema_decay
 from ddpm_core.training.setup import seeded
@@ -83,10 +84,22 @@ class DdpmCore:
     def reverse_step(
         self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
     ) -> Array:
-        sampler = _ancestral(betas, variance, (t, s, 0) if s else (t, 0))
+        sampler = ddpm_core.Ancestral(ddpm_core.Schedule.from_betas(betas), (), _variance(variance))
         guess = Prediction(_tensor(x0_hat))
         x_s, _, _ = sampler.step(lambda x, t: guess, _tensor(x_t), s, t, _tensor(noise))
         return x_s.numpy()
+
+    def ddim_step(
+        self, betas: Betas, eta: float, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
+    ) -> Array:
+        guess = Prediction(_tensor(x0_hat))
+        sampler = ddpm_core.DDIM(ddpm_core.Schedule.from_betas(betas), eta=eta)
+        x_s, _, _ = sampler.step(lambda x, t: guess, _tensor(x_t), s, t, _tensor(noise))
+        return x_s.numpy()
+
+    def encode(self, chain: Chain, x: Array, level: int) -> Array:
+        denoiser = _denoiser(chain.denoiser)
+        return ddpm_core.invert(_sampler(chain), denoiser, _tensor(x), level=level).numpy()
 
     def sample(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
         *_, last = _snapshots(chain, x_T, noises)
@@ -102,7 +115,7 @@ class DdpmCore:
     def draw_samples(self, chain: Chain, shape: tuple[int, ...], seed: int) -> Array:
         batch, *event = shape
         *_, last = ddpm_core.generate(
-            _ancestral(chain.betas, chain.variance, chain.times),
+            _sampler(chain),
             _denoiser(chain.denoiser),
             event,
             indices=range(batch),
@@ -111,8 +124,10 @@ class DdpmCore:
         )
         return last.x_t.numpy()
 
-    def ladder(self, T: int, steps: int) -> tuple[int, ...]:
-        return ddpm_core.strided(T, steps)
+    def ladder(
+        self, name: str, betas: Betas, steps: int, zero_terminal: bool = False
+    ) -> tuple[int, ...]:
+        return LADDERS[name](_schedule(betas, zero_terminal), steps)
 
     def schedule(self, name: str, T: int) -> Array:
         return _table(getattr(ddpm_core.Schedule, name)(T))
@@ -220,16 +235,36 @@ def _levels(schedule: ddpm_core.Schedule) -> Levels:
 
 
 def _snapshots(chain: Chain, x_T: Array, noises: list[Array]) -> Iterator[Snapshot]:
-    sampler = _ancestral(chain.betas, chain.variance, chain.times)
+    sampler = _sampler(chain)
     tape = dict(zip(chain.times, map(_tensor, noises), strict=False))
     return ddpm_core.sampling_loop(
         sampler, _denoiser(chain.denoiser), _tensor(x_T), tape.__getitem__
     )
 
 
-def _ancestral(betas: Betas, variance: str, times: tuple[int, ...]) -> ddpm_core.Ancestral:
+def _schedule(betas: Betas, zero_terminal: bool) -> ddpm_core.Schedule:
+    schedule = ddpm_core.Schedule.from_betas(betas)
+    return schedule.with_zero_terminal_snr() if zero_terminal else schedule
+
+
+def _sampler(chain: Chain) -> Any:
+    schedule = _schedule(chain.betas, chain.zero_terminal)
+    match chain.sampler:
+        case "ddim":
+            return ddpm_core.DDIM(schedule, chain.times, chain.eta)
+        case "dpm++1":
+            return ddpm_core.DPMSolver(schedule, chain.times, order=1)
+        case "dpm++2m":
+            return ddpm_core.DPMSolver(schedule, chain.times)
+        case "heun":
+            return ddpm_core.Heun(schedule, chain.times)
+        case variance:
+            return ddpm_core.Ancestral(schedule, chain.times, _variance(variance))
+
+
+def _variance(name: str) -> Variance:
     names: dict[str, Variance] = {each: each for each in get_args(Variance)}
-    return ddpm_core.Ancestral(ddpm_core.Schedule.from_betas(betas), times, names[variance])
+    return names[name]
 
 
 def _denoiser(denoiser: Denoiser) -> ddpm_core.Denoiser:

@@ -127,15 +127,18 @@ class DenoisingDiffusionPytorch:
             torch.manual_seed(seed)
             return _run(chain, shape)
 
-    def ladder(self, T: int, steps: int) -> tuple[int, ...]:
+    def ladder(
+        self, name: str, betas: Betas, steps: int, zero_terminal: bool = False
+    ) -> tuple[int, ...]:
         """The levels that its network is asked about, by DDIM where steps < T."""
+        if name != "trailing" or zero_terminal:
+            raise NotImplementedError("its one ladder is near to trailing")
         seen: list[int] = []
 
         def network(x: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
             seen.append(int(_level(index)[0]))
             return x
 
-        betas = tuple(np.full(T, 0.01).tolist())
         _diffusion(betas, network, sampling_timesteps=steps).sample(1)
         return (*seen, 0)
 
@@ -178,7 +181,7 @@ def _diffusion(
 
 def _run(chain: Chain, shape: tuple[int, ...]) -> Array:
     """Its whole loop, which visits every level."""
-    _only_fixed_small(chain.variance)
+    _only_fixed_small(chain.sampler)
     _no_strides(chain.times != tuple(range(len(chain.betas), -1, -1)))
 
     def network(x: torch.Tensor, index: torch.Tensor) -> torch.Tensor:

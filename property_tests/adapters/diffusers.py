@@ -1,12 +1,15 @@
-"""Hugging Face diffusers: its DDPMScheduler, EMAModel and timestep embedding, in float32.
+"""Hugging Face diffusers: three schedulers, EMAModel and timestep embedding, in float32.
 
-The scheduler counts from 0: our level t is its index t - 1. Its `step` takes a generator but no
-noise; where the protocol gives the noise, `randn_tensor` is patched to return it.
+DDPM, DDIM and DPM-Solver++ count from 0: our level t is their index t - 1. Their `step` takes a
+generator but not always noise; where the protocol gives the noise, `randn_tensor` is patched to
+return it.
 """
 
 import copy
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from unittest import mock
 
 import diffusers
@@ -24,6 +27,8 @@ from .known_deviations import DIFFUSERS
 
 PREDICTIONS = {"eps": "epsilon", "x0": "sample", "v": "v_prediction"}
 SCHEDULES = {"linear": "linear", "cosine": "squaredcos_cap_v2"}
+SPACINGS = ("trailing", "leading", "linspace")
+ORDERS = {"dpm++1": 1, "dpm++2m": 2}
 VARIANCE = "fixed_small"
 
 
@@ -77,6 +82,17 @@ class Diffusers:
     ) -> Array:
         return _step(_scheduler(betas, variance, (t, s)), x0_hat, t, x_t, [noise])
 
+    def ddim_step(
+        self, betas: Betas, eta: float, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
+    ) -> Array:
+        """As in a chain of every level: no argument names the level that a step goes to."""
+        if s != t - 1:
+            raise NotImplementedError("DDIMScheduler has one stride for all of its steps")
+        times = tuple(range(len(betas), -1, -1))
+        scheduler, options = _sampler(Chain(betas, "ddim", times, lambda x, t: x0_hat, eta))
+        with _tape([noise]):
+            return _event(scheduler.step(_image(x0_hat), t - 1, _image(x_t), **options).prev_sample)
+
     def sample(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
         """Past the last given noise the scheduler draws its own, if it still draws."""
         with _tape(noises):
@@ -88,11 +104,13 @@ class Diffusers:
         x_T = randn_tensor(shape, generator=generator).unsqueeze(1)
         return _run(chain, x_T, generator)
 
-    def ladder(self, T: int, steps: int) -> tuple[int, ...]:
-        """The spacing is the default, "leading"."""
-        scheduler = diffusers.DDPMScheduler(num_train_timesteps=T)
-        scheduler.set_timesteps(steps)
-        return (*(int(index) + 1 for index in scheduler.timesteps), 0)
+    def ladder(
+        self, name: str, betas: Betas, steps: int, zero_terminal: bool = False
+    ) -> tuple[int, ...]:
+        """The levels of DDIMScheduler."""
+        if name not in SPACINGS:
+            raise NotImplementedError(f"DDIMScheduler has no spacing {name}")
+        return _levels(_spaced(betas, name, steps, zero_terminal))
 
     def schedule(self, name: str, T: int) -> Array:
         return _table(diffusers.DDPMScheduler(num_train_timesteps=T, beta_schedule=SCHEDULES[name]))
@@ -168,11 +186,61 @@ def _step(
 
 
 def _run(chain: Chain, x: torch.Tensor, generator: torch.Generator | None = None) -> Array:
-    scheduler = _scheduler(chain.betas, chain.variance, chain.times)
+    scheduler, options = _sampler(chain)
     for index in scheduler.timesteps:
         x0_hat = _image(chain.denoiser(_event(x), int(index) + 1))
-        x = scheduler.step(x0_hat, index, x, generator).prev_sample
+        x = scheduler.step(x0_hat, index, x, generator=generator, **options).prev_sample
     return _event(x)
+
+
+def _sampler(chain: Chain) -> tuple[Any, dict[str, Any]]:
+    """The scheduler of a chain, and what its `step` is told besides."""
+    match chain.sampler:
+        case "fixed_small" | "fixed_large":
+            if chain.zero_terminal:
+                raise NotImplementedError("ancestral chains are asked of schedules as they are")
+            return _scheduler(chain.betas, chain.sampler, chain.times), {}
+        case "ddim":
+            return _ddim(chain), {"eta": chain.eta}
+        case "dpm++1" | "dpm++2m":
+            scheduler = diffusers.DPMSolverMultistepScheduler(
+                num_train_timesteps=len(chain.betas),
+                trained_betas=list(chain.betas),
+                solver_order=ORDERS[chain.sampler],
+                prediction_type="sample",
+                rescale_betas_zero_snr=chain.zero_terminal,
+            )
+            with warnings.catch_warnings():  # it makes an array of a tensor, as NumPy 1 had it
+                warnings.simplefilter("ignore", DeprecationWarning)
+                scheduler.set_timesteps(timesteps=[t - 1 for t in chain.times[:-1]])
+            return scheduler, {}
+    raise NotImplementedError(f"diffusers has no {chain.sampler} in x_t and sigma alike")
+
+
+def _ddim(chain: Chain) -> diffusers.DDIMScheduler:
+    """The one whose levels are the chain's."""
+    for spacing in SPACINGS:
+        scheduler = _spaced(chain.betas, spacing, len(chain.times[:-1]), chain.zero_terminal)
+        if _levels(scheduler) == chain.times:
+            return scheduler
+    raise NotImplementedError("DDIMScheduler takes no list of levels, only its own spacings")
+
+
+def _spaced(betas: Betas, name: str, steps: int, zero_terminal: bool) -> diffusers.DDIMScheduler:
+    scheduler = diffusers.DDIMScheduler(
+        num_train_timesteps=len(betas),
+        trained_betas=betas,
+        clip_sample=False,
+        prediction_type="sample",
+        timestep_spacing=name,
+        rescale_betas_zero_snr=zero_terminal,
+    )
+    scheduler.set_timesteps(steps)
+    return scheduler
+
+
+def _levels(scheduler: diffusers.DDIMScheduler) -> tuple[int, ...]:
+    return (*(int(index) + 1 for index in scheduler.timesteps), 0)
 
 
 @contextmanager
@@ -183,7 +251,10 @@ def _tape(noises: list[Array]) -> Iterator[None]:
     def draw(*arguments: object, **named: object) -> torch.Tensor:
         return left.pop() if left else randn_tensor(*arguments, **named)
 
-    with mock.patch("diffusers.schedulers.scheduling_ddpm.randn_tensor", draw):
+    with (
+        mock.patch("diffusers.schedulers.scheduling_ddpm.randn_tensor", draw),
+        mock.patch("diffusers.schedulers.scheduling_ddim.randn_tensor", draw),
+    ):
         yield
 
 

@@ -1,6 +1,7 @@
 """Real bugs of real projects, each re-expressed as one wrong method of our adapter."""
 
-from . import forward_process, look_alikes, plumbing, samplers, schedules  # they enter themselves
+# they enter themselves
+from . import forward_process, look_alikes, plumbing, samplers, schedules, solvers
 from .registry import BUGS, LOOK_ALIKES, KnownBug
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     "plumbing",
     "samplers",
     "schedules",
+    "solvers",
 ]

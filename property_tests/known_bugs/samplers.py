@@ -58,7 +58,7 @@ class EpsCoefficient(DdpmCore):
 )
 class PredictedNoise(DdpmCore):
     def sample(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
-        betas, variance, times, denoiser = chain
+        betas, variance, times, denoiser, *_ = chain
         alpha_bar, x = table(betas), x_T
         for t, s in pairwise(times):
             x0_hat = denoiser(x, t)

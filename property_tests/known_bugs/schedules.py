@@ -77,15 +77,15 @@ class MutatesTimes(DdpmCore):
     "S18-strided-betas-recumulated",
     "gmongaras/Diffusion_models_from_scratch @320d790",
     "a strided chain sub-samples the betas and cumulates those, instead of sub-sampling alpha_bar",
-    "test_samplers.py::test_the_chain_has_the_law_of_the_recursion",
-    variance="fixed_small",
+    "test_ddim.py::test_the_chain_has_the_law_of_the_recursion",
+    eta=0.0,
     event=(2,),
 )
 class StridedBetas(DdpmCore):
     def sample(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
-        betas, variance, times, denoiser = chain
+        betas, times, denoiser = chain.betas, chain.times, chain.denoiser
         kept = tuple(betas[t - 1] for t in sorted(times) if t)
         levels = dict(enumerate(sorted(times)))
         every = tuple(range(len(kept), -1, -1))
-        wrong = Chain(kept, variance, every, lambda x, i: denoiser(x, levels[i]))
+        wrong = Chain(kept, chain.sampler, every, lambda x, i: denoiser(x, levels[i]))
         return super().sample(wrong, x_T, noises)

@@ -10,6 +10,7 @@ from ..statistics import power_of_mean
 from ..test_schedules import zero_terminal
 from .asking import FLOAT32, Answer, Ask, Point, at, name, one, x
 from .pages import Values
+from .sampler_answers import SAMPLERS
 
 T_LINEAR = 40  # the least round T above 21
 
@@ -79,16 +80,6 @@ def target(what: str) -> Ask:
         values = {x(0): p.x_0, x(p.t): x_t, name(r"\epsilon"): p.other}
         # The text's slope is a difference of numbers of 60 digits, which vanishes but for 1e-40.
         return Answer((got[0],), values, times=2, absolute=1e-40)
-
-    return ask
-
-
-def reverse(variance: str, noise: bool) -> Ask:
-    def ask(impl: Implementation, p: Point) -> Answer:
-        z = p.other if noise else 0.0
-        got = impl.reverse_step(p.betas, variance, one(p.x_0), one(p.x_t), p.s, p.t, one(z))
-        values = {name(r"\hat{x}", 0): p.x_0, x(p.t): p.x_t, name("z"): z}
-        return Answer((got[0],), values, times=2)
 
     return ask
 
@@ -184,12 +175,6 @@ def weighted(impl: Implementation, p: Point) -> Answer:
     return Answer((impl.weighted_loss(says, wanted, weights).mean(),), values, {"n": 2})
 
 
-def rung(impl: Implementation, p: Point) -> Answer:
-    T = p.n + 7 * p.t
-    found = impl.ladder(T, p.n)[::-1][p.i]
-    return Answer((float(found),), {}, {"T": T, "t": 1, "s": 0, "n": p.n, "i": p.i})
-
-
 def wave(half: int) -> Ask:
     def ask(impl: Implementation, p: Point) -> Answer:
         t, h = 37 * p.t, p.n
@@ -269,7 +254,6 @@ ASK: dict[str, Ask] = {
         for goal in ("eps", "x0", "v", "score")
         if source != goal
     },
-    "losses.mean-hat": reverse("fixed_small", noise=False),
     "losses.eps-hat": guess("eps"),
     "losses.v-hat": guess("v"),
     "losses.simple": mean_square,
@@ -278,10 +262,7 @@ ASK: dict[str, Ask] = {
     "losses.min-snr-eps": weight("eps"),
     "losses.min-snr-v": weight("v"),
     "losses.min-snr-score": weight("score"),
-    "ancestral.step": reverse("fixed_small", noise=True),
-    "ancestral.step-large": reverse("fixed_large", noise=True),
-    "ancestral.lands-on-data": reverse("fixed_small", noise=False),
-    "ancestral.ladder": rung,
+    **SAMPLERS,
     "embeddings.sinusoidal": wave(0),
     "embeddings.cosines": wave(1),
     "embeddings.fourier": octave,

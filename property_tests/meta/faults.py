@@ -178,3 +178,68 @@ class BetasOneStepLate(DdpmCore):
 class LogSnrInBits(DdpmCore):
     def log_snr(self, *arguments):
         return super().log_snr(*arguments) / np.log(2)
+
+
+class OneSlopeForTwo(DdpmCore):
+    def sample(self, chain, x_T, noises):
+        return super().sample(chain._replace(sampler="ddim"), x_T, noises)
+
+
+class NothingRemembered(DdpmCore):
+    def sample(self, chain, x_T, noises):
+        return super().sample(chain._replace(sampler="dpm++1"), x_T, noises)
+
+
+class ALittleMoreEachStep(DdpmCore):
+    def sample(self, chain, x_T, noises):
+        def more(x_t, t):
+            return 1.001 * chain.denoiser(x_t, t)
+
+        return super().sample(chain._replace(denoiser=more), x_T, noises)
+
+
+class StateInPlaceOfTheGuess(DdpmCore):
+    def sample(self, chain, x_T, noises):
+        if chain.sampler == "ddim":
+            return super().sample(chain, x_T, noises)
+        return super().sample(chain._replace(denoiser=lambda x_t, t: x_t), x_T, noises)
+
+
+class OneLevelUp(DdpmCore):
+    def encode(self, chain, x, level):
+        rest = [each for each in chain.times if each != level or each == chain.times[0]]
+        higher = min(rest[:-1]) if level == 0 else min(t for t in rest if t > level)
+        return super().encode(chain, x, higher if higher != chain.times[0] else level) * 1.01
+
+
+class OneStrideForAll(DdpmCore):
+    """The target of a step is T // N below its source, wherever the next step begins."""
+
+    def sample(self, chain, x_T, noises):
+        stride, x = len(chain.betas) // len([*noises, x_T]), x_T
+        for t, noise in zip(chain.times, [*noises, x_T], strict=False):
+            s, x0_hat = max(t - stride, 0), chain.denoiser(x, t)
+            x = self.ddim_step(chain.betas, chain.eta, x0_hat, x, s, t, noise)
+        return x
+
+
+class HalfOfEta(DdpmCore):
+    def ddim_step(self, betas, eta, *arguments):
+        return super().ddim_step(betas, eta / 2, *arguments)
+
+
+class NoRescaling(DdpmCore):
+    def sample(self, chain, x_T, noises):
+        return super().sample(chain._replace(zero_terminal=False), x_T, noises)
+
+
+class OneRungDown(DdpmCore):
+    def ladder(self, *arguments):
+        *upper, last, _ = super().ladder(*arguments)
+        moved = upper[-1] - 2 if upper and upper[-1] - 2 > last else None
+        return (*upper[:-1], moved, last, 0) if moved else (*upper, last, 0)
+
+
+class OneRungShort(DdpmCore):
+    def ladder(self, name, betas, steps, *more):
+        return super().ladder(name, betas, max(steps - 1, 1), *more)

@@ -56,7 +56,7 @@ CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
     (
         faults.GuessOfTheNextLevel,
         "test_samplers.py::test_the_chain_reports_what_its_denoiser_said",
-        {"variance": "fixed_small"},
+        {"sampler": "fixed_small"},
     ),
     (
         faults.LastLevelLeftOut,
@@ -113,6 +113,72 @@ CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
         faults.ClippedFarUp,
         "test_samplers.py::test_the_chain_has_the_law_of_the_recursion",
         {"variance": "fixed_small", "event": (2,)},
+    ),
+    (
+        faults.OneStrideForAll,
+        "test_samplers.py::test_a_step_ends_where_the_next_one_begins",
+        {"sampler": "ddim", "name": "trailing"},
+    ),
+    (
+        faults.OneSlopeForTwo,
+        "test_heun.py::test_it_asks_at_both_ends_of_a_step_but_never_at_data",
+        {},
+    ),
+    (
+        faults.OneSlopeForTwo,
+        "test_heun.py::test_its_error_falls_with_the_square_of_the_number_of_steps",
+        {},
+    ),
+    (
+        faults.NothingRemembered,
+        "test_dpm_solver.py::test_its_error_falls_with_the_square_of_the_number_of_steps",
+        {},
+    ),
+    (
+        faults.ALittleMoreEachStep,
+        "test_dpm_solver.py::test_the_error_of_first_order_falls_with_the_number_of_steps",
+        {},
+    ),
+    (
+        faults.ALittleMoreEachStep,
+        "test_ddim.py::test_its_error_falls_with_the_number_of_steps",
+        {},
+    ),
+    (
+        faults.ALittleMoreEachStep,
+        "test_dpm_solver.py::test_a_guess_that_never_changes_is_not_led_on",
+        {},
+    ),
+    (
+        faults.StateInPlaceOfTheGuess,
+        "test_dpm_solver.py::test_first_order_is_ddim_without_noise",
+        {},
+    ),
+    (
+        faults.OneLevelUp,
+        "test_ddim.py::test_the_error_of_going_up_and_down_falls_with_the_number_of_steps",
+        {},
+    ),
+    (faults.OneLevelUp, "test_ddim.py::test_the_code_is_the_state_with_the_same_noise", {}),
+    (faults.HalfOfEta, "test_ddim.py::test_at_eta_one_it_is_ancestral_sampling", {}),
+    (
+        faults.NoRescaling,
+        "test_dpm_solver.py::test_the_chain_may_begin_where_no_signal_is_left",
+        {"sampler": "dpm++2m"},
+    ),
+    *(
+        (faults.OneRungDown, f"test_ladders.py::test_{name}", arguments)
+        for name, arguments in (
+            ("trailing_levels_lie_evenly_from_data", {}),
+            ("linspace_levels_lie_evenly_from_the_first", {}),
+            ("leading_levels_are_whole_strides_above_the_first", {}),
+            ("log_snr_levels_are_the_nearest_free_ones", {"zero_terminal": True}),
+        )
+    ),
+    (
+        faults.OneRungShort,
+        "test_ladders.py::test_a_ladder_of_n_steps_falls_to_data_in_n_steps",
+        {"name": "linspace"},
     ),
     (faults.BatchStatistics, "test_networks.py::test_one_image_does_not_see_another", {}),
     (faults.NoZeroInitialisation, "test_networks.py::test_nothing_is_said_at_initialisation", {}),

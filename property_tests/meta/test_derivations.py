@@ -48,7 +48,7 @@ def compare(impl: Implementation, name: str, point: Point) -> bool:
     """Fail where the text and the implementation differ; False where nothing is assumed of it."""
     if name in ("ancestral.lands-on-data", "posterior.last-step"):  # they name level 0 themselves
         point = point._replace(s=0)
-    levels = {"s": point.s, "t": point.t, "T": len(point.betas), "K": 1}
+    levels = {"s": point.s, "t": point.t, "T": len(point.betas), "K": 1, "k": point.t + 1}
     if name not in OWN_LEVELS and pages.world(name, point.betas, levels, {}) is None:
         return False
     answer: Answer = ASK[name](impl, point)
@@ -65,7 +65,8 @@ def compare(impl: Implementation, name: str, point: Point) -> bool:
 
 
 OWN_LEVELS = {  # asked at levels of their own
-    *("losses.simple", "losses.weighted", "ancestral.ladder", "images.range", "statistics.power"),
+    *("losses.simple", "losses.weighted", "images.range", "statistics.power"),
+    *("ancestral.ladder", "ddim.linspace", "ddim.leading"),
     *("schedules.linear", "schedules.cosine", "schedules.sigmoid", "ema.decay", "ema.update"),
     *("embeddings.sinusoidal", "embeddings.cosines", "embeddings.fourier"),
 }

@@ -12,7 +12,7 @@ from mpmath import mp
 
 from .. import noise_tape
 from ..adapters.ddpm_core import DdpmCore
-from ..oracles import exact, gaussian, mixture, schedules
+from ..oracles import chains, exact, gaussian, mixture, schedules
 from ..oracles.exact import Kernel, Posterior, Value, mpf
 from ..strategies import STEEP
 from .test_known_bugs import attack_with
@@ -24,7 +24,7 @@ def density(x: float, mean: Any, var: Any) -> Any:
     return mp.exp(-((x - mean) ** 2) / (2 * var)) / mp.sqrt(2 * mp.pi * var)
 
 
-@pytest.mark.parametrize("module", ["exact", "gaussian", "mixture", "schedules"])
+@pytest.mark.parametrize("module", ["chains", "exact", "gaussian", "mixture", "schedules"])
 def test_an_oracle_imports_nothing_that_it_judges(module):
     code = (
         f"import sys, {exact.__package__}.{module}\n"
@@ -117,7 +117,7 @@ def test_the_law_of_a_chain_is_the_nested_expectation(variance):
     var = back[0][0].var if variance == "fixed_small" else exact.kernel(STEEP, 1, 3).var
     x_1 = mean + np.sqrt(float(var)) * z
     x_0 = gaussian.denoiser(STEEP, data, 1)(x_1.reshape(-1, 1)).reshape(x_1.shape)
-    want = gaussian.ancestral(STEEP, data, (3, 1, 0), variance)
+    want = chains.law(chains.Path(STEEP, variance, (3, 1, 0)), data)
     first, second = (mass * x_0).sum(), (mass * x_0**2).sum()
     assert abs(first / want.mean.item() - 1) < CLOSE
     assert abs((second - first**2) / want.covariance.item() - 1) < CLOSE
@@ -173,15 +173,24 @@ TWINS: list[tuple[Any, Callable[..., Any], str, str, dict[str, Any]]] = [
      {"source": "eps", "target": "v"}),
     (exact, posterior_without_likelihood_scale, "posterior", CHAIN,
      {"variance": "fixed_small", "event": (2,)}),
-    (gaussian, lambda *case: gaussian.Law(*(1.0001 * each for each in ancestral(*case))),
-     "ancestral", CHAIN, {"variance": "fixed_large", "event": ()}),
+    (chains, lambda *case: chains.Output(*(1.0001 * each for each in law(*case))),
+     "law", CHAIN, {"variance": "fixed_large", "event": ()}),
+    (chains, lambda *case: [each * mpf("1.0001") for each in a_step(*case)], "a_step",
+     "test_ddim.py::test_a_step_has_its_variance_and_keeps_the_marginals",
+     {"step": "any", "eta": 0.3}),
+    (chains, lambda *case: gain(*case) ** 2, "gain",
+     "test_dpm_solver.py::test_the_chain_has_the_law_of_the_recursion",
+     {"sampler": "dpm++2m", "event": ()}),
+    (chains, lambda *case: climb(*case)._replace(offset=0 * climb(*case).offset), "climb",
+     "test_ddim.py::test_the_way_up_asks_at_the_level_that_it_has_reached", {}),
     (schedules, lambda betas: [each * mpf("1.0001") for each in from_betas(betas)], "from_betas",
      "test_schedules.py::test_zero_terminal_snr_shifts_and_scales_the_root", {}),
     (mixture, lambda *case: score(*case) * mpf("1.0001"), "score", TWEEDIE, {}),
     (mixture, lambda betas, data, *case: denoiser(betas, data[1:], *case), "denoiser", TWEEDIE, {}),
 ]  # fmt: skip
 from_betas = schedules.from_betas
-ancestral, score, denoiser = gaussian.ancestral, mixture.score, mixture.denoiser
+law, a_step, gain, climb = chains.law, chains.a_step, chains.gain, chains.climb
+score, denoiser = mixture.score, mixture.denoiser
 
 
 def _short(value: Any) -> str | None:

@@ -35,6 +35,20 @@ EQUIVALENTS: Reasons = {
         "return (back.sample(noise.to(work)).to(x0_hat.dtype), x0_hat, None)": ONE_DTYPE,
         "return (back.mean.to(x0_hat.dtype), x0_hat, None)": ONE_DTYPE,
     },
+    "samplers.ladders": {
+        "nearest = int((wanted - levels).abs().argmin()) + 1": (
+            "a difference and its negative are as far from 0"
+        ),
+    },
+    "samplers.ddim": {
+        "if self.draws_noise(s, s):": "whether noise is drawn is a question of s alone",
+        "x_s = x_s.addcmul_(expand_to(var.sqrt(), noise), noise.to(work))": (
+            "the noise has the shape of x_t: that is checked one line above"
+        ),
+    },
+    "samplers.dpm_solver": {
+        "return torch.tensor(math.inf, dtype=torch.float32)": "infinity is that in any precision",
+    },
     "schedules": {
         "log_alphas.append(2 * _log_from_either(_sin(left), one_minus_root))": NO_VALUE,
         "log_alphas.append(2 * _log_from_either(_sin(left) * before, one_minus_root))": NO_VALUE,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .. import statistics
-from ..protocol import Array, Chain, Implementation
+from ..protocol import LADDERS, Array, Chain, Implementation
 from ..strategies import Case
 
 CASES = 1000
@@ -57,6 +57,32 @@ def _ancestral(impl: Implementation, case: Case, rng: np.random.Generator) -> li
     ]
 
 
+def _ladders(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
+    steps = int(rng.integers(1, len(case.betas) + 1))
+    return [
+        np.float64(impl.ladder(name, case.betas, steps, zero_terminal))
+        for name in LADDERS
+        for zero_terminal in (False, True)
+    ]
+
+
+def _ddim(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
+    betas, s, t, first, second = case
+    eta, noise = (0.0, 0.5, 1.0)[rng.integers(3)], rng.normal(size=first.shape)
+    chain = Chain(betas, "ddim", (len(betas), 1, 0), lambda x, t: x / 2 + t)
+    return [
+        impl.ddim_step(betas, eta, first, second, int(s[0]), int(t[0]), noise),
+        impl.encode(chain, first, 0),
+        impl.sample(chain, first, [noise]),
+    ]
+
+
+def _dpm_solver(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
+    order, times = ("dpm++1", "dpm++2m")[rng.integers(2)], range(len(case.betas), -1, -1)
+    chain = Chain(case.betas, order, tuple(times), lambda x, t: x / 2 + t)
+    return [impl.sample(chain, case.first, [case.second] * (len(case.betas) - 1))]
+
+
 def _schedules(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
     betas, T = case.betas, len(case.betas)
     cap = 1 - 2.0 ** rng.uniform(-20, -1)
@@ -84,6 +110,9 @@ def _statistics(impl: Implementation, case: Case, rng: np.random.Generator) -> l
 CALLS: dict[str, Calls] = {
     "losses": _losses,
     "samplers.ancestral": _ancestral,
+    "samplers.ddim": _ddim,
+    "samplers.dpm_solver": _dpm_solver,
+    "samplers.ladders": _ladders,
     "schedules": _schedules,
     "statistics": _statistics,
 }

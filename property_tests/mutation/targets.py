@@ -1,5 +1,7 @@
 """What is mutated, and which files of the suite are to notice."""
 
+REPORTS = "test_samplers::test_the_chain_reports_what_its_denoiser_said"
+
 # Module -> files of the suite that attack it, or file::property, nearest first.
 PROPERTIES = {
     "schedules": (
@@ -11,8 +13,11 @@ PROPERTIES = {
     "posterior": ("test_posterior",),
     "parameterization": ("test_parameterization",),
     "losses": ("test_losses",),
-    "samplers.ladders": ("test_samplers",),
+    "samplers.ladders": ("test_ladders",),
     "samplers.ancestral": ("test_samplers",),
+    "samplers.ddim": ("test_ddim", REPORTS),
+    "samplers.dpm_solver": ("test_dpm_solver", REPORTS),
+    "samplers.heun": ("test_heun", REPORTS),
     "networks.embeddings": ("test_embeddings",),
     "training.ema": ("test_ema",),
 }

@@ -1,0 +1,110 @@
+"""DDIM: steps of any length that keep the marginals, with as much fresh noise as one likes."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ddpm_core._types import Denoiser, check_same_event, compute_dtype, expand_to
+from ddpm_core.forward_process import q_sample
+from ddpm_core.parameterization import convert
+from ddpm_core.samplers.base import Denoise, check_times
+from ddpm_core.schedules import Schedule
+
+
+@dataclass(frozen=True, eq=False)
+class DDIM:
+    """x_s from the two guesses at x_t, along any times that fall to 0; eta in [0, 1].
+
+    Eq. ddim.step; Song et al. (2021, arXiv:2010.02502), Eq. 12. eta = 0 draws no noise and can be
+    inverted; eta = 1 is ancestral sampling with `fixed_small`. The step that lands on 0 returns
+    x0_hat.
+    """
+
+    schedule: Schedule
+    times: tuple[int, ...] = ()  # none given: every level, T..0
+    eta: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.eta <= 1:
+            raise ValueError(
+                f"eta = {self.eta:g} is outside [0, 1]; 0 is deterministic, 1 is ancestral sampling"
+            )
+        times = self.times or range(self.schedule.T, -1, -1)
+        object.__setattr__(self, "times", check_times(times, self.schedule.T))
+
+    def init(self, x_t: Float[Tensor, " batch *event"]) -> None:
+        """No memory: each step starts from x_t alone. Eq. ddim.step."""
+
+    def draws_noise(self, s: int, t: int) -> bool:
+        """Whether the step has a variance. Eq. ddim.variance."""
+        return self.eta > 0 and s > 0
+
+    def step(
+        self,
+        denoise: Denoise,
+        x_t: Float[Tensor, " batch *event"],
+        s: int,
+        t: int,
+        noise: Float[Tensor, " batch *event"] | None,
+        state: None = None,
+    ) -> tuple[Tensor, Tensor, None]:
+        """x_s = sqrt(alpha_bar_s) x0_hat + along eps_hat + sqrt(variance) noise; and x0_hat.
+
+        Eq. ddim.step, ddim.along and ddim.variance. Returns (x_s, x0_hat, None).
+        """
+        x0_hat = denoise(x_t, t).x0_hat
+        check_same_event("x0_hat", x0_hat, "x_t", x_t)
+        one_minus_ab_s = self.schedule.one_minus_alpha_bar(s)
+        one_minus_ab_t = self.schedule.one_minus_alpha_bar(t)
+        log_alpha_ts = self.schedule.log_alpha(s, t)
+        alpha_ts, beta_ts = log_alpha_ts.exp(), -log_alpha_ts.expm1()
+
+        var = self.eta**2 * beta_ts * one_minus_ab_s / one_minus_ab_t
+        # 1 - ab_s - var, rewritten as a sum of positive terms: no cancellation, no clamp.
+        along = alpha_ts * one_minus_ab_s + (1 - self.eta**2) * beta_ts
+        along = along * one_minus_ab_s / one_minus_ab_t
+
+        work = compute_dtype(x_t)
+        eps_hat = convert(self.schedule, "x0", "eps", x0_hat.to(work), x_t.to(work), t)
+        x_s = expand_to(self.schedule.alpha_bar(s).sqrt(), x_t) * x0_hat.to(work)
+        x_s = x_s.addcmul_(expand_to(along.sqrt(), x_t), eps_hat)
+        if self.draws_noise(s, t):
+            if noise is None:
+                raise ValueError(f"the step {t} -> {s} draws noise, but noise is None")
+            check_same_event("noise", noise, "x_t", x_t)
+            x_s = x_s.addcmul_(expand_to(var.sqrt(), x_t), noise.to(work))
+        return x_s.to(x_t.dtype), x0_hat, None
+
+
+@torch.no_grad()
+def invert(
+    sampler: DDIM,
+    denoiser: Denoiser,
+    x: Float[Tensor, " batch *event"],
+    cond: Int[Tensor, " batch"] | None = None,
+    *,
+    level: int = 0,
+) -> Float[Tensor, " batch *event"]:
+    """The code of x: the state at times[0] from which the sampler nearly returns to x at `level`.
+
+    Eq. ddim.invert. Each step up keeps the guess of the noise at the level that x has reached; the
+    one from data, which have no noise to guess, asks the denoiser at the ladder's lowest level and
+    keeps x itself as the data. Raises ValueError unless eta = 0 and `level` is one of the times
+    below the first.
+    """
+    if sampler.eta != 0:
+        raise ValueError(f"eta = {sampler.eta:g}: only eta = 0 can be inverted; noise is lost")
+    if level not in sampler.times[1:]:
+        raise ValueError(
+            f"level = {level} is none of the times below {sampler.times[0]}: {sampler.times[1:]}"
+        )
+    rising = [t for t in reversed(sampler.times) if t >= level]
+    for s, t in pairwise(rising):
+        asked = s or t
+        x0_hat = denoiser(x, asked, cond).x0_hat
+        eps_hat = convert(sampler.schedule, "x0", "eps", x0_hat, x, asked)
+        x = q_sample(sampler.schedule, x0_hat if s else x, t, eps_hat)
+    return x

@@ -1,0 +1,69 @@
+"""Heun's method on the probability-flow ODE, in the noise-to-scale ratio sigma."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ddpm_core._types import check_same_event, compute_dtype, expand_to
+from ddpm_core.forward_process import q_sample
+from ddpm_core.parameterization import convert
+from ddpm_core.samplers.base import Denoise, check_times
+from ddpm_core.samplers.dpm_solver import log_scale_to_noise
+from ddpm_core.schedules import Schedule
+
+
+@dataclass(frozen=True, eq=False)
+class Heun:
+    """x_s by the mean of the slopes at both ends of the step; two network calls a step.
+
+    Eq. heun.step; Karras et al. (2022, arXiv:2206.00364), Algorithm 1 without churn. The step to
+    data is Euler's and returns x0_hat, since there is no slope at level 0. Raises ValueError for a
+    schedule with zero terminal SNR, at which sigma is infinite.
+    """
+
+    schedule: Schedule
+    times: tuple[int, ...] = ()  # none given: every level, T..0
+
+    def __post_init__(self) -> None:
+        times = self.times or range(self.schedule.T, -1, -1)
+        object.__setattr__(self, "times", check_times(times, self.schedule.T))
+        if self.schedule.has_zero_terminal_snr and self.times[0] == self.schedule.T:
+            raise ValueError(
+                f"times begins at t = {self.schedule.T}, where the SNR is 0 and sigma is infinite; "
+                "use DDIM or DPMSolver, or begin one level lower"
+            )
+
+    def init(self, x_t: Float[Tensor, " batch *event"]) -> None:
+        """No memory: each step starts from x_t alone. Eq. heun.step."""
+
+    def draws_noise(self, s: int, t: int) -> bool:
+        """Never: it follows an ordinary differential equation. Eq. heun.slope."""
+        return False
+
+    def step(
+        self,
+        denoise: Denoise,
+        x_t: Float[Tensor, " batch *event"],
+        s: int,
+        t: int,
+        noise: Float[Tensor, " batch *event"] | None,
+        state: None = None,
+    ) -> tuple[Tensor, Tensor, None]:
+        """Euler's step, then half of what the slope at its end adds to it. Eq. heun.step.
+
+        Returns (x_s, x0_hat at x_t, None).
+        """
+        x0_hat = denoise(x_t, t).x0_hat
+        check_same_event("x0_hat", x0_hat, "x_t", x_t)
+        eps_hat = convert(self.schedule, "x0", "eps", x0_hat, x_t, t)
+        x_s = q_sample(self.schedule, x0_hat, s, eps_hat)  # Euler's step in sigma
+        if s == 0:
+            return x_s, x0_hat, None
+        at_end = convert(self.schedule, "x0", "eps", denoise(x_s, s).x0_hat, x_s, s)
+        # sqrt(ab_s) (sigma_s - sigma_t) / 2, written with 1 - e^h: no cancellation
+        h = log_scale_to_noise(self.schedule, s, t)
+        coef = self.schedule.one_minus_alpha_bar(s).sqrt() * -h.expm1() / 2
+        work = compute_dtype(x_t)
+        change = expand_to(coef, x_t) * (at_end.to(work) - eps_hat.to(work))
+        return (x_s.to(work) + change).to(x_t.dtype), x0_hat, None

@@ -1,0 +1,110 @@
+"""How a sampler is asked for what an equation of its page says of one step, or of its levels."""
+
+from ..oracles import chains
+from ..oracles.exact import kappa, kernel
+from ..protocol import Array, Chain, Implementation
+from .asking import Answer, Ask, Point, name, one, x
+
+GUESS, OTHER = name(r"\hat{x}", 0), name(r"\hat{x}'", 0)  # the other is before or after it
+
+
+def reverse(variance: str, noise: bool) -> Ask:
+    """An ancestral step."""
+
+    def ask(impl: Implementation, p: Point) -> Answer:
+        z = p.other if noise else 0.0
+        got = impl.reverse_step(p.betas, variance, one(p.x_0), one(p.x_t), p.s, p.t, one(z))
+        return Answer((got[0],), {GUESS: p.x_0, x(p.t): p.x_t, name("z"): z}, times=2)
+
+    return ask
+
+
+def eta(p: Point) -> float:
+    return p.i / p.n
+
+
+def ddim(impl: Implementation, p: Point) -> Answer:
+    got = impl.ddim_step(p.betas, eta(p), one(p.x_0), one(p.x_t), p.s, p.t, one(p.other))
+    values = {GUESS: p.x_0, x(p.t): p.x_t, name("z"): p.other, name(r"\eta"): eta(p)}
+    return Answer((got[0],), values, times=2)
+
+
+def ddim_variance(impl: Implementation, p: Point) -> Answer:
+    """The square of what a unit of noise becomes."""
+    got = impl.ddim_step(p.betas, eta(p), one(0.0), one(0.0), p.s, p.t, one(1.0))[0]
+    return Answer((got**2,), {name(r"\eta"): eta(p)}, times=2)
+
+
+def ddim_along(impl: Implementation, p: Point) -> Answer:
+    """The square of what the state of one deviation of noise becomes."""
+    state = one(float(kernel(p.betas, 0, p.t).var) ** 0.5)
+    got = impl.ddim_step(p.betas, eta(p), one(0.0), state, p.s, p.t, one(0.0))[0]
+    return Answer((got**2,), {name(r"\eta"): eta(p)}, times=4)
+
+
+def ddim_up(impl: Implementation, p: Point) -> Answer:
+    chain = Chain(p.betas, "ddim", (p.t, p.s, 0) if p.s else (p.t, 0), lambda x_t, t: one(p.x_0))
+    got = impl.encode(chain, one(p.x_t), p.s)
+    return Answer((got[0],), {GUESS: p.x_0, x(p.s): p.x_t}, times=2)
+
+
+def solved(sampler: str, steps: int) -> Ask:
+    """What a solver's step t -> s leads to: the state that the denoiser is shown last at s.
+
+    The step before it, if any, comes from t + 1, where the guess is another.
+    """
+
+    def ask(impl: Implementation, p: Point) -> Answer:
+        first = p.t + steps - 1
+        guesses = {p.s: p.other, p.t: p.x_0, p.t + 1: 0.5 * p.other}
+        seen: dict[int, Array] = {}
+
+        def denoiser(x_t: Array, t: int) -> Array:
+            seen[t] = x_t
+            return one(guesses[t])
+
+        times = (*range(first, p.t - 1, -1), p.s, 0)
+        impl.sample(Chain(p.betas, sampler, times, denoiser), one(p.x_t), [one(0.0)] * steps)
+        values = {GUESS: p.x_0, x(p.t): float(seen[p.t][0])}
+        values[OTHER] = guesses[first] if steps > 1 else p.other
+        return Answer((seen[p.s][0],), values, times=4, absolute=slope_error(impl, p, first))
+
+    return ask
+
+
+def slope_error(impl: Implementation, p: Point, first: int) -> float:
+    """What the error of the step before, 8 u kappa of its own levels, adds to a led-on guess."""
+    if first == p.t:
+        return 0.0
+    ahead, behind = chains.gain(p.betas, p.s, p.t), chains.gain(p.betas, p.t, first)
+    size = float(ahead / behind / 2) * (abs(p.x_0) + abs(p.other))
+    return 16 * impl.unit_roundoff * float(kappa(p.betas, p.t, first)) * size
+
+
+def rung(ladder: str) -> Ask:
+    """A level of a ladder of n steps, counted from data."""
+
+    def ask(impl: Implementation, p: Point) -> Answer:
+        T = p.n + 7 * p.t
+        found = impl.ladder(ladder, (0.01,) * T, p.n)[::-1][p.i]
+        return Answer((float(found),), {}, {"T": T, "t": 1, "s": 0, "n": p.n, "i": p.i})
+
+    return ask
+
+
+SAMPLERS: dict[str, Ask] = {
+    "losses.mean-hat": reverse("fixed_small", noise=False),
+    "ancestral.step": reverse("fixed_small", noise=True),
+    "ancestral.step-large": reverse("fixed_large", noise=True),
+    "ancestral.lands-on-data": reverse("fixed_small", noise=False),
+    "ancestral.ladder": rung("trailing"),
+    "ddim.variance": ddim_variance,
+    "ddim.along": ddim_along,
+    "ddim.step": ddim,
+    "ddim.invert": ddim_up,
+    "ddim.linspace": rung("linspace"),
+    "ddim.leading": rung("leading"),
+    "dpm-solver.first": solved("dpm++1", steps=1),
+    "dpm-solver.second": solved("dpm++2m", steps=2),
+    "heun.step": solved("heun", steps=1),
+}

@@ -1,0 +1,159 @@
+"""DDIM: the step for any eta, its two ends, and the way back up."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from .chain_laws import EVENTS, check_law, check_law_from_zero_snr, paths
+from .convergence import START, flow, slope
+from .oracles import chains, exact, gaussian
+from .protocol import Array, Betas, Chain, Denoiser, Implementation
+from .strategies import GENTLE, LONG, PRODUCTION, STEEP, schedules
+from .tolerances import allowance, check, check_largest, elements
+
+ORACLE = "the two demands on a step, of its variance and of the marginals, in 60 digits"
+
+ETAS = (0.0, 0.3, 0.7, 1.0)
+GUESS, STATE, NOISE = np.float64([[[0.5, -1.25]], [[2.0, 0.375]], [[3.0, -1.0]]])
+DATA = gaussian.Law(np.float64([0.75, -1.0]), np.float64([[0.5, 0.25], [0.25, 1.5]]))
+
+
+def steps_of(betas: Betas) -> st.SearchStrategy[tuple[Betas, int, int]]:
+    pairs = combinations(range(len(betas) + 1), 2)
+    return st.sampled_from([(betas, s, t) for s, t in pairs])
+
+
+def climbs_of(betas: Betas) -> st.SearchStrategy[tuple[Betas, tuple[int, ...], int]]:
+    """The schedule, falling times that end in 0, and one of those below the first."""
+    levels = st.sets(st.integers(1, len(betas)), min_size=1)
+    times = levels.map(lambda some: (*sorted(some, reverse=True), 0))
+    return times.flatmap(lambda path: st.sampled_from([(betas, path, k) for k in path[1:]]))
+
+
+@pytest.mark.parametrize("eta", ETAS)
+@pytest.mark.parametrize("step", ["one level", "any"])
+@given(case=schedules.flatmap(steps_of))
+@example(case=(STEEP, 0, 2))
+@example(case=(STEEP, 1, 4))
+@example(case=(GENTLE, 1, 2))
+def test_a_step_has_its_variance_and_keeps_the_marginals(impl: Implementation, step, eta, case):
+    """Eq. ddim.step, ddim.along and ddim.variance, one step with given noise; s = 0 adds none."""
+    betas, s, t = case
+    s = t - 1 if step == "one level" else s
+    unit = allowance(impl.unit_roundoff, exact.kappa(betas, s, t), times=2)
+    coef_x0, coef_xt, var = chains.a_step(chains.Path(betas, "ddim", (t, s), eta), s, t)
+    at_t, at_s = exact.kernel(betas, 0, t), exact.kernel(betas, 0, s)
+    got = impl.ddim_step(betas, eta, GUESS, STATE, s, t, NOISE)
+    for where in elements(got):
+        guess, state, noise = (exact.mpf(each[where]) for each in (GUESS, STATE, NOISE))
+        added = exact.mp.sqrt(var) * noise
+        size = (at_s.scale + coef_xt * at_t.scale) * abs(guess) + coef_xt * abs(state) + abs(added)
+        check("x_s", where, got, coef_x0 * guess + coef_xt * state + added, unit * size)
+
+
+@pytest.mark.parametrize("eta", ETAS)
+@pytest.mark.parametrize("event", EVENTS, ids=str)
+@given(case=paths)
+@example(case=(PRODUCTION, LONG))
+def test_the_chain_has_the_law_of_the_recursion(impl: Implementation, eta, event, case):
+    """Eq. ddim.step: exact mean and covariance of the output, for any times and eta."""
+    check_law(impl, "ddim", eta, event, *case)
+
+
+@given(case=paths.filter(lambda case: len(case[0]) > 1))
+@example(case=(PRODUCTION, LONG))
+def test_the_chain_may_begin_where_no_signal_is_left(impl: Implementation, case):
+    """Eq. ddim.step at zero terminal SNR, where all of x_T is noise."""
+    check_law_from_zero_snr(impl, "ddim", *case)
+
+
+@given(case=schedules.flatmap(steps_of))
+@example(case=(STEEP, 1, 4))
+def test_at_eta_one_it_is_ancestral_sampling(impl: Implementation, case):
+    """Eq. ddim.is-ancestral: the same step as with the posterior's variance, for every pair."""
+    betas, s, t = case
+    unit = allowance(impl.unit_roundoff, exact.kappa(betas, s, t), times=4)
+    got = impl.ddim_step(betas, 1.0, GUESS, STATE, s, t, NOISE)
+    want = impl.reverse_step(betas, "fixed_small", GUESS, STATE, s, t, NOISE)
+    for where in elements(got):
+        size = 2 * abs(GUESS[where]) + abs(STATE[where]) + abs(NOISE[where])
+        check("x_s", where, got, exact.mpf(want[where]), unit * size)
+
+
+@given(case=schedules.flatmap(climbs_of))
+@example(case=(STEEP, (4, 2, 1, 0), 1))
+@example(case=(STEEP, (4, 2, 1, 0), 0))
+def test_the_code_is_the_state_with_the_same_noise(impl: Implementation, case):
+    """Eq. ddim.invert with a denoiser that knows the data: the way up only scales, and the way
+    down undoes it."""
+    betas, times, level = case
+    x, seen = (STATE if level else GUESS), {}
+
+    def knows(x_t: Array, t: int) -> Array:
+        seen[t] = x_t.copy()
+        return GUESS.copy()
+
+    chain = Chain(betas, "ddim", times, knows)
+    code = impl.encode(chain, x, level)
+    asked = level or times[-2]
+    start, end = exact.kernel(betas, 0, asked), exact.kernel(betas, 0, times[0])
+    # What a step gets wrong of the noise, u |x| / sigma, stays; sigma is least where it begins.
+    unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, times[0]), times=2 * len(times))
+    for where in elements(code):
+        guess, state = exact.mpf(GUESS[where]), exact.mpf(x[where])
+        noise = (state - start.scale * guess) / exact.mp.sqrt(start.var)
+        size = (abs(state) + abs(guess)) * (1 + 1 / exact.mp.sqrt(start.var))
+        want = end.scale * guess + exact.mp.sqrt(end.var) * noise
+        check("code", where, code, want, unit * size)
+    impl.sample(chain, code, [NOISE] * (len(times) - 2))
+    if level:
+        for where in elements(x):
+            size = (abs(x[where]) + abs(GUESS[where])) * (1 + 1 / exact.mp.sqrt(start.var))
+            check("x", where, seen[level], exact.mpf(x[where]), 2 * unit * size)
+
+
+@given(case=schedules.flatmap(climbs_of))
+@example(case=(STEEP, (4, 2, 1, 0), 1))
+@example(case=(STEEP, (4, 2, 1, 0), 0))
+def test_the_way_up_asks_at_the_level_that_it_has_reached(impl: Implementation, case):
+    """Eq. ddim.invert on Gaussian data; a step from data asks at the lowest of the times."""
+    betas, times, level = case
+    asked: list[int] = []
+
+    def denoise(x_t: Array, t: int) -> Array:
+        asked.append(t)
+        return gaussian.denoiser(betas, DATA, t)(x_t)
+
+    got = impl.encode(Chain(betas, "ddim", times, denoise), GUESS, level)
+    rising = [t for t in reversed(times) if t >= level]
+    levels = [s or rising[1] for s in rising[:-1]]
+    assert asked == levels, f"asked at the levels {asked} on the way along {rising}, not {levels}"
+    way = chains.climb(betas, rising, DATA)
+    want = (GUESS.reshape(-1, 2) @ way.matrix.T + way.offset).reshape(GUESS.shape)
+    size = way.size * (1 + float(np.abs(GUESS).max()))
+    unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, times[0]), times=2 * len(rising))
+    check_largest("code", got, want, float(unit + 2.0**-48) * size)  # the oracle's own: 2 x 2 only
+
+
+def test_its_error_falls_with_the_number_of_steps(impl: Implementation):
+    """Eq. ddim.euler: first order against the exact flow of Gaussian data."""
+
+    def down(betas: Betas, denoiser: Denoiser) -> None:
+        every = tuple(range(len(betas), -1, -1))
+        impl.sample(Chain(betas, "ddim", every, denoiser), START, [START] * (len(betas) - 1))
+
+    assert abs(slope(down, flow) - 1) <= 0.05
+
+
+def test_the_error_of_going_up_and_down_falls_with_the_number_of_steps(impl: Implementation):
+    """Eq. ddim.invert: first order, started from t = 1."""
+
+    def round_trip(betas: Betas, denoiser: Denoiser) -> None:
+        chain = Chain(betas, "ddim", tuple(range(len(betas), -1, -1)), denoiser)
+        code = impl.encode(chain, START, 1)
+        impl.sample(chain, code, [START] * (len(betas) - 1))
+
+    assert abs(slope(round_trip, lambda betas: START) - 1) <= 0.05

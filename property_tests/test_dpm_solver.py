@@ -1,0 +1,90 @@
+"""DPM-Solver++: its first order is DDIM, its second falls as the square."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+
+from .chain_laws import (
+    EVENTS,
+    FLOAT64,
+    ROUNDINGS,
+    check_law,
+    check_law_from_zero_snr,
+    paths,
+)
+from .convergence import START, flow, slope
+from .protocol import Array, Betas, Chain, Denoiser, Implementation
+from .strategies import LONG, PRODUCTION, STEEP
+from .tolerances import check_largest
+
+ORACLE = "DDIM of the same implementation; the closed-form flow of Gaussian data"
+
+X_T = np.float64([[0.5, -1.25], [2.0, 0.375]])
+
+
+@pytest.mark.parametrize("sampler", ["dpm++1", "dpm++2m"])
+@pytest.mark.parametrize("event", EVENTS, ids=str)
+@given(case=paths)
+@example(case=(PRODUCTION, LONG))
+def test_the_chain_has_the_law_of_the_recursion(impl: Implementation, sampler, event, case):
+    """Eq. dpm-solver.first and dpm-solver.second: exact mean and covariance, for any times."""
+    check_law(impl, sampler, 0.0, event, *case)
+
+
+@pytest.mark.parametrize("sampler", ["dpm++1", "dpm++2m"])
+@given(case=paths.filter(lambda case: len(case[0]) > 1))
+@example(case=(PRODUCTION, LONG))
+@example(case=((0.5, 0.5, 2.0**-13), (2, 1, 0)))
+def test_the_chain_may_begin_where_no_signal_is_left(impl: Implementation, sampler, case):
+    """Eq. dpm-solver.first at zero terminal SNR, where h is infinite, and in the step after it."""
+    check_law_from_zero_snr(impl, sampler, *case)
+
+
+@given(case=paths)
+@example(case=(STEEP, (4, 2, 1, 0)))
+def test_first_order_is_ddim_without_noise(impl: Implementation, case):
+    """Eq. dpm-solver.first: with a denoiser that is no straight line, too."""
+    betas, times = case
+    chain = Chain(betas, "dpm++1", times, lambda x_t, t: np.tanh(x_t + 0.1 * t))
+    noises = [X_T] * (len(times) - 2)
+    got = impl.sample(chain, X_T, noises)
+    want = impl.sample(chain._replace(sampler="ddim"), X_T, noises)
+    # Neither enlarges an error: the guess moves by at most as much as the state.
+    unit = 2 * ROUNDINGS * (FLOAT64 + impl.unit_roundoff)
+    check_largest("x_0", got, want, unit * float(np.abs(X_T).max()))
+
+
+@given(case=paths)
+@example(case=(STEEP, (4, 2, 1, 0)))
+def test_a_guess_that_never_changes_is_not_led_on(impl: Implementation, case):
+    """Eq. dpm-solver.second: between equal guesses there is nothing to extrapolate, so that both
+    orders return the guess."""
+    betas, times = case
+    guess = X_T[::-1].copy()
+    for sampler in ("dpm++1", "dpm++2m"):
+        chain = Chain(betas, sampler, times, lambda x_t, t: guess.copy())
+        got = impl.sample(chain, X_T, [X_T] * (len(times) - 2))
+        assert (np.abs(got - guess) <= 4 * impl.unit_roundoff * np.abs(guess)).all()
+
+
+def test_its_error_falls_with_the_square_of_the_number_of_steps(impl: Implementation):
+    """Eq. dpm-solver.second against the exact flow of Gaussian data."""
+    assert abs(slope(down(impl, "dpm++2m"), flow) - 2) <= 0.05
+
+
+def test_the_error_of_first_order_falls_with_the_number_of_steps(impl: Implementation):
+    """Eq. dpm-solver.first."""
+    assert abs(slope(down(impl, "dpm++1"), flow) - 1) <= 0.05
+
+
+def down(impl: Implementation, sampler: str) -> Callable[[Betas, Denoiser], None]:
+    """START led down every level to data."""
+
+    def run(betas: Betas, denoiser: Denoiser) -> None:
+        every = tuple(range(len(betas), -1, -1))
+        noises: list[Array] = [START] * (len(betas) - 1)
+        impl.sample(Chain(betas, sampler, every, denoiser), START, noises)
+
+    return run

@@ -1,0 +1,43 @@
+"""Heun's method: second order, and two questions a step."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import example, given
+
+from .chain_laws import EVENTS, check_law, paths
+from .convergence import flow, slope
+from .protocol import Array, Chain, Implementation
+from .strategies import LONG, PRODUCTION, STEEP
+from .test_dpm_solver import X_T, down
+
+ORACLE = "the closed-form flow of Gaussian data; the levels that it has to ask at"
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=str)
+@given(case=paths)
+@example(case=(PRODUCTION, LONG))
+def test_the_chain_has_the_law_of_the_recursion(impl: Implementation, event, case):
+    """Eq. heun.step: exact mean and covariance of the output, for any times."""
+    check_law(impl, "heun", 0.0, event, *case)
+
+
+def test_its_error_falls_with_the_square_of_the_number_of_steps(impl: Implementation):
+    """Eq. heun.step against the exact flow of Gaussian data."""
+    assert abs(slope(down(impl, "heun"), flow) - 2) <= 0.05
+
+
+@given(case=paths)
+@example(case=(STEEP, (4, 2, 1, 0)))
+def test_it_asks_at_both_ends_of_a_step_but_never_at_data(impl: Implementation, case):
+    """Eq. heun.step: the last step has one slope only."""
+    betas, times = case
+    asked: list[int] = []
+
+    def denoiser(x_t: Array, t: int) -> Array:
+        asked.append(t)
+        return x_t / 2
+
+    impl.sample(Chain(betas, "heun", times, denoiser), X_T, [X_T] * (len(times) - 2))
+    both_ends = [level for step in pairwise(times[:-1]) for level in step]
+    assert asked == [*both_ends, times[-2]], f"asked at the levels {asked} on the way along {times}"

@@ -1,0 +1,72 @@
+"""DDIM by example, and what it refuses."""
+
+import pytest
+import torch
+
+from ddpm_core import DDIM, Schedule, invert, sampling_loop, trailing
+from ddpm_core._types import Prediction
+
+STEEP = Schedule.from_betas([0.1, 0.5, 0.3, 0.8])
+X = torch.tensor([[0.5, -1.0], [2.0, 0.25]])
+
+
+def shrinking(x_t, t, cond=None):
+    return Prediction(x_t / (1 + t))
+
+
+def last(snapshots):
+    *_, end = snapshots
+    return end
+
+
+def test_noise_is_drawn_where_eta_says_so_and_never_on_the_last_step():
+    assert not DDIM(STEEP).draws_noise(1, 2)
+    assert DDIM(STEEP, eta=0.5).draws_noise(1, 2)
+    assert not DDIM(STEEP, eta=0.5).draws_noise(0, 2)
+
+
+def test_a_chain_returns_what_was_guessed_last():
+    *_, before, end = sampling_loop(DDIM(STEEP), shrinking, X, lambda t: X)
+    assert torch.equal(end.x_t, before.x0_hat)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_the_state_keeps_its_dtype(dtype):
+    for sampler in (DDIM(STEEP), DDIM(STEEP, eta=0.7)):
+        end = last(sampling_loop(sampler, shrinking, X.to(dtype), lambda t: X.to(dtype)))
+        assert end.x_t.dtype == dtype
+    assert invert(DDIM(STEEP), shrinking, X.to(dtype)).dtype == dtype
+
+
+def test_an_image_is_encoded_and_comes_back():
+    """With small steps: the error of the round trip is of first order."""
+    schedule = Schedule.cosine(400)
+
+    def best(x_t, t, cond=None):  # for data N(0, 1/4)
+        ab, noise = schedule.alpha_bar(t), schedule.one_minus_alpha_bar(t)
+        return Prediction((ab.sqrt() / (ab + 4 * noise)).float() * x_t)
+
+    sampler = DDIM(schedule)
+    code = invert(sampler, best, X / 4)
+    back = last(sampling_loop(sampler, best, code, lambda t: X)).x_t
+    assert (back - X / 4).abs().max() < 0.02 * (X / 4).abs().max()
+
+
+@pytest.mark.parametrize("eta", [-0.1, 1.1, float("nan")])
+def test_another_eta_is_refused(eta):
+    with pytest.raises(ValueError, match=r"eta = .* is outside \[0, 1\]; 0 is deterministic"):
+        DDIM(STEEP, eta=eta)
+
+
+def test_what_cannot_be_inverted_is_refused():
+    with pytest.raises(ValueError, match="only eta = 0 can be inverted"):
+        invert(DDIM(STEEP, eta=0.5), shrinking, X)
+    with pytest.raises(ValueError, match=r"level = 3 is none of the times below 4: \(2, 0\)"):
+        invert(DDIM(STEEP, trailing(STEEP, 2)), shrinking, X, level=3)
+
+
+def test_a_step_without_its_noise_is_refused(unchecked):
+    with pytest.raises(ValueError, match="the step 3 -> 1 draws noise, but noise is None"):
+        DDIM(STEEP, eta=0.5).step(shrinking, X, 1, 3, None)
+    with pytest.raises(ValueError, match="noise has shape"):
+        DDIM(STEEP, eta=0.5).step(shrinking, X, 1, 3, X[:1])
