@@ -13,6 +13,7 @@ from .strategies import PRODUCTION, STEEP, betas
 
 ORACLE = "integer arithmetic; the log-SNR of products in 50 digits"
 
+STEEP_AT_THE_END = (0.01,) * 20 + (0.7,) * 3  # several places fall on one level, above free ones
 MANY = tuple(np.linspace(1e-3, 0.01, 400).tolist())
 
 
@@ -73,9 +74,11 @@ def test_leading_levels_are_whole_strides_above_the_first(impl: Implementation, 
 @example(case=(PRODUCTION, 2))
 @example(case=(PRODUCTION, 10))
 @example(case=(PRODUCTION, 600))
+@example(case=(STEEP_AT_THE_END, 8))
 def test_log_snr_levels_are_the_nearest_free_ones(impl: Implementation, zero_terminal, case):
-    """Eq. ddim.even-log-snr: no free level lies nearer to its place, but those that would leave
-    too few below. A last level without signal is visited, and the rest counts from there."""
+    """Eq. ddim.even-log-snr, ddim.last-place: no free level lies nearer to its place, but those
+    that would leave too few below. A last level without signal is visited; the rest counts from
+    the one before."""
     schedule, steps = case
     table, above = levels.from_betas(schedule), len(schedule) + 1
     *visited, _ = impl.ladder("log_snr", schedule, steps, zero_terminal)
@@ -88,5 +91,6 @@ def test_log_snr_levels_are_the_nearest_free_ones(impl: Implementation, zero_ter
         place = log_snr[-1] + (log_snr[1] - log_snr[-1]) * i / max(steps - 1, 1)
         free = range(steps - i, above)  # as many are left below as steps are to come
         nearest = min(abs(log_snr[each] - place) for each in free)
+        assert t in free, f"step {i}: {t} is not of {free}"
         assert abs(log_snr[t] - place) <= nearest + 1e-9, f"step {i}: {t} of {free}"
         above = t

@@ -44,9 +44,9 @@ def linspace(schedule: Schedule, steps: int) -> tuple[int, ...]:
 def log_snr(schedule: Schedule, steps: int) -> tuple[int, ...]:
     """T..1 in `steps` levels at near-equal distances of log-SNR, then 0.
 
-    Eq. ddim.even-log-snr. Each is the level nearest to its place, or the next free one below it
-    where that is taken, or above it where too few are left below. A log-SNR of -inf at T is
-    visited, and the distances are those from T - 1 on.
+    Eq. ddim.even-log-snr and ddim.last-place. Each is the level nearest to its place, or the next
+    free one below it where that is taken, or above it where too few are left below. A log-SNR of
+    -inf at T is visited, and the distances are those from T - 1 on.
     """
     T = _check_steps(schedule, steps)
     levels = schedule.log_snr(torch.arange(1, T + 1))

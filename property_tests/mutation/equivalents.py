@@ -41,6 +41,8 @@ EQUIVALENTS: Reasons = {
         ),
     },
     "samplers.ddim": {
+        "return self.eta >= 0 and s > 0": "at eta = 0 the noise is drawn and multiplied by 0",
+        "return self.eta > -1 and s > 0": "at eta = 0 the noise is drawn and multiplied by 0",
         "if self.draws_noise(s, s):": "whether noise is drawn is a question of s alone",
         "x_s = x_s.addcmul_(expand_to(var.sqrt(), noise), noise.to(work))": (
             "the noise has the shape of x_t: that is checked one line above"
