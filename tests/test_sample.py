@@ -6,10 +6,21 @@ import numpy as np
 import pytest
 import torch
 
+from ddpm_core.denoiser import NetworkDenoiser
 from ddpm_core.sample import main
+from ddpm_core.samplers import base
+from ddpm_core.samplers.ancestral import Ancestral
+from ddpm_core.samplers.base import generate
+from ddpm_core.samplers.ddim import DDIM
+from ddpm_core.samplers.dpm_solver import DPMSolver
+from ddpm_core.samplers.heun import Heun
+from ddpm_core.samplers.ladders import leading, linspace, log_snr, trailing
 from ddpm_core.train import main as train
 from ddpm_core.training.checkpoint import load_checkpoint
+from ddpm_core.training.comparison import compared
 from ddpm_core.training.restore import load_trained
+
+FIELDS = ("times", "eta", "variance")
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +76,56 @@ def test_seed_and_variance_matter(run, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("flags", "sampler"),
+    [
+        ("", lambda schedule: Ancestral(schedule, trailing(schedule, 6))),
+        ("--variance fixed_large", lambda s: Ancestral(s, trailing(s, 6), "fixed_large")),
+        ("--sampler ddim", lambda schedule: DDIM(schedule, trailing(schedule, 6))),
+        ("--sampler ddim --eta 0.5", lambda s: DDIM(s, trailing(s, 6), 0.5)),
+        ("--sampler dpm++ --ladder leading", lambda s: DPMSolver(s, leading(s, 6))),
+        ("--sampler heun --ladder linspace", lambda s: Heun(s, linspace(s, 6))),
+        ("--sampler ddim --ladder log_snr", lambda s: DDIM(s, log_snr(s, 6))),
+    ],
+)
+def test_the_flags_choose_the_sampler_its_ladder_and_its_noise(
+    run, tmp_path, monkeypatch, flags, sampler
+):
+    """Read off the sampler itself: so short a training only draws pixels at the clip."""
+    used = []
+    monkeypatch.setattr(
+        base,
+        "generate",
+        lambda sampler, *a, **k: used.append(sampler) or generate(sampler, *a, **k),
+    )
+    draw(run, tmp_path, "--n", "2", "--steps", "6", *flags.split())
+    expected = sampler(load_trained(run, torch.device("cpu")).schedule)
+    assert type(used[0]) is type(expected)
+    assert [getattr(used[0], name) for name in FIELDS if hasattr(expected, name)] == [
+        getattr(expected, name) for name in FIELDS if hasattr(expected, name)
+    ]
+
+
+def test_the_comparison_has_a_row_for_each_sampler_and_one_for_the_whole_chain(run, tmp_path):
+    assert main([str(run), "--compare", "--out-dir", str(tmp_path)]) == 0
+    (picture,) = tmp_path.iterdir()  # nothing else is drawn
+    assert picture.name == "step-000002-seed-0-compare.png"
+    trained = load_trained(run, torch.device("cpu"))
+    denoiser = NetworkDenoiser(trained.schedule, trained.network, trained.parameterization)
+    cells = list(compared(denoiser, trained.schedule, trained.image_shape, n=2))
+    assert [(row, steps) for row, steps, _ in cells] == [
+        *(
+            (name, steps)
+            for name in ("ancestral", "ddim", "dpm++", "heun")
+            for steps in (5, 10, 20)
+        ),
+        ("ancestral, every level", 20),
+    ]
+    cell = {(row, steps): images for row, steps, images in cells}
+    assert torch.equal(cell["ancestral", 20], cell["ancestral, every level", 20])
+    assert not torch.equal(cell["ddim", 5], cell["dpm++", 5])
+
+
+@pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["nowhere"], "nowhere holds no checkpoint"),
@@ -72,6 +133,12 @@ def test_seed_and_variance_matter(run, tmp_path):
         (["RUN", "--steps", "0"], "--steps = 0"),
         (["RUN", "--n", "0"], "--n = 0"),
         (["RUN", "--variance", "medium"], "fixed_large"),
+        (["RUN", "--sampler", "ddim", "--eta", "1.5"], "--eta = 1.5 is outside [0, 1]"),
+        (["RUN", "--sampler", "ddim", "--eta", "nan"], "--eta = nan is outside [0, 1]"),
+        (["RUN", "--eta", "0.5"], "--eta = 0.5 is for --sampler ddim, not ancestral"),
+        (["RUN", "--variance", "fixed_large", "--sampler", "heun"], "--variance fixed_large is"),
+        (["RUN", "--sampler", "euler"], "'euler'"),
+        (["RUN", "--ladder", "cosine"], "'cosine'"),
         (["RUN", "--device", "cuda"], "--device cuda"),
     ],
 )
