@@ -15,7 +15,7 @@ from ddpm_core.schedules import Schedule
 from ddpm_core.training.canvas import FAINT, Page, enlarge, grid, paste, png, to_pixels
 
 STEPS = (5, 10, 20, 50, 100)
-LEFT, TOP, MARGIN, SPACE = 190, 96, 28, 16  # of the row labels; above the cells; edges; gaps
+LEFT, TOP, MARGIN, SPACE = 210, 96, 28, 16  # of the row labels; above the cells; edges; gaps
 CELL = 72  # pixels of an image's longer side, nearly
 
 Cell = tuple[str, int, Float[Tensor, "n channels height width"]]
@@ -64,11 +64,10 @@ def comparison_sheet(cells: Sequence[Cell], *, watermark: str | None = None) -> 
     page.words(MARGIN, 40, "The same noise, by sampler and number of steps", 20)
     for left, steps in zip(lefts, columns, strict=True):
         page.words(left + wide / 2, TOP - 12, f"{steps} steps", 14, FAINT, "ms")
+    notes = {str(name): f"{calls} calls a step" for name, calls in CALLS.items() if calls > 1}
     for top, row in zip(tops, rows, strict=True):
         page.words(MARGIN, top + tall / 2, row, 15)
-        calls = CALLS.get(row, 1)  # type: ignore[call-overload]
-        if calls > 1:
-            page.words(MARGIN, top + tall / 2 + 20, f"{calls} calls a step", 13, FAINT)
+        page.words(MARGIN, top + tall / 2 + 20, notes.get(row, ""), 13, FAINT)
     last_steps = cells[-1][1]
     page.words(MARGIN, tops[-1] + tall / 2 + 20, f"{last_steps:,} steps", 13, FAINT)
     canvas = page.pixels()
