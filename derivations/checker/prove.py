@@ -116,7 +116,7 @@ def prove(equation: Equation, named: Mapping[str, Equation]) -> str:
     for way in (by_z3, by_calculation):
         try:
             result = way(claim)
-        except Exception as error:
+        except Exception as error:  # a way that does not apply; told if no other does
             reasons.append(f"{way.__name__}: {error}")
             continue
         if result:

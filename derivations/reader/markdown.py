@@ -27,6 +27,7 @@ class Markdown:
     def __init__(self, formulas: Formulas) -> None:
         self._parser = MarkdownIt("commonmark", {"html": True}).enable("table")
         self._parser.inline.ruler.before("backticks", "formula", _formula)
+        # RendererHTML has it; the protocol that the attribute is typed with does not.
         rules: dict[str, Any] = self._parser.renderer.rules  # type: ignore[attr-defined]
         fence = rules["fence"]
         rules["formula"] = lambda tokens, i, *_: formulas.html(tokens[i].content, False)

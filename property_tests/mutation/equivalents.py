@@ -6,6 +6,10 @@ those in CHOICES replace one valid choice by another.
 
 from collections.abc import Mapping
 
+NOISE_TIMES_0 = (
+    "at eta = 0 the noise is drawn and multiplied by 0: no answer differs. That it need not be "
+    "drawn is asked of ours alone, in tests/test_ddim.py"
+)
 ONE_DTYPE = "the protocol has one dtype, and both have it"
 NO_VALUE = (
     "the value is read only where 1 - root >= 1/2, that is at t = T, where it is 0 either way: "
@@ -41,8 +45,8 @@ EQUIVALENTS: Reasons = {
         ),
     },
     "samplers.ddim": {
-        "return self.eta >= 0 and s > 0": "at eta = 0 the noise is drawn and multiplied by 0",
-        "return self.eta > -1 and s > 0": "at eta = 0 the noise is drawn and multiplied by 0",
+        "return self.eta >= 0 and s > 0": NOISE_TIMES_0,
+        "return self.eta > -1 and s > 0": NOISE_TIMES_0,
         "if self.draws_noise(s, s):": "whether noise is drawn is a question of s alone",
         "x_s = x_s.addcmul_(expand_to(var.sqrt(), noise), noise.to(work))": (
             "the noise has the shape of x_t: that is checked one line above"
