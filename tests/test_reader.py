@@ -14,7 +14,7 @@ from derivations.checker.links import CORE, anchor
 from derivations.checker.pages import HERE
 from derivations.reader import __main__ as command
 from derivations.reader.panes import PROOFS
-from derivations.reader.site import Site
+from derivations.reader.site import LIST, Site
 
 Named = Mapping[str, Equation]
 NO_REPORT = Path("there") / "is none"
@@ -175,13 +175,47 @@ def test_pages_follow_each_other_in_reading_order(folder: Path):
     assert '<a rel="next" href="parameterization.html">' in page
 
 
-@pytest.mark.parametrize("strange", ["thesis.txt", ".git", "CNAME"])
+@pytest.mark.parametrize(
+    "strange",
+    ["thesis.txt", ".git", "CNAME", "images/photo.jpg", "code/thesis.py", "code/a/b.html"],
+)
 def test_what_is_none_of_the_site_s_is_never_removed(folder: Path, site: Site, strange: str):
+    (folder / strange).parent.mkdir(exist_ok=True)
     (folder / strange).write_text("years of work")
-    with pytest.raises(FileExistsError, match=strange):
+    with pytest.raises(FileExistsError, match=f"{strange} is none of this site's"):
         site.write(folder)
     assert (folder / strange).read_text() == "years of work"
     (folder / strange).unlink()
+
+
+def test_a_folder_that_only_looks_like_a_site_is_left_alone(tmp_path: Path, site: Site):
+    """Its names are those of a site, but no list says that a site wrote them."""
+    (tmp_path / "images").mkdir()
+    for name in ("index.html", "style.css", "images/photo.jpg"):
+        (tmp_path / name).write_text("years of work")
+    with pytest.raises(FileExistsError, match="is none of this site's"):
+        site.write(tmp_path)
+    for name in ("index.html", "style.css", "images/photo.jpg"):
+        assert (tmp_path / name).read_text() == "years of work"
+
+
+def test_what_a_newer_site_no_longer_has_goes_with_the_older(folder: Path, site: Site):
+    (folder / "code" / "gone.html").write_text("of an older checkout")
+    with (folder / LIST).open("a") as listed:
+        listed.write("\ncode/gone.html")
+    site.write(folder)
+    assert not (folder / "code" / "gone.html").exists()
+
+
+def test_it_goes_where_a_link_leads_unless_that_leads_nowhere(tmp_path: Path, site: Site):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    site.write(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real" / "index.html").is_file()
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(FileExistsError, match="loop is none of this site's"):
+        site.write(tmp_path / "loop")
 
 
 def test_a_site_that_cannot_be_moved_in_leaves_the_old_one(
@@ -205,7 +239,8 @@ def test_the_command_writes_it_again_and_touches_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     out = tmp_path / "site"
-    monkeypatch.setattr("sys.argv", ["reader", "--out", str(out), "--report", str(NO_REPORT)])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["reader", "--out", str(out)])
     assert command.main() == 0
     (out / "index.html").write_text("old")
     assert command.main() == 0
@@ -216,6 +251,23 @@ def test_the_command_writes_it_again_and_touches_nothing_else(
     assert command.main() == 1
     assert "is none of this site's, so that nothing was changed" in capsys.readouterr().err
     assert (out / "index.html").is_file()
+
+
+@pytest.mark.parametrize("folder", ["mistyped", "file"])
+def test_a_report_that_was_asked_for_has_to_be_there(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    folder: str,
+):
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["reader", "--out", "site", "--report", folder])
+    with pytest.raises(SystemExit) as stopped:
+        command.main()
+    assert stopped.value.code == 2
+    assert f"--report {folder}: {folder}/report.json is no file" in capsys.readouterr().err
+    assert not (tmp_path / "site").exists()
 
 
 def test_anchors_are_those_of_github():

@@ -20,6 +20,13 @@ Named = Mapping[str, Equation]
 CHECK = "test_posterior.py::test_mean_and_variance_match_bayes"
 TEXT = f"{outcomes.READ_THE_TEXT[0]}[posterior.mean]"
 
+LEGEND = {
+    "green": "passed for this code",
+    "red": "failed",
+    "amber": "passed for other code, or not run",
+    "none": "no test, but a proof",
+}
+
 
 def row(check: str, outcome: str = "passed") -> dict[str, object]:
     return {"check": check, "outcome": outcome, "claims": [], "comparisons": 3, "worst": 0.5}
@@ -68,6 +75,47 @@ def test_what_was_not_shown_is_amber(tmp_path: Path, named: Named, outcome: str)
     assert colour(report(tmp_path, row(CHECK, outcome), row(TEXT)), named) == "amber"
 
 
+@pytest.mark.parametrize("outcome", ["deviates", "not offered", "error", ""])
+def test_one_run_among_those_that_passed_is_enough(tmp_path: Path, named: Named, outcome: str):
+    rows = (row(f"{CHECK}[a]"), row(f"{CHECK}[b]", outcome), row(TEXT))
+    assert colour(report(tmp_path, *rows), named) == "amber"
+
+
+@pytest.mark.parametrize(
+    "other", [f"{CHECK}_too", f"{CHECK}_too[a]", CHECK.replace("posterior.py", "losses.py")]
+)
+def test_a_test_whose_name_is_alike_says_nothing(tmp_path: Path, named: Named, other: str):
+    assert colour(report(tmp_path, *GOOD, row(other, "failed")), named) == "green"
+    assert colour(report(tmp_path, row(other), row(TEXT)), named) == "amber"
+
+
+@pytest.mark.parametrize("test", outcomes.READ_THE_TEXT)
+def test_each_check_of_the_printed_text_colours_its_equation(
+    tmp_path: Path, named: Named, test: str
+):
+    rows = (*GOOD[:2], row(f"{test}[posterior.mean]", "failed"))
+    assert colour(report(tmp_path, *rows), named) == "red"
+
+
+def test_the_checks_of_the_printed_text_are_those_that_the_gate_asks_for():
+    asked = (each.partition("[") for each in Project.own().policy()["required"])
+    equations = Site(Path("there is none")).panes.named
+    per_equation = {
+        test.rpartition("/")[2] for test, _, case in asked if case.removesuffix("]") in equations
+    }
+    assert per_equation == set(outcomes.READ_THE_TEXT)
+
+
+def test_the_worst_figure_and_the_least_p_are_said(tmp_path: Path):
+    claims = [{"p": p, "n": 20} for p in (0.5, 0.02, None)]
+    rows = ({**row(f"{CHECK}[a]"), "worst": 0.125}, {**row(f"{CHECK}[b]"), "claims": claims})
+    seen = Outcomes(report(tmp_path, *rows)).check(f"property_tests/{CHECK}")
+    assert seen.said == (
+        "passed: 2 runs; 60 scalars, least p 0.02; "
+        "6 numbers, the worst at 0.5 of what rounding allows"
+    )
+
+
 def test_a_check_that_was_not_run_is_amber(tmp_path: Path, named: Named):
     assert colour(report(tmp_path, row(TEXT)), named) == "amber"
 
@@ -96,6 +144,16 @@ def test_every_page_shows_the_colours_of_the_run(tmp_path: Path):
     row_of_mean = pages["posterior.html"].split('id="posteriormean"')[1].split("<section")[0]
     dots = re.findall(r'<span class="dot (\w+)"', row_of_mean)
     assert dots == ["red", "green", "red"]  # its own, the check's, that of the printed formula
+    said = re.findall(r"<small>(.*?)</small>", row_of_mean)
+    assert [each.partition(":")[0] for each in said] == ["passed", "failed"]
+    for text in pages.values():
+        for name, label in re.findall(
+            r'<span class="dot (\w+)" role="img" aria-label="(.*?)"', text
+        ):
+            assert label.startswith(f"{name}: ")
+        legend = text.partition("<footer>")[2]
+        for name, meaning in LEGEND.items():
+            assert not legend or re.search(rf'"dot {name}"[^>]*></span>{meaning}', legend)
     assert all("Last run: 3 checks of ours, 1 failed." in text
                for name, text in pages.items() if name.endswith(".html"))  # fmt: skip
 
@@ -112,10 +170,36 @@ def test_without_a_run_and_without_a_check_there_is_no_colour(tmp_path: Path, na
     assert colour(report(tmp_path, *GOOD), named, "posterior.exponent") == "none"
 
 
-def test_something_else_than_a_report_is_refused(tmp_path: Path):
+WHOLE = json.dumps({"totals": {"implementation": "ours"}, "checks": [row(CHECK)]})
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (WHOLE, ""),
+        (WHOLE, "[]"),
+        (WHOLE, '{"totals": {}}'),
+        (WHOLE, "[" * 100_000),
+        ('"ours"', "null"),
+        ('"ours"', r'"\ud800"'),
+        ('"passed"', r'"\ud800"'),
+        ('"passed"', "5"),
+        (json.dumps([row(CHECK)]), "{}"),
+        (json.dumps([row(CHECK)]), "[1]"),
+        (', "worst": 0.5', ""),
+        ("0.5", "null"),
+        ("0.5", "NaN"),
+        ("0.5", "1" + "0" * 400),
+        ('"comparisons": 3', '"comparisons": Infinity'),
+        ('"claims": []', '"claims": {}'),
+        ('"claims": []', '"claims": [{"p": 0.5}]'),
+    ],
+)
+def test_something_else_than_a_report_is_refused(tmp_path: Path, old: str, new: str):
     path = tmp_path / "report.json"
-    totals = '{"totals": {"implementation": "ours"}, "checks": '
-    for text in ("", "[]", '{"totals": {}}', totals + "[1]}", totals + '[{"check": 5}]}'):
-        path.write_text(text)
-        with pytest.raises(ReportError, match=r"report\.json is no report of the suite"):
-            Outcomes(path)
+    path.write_text(WHOLE)
+    assert Outcomes(path).rows
+    assert old in WHOLE
+    path.write_text(WHOLE.replace(old, new))
+    with pytest.raises(ReportError, match=r"report\.json is no report of the suite"):
+        Outcomes(path)

@@ -19,13 +19,17 @@ def main() -> int:
     parser.add_argument(
         "--report",
         type=Path,
-        default=Path("verification"),
-        help="the folder that pytest property_tests wrote (default: %(default)s)",
+        help="the folder that pytest property_tests wrote (default: verification, if there is one)",
     )
     arguments = parser.parse_args()
+    report = (arguments.report or Path("verification")) / "report.json"
+    if arguments.report and not report.is_file():
+        parser.error(
+            f"--report {arguments.report}: {report} is no file; pytest property_tests writes one"
+        )
     start = time.monotonic()
     try:
-        site = Site(arguments.report / "report.json")
+        site = Site(report)
         size = site.write(arguments.out)
     except (PageError, ReportError, OSError) as error:
         print(error, file=sys.stderr)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from hashlib import sha256
+from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -96,15 +97,46 @@ def _rows(report: Path) -> tuple[str, list[dict[str, Any]]]:
         return "", []
     try:
         whole = json.loads(report.read_bytes())
-        rows = [dict(each) for each in whole["checks"]]
-        for row in rows:  # what is missing is missed here
-            row["check"].startswith(row["outcome"])
-            _evidence([row])
-        return str(whole["totals"]["implementation"]), rows
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        return _text(whole["totals"]["implementation"]), [
+            _row(each) for each in _list(whole["checks"])
+        ]
+    except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
         raise ReportError(
             f"{report} is no report of the suite ({error!r}); pytest property_tests writes one"
         ) from None
+
+
+def _row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What this page reads of a row; raises where it is missing or of another kind."""
+    return {
+        "check": _text(row["check"]),
+        "outcome": _text(row["outcome"]),
+        "claims": [
+            {"n": int(claim["n"]), "p": None if claim["p"] is None else _number(claim["p"])}
+            for claim in _list(row["claims"])
+        ],
+        "comparisons": int(row["comparisons"]),
+        "worst": _number(row["worst"]),
+    }
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r:.40} where a list is expected")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} where a text is expected")
+    value.encode()  # half of a surrogate pair cannot be written
+    return value
+
+
+def _number(value: object) -> float:
+    if not isinstance(value, int | float) or not isfinite(number := float(value)):
+        raise TypeError(f"{value!r:.40} where a number is expected")
+    return number
 
 
 def _doubt(report: Path) -> str | None:

@@ -1,5 +1,6 @@
 """The site: a page for each page, one for each file of code, and the graph."""
 
+import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ from .sources import text
 
 HERE = Path(__file__).resolve().parent
 LEAD = re.compile(r"<p>(?:(?!</p>).)*(?<![.?!)])</p>\s*\Z", re.DOTALL)
+LIST = "files.txt"  # of what a site consists, so that a newer one removes nothing else
 READING = re.compile(r"^## Reading order\n(.*?)^## ", re.MULTILINE | re.DOTALL)
 
 
@@ -52,14 +54,11 @@ class Site:
         """All of it or nothing; returns its size in bytes.
 
         An older site in `folder` stays until the new one is whole. Raises FileExistsError where
-        anything stands that is none of the site's.
+        anything stands that is not on the list of a site.
         """
-        folder = folder.resolve()  # of a link, what it leads to
+        folder = Path(os.path.realpath(folder))  # of a link, what it leads to
         files = dict(self.files())
-        own = {name.partition("/")[0] for name in files} | {"katex", "images"}
-        there = {each.name for each in folder.iterdir()} if folder.is_dir() else set()
-        if not there <= own or (folder.exists() and not folder.is_dir()):
-            strange = folder / min(there - own, default="")
+        for strange in _strangers(folder):
             raise FileExistsError(
                 f"{strange} is none of this site's, so that nothing was changed: give --out a new "
                 "folder"
@@ -72,6 +71,7 @@ class Site:
                 (new / name).write_text(content, encoding="utf-8")
             shutil.copytree(KATEX, new / "katex", ignore=shutil.ignore_patterns("*.js"))
             shutil.copytree(self.images, new / "images")
+            (new / LIST).write_text("\n".join([*_files(new), LIST]), encoding="utf-8")
             if folder.exists():
                 folder.rename(old)
             try:
@@ -121,6 +121,24 @@ class Site:
         kind = "two" if paged else "one"
         footer = f"{text(self.panes.run.headline)} {LEGEND.format(prefix=prefix)}"
         return HTML.format(title=title, prefix=prefix, nav=nav, body=body, kind=kind, footer=footer)
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(
+        each.relative_to(folder).as_posix()
+        for each in folder.rglob("*")
+        if each.is_symlink() or not each.is_dir()
+    )
+
+
+def _strangers(folder: Path) -> Iterator[Path]:
+    """Whatever there is that the list of an older site does not name."""
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        yield folder
+    elif folder.exists():
+        listed = folder / LIST
+        own = listed.read_text("utf-8", errors="replace").split("\n") if listed.is_file() else []
+        yield from (folder / each for each in _files(folder) if each not in own)
 
 
 def reading_order(found: Mapping[str, Page]) -> list[str]:
