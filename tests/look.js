@@ -24,6 +24,46 @@
     if (!image.naturalWidth) found.push(`no image: ${image.getAttribute("src")}`);
   }
 
+  for (const formula of document.querySelectorAll(".display")) {
+    const { scrollHeight, clientHeight } = formula;
+    const hides = getComputedStyle(formula).overflowY !== "visible";
+    if (hides && scrollHeight > clientHeight + 1) {
+      found.push(`a formula is cut at ${clientHeight} of ${scrollHeight} px: ${formula.textContent}`);
+    }
+  }
+
+  // A dot says its colour to those who see it: large enough, and no two alike.
+  const looks = new Map();
+  for (const dot of document.querySelectorAll(".dot")) {
+    const { width, height } = dot.getBoundingClientRect();
+    if (shown(dot) && Math.min(width, height) < 6) found.push(`a dot is ${width} by ${height} px`);
+    const { backgroundColor, boxShadow } = getComputedStyle(dot);
+    looks.set(dot.classList[1], backgroundColor);
+    const clear = backgroundColor === "rgba(0, 0, 0, 0)";
+    const hollow = dot.classList.contains("none");
+    if (clear !== hollow || (hollow && boxShadow === "none")) {
+      found.push(`the dot ${dot.classList[1]} is ${backgroundColor}`);
+    }
+  }
+  if (new Set(looks.values()).size < looks.size) found.push(`two colours look alike`);
+
+  // WCAG's contrast: 4.5 for text against the page.
+  const luminance = (colour) => {
+    const parts = colour.match(/[\d.]+/g).slice(0, 3).map((part) => part / 255);
+    const [r, g, b] = parts.map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = getComputedStyle(document.body).backgroundColor;
+  const paper = behind === "rgba(0, 0, 0, 0)" ? 1 : luminance(behind); // in print there is none
+  for (const node of [document.body, ...document.querySelectorAll("main a, nav a, footer")]) {
+    const ink = luminance(getComputedStyle(node).color);
+    const contrast = (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+    if (contrast < 4.5) {
+      found.push(`${node.tagName} has a contrast of ${contrast.toFixed(1)}: ${node.textContent.slice(0, 40)}`);
+      break;
+    }
+  }
+
   // A glyph is missing where a letter is drawn as one that no font has.
   const context = new OffscreenCanvas(48, 48).getContext("2d", { willReadFrequently: true });
   const drawn = (letter, font) => {

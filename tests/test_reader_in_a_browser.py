@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -52,9 +53,33 @@ class Tab:
             self._page.evaluate("Promise.all([...document.fonts].map(font => font.load()))")
         found = []
         for width in WIDTHS:
-            self._page.set_viewport_size({"width": width, "height": 900})
+            self.wide(width)
             found += [f"at {width} px: {each}" for each in self._page.evaluate(LOOK)]
         return self._heard + found
+
+    def wide(self, width: int) -> None:
+        """The window's width in pixels."""
+        self._page.set_viewport_size({"width": width, "height": 900})
+
+    def box(self, selector: str) -> dict[str, float]:
+        """Where the first of them stands: x, y, width, height; all 0 if it is not shown."""
+        found: dict[str, float] = self._page.evaluate(
+            f"document.querySelector({selector!r}).getBoundingClientRect().toJSON()"
+        )
+        return found
+
+    def hidden_lines(self) -> int:
+        """Number of stretches of code of which a part is out of sight."""
+        found: int = self._page.evaluate(
+            "[...document.querySelectorAll('details[open] pre.code')].filter(each => "
+            "each.scrollWidth > each.clientWidth + 1 || each.scrollHeight > each.clientHeight + 1)"
+            ".length"
+        )
+        return found
+
+    def media(self, **kept: Literal["dark", "light", "print", "screen"]) -> None:
+        """color_scheme="dark", media="print"."""
+        self._page.emulate_media(**kept)  # type: ignore[arg-type]  # each takes two of the four
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +100,14 @@ def test_nothing_is_wrong_on_any_page(tab: Tab, folder: Path):
     assert not wrong, "\n".join(wrong)
 
 
+def test_nothing_is_wrong_in_the_dark(tab: Tab, folder: Path):
+    tab.media(color_scheme="dark")
+    wrong = [each for name in ("index", "posterior", "graph", "code/ddpm_core.posterior")
+             for each in tab.wrong_with(folder / f"{name}.html")]  # fmt: skip
+    tab.media(color_scheme="light")
+    assert not wrong, "\n".join(wrong)
+
+
 @pytest.mark.parametrize(
     ("plant", "said"),
     [
@@ -86,6 +119,17 @@ def test_nothing_is_wrong_on_any_page(tab: Tab, folder: Path):
             ["at 1280 px: a formula is", "at 390 px: a formula is"],
         ),
         ("document.querySelector('main').style.width = '1100px'", ["at 390 px: the page is 11"]),
+        ("document.body.style.color = '#eee'", ["BODY has a contrast of 1."]),
+        (
+            "document.querySelector('.display').style = 'height: 1em; overflow: hidden'",
+            ["a formula is cut at "],
+        ),
+        ("document.querySelector('.dot').style.display = 'inline'", ["a dot is "]),
+        ("document.querySelector('.dot').style.background = 'red'", ["the dot none is rgb(255"]),
+        (
+            "document.querySelector('footer .green').style.backgroundColor = '#c62828'",
+            ["two colours look alike"],
+        ),
         ("document.querySelector('h1').append('\\u{10ff00}')", ["no glyph for"]),
         ("document.querySelector('.katex .mathnormal').append('\\u{10ff00}')", ["no glyph for"]),
     ],
@@ -94,3 +138,40 @@ def test_a_planted_fault_is_seen(tab: Tab, folder: Path, plant: str, said: list[
     found = tab.wrong_with(folder / "posterior.html", plant)
     for sentence in said:
         assert any(sentence in each for each in found), found
+
+
+ROW = "section:has(#posteriormean)"
+
+
+def test_the_pane_stands_beside_the_equation_and_on_a_phone_below_it(tab: Tab, folder: Path):
+    assert not tab.wrong_with(folder / "posterior.html")
+    tab.wide(1280)
+    text, pane = tab.box(f"{ROW} .text"), tab.box(f"{ROW} .pane")
+    assert pane["x"] == text["right"]
+    assert pane["y"] == text["y"]
+    assert min(pane["width"], text["width"]) > 500
+    tab.wide(390)
+    equation, pane, rest = (
+        tab.box(f"{ROW} {each}") for each in (".text > div", ".pane", ".text > .rest")
+    )
+    assert equation["bottom"] <= pane["y"] < pane["bottom"] <= rest["y"]
+    assert pane["width"] == 390
+
+
+def test_the_skip_link_is_out_of_sight_until_it_has_the_focus(tab: Tab, folder: Path):
+    assert not tab.wrong_with(folder / "posterior.html")
+    assert tab.box(".skip")["right"] < 0
+    assert not tab.wrong_with(folder / "posterior.html", "document.querySelector('.skip').focus()")
+    assert tab.box(".skip")["x"] >= 0
+
+
+def test_on_paper_there_is_no_navigation_and_no_line_of_code_is_cut(tab: Tab, folder: Path):
+    tab.media(media="print")
+    assert not tab.wrong_with(folder / "posterior.html")
+    tab.wide(700)
+    for gone in ("nav.pages", "nav.ends", ".skip"):
+        assert tab.box(gone)["height"] == 0
+    cut = tab.hidden_lines()
+    tab.media(media="screen")
+    assert cut == 0
+    assert tab.hidden_lines() > 0  # on a screen long code scrolls
