@@ -27,6 +27,7 @@ POINTS = (
     Point((0.3, 0.2), 1, 2, -1.5, 2.0, 1.25, 3, 2),
     Point((0.25, 0.5, 0.125), 0, 2, 1.0, 0.5, -0.5, 4, 1),
     Point((0.25, 0.5, 0.125, 0.6), 2, 4, 1.0, 0.5, 2.0, 4, 1),
+    Point((0.25, 0.5, 0.125, 0.6), 2, 3, 1.0, 0.5, 2.0, 4, 1),  # with a level above t
 )
 
 
@@ -75,7 +76,7 @@ def takes_long(equation: pages.Equation) -> bool:
 
 
 def agrees(name: str, known: dict[str, pages.Equation], monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether the library computes what the changed text says, at three points."""
+    """Whether the library computes what the changed text says, at each of the points."""
     with monkeypatch.context() as patch:
         patch.setattr(suite, "equations", lambda: known)
         for point in POINTS:
