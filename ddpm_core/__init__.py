@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ddpm_core.forward_process import q_marginal as q_marginal
     from ddpm_core.forward_process import q_sample as q_sample
     from ddpm_core.forward_process import q_step as q_step
+    from ddpm_core.guidance import Guided as Guided
+    from ddpm_core.guidance import drop_labels as drop_labels
     from ddpm_core.losses import l_simple as l_simple
     from ddpm_core.losses import min_snr_weight as min_snr_weight
     from ddpm_core.losses import prediction_target as prediction_target
@@ -42,6 +44,7 @@ _HOME = {
     "DPMSolver": "samplers.dpm_solver",
     "Denoiser": "_types",
     "Gaussian": "_types",
+    "Guided": "guidance",
     "Heun": "samplers.heun",
     "LADDERS": "samplers.ladders",
     "NetworkDenoiser": "denoiser",
@@ -50,6 +53,7 @@ _HOME = {
     "Snapshot": "samplers.base",
     "UNet": "networks.unet",
     "convert": "parameterization",
+    "drop_labels": "guidance",
     "invert": "samplers.ddim",
     "l_simple": "losses",
     "min_snr_weight": "losses",

@@ -55,6 +55,7 @@ SHAPES: dict[str, Shapes] = {
     "target": _event("target", like="x_0"),
     "loss": lambda given: [("loss", given["target"].shape[:1])],
     "weighted_loss": lambda given: [("loss", given["target"].shape[:1])],
+    "guided": _event("x0_hat", like="x_t"),
     "loss_weight": _event("weight", like="t"),
     "reverse_step": _event("x_s", like="x_t"),
     "ddim_step": _event("x_s", like="x_t"),

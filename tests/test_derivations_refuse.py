@@ -286,3 +286,12 @@ def test_a_formula_without_a_meaning_says_so(tmp_path: Path):
     page = read(tmp_path, HEAD + unsaid)
     with pytest.raises(Unsaid, match=r"bad\.md:\d+:1: .* has no meaning"):
         worlds.examine(page.equations["bad.one"].formula, page.equations)
+
+
+def test_a_name_of_the_core_without_its_index_says_so(tmp_path: Path):
+    """w_k is a weight of the data, whatever a page declares."""
+    page = read(
+        tmp_path, HEAD.replace("$`y`$", "$`w`$").replace("f(y)", "f(w)") + "So $`w = 1`$.\n"
+    )
+    with pytest.raises(Unsaid, match=r"bad\.md:\d+:\d+: .*w means nothing with this index"):
+        worlds.examine(page.formulas[-1], {})

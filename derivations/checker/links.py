@@ -15,7 +15,7 @@ from .syntax import Relation, Symbol
 
 BESIDE = HERE.parent  # the checkout, or the package in a wheel
 CORE = (  # whose public functions cite an equation each
-    *("schedules", "forward_process", "posterior", "parameterization", "losses"),
+    *("schedules", "forward_process", "posterior", "parameterization", "losses", "guidance"),
     *("samplers/ladders", "samplers/ancestral", "samplers/ddim", "samplers/dpm_solver"),
     *("samplers/heun", "networks/embeddings", "training/ema"),
 )

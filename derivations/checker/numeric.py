@@ -87,7 +87,13 @@ class Numbers:
         if key in self.fixed:
             return self.fixed[key]
         if node.name in MEANINGS:
-            return MEANINGS[node.name](self, node)
+            try:
+                return MEANINGS[node.name](self, node)
+            except IndexError:
+                raise Unsaid(
+                    f"{node.name} means nothing with this index or these arguments; the core has "
+                    "this name, so take another one"
+                ) from None
         if node.name in self.definitions:
             return self.defined(node)
         if node.arguments:

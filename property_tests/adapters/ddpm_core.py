@@ -21,7 +21,8 @@ from ddpm_core.training.ema import Ema, ema_decay
 from ddpm_core.training.setup import seeded
 from ddpm_core.training.step import diffuse
 
-from ..protocol import Array, Averages, Betas, Chain, Denoiser, Draw, Layout, Levels, Normal, Times
+from .. import protocol
+from ..protocol import Array, Betas, Chain, Denoiser, Draw, Guidance, LabelledDenoiser, Times
 
 
 class DdpmCore:
@@ -31,36 +32,32 @@ class DdpmCore:
     unit_roundoff = float(np.finfo(np.float64).epsneg)
 
     def alpha_bar(self, betas: Betas) -> Array:
-        return _table(ddpm_core.Schedule.from_betas(betas))
+        return _table(_schedule(betas))
 
-    def q_marginal(self, betas: Betas, x_0: Array, t: Times) -> Normal:
-        schedule = ddpm_core.Schedule.from_betas(betas)
-        return _normal(ddpm_core.q_marginal(schedule, _tensor(x_0), _tensor(t)))
+    def q_marginal(self, betas: Betas, x_0: Array, t: Times) -> protocol.Normal:
+        return _normal(ddpm_core.q_marginal(_schedule(betas), _tensor(x_0), _tensor(t)))
 
-    def q_step(self, betas: Betas, x_s: Array, s: Times, t: Times) -> Normal:
-        schedule = ddpm_core.Schedule.from_betas(betas)
-        return _normal(ddpm_core.q_step(schedule, _tensor(x_s), _tensor(s), _tensor(t)))
+    def q_step(self, betas: Betas, x_s: Array, s: Times, t: Times) -> protocol.Normal:
+        return _normal(ddpm_core.q_step(_schedule(betas), *map(_tensor, (x_s, s, t))))
 
     def q_sample(self, betas: Betas, x_0: Array, t: Times, noise: Array) -> Array:
-        schedule = ddpm_core.Schedule.from_betas(betas)
-        return ddpm_core.q_sample(schedule, _tensor(x_0), _tensor(t), _tensor(noise)).numpy()
+        return ddpm_core.q_sample(_schedule(betas), *map(_tensor, (x_0, t, noise))).numpy()
 
-    def q_posterior(self, betas: Betas, x_0: Array, x_t: Array, s: Times, t: Times) -> Normal:
-        schedule = ddpm_core.Schedule.from_betas(betas)
-        arguments = (_tensor(each) for each in (x_0, x_t, s, t))
-        return _normal(ddpm_core.q_posterior(schedule, *arguments))
+    def q_posterior(
+        self, betas: Betas, x_0: Array, x_t: Array, s: Times, t: Times
+    ) -> protocol.Normal:
+        return _normal(ddpm_core.q_posterior(_schedule(betas), *map(_tensor, (x_0, x_t, s, t))))
 
     def convert(
         self, betas: Betas, source: str, target: str, value: Array, x_t: Array, t: Times
     ) -> Array:
-        schedule = ddpm_core.Schedule.from_betas(betas)
-        arguments = (_tensor(each) for each in (value, x_t, t))
-        return ddpm_core.convert(schedule, _known(source), _known(target), *arguments).numpy()
+        arguments = map(_tensor, (value, x_t, t))
+        names = _known(source), _known(target)
+        return ddpm_core.convert(_schedule(betas), *names, *arguments).numpy()
 
     def target(self, betas: Betas, name: str, x_0: Array, noise: Array, t: Times) -> Array:
-        schedule = ddpm_core.Schedule.from_betas(betas)
-        arguments = (_tensor(each) for each in (x_0, noise, t))
-        return ddpm_core.prediction_target(schedule, _known(name), *arguments).numpy()
+        arguments = map(_tensor, (x_0, noise, t))
+        return ddpm_core.prediction_target(_schedule(betas), _known(name), *arguments).numpy()
 
     def loss(self, prediction: Array, target: Array) -> Array:
         return ddpm_core.l_simple(_tensor(prediction), _tensor(target)).per_sample.numpy()
@@ -72,30 +69,36 @@ class DdpmCore:
     def loss_weight(
         self, betas: Betas, name: str, t: Times, gamma: float, zero_terminal: bool
     ) -> Array:
-        schedule = ddpm_core.Schedule.from_betas(betas)
-        schedule = schedule.with_zero_terminal_snr() if zero_terminal else schedule
+        schedule = _schedule(betas, zero_terminal)
         return ddpm_core.min_snr_weight(schedule, _known(name), _tensor(t), gamma).numpy()
 
+    def guided(self, guidance: Guidance, x_t: Array, t: int, labels: Times | None) -> Array:
+        denoiser = _labelled(guidance.denoiser)
+        no_label = protocol.NO_LABEL if guidance.together else None
+        guided = ddpm_core.Guided(
+            denoiser, guidance.scale, no_label, guidance.rescale, guidance.interval
+        )
+        cond = None if labels is None else _tensor(labels)
+        return guided(_tensor(x_t), t, cond).x0_hat.numpy()
+
+    def drop_labels(self, labels: Times, share: float, seed: int) -> Times:
+        generator = keyed_generator(seed, "label dropout")
+        return ddpm_core.drop_labels(_tensor(labels), share, protocol.NO_LABEL, generator).numpy()
+
     def training_draw(self, betas: Betas, x_0: Array, seed: int) -> Draw:
-        schedule = ddpm_core.Schedule.from_betas(betas)
-        drawn = diffuse(schedule, _tensor(x_0), keyed_generator(seed, "training"))
+        drawn = diffuse(_schedule(betas), _tensor(x_0), keyed_generator(seed, "training"))
         return Draw(*(each.numpy() for each in drawn))
 
     def reverse_step(
         self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
     ) -> Array:
-        sampler = ddpm_core.Ancestral(ddpm_core.Schedule.from_betas(betas), (), _variance(variance))
-        guess = Prediction(_tensor(x0_hat))
-        x_s, _, _ = sampler.step(lambda x, t: guess, _tensor(x_t), s, t, _tensor(noise))
-        return x_s.numpy()
+        sampler = ddpm_core.Ancestral(_schedule(betas), (), _variance(variance))
+        return _step(sampler, x0_hat, x_t, s, t, noise)
 
     def ddim_step(
         self, betas: Betas, eta: float, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
     ) -> Array:
-        guess = Prediction(_tensor(x0_hat))
-        sampler = ddpm_core.DDIM(ddpm_core.Schedule.from_betas(betas), eta=eta)
-        x_s, _, _ = sampler.step(lambda x, t: guess, _tensor(x_t), s, t, _tensor(noise))
-        return x_s.numpy()
+        return _step(ddpm_core.DDIM(_schedule(betas), eta=eta), x0_hat, x_t, s, t, noise)
 
     def encode(self, chain: Chain, x: Array, level: int) -> Array:
         denoiser = _denoiser(chain.denoiser)
@@ -113,15 +116,9 @@ class DdpmCore:
         return ddpm_core.Ancestral(ddpm_core.Schedule.cosine(T)).times
 
     def draw_samples(self, chain: Chain, shape: tuple[int, ...], seed: int) -> Array:
-        batch, *event = shape
-        *_, last = ddpm_core.generate(
-            _sampler(chain),
-            _denoiser(chain.denoiser),
-            event,
-            indices=range(batch),
-            seed=seed,
-            dtype=torch.float64,
-        )
+        sampler, denoiser, event = _sampler(chain), _denoiser(chain.denoiser), shape[1:]
+        numbered = {"indices": range(shape[0]), "seed": seed, "dtype": torch.float64}
+        *_, last = ddpm_core.generate(sampler, denoiser, event, **numbered)
         return last.x_t.numpy()
 
     def ladder(
@@ -132,7 +129,7 @@ class DdpmCore:
     def schedule(self, name: str, T: int) -> Array:
         return _table(getattr(ddpm_core.Schedule, name)(T))
 
-    def shaped_schedule(self, name: str, T: int, shape: Mapping[str, float]) -> Levels:
+    def shaped_schedule(self, name: str, T: int, shape: Mapping[str, float]) -> protocol.Levels:
         return _levels(getattr(ddpm_core.Schedule, name)(T, **shape))
 
     def betas(self, alpha_bar: Array) -> Array:
@@ -140,13 +137,13 @@ class DdpmCore:
         return schedule.beta(_clock(schedule)[1:]).numpy()
 
     def log_snr(self, betas: Betas, t: Times) -> Array:
-        return ddpm_core.Schedule.from_betas(betas).log_snr(_tensor(t)).numpy()
+        return _schedule(betas).log_snr(_tensor(t)).numpy()
 
     def zero_terminal_snr(self, betas: Betas) -> Array:
-        return _table(ddpm_core.Schedule.from_betas(betas).with_zero_terminal_snr())
+        return _table(_schedule(betas).with_zero_terminal_snr())
 
-    def rescaled(self, betas: Betas, times: int) -> Levels:
-        schedule = ddpm_core.Schedule.from_betas(betas)
+    def rescaled(self, betas: Betas, times: int) -> protocol.Levels:
+        schedule = _schedule(betas)
         for _ in range(times):
             schedule = schedule.with_zero_terminal_snr()
         return _levels(schedule)
@@ -154,8 +151,8 @@ class DdpmCore:
     def embedding(self, t: Times, width: int) -> Array:
         return timestep_embedding(_tensor(t), width).double().numpy()
 
-    def embedding_layout(self) -> Layout:
-        return Layout(interleaved=False, max_period=MAX_PERIOD)
+    def embedding_layout(self) -> protocol.Layout:
+        return protocol.Layout(interleaved=False, max_period=MAX_PERIOD)
 
     def fourier_features(self, x: Array, octaves: tuple[int, ...]) -> Array:
         return fourier_features(_tensor(x), octaves).numpy()
@@ -190,7 +187,7 @@ class DdpmCore:
         found = {name: each.grad for name, each in network.named_parameters()}
         return {name: math.nan if g is None else float(g.abs().max()) for name, g in found.items()}
 
-    def ema(self, decay: float, weights: Array, buffers: Array) -> Averages:
+    def ema(self, decay: float, weights: Array, buffers: Array) -> protocol.Averages:
         network = torch.nn.Module()
         network.weight = torch.nn.Parameter(_tensor(weights[0]))
         network.register_buffer("statistic", _tensor(buffers[0]))
@@ -200,7 +197,9 @@ class DdpmCore:
             average.update(network, step)
             rows.append(_tensor(average.network.weight.detach().numpy()))
         decays = np.array([ema_decay(step, decay) for step in range(len(rows))])
-        return Averages(decays, torch.stack(rows).numpy(), average.network.statistic.numpy())
+        return protocol.Averages(
+            decays, torch.stack(rows).numpy(), average.network.statistic.numpy()
+        )
 
     def ema_warms_up(self) -> bool:
         return True
@@ -230,8 +229,14 @@ def _table(schedule: ddpm_core.Schedule) -> Array:
     return schedule.alpha_bar(_clock(schedule)).numpy()
 
 
-def _levels(schedule: ddpm_core.Schedule) -> Levels:
-    return Levels(_table(schedule), schedule.one_minus_alpha_bar(_clock(schedule)).numpy())
+def _levels(schedule: ddpm_core.Schedule) -> protocol.Levels:
+    return protocol.Levels(_table(schedule), schedule.one_minus_alpha_bar(_clock(schedule)).numpy())
+
+
+def _step(sampler: Any, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array) -> Array:
+    guess = Prediction(_tensor(x0_hat))
+    x_s, _, _ = sampler.step(lambda x, t: guess, _tensor(x_t), s, t, _tensor(noise))
+    return x_s.numpy()
 
 
 def _snapshots(chain: Chain, x_T: Array, noises: list[Array]) -> Iterator[Snapshot]:
@@ -242,7 +247,7 @@ def _snapshots(chain: Chain, x_T: Array, noises: list[Array]) -> Iterator[Snapsh
     )
 
 
-def _schedule(betas: Betas, zero_terminal: bool) -> ddpm_core.Schedule:
+def _schedule(betas: Betas, zero_terminal: bool = False) -> ddpm_core.Schedule:
     schedule = ddpm_core.Schedule.from_betas(betas)
     return schedule.with_zero_terminal_snr() if zero_terminal else schedule
 
@@ -268,8 +273,13 @@ def _variance(name: str) -> Variance:
 
 
 def _denoiser(denoiser: Denoiser) -> ddpm_core.Denoiser:
+    return _labelled(lambda x_t, t, labels: denoiser(x_t, t))
+
+
+def _labelled(denoiser: LabelledDenoiser) -> ddpm_core.Denoiser:
     def predict(x_t: torch.Tensor, t: int, cond: torch.Tensor | None = None) -> Prediction:
-        return Prediction(_tensor(denoiser(x_t.numpy(), t)))
+        labels = None if cond is None else cond.numpy()
+        return Prediction(_tensor(denoiser(x_t.numpy(), t, labels)))
 
     return predict
 
@@ -278,9 +288,9 @@ def _tensor(array: Array | Times) -> torch.Tensor:
     return torch.from_numpy(np.array(array))  # a copy: nothing that ddpm_core does reaches the test
 
 
-def _normal(gaussian: ddpm_core.Gaussian) -> Normal:
+def _normal(gaussian: ddpm_core.Gaussian) -> protocol.Normal:
     mean, var = torch.broadcast_tensors(gaussian.mean, gaussian.var)
-    return Normal(mean.numpy(), var.numpy())
+    return protocol.Normal(mean.numpy(), var.numpy())
 
 
 def _known(name: str) -> Parameterization:

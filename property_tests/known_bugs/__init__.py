@@ -1,7 +1,7 @@
 """Real bugs of real projects, each re-expressed as one wrong method of our adapter."""
 
 # they enter themselves
-from . import forward_process, look_alikes, plumbing, samplers, schedules, solvers
+from . import forward_process, guidance, look_alikes, plumbing, samplers, schedules, solvers
 from .registry import BUGS, LOOK_ALIKES, KnownBug
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "LOOK_ALIKES",
     "KnownBug",
     "forward_process",
+    "guidance",
     "look_alikes",
     "plumbing",
     "samplers",

@@ -34,6 +34,11 @@ EQUIVALENTS: Reasons = {
             "an axis of length 1 is flattened away wherever it stands behind the batch"
         ),
     },
+    "guidance": {
+        "return (flat.mean(1, keepdim=True) - flat).square().sum(1).sqrt()": (
+            "a difference and its negative have one square"
+        ),
+    },
     "samplers.ancestral": {
         "work = compute_dtype(x0_hat)": ONE_DTYPE,
         "return (back.sample(noise.to(work)).to(x0_hat.dtype), x0_hat, None)": ONE_DTYPE,
@@ -82,6 +87,14 @@ AS_RIGHT: Reasons = {
 }
 
 CHOICES: Reasons = {
+    "guidance": {
+        "dropped = torch.rand(labels.shape, dtype=torch.float64, generator=generator) <= share": (
+            "a draw is a multiple of 2^-53, and is the share itself with that probability at most"
+        ),
+        "dropped = torch.rand(labels.shape, dtype=torch.float32, generator=generator) < share": (
+            "draws of 24 bits meet a share to 2^-24, and 0 and 1 exactly"
+        ),
+    },
     "monte_carlo": {
         "return int.from_bytes(self.key[:6], 'little')": "six bytes tell claims apart, as seven do",
         "key = hashlib.blake2b(name.encode(), digest_size=15).digest()": (

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .. import statistics
-from ..protocol import LADDERS, Array, Chain, Implementation
+from ..protocol import LADDERS, Array, Chain, Guidance, Implementation, Times
 from ..strategies import Case
 
 CASES = 1000
@@ -43,6 +43,14 @@ def _losses(impl: Implementation, case: Case, rng: np.random.Generator) -> list[
     betas, _, t, first, second = case
     targets = [impl.target(betas, name, first, second, t) for name in ("eps", "x0", "v", "score")]
     return [impl.loss(first, second), *targets]
+
+
+def _guidance(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
+    def guess(x_t: Array, t: int, labels: Times | None) -> Array:
+        return np.tanh(x_t) if labels is None else 2 * x_t + t
+
+    guidance = Guidance(guess, rng.uniform(1, 8), rng.uniform(0, 1), together=False)
+    return [impl.guided(guidance, case.first, int(case.t[0]), case.s)]
 
 
 def _ancestral(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
@@ -108,6 +116,7 @@ def _statistics(impl: Implementation, case: Case, rng: np.random.Generator) -> l
 
 
 CALLS: dict[str, Calls] = {
+    "guidance": _guidance,
     "losses": _losses,
     "samplers.ancestral": _ancestral,
     "samplers.ddim": _ddim,

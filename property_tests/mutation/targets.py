@@ -13,6 +13,7 @@ PROPERTIES = {
     "posterior": ("test_posterior",),
     "parameterization": ("test_parameterization",),
     "losses": ("test_losses",),
+    "guidance": ("test_guidance",),
     "samplers.ladders": ("test_ladders",),
     "samplers.ancestral": ("test_samplers",),
     "samplers.ddim": ("test_ddim", REPORTS),

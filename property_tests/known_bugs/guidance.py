@@ -1,0 +1,47 @@
+"""Bugs of classifier-free guidance."""
+
+import numpy as np
+
+from ..adapters.ddpm_core import DdpmCore
+from ..protocol import Array, Guidance, Times
+from .registry import known
+
+
+@known(
+    "G02-cfg-doc-sign",
+    "labmlai/annotated_deep_learning_paper_implementations #177",
+    "s cond + (s - 1) uncond, where 1 - s belongs: the weights sum to 2 s - 1",
+    "test_guidance.py::test_the_guess_is_on_the_line_through_both",
+    together=True,
+)
+class SignOfTheSecondWeight(DdpmCore):
+    def guided(self, guidance: Guidance, x_t: Array, t: int, labels: Times | None) -> Array:
+        if labels is None:
+            return guidance.denoiser(x_t, t, None)
+        cond, uncond = (guidance.denoiser(x_t, t, each) for each in (labels, None))
+        return guidance.scale * cond + (guidance.scale - 1) * uncond
+
+
+@known(
+    "G07-scale-shortcut-wrong-branch",
+    "yuanchenyang/smalldiffusion @e4da67f",
+    "the shortcut for the scale that does not guide returns the guess without the label",
+    "test_guidance.py::test_what_needs_one_guess_asks_for_one",
+    case="scale 1",
+)
+class ShortcutToTheWrongBranch(DdpmCore):
+    def guided(self, guidance: Guidance, x_t: Array, t: int, labels: Times | None) -> Array:
+        return super().guided(guidance, x_t, t, None if guidance.scale == 1 else labels)
+
+
+@known(
+    "G09-independent-dropout",
+    "YuchuanTian/U-DiT #12; pytorch/torchtitan PR #1259",
+    "two readers of one label drop it each for itself: it is gone for both with probability p^2",
+    "test_guidance.py::test_labels_are_dropped_with_their_probability",
+)
+class TwoReadersDropForThemselves(DdpmCore):
+    def drop_labels(self, labels: Times, share: float, seed: int) -> Times:
+        first = super().drop_labels(labels, share, seed)
+        second = super().drop_labels(labels, share, seed + 2**60)
+        return np.where(first == second, first, labels)

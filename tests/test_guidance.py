@@ -1,0 +1,111 @@
+"""Guidance by example, and what it refuses."""
+
+import pytest
+import torch
+
+from ddpm_core import Guided, NetworkDenoiser, Schedule, UNet, drop_labels
+from ddpm_core._types import Prediction
+from ddpm_core.randomness import keyed_generator
+
+X = torch.tensor([[0.5, -1.0], [2.0, 0.25]])
+LABELS = torch.tensor([0, 1])
+
+
+def doubling(x_t, t, cond=None):
+    """Without a label the state, with label k the state times k + 2."""
+    return Prediction(x_t if cond is None else x_t * (cond[:, None] + 2))
+
+
+def test_the_guess_goes_past_that_of_the_label():
+    assert torch.equal(Guided(doubling, 3.0)(X, 4, LABELS).x0_hat, X * torch.tensor([[4.0], [7.0]]))
+
+
+def test_a_weight_of_the_paper_is_a_scale_less_one():
+    """(1 + w) conditional - w unconditional, Ho & Salimans (2022), Eq. 6, with w = 2."""
+    want = 3 * doubling(X, 4, LABELS).x0_hat - 2 * doubling(X, 4).x0_hat
+    assert torch.equal(Guided(doubling, 3.0)(X, 4, LABELS).x0_hat, want)
+
+
+def test_each_sample_is_guided_at_its_own_level():
+    levels = torch.tensor([1, 5])
+    guess = Guided(doubling, 3.0, interval=(1, 4))(X, levels, LABELS).x0_hat
+    assert torch.equal(guess, X * torch.tensor([[4.0], [3.0]]))
+
+
+def test_times_of_a_batch_are_doubled_with_it():
+    seen = []
+
+    def denoiser(x_t, t, cond=None):
+        seen.append((x_t.shape, t, cond))
+        return Prediction(x_t)
+
+    levels = torch.tensor([1, 5])
+    Guided(denoiser, 3.0, no_label=9)(X, levels, LABELS)
+    [(shape, times, cond)] = seen
+    assert shape == (4, 2)
+    assert torch.equal(times, torch.tensor([1, 5, 1, 5]))
+    assert torch.equal(cond, torch.tensor([0, 1, 9, 9]))
+
+
+@pytest.mark.parametrize("rescale", [0.0, 0.7])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_the_guess_keeps_its_dtype(dtype, rescale):
+    guess = Guided(doubling, 1.5, rescale=rescale)(X.to(dtype), 4, LABELS).x0_hat
+    assert guess.dtype == dtype
+    assert guess.isfinite().all()
+
+
+def test_a_network_is_asked_once_of_the_batch_with_its_labels_and_with_none():
+    """What a U-Net says without labels is what it says of the label `classes`, bit for bit."""
+    network = UNet(1, width=8, multipliers=(1, 2), classes=3).eval()
+    asked = []
+    network.register_forward_pre_hook(lambda module, arguments: asked.append(arguments))
+    denoiser = NetworkDenoiser(Schedule.cosine(10), network)
+    with torch.no_grad():
+        Guided(denoiser, 3.0, no_label=network.classes)(
+            torch.zeros(3, 1, 8, 8), 5, LABELS[[0, 1, 1]]
+        )
+    [(x_t, t, labels)] = asked
+    assert x_t.shape == (6, 1, 8, 8)
+    assert t.tolist() == [5] * 6
+    assert labels.tolist() == [0, 1, 1, 3, 3, 3]
+
+
+def test_guiding_a_network_that_predicts_noise_is_refused_at_zero_snr():
+    schedule = Schedule.cosine(10).with_zero_terminal_snr()
+    network = UNet(1, width=8, multipliers=(1, 2), classes=3)
+    guided = Guided(NetworkDenoiser(schedule, network, "eps"), 3.0, no_label=3)
+    with pytest.raises(ValueError, match="eps -> x0 does not exist at t = 10, where the SNR is 0"):
+        guided(torch.zeros(1, 1, 8, 8), 10, torch.tensor([0]))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"scale": -0.5}, "scale = -0.5: guidance needs a finite scale >= 0"),
+        ({"scale": float("nan")}, "scale = nan: guidance needs"),
+        ({"scale": float("inf")}, "scale = inf: guidance needs"),
+        ({"rescale": 1.5}, r"rescale = 1.5 is outside \[0, 1\]"),
+        ({"interval": (5, 2)}, r"interval = \(5, 2\) is no stretch of levels"),
+        ({"interval": (0, 2)}, r"interval = \(0, 2\) is no stretch of levels"),
+    ],
+)
+def test_what_is_no_guidance_is_refused(options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Guided(doubling, **options)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])
+def test_a_share_is_a_probability(share):
+    with pytest.raises(ValueError, match=f"share = {share} of the labels is outside"):
+        drop_labels(LABELS, share, 9, keyed_generator(0, "test"))
+
+
+def test_dropping_touches_no_global_state_and_repeats():
+    before = torch.get_rng_state()
+    first, again = (
+        drop_labels(torch.arange(100) % 9, 0.5, 9, keyed_generator(0, "test")) for _ in range(2)
+    )
+    assert torch.equal(first, again)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert 0 < (first == 9).sum() < 100
