@@ -53,10 +53,14 @@ def plan(run: "Run") -> str:
     """What is about to happen, for a person."""
     config, data = run.config, run.dataset
     weights = sum(p.numel() for p in run.trainee.network.parameters())
+    told = ""
+    if config.conditional:
+        share = f"{config.label_dropout:.0%} of them withheld"
+        told = f", told which of {len(data.class_names)} classes, {share},"
     return (
         f"{data.name}: {len(data.train):,} training, {len(data.validation):,} validation and "
         f"{len(data.test):,} test images of shape {data.shape}, {data.levels} grey levels\n"
-        f"U-Net of {weights:,} parameters predicts {config.parameterization} on the "
+        f"U-Net of {weights:,} parameters{told} predicts {config.parameterization} on the "
         f"{config.schedule} schedule, T = {config.T}\n"
         f"{'goes on at' if run.step else 'from'} step {run.step:,} of "
         f"{config.max_steps:,}, {config.batch_size} images each, on "

@@ -8,7 +8,6 @@ import torch
 
 from ddpm_core.denoiser import NetworkDenoiser
 from ddpm_core.sample import main
-from ddpm_core.samplers import base
 from ddpm_core.samplers.ancestral import Ancestral
 from ddpm_core.samplers.base import generate
 from ddpm_core.samplers.ddim import DDIM
@@ -16,6 +15,7 @@ from ddpm_core.samplers.dpm_solver import DPMSolver
 from ddpm_core.samplers.heun import Heun
 from ddpm_core.samplers.ladders import leading, linspace, log_snr, trailing
 from ddpm_core.train import main as train
+from ddpm_core.training import drawing
 from ddpm_core.training.checkpoint import load_checkpoint
 from ddpm_core.training.comparison import compared
 from ddpm_core.training.restore import load_trained
@@ -93,7 +93,7 @@ def test_the_flags_choose_the_sampler_its_ladder_and_its_noise(
     """Read off the sampler itself: so short a training only draws pixels at the clip."""
     used = []
     monkeypatch.setattr(
-        base,
+        drawing,
         "generate",
         lambda sampler, *a, **k: used.append(sampler) or generate(sampler, *a, **k),
     )
@@ -153,7 +153,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_drawn(
     run, tmp_path, monkeypatch, capsys
 ):
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr("ddpm_core.samplers.base.generate", None)  # calling it would be an error
+    monkeypatch.setattr("ddpm_core.training.drawing.generate", None)  # calling it would be an error
     with pytest.raises(SystemExit):
         main([str(run), "--out-dir", str(tmp_path / "file")])
     assert "file: File exists. Name a folder" in capsys.readouterr().err

@@ -57,11 +57,11 @@ def enlarge(
 
 
 def grid(
-    cells: UInt8[np.ndarray, "n height width 3"],
+    cells: UInt8[np.ndarray, "n height width 3"], columns: int | None = None
 ) -> UInt8[np.ndarray, "tall wide 3"]:
-    """Cells row by row with thin gaps between and around, as near to a square as n allows."""
+    """Cells row by row with thin gaps between and around; by default nearly a square."""
     n, height, width, _ = cells.shape
-    columns = min(n, max(1, round((n * height / width) ** 0.5)))
+    columns = columns or min(n, max(1, round((n * height / width) ** 0.5)))
     rows = -(-n // columns)
     canvas = blank(GAP + columns * (width + GAP), GAP + rows * (height + GAP), RULE)
     for i, cell in enumerate(cells):

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ddpm_core._types import Denoiser
@@ -29,6 +29,7 @@ def compared(
     *,
     n: int = 4,
     seed: int = 0,
+    cond: Int[Tensor, " n"] | None = None,
     device: torch.device | str = "cpu",
 ) -> Iterator[Cell]:
     """(row, steps, n images) of each cell, row by row; the last row is the ancestral chain of T.
@@ -47,7 +48,7 @@ def compared(
             except ValueError:  # heun at zero terminal SNR
                 break
             *_, last = generate(
-                sampler, denoiser, shape, indices=range(n), seed=seed, device=device
+                sampler, denoiser, shape, indices=range(n), seed=seed, cond=cond, device=device
             )
             yield row, steps, last.x_t.cpu()
 

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ddpm_core.gate.certificate import FILE
-from ddpm_core.training.options import flag, to_json
+from ddpm_core.training.options import flag, from_json, to_json
 
 # Fields that may change when a run is resumed, since no number of the run depends on them.
 FREE_ON_RESUME = frozenset(
     {"config", "out_dir", "resume", "dry_run", "certificate", "require_verified", "unverified"}
     | {"save_every", "keep", "preview_samples", "preview_steps"}
 )
+
+LABEL_DROPOUT = 0.1  # as in Ho & Salimans (2022)
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ class TrainConfig:
     """What the network predicts."""
     snr_gamma: float | None = None
     """Weigh the loss of each sample by min(SNR, gamma) (Hang et al. 2023, who take 5)."""
+
+    conditional: bool = False
+    """Tell the network the class of each image, so that images of a class can be drawn."""
+    label_dropout: float = LABEL_DROPOUT
+    """Share of the classes that --conditional withholds, which is what guidance needs."""
 
     preset: Literal["tiny", "small", "base"] = "small"
     """Size of the U-Net; the next three options override parts of it."""
@@ -130,9 +137,13 @@ class TrainConfig:
         for octave in self.fourier_octaves:
             if not 0 <= octave <= FINEST_OCTAVE:
                 raise ValueError(f"--fourier-octaves has {octave}, outside 0..{FINEST_OCTAVE}")
-        for name in ("dropout", "ema_decay"):
+        for name in ("dropout", "label_dropout", "ema_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{flag(name)} = {getattr(self, name)} is outside [0, 1)")
+        if self.label_dropout != LABEL_DROPOUT and not self.conditional:
+            raise ValueError(
+                f"--label-dropout = {self.label_dropout} is for --conditional training"
+            )
         if self.batch_size % self.accumulate:
             raise ValueError(
                 f"--batch-size = {self.batch_size} does not split into --accumulate = "
@@ -190,8 +201,11 @@ def lasting(config: TrainConfig) -> dict[str, Any]:
 
 
 def check_same_run(saved: dict[str, Any], config: TrainConfig, where: str) -> None:
-    """Refuse to resume under options that would make other numbers than those of `where`."""
-    wanted = lasting(config)
+    """Refuse to resume under options that would make other numbers than those of `where`.
+
+    An option that is younger than the checkpoint had its default when that was made.
+    """
+    saved, wanted = lasting(from_json(TrainConfig, saved)), lasting(config)
     for name in sorted(saved.keys() | wanted.keys()):
         longer = name == "max_steps" and config.rate_decay == "constant"
         if not longer and saved.get(name) != wanted.get(name):

@@ -41,14 +41,15 @@ def heldout_errors(
     times: tuple[int, ...],
     seed: int,
     measure: Parameterization | None = None,
+    labels: Int64[Tensor, " images"] | None = None,
     device: torch.device | str = "cpu",
     progress: str | None = None,
 ) -> Float64[Tensor, "times images"]:
     """Mean squared error of each image at each time, of the prediction turned into `measure`.
 
     The noise is keyed by (seed, t, image), so that every visit, run and network sees the same.
-    measure: what is compared with its target; by default what the network predicts. progress:
-    the name of a progress bar, shown on a terminal.
+    measure: what is compared with its target; by default what the network predicts. labels: the
+    classes that the network is told. progress: the name of a progress bar, shown on a terminal.
     """
     measure = measure or parameterization
     rows = []
@@ -58,7 +59,9 @@ def heldout_errors(
             noise = keyed_noise(images.shape[1:], seed, "held-out", t, part.tolist()).to(device)
             x_0 = images[part].to(device)
             x_t = q_sample(schedule, x_0, t, noise)
-            value = network(x_t, torch.full(x_t.shape[:1], t, device=x_t.device)).to(x_t.dtype)
+            told = () if labels is None else (labels[part].to(device),)
+            value = network(x_t, torch.full(x_t.shape[:1], t, device=x_t.device), *told)
+            value = value.to(x_t.dtype)
             value = convert(schedule, parameterization, measure, value, x_t, t)
             target = prediction_target(schedule, measure, x_0, noise, t)
             rows.append(l_simple(value, target).per_sample.double().cpu())

@@ -67,7 +67,7 @@ class Run:
             unverified=config.unverified,
         )
         dataset = load_dataset(config.dataset, config.image_size)
-        trainee = build_trainee(config, dataset.shape[0], torch.device(admission.device))
+        trainee = build_trainee(config, dataset, torch.device(admission.device))
         folder = config.out_dir or Path("runs") / config.dataset.split(":")[0]
         return cls(config, folder, dataset, schedule, trainee, admission, [admission.to_json()])
 
@@ -203,16 +203,8 @@ class Run:
         """Look at the fixed timesteps: held-out loss, samples, denoising sheet, GIF and report."""
         began = time.perf_counter()
         config, network = self.config, self.trainee.ema.network
-        validation = self.dataset.take(heldout.spread(self.dataset.validation, TEST_IMAGES))
-        errors = heldout.heldout_errors(
-            network,
-            self.schedule,
-            config.parameterization,
-            validation,
-            heldout.spread_times(config.T, VALIDATION_TIMES),
-            config.seed,
-            device=self.device,
-        )
+        validation, labels = self._heldout(self.dataset.validation)
+        errors = self._errors(self.dataset.validation, VALIDATION_TIMES)
         record, samples = visit(
             ClipX0(NetworkDenoiser(self.schedule, network, config.parameterization)),
             self.schedule,
@@ -222,6 +214,7 @@ class Run:
             samples=config.preview_samples,
             steps=config.preview_steps,
             seed=config.seed,
+            labels=labels,
             device=self.device,
         )
         row: dict[str, Any] = {
@@ -249,18 +242,28 @@ class Run:
     def test_error(self) -> tuple[float, float | None]:
         """eps-MSE of the averaged weights on the test images, uniform over t: (mean, its standard
         error)."""
-        errors = heldout.heldout_errors(
+        errors = self._errors(self.dataset.test, TEST_TIMES, measure="eps", progress="test error")
+        return heldout.mean_and_standard_error(errors)
+
+    def _errors(self, indices: torch.Tensor, times: int, **options: Any) -> torch.Tensor:
+        images, labels = self._heldout(indices)
+        return heldout.heldout_errors(
             self.trainee.ema.network,
             self.schedule,
             self.config.parameterization,
-            self.dataset.take(heldout.spread(self.dataset.test, TEST_IMAGES)),
-            heldout.spread_times(self.config.T, TEST_TIMES),
+            images,
+            heldout.spread_times(self.config.T, times),
             self.config.seed,
-            measure="eps",
+            labels=labels,
             device=self.device,
-            progress="test error",
+            **options,
         )
-        return heldout.mean_and_standard_error(errors)
+
+    def _heldout(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Some of the images, and their classes where the network is told them."""
+        few, labels = heldout.spread(indices, TEST_IMAGES), self.dataset.labels
+        told = None if labels is None or not self.config.conditional else labels[few]
+        return self.dataset.take(few), told
 
     def _log(self, norm: float, seconds: list[float], bar: "tqdm[Any]") -> None:
         loss = sum(self.losses) / len(self.losses)

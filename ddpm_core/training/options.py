@@ -16,8 +16,8 @@ Config = TypeVar("Config")
 
 
 def flag(name: str) -> str:
-    """The flag of a field, as it is typed."""
-    return "--" + name.replace("_", "-")
+    """The flag of a field, as it is typed; class_ is --class."""
+    return "--" + name.rstrip("_").replace("_", "-")
 
 
 def parse(kind: type[Config], command: str, arguments: Sequence[str] | None = None) -> Config:
@@ -71,7 +71,7 @@ def _file_arguments(kind: type[Any], path: Path) -> Iterator[str]:
         entries = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"--config {path} is not TOML: {error}") from None
-    names = [each.name for each in dataclasses.fields(kind) if each.name != "config"]
+    names = [each.name.rstrip("_") for each in dataclasses.fields(kind) if each.name != "config"]
     for key, value in entries.items():
         name = key.replace("-", "_")
         if name not in names:

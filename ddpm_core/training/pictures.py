@@ -98,11 +98,12 @@ def frame_limit(shape: tuple[int, ...]) -> int:
 
 def sample_grid(
     images: Float[np.ndarray, "n channels height width"] | Float[Tensor, "n channels height width"],
+    columns: int | None = None,
     *,
     watermark: str | None = None,
 ) -> bytes:
-    """PNG of images in [-1, 1], row by row, as near to a square as n allows."""
-    return png(grid(enlarge(to_pixels(images), 72)), watermark)
+    """PNG of images in [-1, 1], row by row; by default nearly a square."""
+    return png(grid(enlarge(to_pixels(images), 72), columns), watermark)
 
 
 def denoising_sheet(

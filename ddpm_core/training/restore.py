@@ -50,7 +50,7 @@ def load_trained(path: Path, device: torch.device) -> Trained:
     checkpoint = load_checkpoint(saved, ["ema"], ["config", "image_shape", "levels", "class_names"])
     config = from_json(TrainConfig, checkpoint.state["config"])
     shape = checkpoint.state["image_shape"]
-    network = build_network(config, shape[0])
+    network = build_network(config, shape[0], checkpoint.state["class_names"])
     network.load_state_dict(checkpoint.tensors["ema"])
     return Trained(
         run=path if is_run else path.parent.parent,

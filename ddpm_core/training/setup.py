@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any, cast
@@ -29,8 +29,16 @@ def build_schedule(config: TrainConfig) -> Schedule:
     return schedule.with_zero_terminal_snr() if config.zero_terminal_snr else schedule
 
 
-def build_network(config: TrainConfig, channels: int) -> UNet:
-    """The U-Net that the options describe, initialised from the run's seed."""
+def build_network(config: TrainConfig, channels: int, class_names: Sequence[str] = ()) -> UNet:
+    """The U-Net that the options describe, initialised from the run's seed.
+
+    Raises ValueError where --conditional is given data without classes.
+    """
+    if config.conditional and not class_names:
+        raise ValueError(
+            f"--conditional, but --dataset {config.dataset} has no classes: give it labels (for "
+            "folder:DIR a folder for each class), or leave --conditional out"
+        )
     multipliers = cast(tuple[int, ...], config.multipliers)  # what was None the preset has set
     levels = len(multipliers)
     attended = {i % levels for i in config.attention}
@@ -42,6 +50,7 @@ def build_network(config: TrainConfig, channels: int) -> UNet:
             blocks=cast(int, config.blocks),
             attention=[i in attended for i in range(levels)],
             dropout=config.dropout,
+            classes=len(class_names) if config.conditional else None,
             fourier_octaves=config.fourier_octaves,
         )
     if config.channels_last:

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ddpm_core.forward_process import q_sample
+from ddpm_core.guidance import drop_labels
 from ddpm_core.losses import Loss, l_simple, min_snr_weight, prediction_target
 from ddpm_core.randomness import keyed_generator, keyed_seed
 from ddpm_core.schedules import Schedule
@@ -32,9 +33,9 @@ class Trainee:
     optimizer: torch.optim.Optimizer
 
 
-def build_trainee(config: TrainConfig, channels: int, device: torch.device) -> Trainee:
-    """A network as it is initialised, its average and AdamW, on the device."""
-    network = build_network(config, channels).to(device)
+def build_trainee(config: TrainConfig, dataset: Dataset, device: torch.device) -> Trainee:
+    """A network for the data as it is initialised, its average and AdamW, on the device."""
+    network = build_network(config, dataset.shape[0], dataset.class_names).to(device)
     optimizer = torch.optim.AdamW(
         group_parameters(network, config.weight_decay),
         lr=learning_rate(config, 0),
@@ -80,6 +81,7 @@ def train_step(
     x_0 = dataset.take(indices)
     t, noise, x_t = diffuse(schedule, x_0, keyed_generator(config.seed, "training", step))
     target = prediction_target(schedule, config.parameterization, x_0, noise, t)
+    labels = _labels(config, dataset, indices, step)
 
     trainee.network.train()
     trainee.optimizer.zero_grad()
@@ -89,7 +91,8 @@ def train_step(
         for part in torch.arange(len(x_0)).chunk(config.accumulate):
             noisy = x_t[part].to(device, memory_format=layout)
             with torch.autocast(device.type, torch.bfloat16, enabled=config.dtype == "bf16"):
-                prediction = trainee.forward(noisy, t[part].to(device))
+                told = () if labels is None else (labels[part].to(device),)
+                prediction = trainee.forward(noisy, t[part].to(device), *told)
             loss = l_simple(prediction.float(), target[part].to(device))
             weighted = _weighted(config, schedule, loss, t[part])
             (weighted.mean / config.accumulate).backward()
@@ -103,6 +106,15 @@ def train_step(
     trainee.optimizer.step()
     trainee.ema.update(trainee.network, step)
     return per_sample.mean().item(), norm
+
+
+def _labels(config: TrainConfig, dataset: Dataset, indices: Tensor, step: int) -> Tensor | None:
+    """What the network is told of the images: their classes, but for those that are withheld."""
+    if not config.conditional or dataset.labels is None:
+        return None
+    generator = keyed_generator(config.seed, "label dropout", step)
+    none = len(dataset.class_names)
+    return drop_labels(dataset.labels[indices], config.label_dropout, none, generator)
 
 
 def _weighted(config: TrainConfig, schedule: Schedule, loss: Loss, t: Tensor) -> Loss:

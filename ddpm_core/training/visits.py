@@ -2,14 +2,14 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from ddpm_core._types import Denoiser
 from ddpm_core.forward_process import q_sample
 from ddpm_core.randomness import keyed_noise
-from ddpm_core.samplers.ancestral import Ancestral
 from ddpm_core.samplers.base import generate
+from ddpm_core.samplers.dpm_solver import DPMSolver
 from ddpm_core.samplers.ladders import trailing
 from ddpm_core.schedules import Schedule
 from ddpm_core.training.pictures import DenoisingRecord
@@ -35,24 +35,32 @@ def visit(
     samples: int,
     steps: int,
     seed: int,
+    labels: Int64[Tensor, " images"] | None = None,
     device: torch.device | str = "cpu",
 ) -> tuple[DenoisingRecord, Float[Tensor, " samples channels height width"]]:
     """One chain of `samples` images from the noise that `seed` keys, and one-shot guesses.
 
-    The chain takes a strided ladder through the fixed times. Returns the record and the samples.
+    The chain is DPM-Solver++'s along a strided ladder through the fixed times. labels: the classes
+    of the held-out images, each of which the chain then takes in turn. Returns the record and the
+    samples.
     """
     ladder = sorted({*trailing(schedule, min(steps, schedule.T)), *times}, reverse=True)
-    sampler = Ancestral(schedule, tuple(ladder))
+    sampler = DPMSolver(schedule, tuple(ladder))
     shape = heldout.shape[1:]
-    chain = generate(sampler, denoiser, shape, indices=range(samples), seed=seed, device=device)
+    every = None if labels is None else labels.unique()
+    wanted = None if every is None else every[torch.arange(samples) % len(every)].to(device)
+    chain = generate(
+        sampler, denoiser, shape, indices=range(samples), seed=seed, cond=wanted, device=device
+    )
     free = [(x_t.cpu(), x0_hat.cpu()) for t, x_t, x0_hat in chain if t in times]
 
     x_0 = heldout[:MEASURED].to(device)
+    told = None if labels is None else labels[:MEASURED].to(device)
     seen = []
     for t in times:
         noise = keyed_noise(shape, seed, "sheet", t, range(len(x_0))).to(device)
         x_t = q_sample(schedule, x_0, t, noise)
-        seen.append((x_t, denoiser(x_t, t).x0_hat if t else x_0))
+        seen.append((x_t, denoiser(x_t, t, told).x0_hat if t else x_0))
     mse = [(x0_hat.double() - x_0.double()).square().mean().item() for _, x0_hat in seen]
 
     def stack(pairs: list[tuple[Tensor, Tensor]], which: int) -> np.ndarray:

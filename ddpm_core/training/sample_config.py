@@ -1,0 +1,97 @@
+"""What a call of the sample command is: one frozen dataclass, each of whose fields is an option."""
+
+import math
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from ddpm_core.training.options import flag
+
+
+@dataclass(frozen=True)
+class SampleConfig:
+    """Draw samples from a trained run and say what was written."""
+
+    run: tyro.conf.Positional[Path]
+    """The run directory, or one of its checkpoints."""
+    config: Path | None = None
+    """A TOML file of these options; flags win over it."""
+    out_dir: Path | None = None
+    """Where to write; RUN/generated where none is given."""
+    n: int = 64
+    """Number of samples."""
+    first: int = 0
+    """Index of the first sample: sample i of a seed is the same whatever batch draws it."""
+    sampler: Literal["ancestral", "ddim", "dpm++", "heun"] = "ancestral"
+    """How to step. ancestral: as in the DDPM paper; ddim: any noise, see --eta; dpm++ and heun:
+    second order, good with 10 to 20 steps (heun asks the network twice a step)."""
+    steps: int | None = None
+    """Sampler steps; every level where none are given."""
+    ladder: Literal["trailing", "leading", "linspace", "log_snr"] = "trailing"
+    """How the levels of fewer steps are spread."""
+    eta: float = 0.0
+    """Noise of a ddim step, 0 (none) to 1 (as much as ancestral)."""
+    batch_size: int = 64
+    """Samples drawn at a time."""
+    seed: int = 0
+    """Keys every random number."""
+    variance: Literal["fixed_small", "fixed_large"] = "fixed_small"
+    """Variance of an ancestral step."""
+    class_: Annotated[tuple[str, ...] | None, tyro.conf.arg(name="class")] = None
+    """Draw images of a class, by name or number, of several, or of all: --n of each, from a run
+    that was trained with --conditional."""
+    guidance_scale: float = 1.0
+    """How far to go from the guess without the class (0) to that with it (1), and beyond: more is
+    clearer and less varied. It is 1 + w of Ho & Salimans."""
+    guidance_rescale: float = 0.0
+    """How much of the contrast that guidance adds is taken back, 0 to 1."""
+    guidance_interval: tuple[int, int] | None = None
+    """The lowest and the highest level that are guided; all where none are given."""
+    clip: bool = True
+    """Clip x0_hat to [-1, 1] at every step."""
+    gif: bool = False
+    """Also write the chain of the first samples as an animation."""
+    compare: bool = False
+    """Only draw a picture of every sampler at several numbers of steps, from the same noise."""
+    device: str = "auto"
+    """auto, cpu, cuda, mps, xpu."""
+
+    def __post_init__(self) -> None:
+        for name, least in {"n": 1, "first": 0, "batch_size": 1, "seed": 0}.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"{flag(name)} = {getattr(self, name)} is below {least}")
+        if self.steps is not None and self.steps < 1:
+            raise ValueError(f"--steps = {self.steps} is below 1")
+        if not 0 <= self.eta <= 1:
+            raise ValueError(f"--eta = {self.eta:g} is outside [0, 1]")
+        if self.eta and self.sampler != "ddim":
+            raise ValueError(f"--eta = {self.eta:g} is for --sampler ddim, not {self.sampler}")
+        if self.variance != "fixed_small" and self.sampler != "ancestral":
+            raise ValueError(
+                f"--variance {self.variance} is for --sampler ancestral, not {self.sampler}"
+            )
+        if not 0 <= self.guidance_scale < math.inf:
+            raise ValueError(f"--guidance-scale = {self.guidance_scale} must be finite and >= 0")
+        if not 0 <= self.guidance_rescale <= 1:
+            raise ValueError(f"--guidance-rescale = {self.guidance_rescale} is outside [0, 1]")
+        low, high = self.guidance_interval or (1, 1)
+        if not 1 <= low <= high:
+            raise ValueError(f"--guidance-interval {low} {high} needs 1 <= lowest <= highest")
+        guidance = ("guidance_scale", "guidance_rescale", "guidance_interval")
+        if self.class_ == ():
+            raise ValueError("--class needs a name, a number, or all")
+        if self.class_ is None:
+            self._leave_out(guidance, "no --class is named that could be followed")
+        if self.guidance_scale == 1:
+            self._leave_out(guidance[1:], "--guidance-scale 1 does not guide")
+        if self.compare:
+            own = ("sampler", "steps", "eta", "variance", "n", "first", "batch_size", "gif")
+            self._leave_out(own, "--compare draws the same few images by every sampler")
+
+    def _leave_out(self, names: tuple[str, ...], reason: str) -> None:
+        """Refuse options that would have no effect."""
+        for each in fields(self):
+            if each.name in names and getattr(self, each.name) != each.default:
+                raise ValueError(f"leave {flag(each.name)} out: {reason}")
