@@ -38,9 +38,14 @@ def family(n: int) -> Betas:
 
 def flow(betas: Betas) -> Array:
     """Where START at t = T comes from at t = 1."""
-    mean_1, std_1 = _level(betas, 1)
-    mean_T, std_T = _level(betas, len(betas))
-    return mean_1 + (START - mean_T) * (std_1 / std_T)
+    return carried(betas, START, len(betas), 1)
+
+
+def carried(betas: Betas, x: Array, t: int, s: int) -> Array:
+    """The states at level s that the exact path leads to from x at level t; level 0 is data."""
+    mean_s, std_s = _level(betas, s)
+    mean_t, std_t = _level(betas, t)
+    return mean_s + (x - mean_t) * (std_s / std_t)
 
 
 def _level(betas: Betas, t: int) -> tuple[Array, Array]:

@@ -1,21 +1,24 @@
 """Ancestral chains on Gaussian data: their exact law by noise tape, then by their own noise."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from scipy import special
 
 from .chain_laws import EVENTS, check_law, denoiser_of, gaussian_data, paths
+from .convergence import DATA, carried
 from .monte_carlo import Ledger
-from .oracles import chains, exact
+from .oracles import chains, exact, gaussian, mixture
+from .oracles.quadrature import Distribution
 from .protocol import ANCESTRAL, LADDERS, SAMPLERS, Array, Betas, Chain, Implementation
 from .statistics import standard_normal
 from .strategies import GENTLE, LONG, PRODUCTION, STEEP, schedules
 from .tolerances import allowance, check, elements
 
-ORACLE = "an independent recursion of mean and covariance; Bayes' rule for a single step"
+ORACLE = "a recursion of mean and covariance; quadrature; Bayes' rule for a single step"
 
 
 def steps_of(betas: Betas) -> st.SearchStrategy[tuple[Betas, int, int]]:
@@ -88,16 +91,60 @@ def test_a_chain_visits_every_level_where_none_are_named(impl: Implementation, T
     assert impl.default_times(T) == tuple(range(T, -1, -1))
 
 
-@pytest.mark.parametrize("variance", ANCESTRAL)
+@pytest.mark.parametrize("sampler", [*ANCESTRAL, "ddim"])
 @pytest.mark.parametrize("times", [(4, 3, 2, 1, 0), (4, 2, 0), (3, 1, 0)], ids=str)
-def test_samples_have_the_law_of_the_chain(impl: Implementation, ledger: Ledger, variance, times):
-    """Eq. ancestral.step from the implementation's own noise, whitened by the exact law."""
-    data = gaussian_data((2, 2, 2))
-    want = chains.law(chains.Path(STEEP, variance, times), data)
-    claim = ledger.claim("ancestral.step", (STEEP, variance, times), scalars=4096 * 8)
-    chain = Chain(STEEP, variance, times, denoiser_of(STEEP, data))
+def test_samples_have_the_law_of_the_chain(impl: Implementation, ledger: Ledger, sampler, times):
+    """Eq. ancestral.step and ddim.step from the implementation's own noise, whitened by the exact
+    law."""
+    data, eta = gaussian_data((2, 2, 2)), 0.7 if sampler == "ddim" else 0.0
+    want = chains.law(chains.Path(STEEP, sampler, times, eta), data)
+    claim = ledger.claim("ancestral.step", (STEEP, sampler, times), scalars=4096 * 8)
+    chain = Chain(STEEP, sampler, times, denoiser_of(STEEP, data), eta)
     x_0 = impl.draw_samples(chain, (4096, 2, 2, 2), claim.seed)
     claim.check(standard_normal(whitened(x_0, want)))
+
+
+@pytest.mark.parametrize("sampler", [*ANCESTRAL, "ddim"])
+def test_samples_of_a_mixture_have_the_law_of_the_chain(
+    impl: Implementation, ledger: Ledger, sampler
+):
+    """Eq. ancestral.step and ddim.step with a denoiser that no noise tape can follow: the law of
+    x_0 by quadrature, which makes it standard normal."""
+    path = chains.Path(STEEP, sampler, (4, 2, 1, 0), 0.7 if sampler == "ddim" else 0.0)
+    guesses = {t: mixture.denoiser_of(STEEP, mixture.BUMPS, t) for t in path.times[:-1]}
+    claim = ledger.claim("gaussian-oracle.mixture-denoiser", path, scalars=28_000)
+    chain = Chain(STEEP, sampler, path.times, lambda x_t, t: guesses[t](x_t), path.eta)
+    x_0 = impl.draw_samples(chain, (7_000, 2, 2), claim.seed)
+    claim.check(standard_normal(special.ndtri(Distribution(path, mixture.BUMPS)(x_0))))
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@given(case=paths)
+@example(case=(STEEP, (4, 2, 1, 0)))
+def test_a_chain_leaves_nothing_behind(impl: Implementation, sampler, case):
+    """Eq. ancestral.step and its kin: what a chain comes to does not depend on the one before."""
+    betas, times = case
+    chain = Chain(betas, sampler, times, lambda x_t, t: np.tanh(x_t) + t, 0.3)
+    x_T, other, *noises = np.float64([[[1.5, -0.25]], [[-2.0, 0.75]], *[[[0.5, 1.0]]] * len(times)])
+    first = impl.sample(chain, x_T, noises[: len(times) - 2])
+    impl.sample(chain, other, noises[: len(times) - 2])
+    again = impl.sample(chain, x_T, noises[: len(times) - 2])
+    assert np.array_equal(first, again), "the run before it left something behind"
+
+
+@pytest.mark.parametrize("name", LADDERS)
+@pytest.mark.parametrize("sampler", ["ddim", "dpm++2m", "heun"])
+def test_twice_as_many_steps_come_nearer(impl: Implementation, sampler, name):
+    """Eq. ddim.euler, dpm-solver.second and heun.step along the shipped T = 1000 levels, down to
+    data: the distance to the exact path, from five states."""
+    x_T, errors = np.linspace(-2.0, 2.0, 5).reshape(5, 1), []
+    for steps in (10, 20, 40, 80, 160):
+        times = impl.ladder(name, PRODUCTION, steps)
+        guesses = {t: gaussian.denoiser(PRODUCTION, DATA, t) for t in times[:-1]}
+        chain = Chain(PRODUCTION, sampler, times, lambda x, t, of=guesses: of[t](x))
+        x_0 = impl.sample(chain, x_T, [x_T] * (len(times) - 2))
+        errors.append(float(np.abs(x_0 - carried(PRODUCTION, x_T, times[0], 0)).max()))
+    assert all(fewer > more for fewer, more in pairwise(errors)), f"errors of {errors}"
 
 
 def whitened(x: Array, law: chains.Output) -> Array:

@@ -49,6 +49,14 @@ class OneNoiseForTheBatch(DdpmCore):
         return samples[:1] + 0 * samples
 
 
+class WhatIsLeftOfTheRunBefore(DdpmCore):
+    before = np.zeros(1)
+
+    def sample(self, chain, x_T, noises):
+        moved, self.before = super().sample(chain, x_T, noises) + self.before.flat[0], x_T
+        return moved
+
+
 class WidePosterior(DdpmCore):
     def q_posterior(self, *arguments):
         mean, var = super().q_posterior(*arguments)

@@ -46,7 +46,17 @@ CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
     (
         faults.OneNoiseForTheBatch,
         "test_samplers.py::test_samples_have_the_law_of_the_chain",
-        {"variance": "fixed_small", "times": (4, 2, 0)},
+        {"sampler": "fixed_small", "times": (4, 2, 0)},
+    ),
+    (
+        faults.OneNoiseForTheBatch,
+        "test_samplers.py::test_samples_of_a_mixture_have_the_law_of_the_chain",
+        {"sampler": "ddim"},
+    ),
+    (
+        faults.WhatIsLeftOfTheRunBefore,
+        "test_samplers.py::test_a_chain_leaves_nothing_behind",
+        {"sampler": "dpm++2m"},
     ),
     (
         faults.WidePosterior,
@@ -138,6 +148,11 @@ CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
         faults.ALittleMoreEachStep,
         "test_dpm_solver.py::test_the_error_of_first_order_falls_with_the_number_of_steps",
         {},
+    ),
+    (
+        faults.StateInPlaceOfTheGuess,
+        "test_samplers.py::test_twice_as_many_steps_come_nearer",
+        {"sampler": "dpm++2m", "name": "log_snr"},
     ),
     (
         faults.ALittleMoreEachStep,

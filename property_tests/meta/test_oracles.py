@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from mpmath import mp
+from scipy import special
 
 from .. import noise_tape
 from ..adapters.ddpm_core import DdpmCore
-from ..oracles import chains, exact, gaussian, mixture, schedules
+from ..oracles import chains, exact, gaussian, mixture, quadrature, schedules
 from ..oracles.exact import Kernel, Posterior, Value, mpf
 from ..strategies import STEEP
 from .test_known_bugs import attack_with
@@ -24,7 +25,9 @@ def density(x: float, mean: Any, var: Any) -> Any:
     return mp.exp(-((x - mean) ** 2) / (2 * var)) / mp.sqrt(2 * mp.pi * var)
 
 
-@pytest.mark.parametrize("module", ["chains", "exact", "gaussian", "mixture", "schedules"])
+@pytest.mark.parametrize(
+    "module", ["chains", "exact", "gaussian", "mixture", "quadrature", "schedules"]
+)
 def test_an_oracle_imports_nothing_that_it_judges(module):
     code = (
         f"import sys, {exact.__package__}.{module}\n"
@@ -123,6 +126,27 @@ def test_the_law_of_a_chain_is_the_nested_expectation(variance):
     assert abs((second - first**2) / want.covariance.item() - 1) < CLOSE
 
 
+@pytest.mark.parametrize("t", [1, 3])
+def test_the_denoiser_of_an_array_is_that_of_its_entries(t):
+    x_t = np.linspace(-3.0, 4.0, 8).reshape(2, 2, 2)
+    got = mixture.denoiser_of(STEEP, mixture.BUMPS, t)(x_t)
+    want = [float(mixture.denoiser(STEEP, mixture.BUMPS, x, t)) for x in x_t.ravel()]
+    assert np.abs(got.ravel() - want).max() < CLOSE * 10
+
+
+@pytest.mark.parametrize("path", [("fixed_large", 0.0), ("ddim", 0.7)], ids=str)
+def test_the_quadrature_of_one_component_is_the_normal_law(path):
+    """Sums over the cells of the grid, and lines between its points, are off by its spacing squared
+    times an eighth of the density's slope, which is below 3 where a deviation is above 0.3."""
+    sampler, eta = path
+    walk = chains.Path(STEEP, sampler, (4, 2, 1, 0), eta)
+    want = chains.law(walk, gaussian.Law(np.array([0.5]), np.array([[0.25]])))
+    x = np.linspace(-1.0, 2.0, 31)
+    got = quadrature.Distribution(walk, (mixture.Component(1, 0.5, 0.25),))(x)
+    exact_law = special.ndtr((x - want.mean) / np.sqrt(want.covariance[0]))
+    assert np.abs(got - exact_law).max() < 2 * quadrature.SPACING**2 * 3 / 8
+
+
 def test_the_tape_reads_off_an_affine_map():
     """(x_T, z) -> A x_T + B z + c has mean c and covariance A A' + B B'."""
     rng = np.random.default_rng(0)
@@ -173,6 +197,9 @@ TWINS: list[tuple[Any, Callable[..., Any], str, str, dict[str, Any]]] = [
      {"source": "eps", "target": "v"}),
     (exact, posterior_without_likelihood_scale, "posterior", CHAIN,
      {"variance": "fixed_small", "event": (2,)}),
+    (quadrature, lambda *case: a_step(*case)._replace(var=a_step(*case).var * 2), "a_step",
+     "test_samplers.py::test_samples_of_a_mixture_have_the_law_of_the_chain",
+     {"sampler": "fixed_small"}),
     (chains, lambda *case: chains.Output(*(1.0001 * each for each in law(*case))),
      "law", CHAIN, {"variance": "fixed_large", "event": ()}),
     (chains, lambda *case: [each * mpf("1.0001") for each in a_step(*case)], "a_step",

@@ -4,9 +4,12 @@ Both are sums over the components in 60 digits. The denoiser weighs what each co
 by Bayes' rule; the slope differentiates the density of x_t, so that neither is made of the other.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-from ..protocol import Betas
+import numpy as np
+
+from ..protocol import Array, Betas
 from .exact import kernel, mp, mpf
 
 
@@ -51,3 +54,19 @@ def _density(each: Component, scale: mpf, var: mpf, x_t: mpf) -> mpf:
     """Of x_t under one component, times its weight; the factor 1 / sqrt(2 pi) is left out."""
     spread = scale**2 * mpf(each.var) + var
     return each.weight * mp.exp(-((x_t - scale * each.mean) ** 2) / (2 * spread)) / mp.sqrt(spread)
+
+
+def denoiser_of(betas: Betas, data: Mixture, t: int) -> Callable[[Array], Array]:
+    """The denoiser above in float64, for a whole array at once."""
+    scale, var = (float(each) for each in kernel(betas, 0, t))
+    weights, means, spreads = np.float64(data).T[..., None]
+    total = scale**2 * spreads + var
+
+    def guess(x_t: Array) -> Array:
+        away = x_t.ravel() - scale * means
+        logs = np.log(weights / np.sqrt(total)) - away**2 / (2 * total)
+        share = np.exp(logs - logs.max(axis=0))
+        each = means + scale * spreads / total * away
+        return ((share * each).sum(axis=0) / share.sum(axis=0)).reshape(x_t.shape)
+
+    return guess
