@@ -1,4 +1,4 @@
-"""The cost of the mathematics around the network: one sampler step, and q_sample.
+"""The cost of the mathematics around the network: sampler steps, and q_sample.
 
 Run as: python -m benchmarks.overhead [--rounds 200]
 """
@@ -9,8 +9,19 @@ from functools import partial
 import torch
 
 from benchmarks.interleaved import interleaved, paired_ratio, report
-from ddpm_core import Ancestral, Prediction, Schedule, q_sample
+from ddpm_core import (
+    DDIM,
+    Ancestral,
+    DPMSolver,
+    Heun,
+    Prediction,
+    Schedule,
+    generate,
+    q_sample,
+    trailing,
+)
 from ddpm_core.randomness import keyed_noise
+from ddpm_core.samplers.base import Sampler
 
 SHAPE = (64, 3, 32, 32)
 LARGE = (64, 3, 128, 128)  # where the fixed cost of a call no longer counts
@@ -41,6 +52,26 @@ def sampler_steps() -> dict:
     return subjects
 
 
+def sampler_loops(steps: int = 20) -> dict:
+    """A whole chain of each sampler with a constant in the network's place, its noise included."""
+    schedule = Schedule.linear()
+    times = trailing(schedule, steps)
+    constant = Prediction(torch.zeros(SHAPE))
+    samplers = {
+        "ancestral": Ancestral(schedule, times),
+        "ddim, eta 0": DDIM(schedule, times),
+        "ddim, eta 1": DDIM(schedule, times, eta=1.0),
+        "dpm++ 2M": DPMSolver(schedule, times),
+        "heun": Heun(schedule, times),
+    }
+
+    def chain(sampler: Sampler) -> None:
+        for _ in generate(sampler, lambda x, t, c: constant, SHAPE[1:], indices=range(SHAPE[0])):
+            pass
+
+    return {name: partial(chain, sampler) for name, sampler in samplers.items()}
+
+
 def products(x_0: torch.Tensor, noise: torch.Tensor, coef: torch.Tensor) -> torch.Tensor:
     """The arithmetic of q_sample without its coefficients and checks."""
     return (coef * x_0).addcmul_(coef, noise)
@@ -59,6 +90,12 @@ def main() -> None:
     for name in seconds.keys() - {"ddpm-core"}:
         middle, low, high = paired_ratio(seconds["ddpm-core"], seconds[name])
         print(f"ours takes {middle:.2f} of {name} (quartiles {low:.2f} to {high:.2f})")
+
+    print(f"a chain of 20 steps on {SHAPE}, the network replaced by a constant")
+    seconds = interleaved(sampler_loops(), max(8, options.rounds // 10))
+    for name in list(seconds)[1:]:
+        middle, low, high = paired_ratio(seconds[name], seconds["ancestral"])
+        print(f"{name} takes {middle:.2f} of ancestral (quartiles {low:.2f} to {high:.2f})")
 
     schedule = Schedule.linear()
     for shape in (SHAPE, LARGE):

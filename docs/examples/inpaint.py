@@ -1,0 +1,114 @@
+"""Fill the black part of a mask in a test image: RePaint, as an example of a loop of one's own.
+
+Run as: python docs/examples/inpaint.py RUN --mask MASK.png [--index 0] [--n 7]
+
+White pixels of the mask are kept, black ones are drawn anew. At every level the kept part is
+noised data and the rest is what the sampler says; then both are noised a step and denoised again, a
+few times, until they fit (Lugmayr et al. 2022, arXiv:2201.09865, Algorithm 1).
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from ddpm_core import Ancestral, ClipX0, Denoiser, NetworkDenoiser, q_sample, q_step, trailing
+from ddpm_core.randomness import keyed_generator
+from ddpm_core.training.data import load_dataset
+from ddpm_core.training.files import write_bytes
+from ddpm_core.training.pictures import sample_grid
+from ddpm_core.training.restore import load_trained
+
+
+def inpaint(
+    sampler: Ancestral,
+    denoiser: Denoiser,
+    image: Tensor,
+    kept: Tensor,
+    noise: Callable[[], Tensor],
+    resample: int = 10,
+) -> Tensor:
+    """`image`, (batch, *event), redrawn where `kept` is False; the mask broadcasts against it."""
+    x_t = noise()
+    for t, s in tqdm(list(pairwise(sampler.times)), unit="level", disable=None):
+        for left in reversed(range(resample)):
+            x_s, _, _ = sampler.step(denoiser, x_t, s, t, noise(), None)
+            x_s = torch.where(kept, q_sample(sampler.schedule, image, s, noise()), x_s)
+            if s == 0 or not left:
+                break
+            x_t = q_step(sampler.schedule, x_s, s, t).sample(noise())  # back up, to try again
+        x_t = x_s
+    return x_t
+
+
+def read_mask(path: Path, height: int, width: int) -> Tensor:
+    """True where the mask is white, (height, width)."""
+    mask = np.asarray(Image.open(path).convert("L")) >= 128
+    if mask.shape != (height, width):
+        raise ValueError(
+            f"{path} has {mask.shape[0]} x {mask.shape[1]} pixels, the images of the run have "
+            f"{height} x {width} (height x width); draw the mask in that size"
+        )
+    if mask.all():
+        raise ValueError(f"{path} is white everywhere: paint black what is to be drawn anew")
+    return torch.from_numpy(mask)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
+    parser.add_argument("run", type=Path, help="a run directory, or one of its checkpoints")
+    parser.add_argument("--mask", type=Path, required=True, help="white is kept, black is drawn")
+    parser.add_argument("--index", type=int, default=0, help="which test image")
+    parser.add_argument("--n", type=int, default=7, help="how many fillings")
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--resample", type=int, default=10, help="tries at every level")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("inpainted.png"))
+    options = parser.parse_args(arguments)
+    try:
+        write_bytes(options.out, picture(options))
+    except (ValueError, OSError) as error:
+        print(f"inpaint: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    print(f"wrote {options.out}: the image, what is kept of it, and {options.n} fillings")
+
+
+def picture(options: argparse.Namespace) -> bytes:
+    for name in ("n", "resample"):
+        if getattr(options, name) < 1:
+            raise ValueError(f"--{name} = {getattr(options, name)} is below 1")
+    trained = load_trained(options.run, torch.device("cpu"))
+    _, height, width = trained.image_shape
+    kept = read_mask(options.mask, height, width)
+    dataset = load_dataset(trained.config.dataset, trained.config.image_size)
+    if not 0 <= options.index < len(dataset.test):
+        raise ValueError(f"--index = {options.index} is outside 0..{len(dataset.test) - 1}")
+    image = dataset.take(dataset.test[[options.index]])
+    network = NetworkDenoiser(trained.schedule, trained.network, trained.parameterization)
+    sampler = Ancestral(trained.schedule, trailing(trained.schedule, options.steps))
+    images = image.expand(options.n, -1, -1, -1)
+    generator = keyed_generator(options.seed, "inpainting")
+    with torch.no_grad():
+        filled = inpaint(
+            sampler,
+            ClipX0(network),
+            images,
+            kept,
+            lambda: torch.randn(images.shape, generator=generator),
+            options.resample,
+        )
+    shown = torch.where(kept, image, torch.zeros_like(image))
+    return sample_grid(
+        torch.cat([image, shown, filled]), options.n + 2, watermark=trained.watermark
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""The example of a loop of one's own: its law on Gaussian data, and what it refuses."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ddpm_core import Ancestral, Prediction, Schedule
+from ddpm_core.train import main as train
+
+FILE = Path(__file__).resolve().parent.parent / "docs" / "examples" / "inpaint.py"
+spec = importlib.util.spec_from_file_location("inpaint", FILE)
+assert spec is not None and spec.loader is not None  # noqa: PT018 - one fact: it is there
+example = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(example)
+
+MEAN = torch.tensor([0.75, -0.5], dtype=torch.float64)
+COVARIANCE = torch.tensor([[0.5, 0.4], [0.4, 0.6]], dtype=torch.float64)
+KNOWN = torch.tensor([1.5, 0.0], dtype=torch.float64)  # of which the first entry is kept
+
+
+def law(resample: int, T: int) -> tuple[float, float]:
+    """Mean and variance of the entry that is drawn, exactly: with the best denoiser all is affine
+    in the noise, so that unit vectors of noise read the law off."""
+    schedule = Schedule.cosine(T)
+    sampler = Ancestral(schedule)
+
+    def best(x_t, t, cond=None):
+        kept = schedule.alpha_bar(t)
+        level = kept * COVARIANCE + (1 - kept) * torch.eye(2, dtype=torch.float64)
+        away = torch.linalg.solve(level, (x_t - kept.sqrt() * MEAN).T).T
+        return Prediction(MEAN + kept.sqrt() * away @ COVARIANCE)
+
+    draws = 1 + T * resample * 3
+    units = torch.zeros(draws, 1 + draws * 2, 2, dtype=torch.float64)
+    for i in range(draws):
+        for j in range(2):
+            units[i, 1 + 2 * i + j, j] = 1
+    tape = iter(units)
+    mask = torch.tensor([True, False])
+    out = example.inpaint(
+        sampler, best, KNOWN.expand(units.shape[1], 2), mask, lambda: next(tape), resample
+    )
+    assert torch.equal(out[:, 0], KNOWN[:1].expand(len(out))), "what is kept has changed"
+    mean, columns = out[0, 1], out[1:, 1] - out[0, 1]
+    return float(mean), float(columns.square().sum())
+
+
+def test_what_is_drawn_nears_the_conditional_law():
+    """Its mean, m_2 + c_21 / c_11 (x_1 - m_1), as levels and tries grow in number. One try leaves
+    the drawn part unaware of what is kept; many tries of coarse levels draw it together."""
+    slope = COVARIANCE[1, 0] / COVARIANCE[0, 0]
+    mean = float(MEAN[1] + slope * (KNOWN[0] - MEAN[0]))
+    off = [abs(law(tries, T)[0] - mean) for tries, T in ((1, 12), (4, 24), (16, 48))]
+    assert off[0] > 2 * off[1] > 4 * off[2], f"the mean is off by {off}"
+    variance = float(COVARIANCE[1, 1] - slope * COVARIANCE[0, 1])
+    assert abs(law(16, 48)[1] - variance) < abs(law(16, 12)[1] - variance)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    options = "--max-steps 1 --width 8 --multipliers 1 --batch-size 8 --T 20 --schedule cosine"
+    assert train([*options.split(), "--preview-steps", "2", "--out-dir", str(folder)]) == 0
+    return folder
+
+
+def mask(path: Path, values: np.ndarray) -> str:
+    Image.fromarray(values.astype(np.uint8)).save(path)
+    return str(path)
+
+
+HALF = np.repeat([255, 0], 4)[:, None] * np.ones((1, 8))
+
+
+def test_it_draws_a_row_of_fillings(run, tmp_path):
+    out = tmp_path / "out.png"
+    flags = ["--mask", mask(tmp_path / "m.png", HALF), "--steps", "4", "--out", str(out)]
+    example.main([str(run), *flags, "--n", "2", "--resample", "2"])
+    whole, _, first, second = np.split(np.asarray(Image.open(out))[4:-4, 4:], 4, axis=1)
+    kept = slice(0, whole.shape[0] // 2)
+    assert np.array_equal(whole[kept], first[kept])
+    assert np.array_equal(whole[kept], second[kept])
+    assert not np.array_equal(whole, first)
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("values", "flags", "sentence"),
+    [
+        (HALF[:7], [], "has 7 x 8 pixels, the images of the run have 8 x 8"),
+        (HALF + 255, [], "is white everywhere: paint black what is to be drawn anew"),
+        (HALF, ["--index", "500"], "--index = 500 is outside 0..499"),
+        (HALF, ["--n", "0"], "--n = 0 is below 1"),
+        (HALF, ["--steps", "21"], "21"),
+    ],
+)
+def test_bad_input_exits_2_with_a_sentence(run, tmp_path, capsys, values, flags, sentence):
+    picture = mask(tmp_path / "m.png", np.minimum(values, 255))
+    with pytest.raises(SystemExit) as stopped:
+        example.main([str(run), "--mask", picture, "--out", str(tmp_path / "o.png"), *flags])
+    assert stopped.value.code == 2
+    assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "o.png").exists()
