@@ -132,6 +132,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("--n", type=int, default=1000)
+    parser.add_argument("--evaluations", type=int, nargs="+", default=EVALUATIONS)
     parser.add_argument("--out", type=Path, help="write OUT.json and OUT.svg")
     options = parser.parse_args()
     trained = load_trained(options.run, torch.device("cpu"))
@@ -150,7 +151,7 @@ def main() -> None:
 
     whole = drawn(trained, "ancestral", trained.schedule.T, options.n)
     rows = [("ancestral", trained.schedule.T, distance(whole), 0.0, 0.0)]
-    for name, wanted in product(CALLS, EVALUATIONS):
+    for name, wanted in product(CALLS, options.evaluations):
         steps = -(-wanted // CALLS[name])
         evaluations = CALLS[name] * steps - (CALLS[name] - 1)  # heun asks once in its last step
         images = drawn(trained, name, steps, options.n)
@@ -180,7 +181,7 @@ def picture(rows: list[tuple[str, int, float, float, float]], real: float, path:
         numbers, distances, errors = zip(*mine, strict=True)
         axes.errorbar(numbers, distances, errors, fmt="o-", ms=3, lw=1.2, color=colour, label=name)
     axes.axhline(real, color="black", lw=0.8, ls=":", label="real images")
-    ticks = (*EVALUATIONS, rows[0][1])
+    ticks = sorted(row[1] for row in rows if row[0] == "ancestral")
     axes.set(xscale="log", xlabel="network evaluations", ylabel="kernel distance")
     axes.set_xticks(ticks, map(str, ticks))
     axes.minorticks_off()

@@ -1,6 +1,6 @@
 """Ancestral chains on Gaussian data: their exact law by noise tape, then by their own noise."""
 
-from itertools import combinations, pairwise
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -18,6 +18,7 @@ from .statistics import standard_normal
 from .strategies import GENTLE, LONG, PRODUCTION, STEEP, schedules
 from .tolerances import allowance, check, elements
 
+ETAS = {"ddim": 1.0}  # between 0 and 1 the noise tape looks, which needs no samples
 ORACLE = "a recursion of mean and covariance; quadrature; Bayes' rule for a single step"
 
 
@@ -96,7 +97,7 @@ def test_a_chain_visits_every_level_where_none_are_named(impl: Implementation, T
 def test_samples_have_the_law_of_the_chain(impl: Implementation, ledger: Ledger, sampler, times):
     """Eq. ancestral.step and ddim.step from the implementation's own noise, whitened by the exact
     law."""
-    data, eta = gaussian_data((2, 2, 2)), 0.7 if sampler == "ddim" else 0.0
+    data, eta = gaussian_data((2, 2, 2)), ETAS.get(sampler, 0.0)
     want = chains.law(chains.Path(STEEP, sampler, times, eta), data)
     claim = ledger.claim("ancestral.step", (STEEP, sampler, times), scalars=4096 * 8)
     chain = Chain(STEEP, sampler, times, denoiser_of(STEEP, data), eta)
@@ -110,7 +111,7 @@ def test_samples_of_a_mixture_have_the_law_of_the_chain(
 ):
     """Eq. ancestral.step and ddim.step with a denoiser that no noise tape can follow: the law of
     x_0 by quadrature, which makes it standard normal."""
-    path = chains.Path(STEEP, sampler, (4, 2, 1, 0), 0.7 if sampler == "ddim" else 0.0)
+    path = chains.Path(STEEP, sampler, (4, 2, 1, 0), ETAS.get(sampler, 0.0))
     guesses = {t: mixture.denoiser_of(STEEP, mixture.BUMPS, t) for t in path.times[:-1]}
     claim = ledger.claim("gaussian-oracle.mixture-denoiser", path, scalars=28_000)
     chain = Chain(STEEP, sampler, path.times, lambda x_t, t: guesses[t](x_t), path.eta)
@@ -134,17 +135,17 @@ def test_a_chain_leaves_nothing_behind(impl: Implementation, sampler, case):
 
 @pytest.mark.parametrize("name", LADDERS)
 @pytest.mark.parametrize("sampler", ["ddim", "dpm++2m", "heun"])
-def test_twice_as_many_steps_come_nearer(impl: Implementation, sampler, name):
+def test_four_times_as_many_steps_come_three_times_as_near(impl: Implementation, sampler, name):
     """Eq. ddim.euler, dpm-solver.second and heun.step along the shipped T = 1000 levels, down to
-    data: the distance to the exact path, from five states."""
+    data: the distance to the exact path, from five states. First order would leave a quarter."""
     x_T, errors = np.linspace(-2.0, 2.0, 5).reshape(5, 1), []
-    for steps in (10, 20, 40, 80, 160):
+    for steps in (10, 40):
         times = impl.ladder(name, PRODUCTION, steps)
         guesses = {t: gaussian.denoiser(PRODUCTION, DATA, t) for t in times[:-1]}
         chain = Chain(PRODUCTION, sampler, times, lambda x, t, of=guesses: of[t](x))
         x_0 = impl.sample(chain, x_T, [x_T] * (len(times) - 2))
         errors.append(float(np.abs(x_0 - carried(PRODUCTION, x_T, times[0], 0)).max()))
-    assert all(fewer > more for fewer, more in pairwise(errors)), f"errors of {errors}"
+    assert errors[0] > 3 * errors[1], f"the errors are {errors}"
 
 
 def whitened(x: Array, law: chains.Output) -> Array:

@@ -27,3 +27,22 @@ def test_heldout_images_meet_other_noise_at_every_time_and_the_same_at_every_vis
         for j in range(i):
             assert abs(noise[i] - noise[j]).max() > 1
     assert (look(7).heldout_x_t == record.heldout_x_t).all()
+
+
+def test_the_chain_takes_each_class_in_turn_and_heldout_images_their_own():
+    schedule, x_0, labels = Schedule.cosine(20), torch.zeros(4, 1, 8, 8), torch.tensor([7, 2, 2, 5])
+    told = []
+
+    def denoiser(x_t, t, cond=None):
+        told.append((len(x_t), None if cond is None else cond.tolist()))
+        return Prediction(torch.zeros_like(x_t))
+
+    def look(labels):
+        told.clear()
+        visit(
+            denoiser, schedule, x_0, (20, 10, 0), step=0, samples=5, steps=4, seed=0, labels=labels
+        )
+        return {length: cond for length, cond in told}
+
+    assert look(labels) == {5: [2, 5, 7, 2, 5], 4: [7, 2, 2, 5]}
+    assert look(None) == {5: None, 4: None}

@@ -151,7 +151,7 @@ CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
     ),
     (
         faults.StateInPlaceOfTheGuess,
-        "test_samplers.py::test_twice_as_many_steps_come_nearer",
+        "test_samplers.py::test_four_times_as_many_steps_come_three_times_as_near",
         {"sampler": "dpm++2m", "name": "log_snr"},
     ),
     (

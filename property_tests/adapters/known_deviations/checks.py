@@ -10,6 +10,7 @@ EMBEDDING = "test_embeddings.py::test_each_entry_is_the_sine_or_cosine_of_its_an
 FROM_NOISE = "test_dpm_solver.py::test_the_chain_may_begin_where_no_signal_is_left"
 LAW = "test_samplers.py::test_samples_have_the_law_of_the_chain"
 LEVEL_ZERO = "test_forward_process.py::test_sample_at_level_zero_is_the_data"
+LEFT = "test_samplers.py::test_a_chain_leaves_nothing_behind"
 LINEAR = "test_contract.py::test_what_is_linear_scales"
 NEXT = "test_samplers.py::test_a_step_ends_where_the_next_one_begins"
 N_STEPS = "test_ladders.py::test_a_ladder_of_n_steps_falls_to_data_in_n_steps"

@@ -9,6 +9,7 @@ from .checks import (
     DDIM_STEP,
     FROM_NOISE,
     LAW,
+    LEFT,
     LEVEL_ZERO,
     LINEAR,
     N_STEPS,
@@ -135,6 +136,9 @@ DIFFUSERS: dict[str, Deviation] = {
     ),
     f"{LAW}[(4, 2, 0)-fixed_large]": _final_noise(
         "each marginal variance of x_0 is 2.1 to 2.4 times the exact one on STEEP"
+    ),
+    f"{LEFT}[fixed_large]": _final_noise(
+        "two equal runs with given noise end apart, by noise that is drawn beyond it"
     ),
     **dict(
         [
