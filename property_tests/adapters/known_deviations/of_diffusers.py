@@ -138,7 +138,8 @@ DIFFUSERS: dict[str, Deviation] = {
         "each marginal variance of x_0 is 2.1 to 2.4 times the exact one on STEEP"
     ),
     f"{LEFT}[fixed_large]": _final_noise(
-        "two equal runs with given noise end apart, by noise that is drawn beyond it"
+        "noise beyond the given one, of standard deviation 0.742 on STEEP from t = 2, tells two "
+        "equal runs apart"
     ),
     **dict(
         [
