@@ -22,6 +22,7 @@ from tqdm import tqdm
 from ddpm_core import LADDERS, ClipX0, NetworkDenoiser, generate
 from ddpm_core.samplers.names import CALLS, named
 from ddpm_core.training.data import Dataset, batch_indices, load_dataset
+from ddpm_core.training.heldout import spread
 from ddpm_core.training.restore import Trained, load_trained
 from ddpm_core.training.setup import seeded
 
@@ -69,7 +70,7 @@ class Scale:
     """Features less their mean over training images, in units of their mean deviation there."""
 
     def __init__(self, body: nn.Module, dataset: Dataset) -> None:
-        found = features(body, dataset.take(dataset.train[:REFERENCE]))
+        found = features(body, dataset.take(spread(dataset.train, REFERENCE)))
         self.body, self.mean, self.unit = body, found.mean(0), found.var(0).mean().sqrt()
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -138,13 +139,13 @@ def main() -> None:
     trained = load_trained(options.run, torch.device("cpu"))
     dataset = load_dataset(trained.config.dataset, trained.config.image_size)
     scaled = Scale(classifier(dataset), dataset)
-    reference = scaled(dataset.take(dataset.test[:REFERENCE]))
+    reference = scaled(dataset.take(spread(dataset.test, REFERENCE)))
     term = reference_term(reference)
 
     def distance(images: Tensor) -> float:
         return float(left_out(scaled(images), reference)[0]) + term
 
-    real = distance(dataset.take(dataset.train[: options.n]))
+    real = distance(dataset.take(spread(dataset.train, options.n)))
     generator = torch.Generator().manual_seed(0)
     noise = distance(torch.randn(options.n, *trained.image_shape, generator=generator).clamp(-1, 1))
     print(f"real images {real:.4f}, noise {noise:.4f}")
