@@ -15,7 +15,6 @@ import torch
 from azula.denoise import Denoiser, DiracPosterior, SimpleDenoiser
 from azula.nn.layers import SineEncoding
 from azula.noise import VPSchedule
-from azula.plugins.adm import AblatedDenoiser
 from azula.sample import DDIMSampler, DDPMSampler, Sampler
 
 from ..oracles import exact
@@ -23,9 +22,11 @@ from ..protocol import Array, Betas, Chain, Layout, Times
 from .known_deviations import AZULA
 from .stand_ins import stand_in
 
+stand_in("gdown")  # the plugins download weights with it; no weights are asked for here
 # The networks of the VDM plugin resize images with it; its denoiser does not.
 stand_in("torchvision")
 stand_in("torchvision.transforms", "functional")
+from azula.plugins.adm import AblatedDenoiser  # noqa: E402
 from azula.plugins.vdm import VelocityDenoiser  # noqa: E402
 
 OF_A_NETWORK = {"eps": AblatedDenoiser, "v": VelocityDenoiser}
