@@ -153,10 +153,10 @@ def drawn_with(
 @pytest.mark.parametrize(
     ("flags", "labels", "indices", "name"),
     [
-        ("--n 2 --class 3", [[3, 3]], [[0, 1]], "class-3"),
-        ("--n 1 --class 3,5", [[3, 5]], [[0, 0]], "class-3-5"),
-        ("--n 2 --class 7 0 --batch-size 3", [[7, 7, 0], [0]], [[0, 1, 0], [1]], "class-7-0"),
-        ("--n 1 --first 4 --class all", [[*range(10)]], [[4] * 10], "class-all"),
+        ("--n 2 --class 3", [[3, 3]], [[0, 1]], "-class-3"),
+        ("--n 1 --class 3,5", [[3, 5]], [[0, 0]], "-class-3-5"),
+        ("--n 2 --class 7 0 --batch-size 3", [[7, 7, 0], [0]], [[0, 1, 0], [1]], "-class-7-0"),
+        ("--n 1 --first 4 --class all", [[*range(10)]], [[4] * 10], "-from-4-class-all"),
         ("--n 2", [None], [[0, 1]], ""),
     ],
 )
@@ -166,7 +166,7 @@ def test_each_class_is_drawn_from_the_same_noise(
     got = drawn_with(runs, tmp_path, monkeypatch, *flags.split())
     assert got[:2] == (labels, indices)
     (array,) = tmp_path.glob("*.npy")
-    assert array.stem == f"step-000002-seed-0{'-' * bool(name)}{name}"
+    assert array.stem == f"step-000002-seed-0-2-steps{name}"
     assert len(np.load(array)) == sum(map(len, indices))
 
 
@@ -178,7 +178,9 @@ def test_the_flags_reach_the_guidance_which_is_clipped_once(runs, tmp_path, monk
     assert type(guided) is Guided
     assert (guided.scale, guided.no_label) == (2.0, 10)
     assert (guided.rescale, guided.interval) == (0.5, (4, 17))
-    assert (tmp_path / "step-000002-seed-0-class-3-scale-2.npy").exists()
+    assert (
+        tmp_path / "step-000002-seed-0-2-steps-scale-2-rescale-0.5-levels-4-17-class-3.npy"
+    ).exists()
 
 
 def test_a_class_has_its_name_in_the_data(runs):
@@ -204,7 +206,10 @@ def test_the_comparison_takes_the_classes_in_turn(runs, tmp_path):
         ("RUN --class", "--class needs a name, a number, or all"),
         ("RUN --class -1", "-1"),
         ("RUN --class three", "--class three is unknown"),
-        ("RUN --guidance-scale 2", "leave --guidance-scale out: no --class is named"),
+        ("RUN --class 3 all", "--class 3 all: all stands alone"),
+        ("RUN --class 3 5 3", "--class 3 5 3 names a class twice"),
+        ("RUN --ladder linspace", "leave --ladder out: without --steps"),
+        ("RUN --guidance-scale 2", "leave --guidance-scale out: it leads"),
         ("RUN --class 3 --guidance-scale -1", "--guidance-scale = -1.0 must be finite and >= 0"),
         ("RUN --class 3 --guidance-scale nan", "--guidance-scale = nan must be finite"),
         (

@@ -3,12 +3,14 @@
 import io
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from ddpm_core.train import main
 from ddpm_core.training.config import TrainConfig
 from ddpm_core.training.options import from_json, parse, to_json
+from ddpm_core.training.sample_config import SampleConfig
 
 
 def test_options_come_from_defaults_then_the_file_then_flags(tmp_path, capsys):
@@ -26,6 +28,12 @@ def test_options_come_from_defaults_then_the_file_then_flags(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(arguments)
     assert f"it is from --config {tmp_path / 'run.toml'}" in capsys.readouterr().err
+
+
+def test_what_has_no_flag_is_not_taken_for_the_last_value_of_the_file(tmp_path):
+    (tmp_path / "draw.toml").write_text('steps = 3\nclass = ["3", "5"]\n')
+    config = parse(SampleConfig, "sample", ["RUN", "--config", str(tmp_path / "draw.toml")])
+    assert (config.run, config.class_) == (Path("RUN"), ("3", "5"))
 
 
 def test_an_option_of_a_later_version_says_to_upgrade():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ddpm_core import DDIM, Schedule, invert, sampling_loop, trailing
+from ddpm_core import DDIM, Ancestral, Schedule, invert, sampling_loop, trailing
 from ddpm_core._types import Prediction
 
 STEEP = Schedule.from_betas([0.1, 0.5, 0.3, 0.8])
@@ -58,9 +58,11 @@ def test_another_eta_is_refused(eta):
         DDIM(STEEP, eta=eta)
 
 
-def test_what_cannot_be_inverted_is_refused():
+def test_what_cannot_be_inverted_is_refused(unchecked):
     with pytest.raises(ValueError, match="only eta = 0 can be inverted"):
         invert(DDIM(STEEP, eta=0.5), shrinking, X)
+    with pytest.raises(TypeError, match="sampler is a Ancestral; only DDIM with eta = 0"):
+        invert(Ancestral(STEEP), shrinking, X)
     with pytest.raises(ValueError, match=r"level = 3 is none of the times below 4: \(2, 0\)"):
         invert(DDIM(STEEP, trailing(STEEP, 2)), shrinking, X, level=3)
 

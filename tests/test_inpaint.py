@@ -93,6 +93,8 @@ def test_it_draws_a_row_of_fillings(run, tmp_path):
     [
         (HALF[:7], [], "has 7 x 8 pixels, the images of the run have 8 x 8"),
         (HALF + 255, [], "is white everywhere: paint black what is to be drawn anew"),
+        (HALF * 0, [], "is black everywhere: paint white (128 or more) what is kept"),
+        (HALF, ["--mask", "nowhere.png"], "--mask nowhere.png is no file; name an image"),
         (HALF, ["--index", "500"], "--index = 500 is outside 0..499"),
         (HALF, ["--n", "0"], "--n = 0 is below 1"),
         (HALF, ["--steps", "21"], "21"),

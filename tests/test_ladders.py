@@ -53,6 +53,13 @@ def test_a_level_without_signal_is_visited_and_not_measured_from():
 
 
 @pytest.mark.parametrize("ladder", LADDERS.values())
+@pytest.mark.parametrize("steps", [5.0, True])
+def test_what_is_no_number_of_steps_is_refused(unchecked, ladder, steps):
+    with pytest.raises(TypeError, match=f"steps = {steps} is a {type(steps).__name__}"):
+        ladder(THOUSAND, steps)
+
+
+@pytest.mark.parametrize("ladder", LADDERS.values())
 @pytest.mark.parametrize("steps", [0, -1, 1001])
 def test_a_ladder_of_too_many_steps_or_none_is_refused(ladder, steps):
     with pytest.raises(

@@ -41,7 +41,7 @@ def test_it_lists_what_it_wrote(run, capsys):
     assert main([str(run), "--n", "4", "--steps", "5", "--gif"]) == 0
     written = [Path(line.strip()) for line in capsys.readouterr().out.splitlines()[1:]]
     assert [each.name for each in written] == [
-        f"step-000002-seed-0.{s}" for s in ("npy", "png", "gif")
+        f"step-000002-seed-0-5-steps.{s}" for s in ("npy", "png", "gif")
     ]
     assert all(each.stat().st_size > 0 for each in written)
 
@@ -128,7 +128,9 @@ def test_the_comparison_has_a_row_for_each_sampler_and_one_for_the_whole_chain(r
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["nowhere"], "nowhere holds no checkpoint"),
+        (["nowhere"], "nowhere is no folder; name the --out-dir of a training run"),
+        (["tests"], "tests holds no checkpoint"),
+        (["README.md"], "README.md is no folder"),
         (["RUN", "--steps", "21"], "--steps = 21, but"),
         (["RUN", "--steps", "0"], "--steps = 0"),
         (["RUN", "--n", "0"], "--n = 0"),

@@ -187,7 +187,9 @@ def test_refusals_of_the_ancestral_sampler(unchecked):
 @pytest.mark.parametrize(
     ("times", "error", "says"),
     [
-        ((), ValueError, r"times = \(\) must start at most at T = 10 and end in 0, the data"),
+        ([], ValueError, r"times = \(\) must start at most at T = 10 and end in 0, the data"),
+        (50, TypeError, r"times = 50 is a int; name the visited levels as a tuple of Python ints"),
+        (torch.tensor([5, 0]), TypeError, r"times = .* is a Tensor; .*of an array, .tolist"),
         ((0,), ValueError, r"times = \(0,\) must start"),
         ((11, 0), ValueError, r"times = \(11, 0\) must start at most at T = 10"),
         ((10, 1), ValueError, r"times = \(10, 1\) must start .* end in 0"),

@@ -37,6 +37,22 @@ def test_a_sample_is_the_same_in_whatever_batch_it_is_drawn(shape):
     assert not torch.equal(other_seed, alone)
 
 
+@pytest.mark.parametrize(
+    ("denoiser", "cond", "error", "says"),
+    [
+        (lambda x, t, c: x, None, TypeError, r"returned a Tensor; it returns Prediction\(x0_hat\)"),
+        (shrinking_denoiser, torch.zeros(3, dtype=torch.int64), ValueError, r"cond is \(3,\), but"),
+        (shrinking_denoiser, 7, ValueError, "cond is int, but the batch has 2 samples"),
+    ],
+    ids=["no prediction", "another batch", "no tensor"],
+)
+def test_a_denoiser_or_a_condition_of_another_kind_is_refused(
+    unchecked, denoiser, cond, error, says
+):
+    with pytest.raises(error, match=says):
+        last(sampling_loop(Ancestral(STEEP), denoiser, torch.zeros(2, 3), torch.zeros, cond))
+
+
 class OnlyNoise:
     """A sampler that draws at every step, the last one included, and returns what it drew."""
 

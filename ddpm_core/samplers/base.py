@@ -59,22 +59,31 @@ class Sampler(Protocol[State]):
 
 
 def check_times(times: Sequence[int], T: int) -> tuple[int, ...]:
-    """The ladder as a tuple; refuses one that does not fall strictly from at most T to 0."""
-    ladder = tuple(times)
+    """The ladder as a tuple, T..0 where it is (); refuses one that does not fall strictly to 0."""
+    if not isinstance(times, Sequence) or isinstance(times, str):
+        raise TypeError(
+            f"times = {times!r} is a {type(times).__name__}; name the visited levels as a tuple of "
+            "Python ints, such as trailing(schedule, 50) makes (of an array, .tolist())"
+        )
+    ladder = tuple(range(T, -1, -1)) if times == () else tuple(times)
     for t in ladder:
         if isinstance(t, bool) or not isinstance(t, int):
-            raise TypeError(f"times holds {t!r}, a {type(t).__name__}; every time is a Python int")
+            raise TypeError(
+                f"times holds {t!r}, a {type(t).__name__}; every time is a Python int (of an "
+                "array, .tolist())"
+            )
     if len(ladder) < 2 or ladder[0] > T or ladder[-1] != 0:
         raise ValueError(
-            f"times = {_shown(ladder)} must start at most at T = {T} and end in 0, the data"
+            f"times = {shown(ladder)} must start at most at T = {T} and end in 0, the data"
         )
     for t, s in pairwise(ladder):
         if s >= t:
-            raise ValueError(f"times goes {t} -> {s}; it must decrease strictly: {_shown(ladder)}")
+            raise ValueError(f"times goes {t} -> {s}; it must decrease strictly: {shown(ladder)}")
     return ladder
 
 
-def _shown(ladder: tuple[int, ...]) -> str:
+def shown(ladder: tuple[int, ...]) -> str:
+    """The ladder, or its ends if it is long."""
     return str(ladder) if len(ladder) <= 8 else f"({str(ladder[:4])[1:-1]}, ..., {ladder[-1]})"
 
 
@@ -88,10 +97,23 @@ def sampling_loop(
     """Run the chain from x_T at the first of sampler.times, yielding a Snapshot at every level.
 
     The last one is at t = 0. The loop is open: a caller may look, stop, or record at any level.
+    cond: one label for each sample of x_T.
     """
+    if cond is not None and (not isinstance(cond, Tensor) or cond.shape != x_T.shape[:1]):
+        what = tuple(cond.shape) if isinstance(cond, Tensor) else type(cond).__name__
+        raise ValueError(
+            f"cond is {what}, but the batch has {len(x_T)} samples; pass a tensor of shape "
+            f"({len(x_T)},), one label for each, or None"
+        )
 
     def denoise(x: Tensor, t: int) -> Prediction:
-        return denoiser(x, t, cond)
+        found = denoiser(x, t, cond)
+        if not isinstance(found, Prediction):
+            raise TypeError(
+                f"the denoiser returned a {type(found).__name__}; it returns Prediction(x0_hat). "
+                "NetworkDenoiser(schedule, network, parameterization) makes one of a network"
+            )
+        return found
 
     x_t, state = x_T, sampler.init(x_T)
     for t, s in pairwise(sampler.times):

@@ -10,7 +10,7 @@ from torch import Tensor
 from ddpm_core._types import Denoiser, check_same_event, compute_dtype, expand_to
 from ddpm_core.forward_process import q_sample
 from ddpm_core.parameterization import convert
-from ddpm_core.samplers.base import Denoise, check_times
+from ddpm_core.samplers.base import Denoise, check_times, shown
 from ddpm_core.schedules import Schedule
 
 
@@ -32,8 +32,7 @@ class DDIM:
             raise ValueError(
                 f"eta = {self.eta:g} is outside [0, 1]; 0 is deterministic, 1 is ancestral sampling"
             )
-        times = self.times or range(self.schedule.T, -1, -1)
-        object.__setattr__(self, "times", check_times(times, self.schedule.T))
+        object.__setattr__(self, "times", check_times(self.times, self.schedule.T))
 
     def init(self, x_t: Float[Tensor, " batch *event"]) -> None:
         """No memory: each step starts from x_t alone. Eq. ddim.step."""
@@ -93,13 +92,18 @@ def invert(
     Eq. ddim.invert. Each step up keeps the guess of the noise at the level that x has reached; the
     one from data, which have no noise to guess, asks the denoiser at the ladder's lowest level and
     keeps x itself as the data. Raises ValueError unless eta = 0 and `level` is one of the times
-    below the first.
+    below the first, TypeError unless the sampler is DDIM.
     """
+    if not isinstance(sampler, DDIM):
+        raise TypeError(
+            f"sampler is a {type(sampler).__name__}; only DDIM with eta = 0 is inverted"
+        )
     if sampler.eta != 0:
         raise ValueError(f"eta = {sampler.eta:g}: only eta = 0 can be inverted; noise is lost")
     if level not in sampler.times[1:]:
         raise ValueError(
-            f"level = {level} is none of the times below {sampler.times[0]}: {sampler.times[1:]}"
+            f"level = {level} is none of the times below {sampler.times[0]}: "
+            f"{shown(sampler.times[1:])}"
         )
     rising = [t for t in reversed(sampler.times) if t >= level]
     for s, t in pairwise(rising):

@@ -38,8 +38,7 @@ class DPMSolver:
     def __post_init__(self) -> None:
         if self.order not in ORDERS:
             raise ValueError(f"order = {self.order} is unknown; it is one of {ORDERS}")
-        times = self.times or range(self.schedule.T, -1, -1)
-        object.__setattr__(self, "times", check_times(times, self.schedule.T))
+        object.__setattr__(self, "times", check_times(self.times, self.schedule.T))
 
     def init(self, x_t: Float[Tensor, " batch *event"]) -> LastGuess | None:
         """Nothing is known before the first step. Eq. dpm-solver.first."""

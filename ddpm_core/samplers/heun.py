@@ -26,8 +26,7 @@ class Heun:
     times: tuple[int, ...] = ()  # none given: every level, T..0
 
     def __post_init__(self) -> None:
-        times = self.times or range(self.schedule.T, -1, -1)
-        object.__setattr__(self, "times", check_times(times, self.schedule.T))
+        object.__setattr__(self, "times", check_times(self.times, self.schedule.T))
         if self.schedule.has_zero_terminal_snr and self.times[0] == self.schedule.T:
             raise ValueError(
                 f"times begins at t = {self.schedule.T}, where the SNR is 0 and sigma is infinite; "

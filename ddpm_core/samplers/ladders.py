@@ -70,6 +70,8 @@ LADDERS: Mapping[Ladder, Callable[[Schedule, int], tuple[int, ...]]] = {
 
 
 def _check_steps(schedule: Schedule, steps: int) -> int:
+    if isinstance(steps, bool) or not isinstance(steps, int):
+        raise TypeError(f"steps = {steps!r} is a {type(steps).__name__}; it is a number of steps")
     if not 1 <= steps <= schedule.T:
         raise ValueError(
             f"steps = {steps} is outside 1..{schedule.T}; a ladder visits each level at most once"

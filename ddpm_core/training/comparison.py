@@ -53,8 +53,10 @@ def compared(
             yield row, steps, last.x_t.cpu()
 
 
-def comparison_sheet(cells: Sequence[Cell], *, watermark: str | None = None) -> bytes:
-    """PNG: a row for each sampler, a column for each number of steps."""
+def comparison_sheet(
+    cells: Sequence[Cell], *, title: str = "", watermark: str | None = None
+) -> bytes:
+    """PNG: a row for each sampler, a column for each number of steps. title: what is behind it."""
     rows = list(dict.fromkeys(row for row, _, _ in cells))
     columns = list(dict.fromkeys(steps for row, steps, _ in cells if row != rows[-1]))
     blocks = [(row, steps, grid(enlarge(to_pixels(x), CELL))) for row, steps, x in cells]
@@ -63,6 +65,7 @@ def comparison_sheet(cells: Sequence[Cell], *, watermark: str | None = None) -> 
     tops = [TOP + i * (tall + SPACE) for i in range(len(rows))]
     page = Page(int(lefts[-1] + wide + MARGIN), int(tops[-1] + tall + MARGIN))
     page.words(MARGIN, 40, "The same noise, by sampler and number of steps", 20)
+    page.words(MARGIN, 62, title, 13, FAINT)
     for left, steps in zip(lefts, columns, strict=True):
         page.words(left + wide / 2, TOP - 12, f"{steps} steps", 14, FAINT, "ms")
     notes = {str(name): f"{calls} calls a step" for name, calls in CALLS.items() if calls > 1}

@@ -45,9 +45,14 @@ def draw(config: SampleConfig) -> list[Path]:
     labels = chosen_classes(config, trained)
     schedule = trained.schedule
     times = LADDERS[config.ladder](schedule, config.steps or schedule.T)
+    if config.sampler == "heun" and schedule.has_zero_terminal_snr and times[0] == schedule.T:
+        raise ValueError(
+            f"--sampler heun cannot begin where {config.run} holds no signal at all (zero terminal "
+            "SNR): use --sampler ddim or dpm++, or --ladder leading"
+        )
     sampler = named(config.sampler, schedule, times, eta=config.eta, variance=config.variance)
     folder = writable_folder(config.out_dir or trained.run / "generated")  # before any work is lost
-    stem = folder / f"step-{trained.step:06d}-seed-{config.seed}{_marks(config, labels)}"
+    stem = folder / f"step-{trained.step:06d}-seed-{config.seed}{config.marks(labels)}"
     denoiser = build_denoiser(config, trained, labels)
     if config.compare:
         return [_compare(config, trained, denoiser, labels, stem, device)]
@@ -57,7 +62,9 @@ def draw(config: SampleConfig) -> list[Path]:
 def check_levels(config: SampleConfig, T: int) -> None:
     """Refuse options that name more levels than there are."""
     if config.steps is not None and config.steps > T:
-        raise ValueError(f"--steps = {config.steps}, but {config.run} has T = {T} levels")
+        raise ValueError(
+            f"--steps = {config.steps}, but {config.run} has T = {T} levels; take {T} or fewer"
+        )
     if config.guidance_interval is not None and config.guidance_interval[1] > T:
         low, high = config.guidance_interval
         raise ValueError(
@@ -86,7 +93,10 @@ def chosen_classes(config: SampleConfig, trained: Trained) -> list[int]:
         )
     if wanted and "all" in wanted:
         return list(range(len(names)))
-    return [_label(each, names) for each in wanted or ()]
+    labels = [_label(each, names) for each in wanted or ()]
+    if len(set(labels)) < len(labels):
+        raise ValueError(f"--class {' '.join(wanted or ())} names a class twice")
+    return labels
 
 
 def _label(name: str, names: Sequence[str]) -> int:
@@ -95,7 +105,7 @@ def _label(name: str, names: Sequence[str]) -> int:
         return names.index(name)
     if name.isascii() and name.isdigit() and int(name) < len(names):
         return int(name)
-    near = () if name.isdigit() else difflib.get_close_matches(name, names, 1)
+    near = () if name.lstrip("-").isdigit() else difflib.get_close_matches(name, names, 1)
     hint = f" Did you mean {near[0]}?" if near else ""
     raise ValueError(
         f"--class {name} is unknown; the {len(names)} classes are {', '.join(names)}, by name or "
@@ -113,15 +123,6 @@ def build_denoiser(config: SampleConfig, trained: Trained, labels: Sequence[int]
         none = trained.network.classes
         denoiser = Guided(denoiser, scale, none, rescale, config.guidance_interval)
     return ClipX0(denoiser) if config.clip else denoiser
-
-
-def _marks(config: SampleConfig, labels: Sequence[int]) -> str:
-    """What tells the files of one class or scale from those of another."""
-    if config.class_ is None:
-        return ""
-    which = "all" if "all" in config.class_ else "-".join(map(str, labels))
-    scale = "" if config.guidance_scale == 1 else f"-scale-{config.guidance_scale:g}"
-    return f"-class-{which}{scale}"
 
 
 def _compare(
@@ -146,7 +147,10 @@ def _compare(
     )
     cells = list(tqdm(drawing, total=many, unit="chain", disable=not sys.stderr.isatty()))
     path = stem.with_name(f"{stem.name}-compare.png")
-    write_bytes(path, comparison_sheet(cells, watermark=trained.watermark))
+    title = f"{config.ladder} levels, seed {config.seed}"
+    if config.class_ is not None:
+        title += f", class {' '.join(config.class_)}, guidance scale {config.guidance_scale:g}"
+    write_bytes(path, comparison_sheet(cells, title=title, watermark=trained.watermark))
     return path
 
 
@@ -187,7 +191,8 @@ def _draw(
     np.save(array, ((drawn.clamp(-1, 1) + 1) / 2).numpy(), allow_pickle=False)
     files = {".npy": array.getvalue(), ".png": _grid(drawn, len(labels), trained.watermark)}
     if config.gif:
-        files[".gif"] = chain_gif(chain, watermark=trained.watermark)
+        columns = config.n if len(labels) > 1 else None  # a row for each class
+        files[".gif"] = chain_gif(chain, columns=columns, watermark=trained.watermark)
     paths = {stem.with_name(stem.name + suffix): content for suffix, content in files.items()}
     for path, content in paths.items():
         write_bytes(path, content)

@@ -40,8 +40,11 @@ def parse(kind: type[Config], command: str, arguments: Sequence[str] | None = No
             argument.split(",") if re.fullmatch(r"-?\d+(,-?\d+)+", argument) else [argument]
         )
     ]
+    # What comes without a flag stands first, or the last option of the file would take it for its.
+    first = typed[:1] if typed and not typed[0].startswith("-") else []
+    arguments = [*first, *from_file, *typed[len(first) :]]
     try:
-        return tyro.cli(kind, prog=f"python -m ddpm_core.{command}", args=[*from_file, *typed])
+        return tyro.cli(kind, prog=f"python -m ddpm_core.{command}", args=arguments)
     except SystemExit as usage:
         if usage.code and from_file:
             print(f"where the value was not typed, it is from --config {path}", file=sys.stderr)

@@ -177,13 +177,14 @@ def chain_gif(
     ],
     *,
     images: int = 16,
+    columns: int | None = None,
     watermark: str | None = None,
 ) -> bytes:
     """GIF of one sampling run from (t, x_t, x0_hat), t from T to 0: x_t left, x0_hat right."""
     T, first, _ = chain[0]
     frames, paper, top = [], None, 92
     for t, x_t, x0_hat in evenly(chain, frame_limit(first[:images].shape)):
-        left, right = (grid(enlarge(to_pixels(x[:images]), 72)) for x in (x_t, x0_hat))
+        left, right = (grid(enlarge(to_pixels(x[:images]), 72), columns) for x in (x_t, x0_hat))
         tall, wide = left.shape[:2]
         if paper is None:
             page = Page(max(300, 2 * wide + 3 * MARGIN), top + tall + MARGIN)

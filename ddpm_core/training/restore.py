@@ -40,6 +40,8 @@ def load_trained(path: Path, device: torch.device) -> Trained:
 
     Raises FileNotFoundError where there is none, ValueError where it is damaged.
     """
+    if not path.is_dir():
+        raise FileNotFoundError(f"{path} is no folder; name the --out-dir of a training run")
     is_run = not (path / "MANIFEST.json").exists()
     saved = latest_checkpoint(path / "checkpoints") if is_run else path
     if saved is None:

@@ -1,6 +1,7 @@
 """What a call of the sample command is: one frozen dataclass, each of whose fields is an option."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Literal
@@ -25,12 +26,13 @@ class SampleConfig:
     first: int = 0
     """Index of the first sample: sample i of a seed is the same whatever batch draws it."""
     sampler: Literal["ancestral", "ddim", "dpm++", "heun"] = "ancestral"
-    """How to step. ancestral: as in the DDPM paper; ddim: any noise, see --eta; dpm++ and heun:
-    second order, good with 10 to 20 steps (heun asks the network twice a step)."""
+    """How to step. ancestral: as in the DDPM paper; ddim: any noise, see --eta; dpm++: second
+    order, good with 10 to 20 steps; heun: second order, asks the network twice a step, and wants
+    --ladder log_snr on a schedule that ends in almost pure noise, such as cosine."""
     steps: int | None = None
     """Sampler steps; every level where none are given."""
     ladder: Literal["trailing", "leading", "linspace", "log_snr"] = "trailing"
-    """How the levels of fewer steps are spread."""
+    """How the levels of --steps are spread."""
     eta: float = 0.0
     """Noise of a ddim step, 0 (none) to 1 (as much as ancestral)."""
     batch_size: int = 64
@@ -41,7 +43,7 @@ class SampleConfig:
     """Variance of an ancestral step."""
     class_: Annotated[tuple[str, ...] | None, tyro.conf.arg(name="class")] = None
     """Draw images of a class, by name or number, of several, or of all: --n of each, from a run
-    that was trained with --conditional."""
+    that was trained with --conditional. RUN goes before it."""
     guidance_scale: float = 1.0
     """How far to go from the guess without the class (0) to that with it (1), and beyond: more is
     clearer and less varied. It is 1 + w of Ho & Salimans."""
@@ -64,8 +66,15 @@ class SampleConfig:
                 raise ValueError(f"{flag(name)} = {getattr(self, name)} is below {least}")
         if self.steps is not None and self.steps < 1:
             raise ValueError(f"--steps = {self.steps} is below 1")
+        if self.compare:
+            own = ("sampler", "steps", "eta", "variance", "n", "first", "batch_size", "gif")
+            self._leave_out(own, "--compare draws by every sampler, at several numbers")
+        if self.steps is None and not self.compare:
+            self._leave_out(("ladder",), "without --steps every level is visited")
         if not 0 <= self.eta <= 1:
-            raise ValueError(f"--eta = {self.eta:g} is outside [0, 1]")
+            raise ValueError(
+                f"--eta = {self.eta:g} is outside [0, 1]; 0 is deterministic, 1 as ancestral"
+            )
         if self.eta and self.sampler != "ddim":
             raise ValueError(f"--eta = {self.eta:g} is for --sampler ddim, not {self.sampler}")
         if self.variance != "fixed_small" and self.sampler != "ancestral":
@@ -82,16 +91,48 @@ class SampleConfig:
         guidance = ("guidance_scale", "guidance_rescale", "guidance_interval")
         if self.class_ == ():
             raise ValueError("--class needs a name, a number, or all")
+        if self.class_ is not None and ("all" in self.class_ and len(self.class_) > 1):
+            raise ValueError(f"--class {' '.join(self.class_)}: all stands alone")
         if self.class_ is None:
-            self._leave_out(guidance, "no --class is named that could be followed")
+            self._leave_out(guidance, "it leads towards a class, which --class names")
         if self.guidance_scale == 1:
             self._leave_out(guidance[1:], "--guidance-scale 1 does not guide")
-        if self.compare:
-            own = ("sampler", "steps", "eta", "variance", "n", "first", "batch_size", "gif")
-            self._leave_out(own, "--compare draws the same few images by every sampler")
 
     def _leave_out(self, names: tuple[str, ...], reason: str) -> None:
         """Refuse options that would have no effect."""
         for each in fields(self):
             if each.name in names and getattr(self, each.name) != each.default:
                 raise ValueError(f"leave {flag(each.name)} out: {reason}")
+
+    def marks(self, labels: Sequence[int]) -> str:
+        """What tells the files of this call from those of another: all that is not as by default.
+
+        labels: the numbers of the classes that --class names.
+        """
+        found = [
+            words.format(*value) if isinstance(value, tuple) else words.format(value)
+            for name, words in MARKS.items()
+            if (value := getattr(self, name)) != _default(name)
+        ]
+        if self.class_ is not None:
+            which = "all" if "all" in self.class_ else "-".join(map(str, labels))
+            found.append(f"class-{which}")
+        return "".join(f"-{each}" for each in found)
+
+
+MARKS = {
+    "sampler": "{}",
+    "steps": "{}-steps",
+    "ladder": "{}",
+    "eta": "eta-{:g}",
+    "variance": "{}",
+    "clip": "unclipped",
+    "first": "from-{}",
+    "guidance_scale": "scale-{:g}",
+    "guidance_rescale": "rescale-{:g}",
+    "guidance_interval": "levels-{}-{}",
+}
+
+
+def _default(name: str) -> object:
+    return next(each.default for each in fields(SampleConfig) if each.name == name)

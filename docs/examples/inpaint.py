@@ -50,6 +50,8 @@ def inpaint(
 
 def read_mask(path: Path, height: int, width: int) -> Tensor:
     """True where the mask is white, (height, width)."""
+    if not path.is_file():
+        raise FileNotFoundError(f"--mask {path} is no file; name an image")
     mask = np.asarray(Image.open(path).convert("L")) >= 128
     if mask.shape != (height, width):
         raise ValueError(
@@ -58,6 +60,8 @@ def read_mask(path: Path, height: int, width: int) -> Tensor:
         )
     if mask.all():
         raise ValueError(f"{path} is white everywhere: paint black what is to be drawn anew")
+    if not mask.any():
+        raise ValueError(f"{path} is black everywhere: paint white (128 or more) what is kept")
     return torch.from_numpy(mask)
 
 
@@ -87,6 +91,10 @@ def picture(options: argparse.Namespace) -> bytes:
     trained = load_trained(options.run, torch.device("cpu"))
     _, height, width = trained.image_shape
     kept = read_mask(options.mask, height, width)
+    if trained.config.conditional and not trained.config.label_dropout:
+        raise ValueError(
+            f"{options.run} was trained with --label-dropout 0: it draws by class only"
+        )
     dataset = load_dataset(trained.config.dataset, trained.config.image_size)
     if not 0 <= options.index < len(dataset.test):
         raise ValueError(f"--index = {options.index} is outside 0..{len(dataset.test) - 1}")
