@@ -1,12 +1,15 @@
-"""Training losses: the target of each parameterization, L_simple, and weights over t."""
+"""Losses: targets, L_simple and its weights over t, and the terms of the variational bound."""
 
+import math
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
 from ddpm_core._types import (
+    Gaussian,
     Parameterization,
     check_event,
     check_same_event,
@@ -14,7 +17,9 @@ from ddpm_core._types import (
     expand_to,
 )
 from ddpm_core.clock import Time, check_time
+from ddpm_core.forward_process import q_marginal
 from ddpm_core.parameterization import check_parameterization
+from ddpm_core.posterior import q_posterior
 from ddpm_core.schedules import Schedule
 
 
@@ -79,7 +84,7 @@ def l_simple(
     prediction, target = prediction.to(work), target.to(work)
     check_same_event("target", target, "prediction", prediction)
     squares = (prediction - target).square()
-    return Loss(squares.unsqueeze(-1).flatten(1).mean(1))  # an event may have no axes
+    return Loss(_flat(squares).mean(1))
 
 
 def min_snr_weight(
@@ -102,3 +107,102 @@ def min_snr_weight(
         return torch.minimum(signal, gamma * noise)
     of_eps = (gamma * noise / signal).clamp(max=1)
     return of_eps if parameterization == "eps" else noise * of_eps
+
+
+# --- the variational bound, in nats --------------------------------------------------------------
+
+
+def gaussian_kl(left: Gaussian, right: Gaussian) -> Float[Tensor, " batch *event"]:
+    """KL(left || right) of each element in nats; 0 where they are equal. Variances above 0.
+
+    Eq. losses.kl, where 2 log(eta / sigma) is minus the log of the variances' ratio.
+    """
+    check_same_event("right", right.mean, "left", left.mean)
+    ratio = left.var / right.var
+    return (ratio - 1 - ratio.log() + (left.mean - right.mean).square() / right.var) / 2
+
+
+def log_density(gaussian: Gaussian, x: Float[Tensor, " batch *event"]) -> Tensor:
+    """log N(x; mean, var) of each element in nats. Eq. gaussian-oracle.density."""
+    check_same_event("x", x, "mean", gaussian.mean)
+    squares = (x - gaussian.mean).square() / gaussian.var
+    return -(squares + gaussian.var.log() + math.log(2 * math.pi)) / 2
+
+
+def log_grey_level(gaussian: Gaussian, x_0: Float[Tensor, " batch *event"], levels: int) -> Tensor:
+    """The log of the probability of each element's grey level, in nats.
+
+    Eq. losses.decoder, losses.decoder-lowest and losses.decoder-highest; Ho et al. (2020), Eq. 13.
+    x_0: one of `levels` levels, evenly spread over [-1, 1]. A level stands for what is nearer to it
+    than to any other, the lowest and the highest for all beyond them, too, so that the levels'
+    probabilities sum to 1. Raises ValueError for levels that x_0's dtype does not tell apart.
+    """
+    check_same_event("x_0", x_0, "mean", gaussian.mean)
+    check_levels(levels, x_0.dtype)
+    half, deviation = 1 / (levels - 1), gaussian.var.sqrt()
+    away = x_0 - gaussian.mean  # half is small beside x_0
+
+    def log_below(edge: Tensor) -> Tensor:
+        found: Tensor = torch.special.log_ndtr(edge / deviation)
+        return found
+
+    lowest, highest = log_below(half + away), log_below(half - away)
+    # On either side of the mean lies the same, and left of it no small tail is taken from 1.
+    far = -away.abs()
+    upper = log_below(far + half)
+    inside = upper + (-(log_below(far - half) - upper).expm1()).log()
+    above_lowest = torch.where(x_0 < half - 1, lowest, inside)
+    return torch.where(x_0 > 1 - half, highest, above_lowest)
+
+
+def check_levels(levels: int, dtype: torch.dtype) -> None:
+    """Refuse what is no number of grey levels, or more of them than `dtype` tells apart."""
+    if isinstance(levels, bool) or not isinstance(levels, int):
+        raise TypeError(f"levels = {levels!r} is a {type(levels).__name__}; grey levels are an int")
+    most = int(1 / torch.finfo(dtype).eps) // 2  # half a level is four roundings wide
+    if not 2 <= levels <= most:
+        raise ValueError(
+            f"levels = {levels:,} is outside 2..{most:,}, what {dtype} tells apart in [-1, 1]; "
+            "continuous data have a density instead: levels=None"
+        )
+
+
+def vlb_term(
+    schedule: Schedule,
+    x_0: Float[Tensor, " batch *event"],
+    x_t: Float[Tensor, " batch *event"],
+    s: Time,
+    t: Time,
+    reverse: Gaussian,
+    levels: int | None,
+) -> Float[Tensor, " batch"]:
+    """The term of the step t -> s in the bound of each sample, in nats, summed over its event.
+
+    Eq. losses.split, at the x_t of one draw: KL(q(x_s | x_t, x_0) || reverse), and for s = 0
+    -log p(x_0 | x_t), of grey levels or, where `levels` is None, as a density. reverse: p(x_s |
+    x_t), such as `reverse_kernel` makes of a guess.
+    """
+    check_same_event("x_t", x_t, "x_0", x_0)
+    back = q_posterior(schedule, x_0, x_t, s, t)
+    lands = expand_to(torch.as_tensor(s == 0).double(), x_0) > 0
+    # The divergence from a point is infinite, and would spoil the gradient where it does not count.
+    step = Gaussian(back.mean, torch.where(lands, reverse.var, back.var))
+    says = log_density if levels is None else partial(log_grey_level, levels=levels)
+    terms = torch.where(lands, -says(reverse, x_0), gaussian_kl(step, reverse))
+    return _flat(terms).sum(1)
+
+
+def prior_kl(
+    schedule: Schedule, x_0: Float[Tensor, " batch *event"], t: Time | None = None
+) -> Float[Tensor, " batch"]:
+    """KL(q(x_t | x_0) || N(0, 1)) of each sample in nats, summed over its event; t = T by default.
+
+    Eq. losses.prior: what it costs to start from pure noise, although some signal is left.
+    """
+    q = q_marginal(schedule, x_0, schedule.T if t is None else t)
+    noise = Gaussian(torch.zeros_like(q.mean), torch.ones_like(q.var))
+    return _flat(gaussian_kl(q, noise)).sum(1)
+
+
+def _flat(x: Float[Tensor, " batch *event"]) -> Float[Tensor, "batch elements"]:
+    return x.unsqueeze(-1).flatten(1)  # an event may have no axes

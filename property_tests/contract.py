@@ -67,6 +67,14 @@ SHAPES: dict[str, Shapes] = {
     "fourier_features": _waves,
     "network": _event("eps", like="x_t"),
     "to_unit_range": _event("image", like="images"),
+    "gaussian_kl": lambda given: [("kl", given["left"].mean.shape)],
+    "log_grey_level": _event("log", like="x_0"),
+    "reverse_kernel": _event("mean", "var", like="x_t"),
+    "vlb_terms": lambda given: [("terms", (len(given["times"]), len(given["x_0"])))],
+    "vlb_of_denoiser": lambda given: [("terms", (len(given["times"]), len(given["x_0"])))],
+    "stratified_vlb": lambda given: [("rows", (given["strata"] + 1, len(given["x_0"])))],
+    "bits_per_dim": _event("bits", like="nats"),
+    "dequantised_bits_per_dim": _event("bits", like="nats"),
 }
 
 

@@ -4,101 +4,31 @@ t = 1..T are noise levels and t = 0 is data, so alpha_bar_0 = 1 and a step goes 
 An implementation that counts from 0 says so in its adapter, by adding 1, and nowhere else.
 """
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]  # (batch, *event)
-Times = NDArray[np.int64]  # (batch,), levels 0..T; level 0 is data
-Betas = tuple[float, ...]  # beta_1..beta_T; betas[0] belongs to t = 1
-
-
-class Normal(NamedTuple):
-    """An elementwise independent Gaussian; both fields have the event's shape."""
-
-    mean: Array
-    var: Array
-
-
-class Draw(NamedTuple):
-    """What a training step draws for its images."""
-
-    t: Times
-    noise: Array
-    x_t: Array
-
-
-class Layout(NamedTuple):
-    """Of a timestep embedding: frequencies fall from 1 to max_period^(-1 + 2 / width)."""
-
-    interleaved: bool  # sin, cos, sin, cos, ...; otherwise all sines, then all cosines
-    max_period: float
-
-
-class Levels(NamedTuple):
-    """A schedule at t = 0..T, both tables of shape (T + 1,)."""
-
-    signal: Array  # alpha_bar_t
-    noise: Array  # 1 - alpha_bar_t, from which no digits are lost at small t
-
-
-class Averages(NamedTuple):
-    """What an exponential moving average made of a sequence of weights."""
-
-    decays: Array  # the decay used at each step, (steps,)
-    weights: Array  # the average after each step, (steps, n)
-    buffers: Array  # the copy's buffers after the last step, (n,)
-
-
-Denoiser = Callable[[Array, int], Array]
-"""(x_t, t) -> x0_hat, row by row."""
-
-
-LabelledDenoiser = Callable[[Array, int, Times | None], Array]
-"""(x_t, t, labels or None for none) -> x0_hat, row by row."""
-
-NO_LABEL = 10  # stands for none among labels 0..9
-
-
-class Guidance(NamedTuple):
-    """Classifier-free guidance of a denoiser."""
-
-    denoiser: LabelledDenoiser
-    scale: float  # 0 is the guess without labels, 1 with them
-    rescale: float = 0.0  # how much of the labelled guess's spread is restored, 0 to 1
-    interval: tuple[int, int] | None = None  # the levels, ends included, elsewhere the scale is 1
-    together: bool = True  # one call of twice the batch, in which NO_LABEL stands for no label
-
-
-class Chain(NamedTuple):
-    """A sampler with a denoiser; its times fall and end in 0."""
-
-    betas: Betas
-    sampler: str  # one of SAMPLERS
-    times: tuple[int, ...]
-    denoiser: Denoiser
-    eta: float = 0.0  # of ddim, in [0, 1]: 0 is deterministic, 1 is fixed_small
-    zero_terminal: bool = False  # rescale the schedule first, so that alpha_bar_T = 0
-
-
-ANCESTRAL = ("fixed_small", "fixed_large")  # Ho et al. (2020), by the variance of a step
-SOLVERS = ("dpm++1", "dpm++2m", "heun")  # Lu et al. (2022), Karras et al. (2022): no noise
-SAMPLERS = (*ANCESTRAL, "ddim", *SOLVERS)
-LADDERS = ("trailing", "leading", "linspace", "log_snr")
-
-
-class Deviation(NamedTuple):
-    """What a release is known to do otherwise; the check named by it must fail, or it is an error.
-
-    An adapter lists them as `deviations: dict[str, Deviation]`, by "test_file.py::test_name", which
-    stands for all its parameters, or by "test_file.py::test_name[parameter]".
-    """
-
-    reason: str  # one sentence: what it does instead
-    effect: str  # measured: a figure with its unit, and where
-    upstream: str  # file and function in the release at the named version, or an issue
+from .nouns import ANCESTRAL as ANCESTRAL
+from .nouns import LADDERS as LADDERS
+from .nouns import NO_LABEL as NO_LABEL
+from .nouns import SAMPLERS as SAMPLERS
+from .nouns import SOLVERS as SOLVERS
+from .nouns import Array as Array
+from .nouns import Averages as Averages
+from .nouns import Betas as Betas
+from .nouns import Chain as Chain
+from .nouns import Denoiser as Denoiser
+from .nouns import Deviation as Deviation
+from .nouns import Draw as Draw
+from .nouns import Guidance as Guidance
+from .nouns import LabelledDenoiser as LabelledDenoiser
+from .nouns import Layout as Layout
+from .nouns import Levels as Levels
+from .nouns import Normal as Normal
+from .nouns import ReverseKernel as ReverseKernel
+from .nouns import Times as Times
 
 
 class Implementation(Protocol):
@@ -275,3 +205,68 @@ class Implementation(Protocol):
 
     def to_unit_range(self, images: NDArray[np.uint8], levels: int) -> Array:
         """Grey levels 0..levels - 1 as the numbers that are diffused, in [-1, 1]."""
+
+    def gaussian_kl(self, left: Normal, right: Normal) -> Array:
+        """KL(left || right) of each element, in nats; all variances are above 0."""
+
+    def log_grey_level(self, decoder: Normal, x_0: Array, levels: int) -> Array:
+        """The log of the probability of each element's level, one of `levels` spread over [-1, 1].
+
+        A level has what is nearer to it than to any other; the ends have what is beyond, too.
+        """
+
+    def reverse_kernel(
+        self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: Times, t: Times
+    ) -> Normal:
+        """p(x_s | x_t) with x0_hat for x_0, variance fixed_small or fixed_large, 0 <= s < t <= T.
+
+        At s = 0, where the posterior has no variance, it is beta_ts in either case.
+        """
+
+    def vlb_terms(
+        self,
+        betas: Betas,
+        x_0: Array,
+        reverse: ReverseKernel,
+        noises: list[Array],
+        levels: int | None,
+        times: tuple[int, ...],
+    ) -> Array:
+        """The terms of the bound of each sample, in nats, (len(times), batch), from the decoder's.
+
+        times fall to 0; noises[i] makes x_t at times[i]; the last term is the prior's. levels: the
+        number of grey levels of x_0, or None for a density.
+        """
+
+    def vlb_of_denoiser(
+        self,
+        betas: Betas,
+        variance: str,
+        x_0: Array,
+        denoiser: Denoiser,
+        noises: list[Array],
+        levels: int | None,
+        times: tuple[int, ...],
+    ) -> Array:
+        """The same, of the reverse kernels of this variance that the denoiser's guesses make."""
+
+    def stratified_vlb(
+        self,
+        betas: Betas,
+        x_0: Array,
+        reverse: ReverseKernel,
+        strata: int,
+        antithetic: bool,
+        seed: int,
+    ) -> Array:
+        """An unbiased estimate of the bound of a density in `strata` + 1 rows, the prior's last.
+
+        Stretch k of 1..T ends at (k + 1) T // strata; of each a sample draws one level, uniformly,
+        whose term counts for all of them. antithetic: it is the mean of a noise and its negative.
+        """
+
+    def bits_per_dim(self, nats: Array, dims: int) -> Array:
+        """nats of an event of `dims` numbers in bits for each of them."""
+
+    def dequantised_bits_per_dim(self, nats: Array, dims: int, levels: int) -> Array:
+        """The same of one of `levels` in [-1, 1], from -log of a density, uniform noise added."""

@@ -6,8 +6,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from .monte_carlo import Ledger
-from .oracles import exact
-from .protocol import Implementation, Times
+from .oracles import bound, exact
+from .protocol import ANCESTRAL, Implementation, Normal, Times
 from .statistics import Finding, binomials, standard_normal, ties
 from .strategies import EARLY, PRODUCTION, SCALARS, STEEP, STEEP_GRID, Case, cases, numbers
 from .test_parameterization import NAMES
@@ -146,6 +146,121 @@ def test_training_draws_from_the_marginal_of_a_thousand_levels(
     missed = 2 * (1 - 1 / T) ** rows if 0 in (seen[1], seen[T]) else 1.0
     found = Finding("ends", missed, f"t = 1 drawn {seen[1]} times, t = {T} {seen[T]} times")
     ends.check([found, equal_pairs(t, T)])
+
+
+@st.composite
+def pairs_of_laws(draw: st.DrawFn) -> tuple[Normal, Normal]:
+    """Two laws of three numbers each, near to each other or far apart, for two samples."""
+    deviations = st.floats(2.0**-7, 4.0, width=32)
+    near = draw(st.sampled_from([0.0, 2.0**-12, 1.0]))
+    laws = []
+    for _ in range(2):
+        mean, deviation = (
+            np.float64(draw(st.lists(each, min_size=6, max_size=6))).reshape(2, 3)
+            for each in (numbers, deviations)
+        )
+        laws.append(Normal(mean, deviation**2))
+    left, right = laws
+    right = Normal(left.mean + near * right.mean, left.var + near * right.var)
+    return (left, right) if draw(st.booleans()) else (right, left)
+
+
+@given(case=pairs_of_laws())
+@example(case=(Normal(np.zeros((1, 2)), np.ones((1, 2))), Normal(np.ones((1, 2)), np.ones((1, 2)))))
+@example(case=(Normal(np.zeros((1, 1)), np.full((1, 1), 0.25)), Normal(*np.ones((2, 1, 1)))))
+def test_the_divergence_is_that_of_the_densities(impl: Implementation, case):
+    """Eq. losses.kl: the mean of log left - log right, by a quadrature that is exact for it; 0 if
+    the laws are equal, and only then.
+    """
+    left, right = case
+    got = impl.gaussian_kl(left, right)
+    for where in elements(got):
+        (m, v), (k, w) = ((mpf_of(law.mean[where]), mpf_of(law.var[where])) for law in case)
+        want = bound.divergence(bound.Law(m, v), bound.Law(k, w))
+        allowed = exact.mpf(impl.unit_roundoff) * roundings_of_divergence(m, v, k, w)
+        check("divergence", where, got, want, allowed)
+        assert (got[where] == 0) if (m, v) == (k, w) else got[where] >= -allowed
+
+
+def roundings_of_divergence(m: exact.mpf, v: exact.mpf, k: exact.mpf, w: exact.mpf) -> exact.mpf:
+    """What KL(N(m, v) || N(k, w)) may be off by, in units of roundoff.
+
+    Written as it may be, it is a sum of a ratio of variances, its log, 1 and a squared distance
+    over a variance: four operations for each, and the distance of two rounded means.
+    """
+    distance = 8 * (m - k) ** 2 + 4 * (abs(m) + abs(k)) * abs(m - k)
+    return 4 * (v / w + 1 + abs(exact.mp.log(v / w))) + distance / w
+
+
+def mpf_of(value: float) -> exact.mpf:
+    return exact.mpf(float(value))
+
+
+@pytest.mark.parametrize("levels", [2, 17, 256])
+@given(
+    shift=st.floats(-3.0, 3.0, width=32),
+    deviation=st.floats(2.0**-8, 4.0, width=32),
+    near=st.booleans(),
+)
+@example(shift=0.0, deviation=0.0625, near=True)
+@example(shift=3.0, deviation=0.5, near=False)
+@example(shift=-3.0, deviation=0.5, near=False)
+def test_a_grey_level_has_what_lies_nearest_to_it(
+    impl: Implementation, levels: int, shift: float, deviation: float, near: bool
+):
+    """Eq. losses.decoder, losses.decoder-lowest and losses.decoder-highest, and the sum of all.
+
+    The distance d from the mean is rounded once, an edge at (d +- half) / deviation to 5 u of
+    itself and u d besides; the log of a mass moves by the density there over the mass. Logs of the
+    two tails are right to 4 u of their size (the table's own error included), of which the larger
+    counts by its share.
+    """
+    every = np.float64(bound.levels_of_grey(levels))
+    picked = [*every[:: max(1, levels // 16)].tolist(), every[-1]]
+    x_0 = np.float64(picked)
+    centre = float(np.float32(every[levels // 3] + shift / levels)) if near else shift
+    law = Normal(np.full_like(x_0, centre), np.full_like(x_0, deviation) ** 2)
+    got = impl.log_grey_level(law, x_0, levels)
+    half, u = exact.mpf(1) / (levels - 1), exact.mpf(impl.unit_roundoff)
+    oracle = bound.Law(exact.mpf(centre), exact.mpf(deviation) ** 2)
+    for i, x in enumerate(map(exact.mpf, picked)):
+        ends = (None if x == -1 else x - half, None if x == 1 else x + half)
+        mass = bound.mass(oracle, *ends)
+        want = exact.mp.log(mass)
+        allowed = 4 * abs(want) + 4
+        for end in ends:
+            if end is not None:
+                z = (end - oracle.mean) / exact.mpf(deviation)
+                density = exact.mp.npdf(z) / mass
+                away = abs(x - oracle.mean) / exact.mpf(deviation)
+                tail = exact.mp.ncdf(-abs(z))
+                share = min(tail / mass, 1 / half)
+                allowed += density * (5 * abs(z) + 2 * away) + 4 * share * abs(exact.mp.log(tail))
+        check(f"log of level {float(x):.3f}", (i,), got, want, u * allowed)
+    law = Normal(np.full_like(every, centre), np.full_like(every, deviation) ** 2)
+    whole = np.exp(impl.log_grey_level(law, every, levels)).sum()
+    spread = 8 + 2 * (abs(centre) + 1) / deviation * 3  # an edge is off by u (d + half) / deviation
+    check("sum", (0,), whole[None], exact.mpf(1), u * (levels + 16) * spread)
+
+
+@pytest.mark.parametrize("variance", ANCESTRAL)
+@given(case=cases())
+@example(case=EARLY)
+def test_the_reverse_kernel_is_the_posterior_of_the_guess(
+    impl: Implementation, variance: str, case: Case
+):
+    """Eq. losses.mean-hat and losses.decoder-variance: the posterior's mean, and its variance or
+    the step's; at s = 0, where the posterior has none, the step's in either case."""
+    betas, s, t, x0_hat, x_t = case
+    mean, var = impl.reverse_kernel(betas, variance, x0_hat, x_t, s, t)
+    for where in elements(x_t):
+        low, high = int(s[where[0]]), int(t[where[0]])
+        unit = allowance(impl.unit_roundoff, exact.kappa(betas, low, high))
+        back = exact.posterior(betas, x0_hat[where], x_t[where], low, high)
+        wide = exact.kernel(betas, low, high).var
+        want = back.var if variance == "fixed_small" and low else wide
+        check("mean", where, mean, back.mean.exact, unit * back.mean.size)
+        check("var", where, var, want, unit * want)
 
 
 def equal_pairs(t: Times, T: int) -> Finding:

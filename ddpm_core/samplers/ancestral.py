@@ -6,7 +6,8 @@ from typing import Literal, get_args
 from jaxtyping import Float
 from torch import Tensor
 
-from ddpm_core._types import check_same_event, compute_dtype, expand_to
+from ddpm_core._types import Gaussian, check_same_event, compute_dtype, expand_to
+from ddpm_core.clock import Time
 from ddpm_core.posterior import q_posterior
 from ddpm_core.samplers.base import Denoise, check_times
 from ddpm_core.schedules import Schedule
@@ -15,12 +16,41 @@ Variance = Literal["fixed_small", "fixed_large"]
 VARIANCES: tuple[Variance, ...] = get_args(Variance)
 
 
+def check_variance(variance: str) -> None:
+    """Refuse an unknown name."""
+    if variance not in VARIANCES:
+        raise ValueError(f"variance = {variance!r} is unknown; it is one of {VARIANCES}")
+
+
+def reverse_kernel(
+    schedule: Schedule,
+    x0_hat: Float[Tensor, " batch *event"],
+    x_t: Float[Tensor, " batch *event"],
+    s: Time,
+    t: Time,
+    variance: Variance = "fixed_small",
+) -> Gaussian:
+    """p(x_s | x_t), the posterior in which x0_hat stands for x_0, for any 0 <= s < t <= T.
+
+    Eq. losses.mean-hat and ancestral.step, or ancestral.step-large. variance: `fixed_small` is the
+    posterior's beta-tilde_ts, `fixed_large` is beta_ts. At s = 0, where the posterior has none, it
+    is the decoder's, beta_ts in either case (Eq. losses.decoder-variance).
+    """
+    check_variance(variance)
+    back = q_posterior(schedule, x0_hat, x_t, s, t)
+    beta_ts = schedule.beta_between(s, t)
+    if variance == "fixed_large":
+        return replace(back, var=expand_to(beta_ts, back.mean).to(back.mean.dtype))
+    decoder = expand_to(beta_ts * (s == 0), back.mean).to(back.mean.dtype)
+    return replace(back, var=back.var + decoder)  # one of the two is 0
+
+
 @dataclass(frozen=True, eq=False)
 class Ancestral:
     """p(x_s | x_t) = N(posterior mean at x0_hat, variance), along any times that fall to 0.
 
-    Eq. ancestral.step; Ho et al. (2020), Algorithm 2. variance: `fixed_small` is the posterior's
-    beta-tilde_ts, `fixed_large` is beta_ts. The step that lands on 0 draws no noise.
+    Eq. ancestral.step; Ho et al. (2020), Algorithm 2. variance: see `reverse_kernel`. The step that
+    lands on 0 draws no noise.
     """
 
     schedule: Schedule
@@ -28,10 +58,8 @@ class Ancestral:
     variance: Variance = "fixed_small"
 
     def __post_init__(self) -> None:
-        if self.variance not in VARIANCES:
-            raise ValueError(f"variance = {self.variance!r} is unknown; it is one of {VARIANCES}")
-        times = self.times or range(self.schedule.T, -1, -1)
-        object.__setattr__(self, "times", check_times(times, self.schedule.T))
+        check_variance(self.variance)
+        object.__setattr__(self, "times", check_times(self.times, self.schedule.T))
 
     def init(self, x_t: Float[Tensor, " batch *event"]) -> None:
         """No memory: the chain is Markov. Eq. ancestral.step."""
@@ -55,12 +83,10 @@ class Ancestral:
         """
         x0_hat = denoise(x_t, t).x0_hat
         work = compute_dtype(x_t)
-        back = q_posterior(self.schedule, x0_hat.to(work), x_t.to(work), s, t)
+        back = reverse_kernel(self.schedule, x0_hat.to(work), x_t.to(work), s, t, self.variance)
         if s == 0:
             return back.mean.to(x_t.dtype), x0_hat, None
         if noise is None:
             raise ValueError(f"the step {t} -> {s} draws noise, but noise is None")
         check_same_event("noise", noise, "x_t", x_t)
-        if self.variance == "fixed_large":
-            back = replace(back, var=expand_to(self.schedule.beta_between(s, t), back.mean))
         return back.sample(noise.to(work)).to(x_t.dtype), x0_hat, None

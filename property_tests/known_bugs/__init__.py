@@ -1,7 +1,16 @@
 """Real bugs of real projects, each re-expressed as one wrong method of our adapter."""
 
 # they enter themselves
-from . import forward_process, guidance, look_alikes, plumbing, samplers, schedules, solvers
+from . import (
+    forward_process,
+    guidance,
+    likelihood,
+    look_alikes,
+    plumbing,
+    samplers,
+    schedules,
+    solvers,
+)
 from .registry import BUGS, LOOK_ALIKES, KnownBug
 
 __all__ = [
@@ -10,6 +19,7 @@ __all__ = [
     "KnownBug",
     "forward_process",
     "guidance",
+    "likelihood",
     "look_alikes",
     "plumbing",
     "samplers",

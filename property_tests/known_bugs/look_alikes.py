@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..adapters.ddpm_core import DdpmCore
-from ..protocol import Array, Averages, Layout, Times
+from ..protocol import Array, Averages, Betas, Layout, Times
 from .registry import known, table
 
 
@@ -42,6 +42,26 @@ class EmaByProducts(DdpmCore):
             average = average * d + weight * (1 - d)
             rows.append(average)
         return Averages(decays, np.array(rows), last)
+
+
+@known(
+    "N11-fixed-large-variance",
+    "jhbastek/PhysicsInformedDiffusionModels #4; aqlaboratory/genie #5; zoubohao #18",
+    "a table of beta_t whose first entry is the posterior variance of the second level: never used",
+    "test_samplers.py::test_a_step_is_the_posterior_mean_and_its_noise",
+    right=True,
+    step="one level",
+    variance="fixed_large",
+)
+class FirstEntryOfTheSecondLevel(DdpmCore):
+    def reverse_step(
+        self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
+    ) -> Array:
+        mean = self.q_posterior(betas, x0_hat, x_t, np.array([s]), np.array([t])).mean
+        table = np.float64(betas)
+        if len(betas) > 1:
+            table[0] = self.q_posterior(betas, x_t, x_t, np.array([1]), np.array([2])).var.flat[0]
+        return mean + (np.sqrt(table[t - 1]) * noise if s > 0 else 0)
 
 
 @known(

@@ -27,9 +27,8 @@ Look-alikes that were reported as bugs and are right; the suite leaves them alon
 """
 
 WAITING = """
-Not here yet, because the protocol lacks their method: P05, P06, N11 and V02 (learned variance and
-the variational bound), N03 (the Gaussian KL). Left out by name, since this library has no such
-method: S12, S16, A19, A20, A27, G06, L05, L09.
+Not here yet, because the protocol lacks their method: P05 and P06 (learned variance). Left
+out by name, since this library has no such method: S12, S16, A19, A20, A27, G06, L05, L09.
 """
 
 

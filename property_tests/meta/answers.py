@@ -5,10 +5,11 @@ import math
 import numpy as np
 
 from ..oracles.exact import kappa, kernel, mp, mpf
-from ..protocol import Guidance, Implementation
+from ..protocol import Implementation
 from ..statistics import power_of_mean
 from ..test_schedules import zero_terminal
 from .asking import FLOAT32, Answer, Ask, Point, at, name, one, x
+from .bound_answers import BOUND
 from .pages import Values
 from .sampler_answers import SAMPLERS
 
@@ -175,29 +176,6 @@ def weighted(impl: Implementation, p: Point) -> Answer:
     return Answer((impl.weighted_loss(says, wanted, weights).mean(),), values, {"n": 2})
 
 
-def guided(rescale: bool) -> Ask:
-    """The first of two pixels. Without a label both guesses are equal, so that with it alone they
-    vary, by 1/2; roundings are counted in the checks of test_guidance."""
-
-    def ask(impl: Implementation, p: Point) -> Answer:
-        scale, share = 0.5 * p.n + 0.25, p.i / p.n if rescale else 0.0
-        labelled, unlabelled = np.float64([[p.x_0, p.x_0 + 1]]), np.float64([[p.other, p.other]])
-        guidance = Guidance(lambda x_t, t, c: unlabelled if c is None else labelled, scale, share)
-        guidance = guidance._replace(together=False)
-        got = impl.guided(guidance, np.float64([[0.0, 1.0]]), p.t, at(0))[0, 0]
-        guess = mpf(p.other) + mpf(scale) * (mpf(p.x_0) - mpf(p.other))
-        values: Values = {name("y"): p.x_0, name("z"): p.other, name("g"): scale}
-        if rescale:
-            values |= {name(r"\hat{x}", 0): guess, name(r"\rho"): share}
-            values |= {name("a"): 0.5, name("b"): 0.5 * scale}
-        m = (1 + scale) * (abs(p.x_0) + 1 + abs(p.other))
-        roundings = 4 + (18 * (1 + 1 / scale) * m / (scale / 2) if rescale else 0)
-        near = impl.unit_roundoff * m * roundings
-        return Answer((got,), values, times=0, absolute=near)
-
-    return ask
-
-
 def wave(half: int) -> Ask:
     def ask(impl: Implementation, p: Point) -> Answer:
         t, h = 37 * p.t, p.n
@@ -285,8 +263,7 @@ ASK: dict[str, Ask] = {
     "losses.min-snr-eps": weight("eps"),
     "losses.min-snr-v": weight("v"),
     "losses.min-snr-score": weight("score"),
-    "guidance.guess": guided(rescale=False),
-    "guidance.rescale": guided(rescale=True),
+    **BOUND,
     **SAMPLERS,
     "embeddings.sinusoidal": wave(0),
     "embeddings.cosines": wave(1),

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..adapters.ddpm_core import DdpmCore
+from ..protocol import Normal
 
 
 class LossOfTheBatch(DdpmCore):
@@ -60,7 +61,7 @@ class WhatIsLeftOfTheRunBefore(DdpmCore):
 class WidePosterior(DdpmCore):
     def q_posterior(self, *arguments):
         mean, var = super().q_posterior(*arguments)
-        return super().q_posterior(*arguments)._replace(mean=mean, var=1.1 * var)
+        return Normal(mean, 1.1 * var)
 
 
 class BatchStatistics(DdpmCore):
@@ -100,8 +101,8 @@ class Clipped(DdpmCore):
 
 class ShiftedPosterior(DdpmCore):
     def q_posterior(self, betas, x_0, x_t, s, t):
-        back = super().q_posterior(betas, x_0, x_t, s, t)
-        return back._replace(mean=back.mean + 1e-6)
+        mean, var = super().q_posterior(betas, x_0, x_t, s, t)
+        return Normal(mean + 1e-6, var)
 
 
 class LateTimes(DdpmCore):

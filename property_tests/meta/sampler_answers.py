@@ -1,9 +1,12 @@
-"""How a sampler is asked for what an equation of its page says of one step, or of its levels."""
+"""How a sampler is asked for what its page says of one step or its levels, and guidance."""
+
+import numpy as np
 
 from ..oracles import chains
-from ..oracles.exact import kappa, kernel
-from ..protocol import Array, Chain, Implementation
-from .asking import Answer, Ask, Point, name, one, x
+from ..oracles.exact import kappa, kernel, mpf
+from ..protocol import Array, Chain, Guidance, Implementation
+from .asking import Answer, Ask, Point, at, name, one, x
+from .pages import Values
 
 GUESS, OTHER = name(r"\hat{x}", 0), name(r"\hat{x}'", 0)  # the other is before or after it
 
@@ -92,7 +95,32 @@ def rung(ladder: str) -> Ask:
     return ask
 
 
+def guided(rescale: bool) -> Ask:
+    """The first of two pixels. Without a label both guesses are equal, so that with it alone they
+    vary, by 1/2; roundings are counted in the checks of test_guidance."""
+
+    def ask(impl: Implementation, p: Point) -> Answer:
+        scale, share = 0.5 * p.n + 0.25, p.i / p.n if rescale else 0.0
+        labelled, unlabelled = np.float64([[p.x_0, p.x_0 + 1]]), np.float64([[p.other, p.other]])
+        guidance = Guidance(lambda x_t, t, c: unlabelled if c is None else labelled, scale, share)
+        guidance = guidance._replace(together=False)
+        got = impl.guided(guidance, np.float64([[0.0, 1.0]]), p.t, at(0))[0, 0]
+        guess = mpf(p.other) + mpf(scale) * (mpf(p.x_0) - mpf(p.other))
+        values: Values = {name("y"): p.x_0, name("z"): p.other, name("g"): scale}
+        if rescale:
+            values |= {name(r"\hat{x}", 0): guess, name(r"\rho"): share}
+            values |= {name("a"): 0.5, name("b"): 0.5 * scale}
+        m = (1 + scale) * (abs(p.x_0) + 1 + abs(p.other))
+        roundings = 4 + (18 * (1 + 1 / scale) * m / (scale / 2) if rescale else 0)
+        near = impl.unit_roundoff * m * roundings
+        return Answer((got,), values, times=0, absolute=near)
+
+    return ask
+
+
 SAMPLERS: dict[str, Ask] = {
+    "guidance.guess": guided(rescale=False),
+    "guidance.rescale": guided(rescale=True),
     "losses.mean-hat": reverse("fixed_small", noise=False),
     "ancestral.step": reverse("fixed_small", noise=True),
     "ancestral.step-large": reverse("fixed_large", noise=True),

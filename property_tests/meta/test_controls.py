@@ -8,9 +8,10 @@ import pytest
 from .. import fresh_noise
 from ..adapters.ddpm_core import DdpmCore
 from ..strategies import STEEP, STEEP_GRID
-from . import faults
+from . import bound_faults, faults
 from .test_known_bugs import CAUGHT, attack_with
 
+LOSSES, BOUND = "test_losses.py::test_", "test_likelihood.py::test_"
 CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
     (
         faults.LossOfTheBatch,
@@ -210,6 +211,36 @@ CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
         "test_losses.py::test_training_draws_from_the_marginal",
         {"betas": STEEP},
     ),
+    (
+        bound_faults.PhotographsOnly,
+        f"{LOSSES}a_grey_level_has_what_lies_nearest_to_it",
+        {"levels": 17},
+    ),
+    (
+        bound_faults.DecoderOfTheSecondLevel,
+        f"{LOSSES}the_reverse_kernel_is_the_posterior_of_the_guess",
+        {"variance": "fixed_small"},
+    ),
+    *(
+        (bound_faults.TwiceTheSteps, f"{BOUND}{name}", arguments)
+        for name, arguments in (
+            ("the_bound_of_an_exact_chain_is_the_entropy_and_the_prior", {}),
+            ("each_term_is_a_divergence_or_decodes", {"variance": "fixed_large"}),
+            ("a_fixed_variance_costs_what_the_data_leave_open", {"variance": "fixed_small"}),
+        )
+    ),
+    (bound_faults.TermsByTheClock, f"{BOUND}only_the_ends_of_a_schedule_count_in_the_limit", {}),
+    (
+        bound_faults.OneLevelForTheBatch,
+        f"{BOUND}a_term_stands_for_all_levels_of_its_stretch",
+        {"antithetic": False},
+    ),
+    (
+        bound_faults.FirstLevelsMoreOften,
+        f"{BOUND}an_estimate_draws_each_level_of_its_stretch_alike",
+        {"antithetic": True},
+    ),
+    (bound_faults.BitsOfPixels, f"{BOUND}bits_count_the_levels_of_uniform_data", {}),
 ]
 
 

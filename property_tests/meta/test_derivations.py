@@ -46,7 +46,7 @@ def test_the_code_computes_what_the_page_says(impl: Implementation, name: str, p
 
 def compare(impl: Implementation, name: str, point: Point) -> bool:
     """Fail where the text and the implementation differ; False where nothing is assumed of it."""
-    if name in ("ancestral.lands-on-data", "posterior.last-step"):  # they name level 0 themselves
+    if name in AT_DATA:
         point = point._replace(s=0)
     levels = {"s": point.s, "t": point.t, "T": len(point.betas), "K": 1, "k": point.t + 1}
     if name not in OWN_LEVELS and pages.world(name, point.betas, levels, {}) is None:
@@ -64,7 +64,10 @@ def compare(impl: Implementation, name: str, point: Point) -> bool:
     return True
 
 
+AT_DATA = ("ancestral.lands-on-data", "posterior.last-step", "losses.decoder-variance")
 OWN_LEVELS = {  # asked at levels of their own
+    *("losses.kl", "losses.prior", "losses.decoder", "losses.decoder-lowest"),
+    *("losses.decoder-highest", "likelihood.bits", "likelihood.dequantised"),
     *("losses.simple", "losses.weighted", "images.range", "statistics.power"),
     *("ancestral.ladder", "ddim.linspace", "ddim.leading"),
     *("schedules.linear", "schedules.cosine", "schedules.sigmoid", "ema.decay", "ema.update"),

@@ -30,9 +30,17 @@ EQUIVALENTS: Reasons = {
     "losses": {
         "work = compute_dtype(target)": ONE_DTYPE,
         "squares = (target - prediction).square()": "a difference and its negative square alike",
-        "return Loss(squares.unsqueeze(1).flatten(1).mean(1))": (
+        "return x.unsqueeze(1).flatten(1)": (
             "an axis of length 1 is flattened away wherever it stands behind the batch"
         ),
+        "return (ratio - 1 - ratio.log() + (right.mean - left.mean).square() / right.var) / 2": (
+            "a difference and its negative square alike"
+        ),
+        "squares = (gaussian.mean - x).square() / gaussian.var": (
+            "a difference and its negative square alike"
+        ),
+        "above_lowest = torch.where(x_0 <= half - 1, lowest, inside)": "no level lies at an edge",
+        "return torch.where(x_0 >= 1 - half, highest, above_lowest)": "no level lies at an edge",
     },
     "guidance": {
         "return (flat.mean(1, keepdim=True) - flat).square().sum(1).sqrt()": (

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .. import statistics
-from ..protocol import LADDERS, Array, Chain, Guidance, Implementation, Times
+from ..protocol import LADDERS, Array, Chain, Guidance, Implementation, Normal, Times
 from ..strategies import Case
 
 CASES = 1000
@@ -42,7 +42,15 @@ def random_case(rng: np.random.Generator) -> Case:
 def _losses(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
     betas, _, t, first, second = case
     targets = [impl.target(betas, name, first, second, t) for name in ("eps", "x0", "v", "score")]
-    return [impl.loss(first, second), *targets]
+    law, other = (Normal(x, np.exp(y)) for x, y in ((first, second), (second, first)))
+    reverse = Normal(0.5 * first, np.exp(first))
+    return [
+        impl.loss(first, second),
+        *targets,
+        impl.gaussian_kl(law, other),
+        impl.log_grey_level(law, second.round().clip(-1, 1), 3),
+        impl.vlb_terms(betas, first, lambda *given: reverse, [second], None, (int(t[0]), 0)),
+    ]
 
 
 def _guidance(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:

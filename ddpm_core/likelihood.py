@@ -1,0 +1,111 @@
+"""The variational bound of an image, term by term, in nats and in bits per dimension."""
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ddpm_core._types import Denoiser, Gaussian
+from ddpm_core.clock import Time
+from ddpm_core.forward_process import q_sample
+from ddpm_core.losses import prior_kl, vlb_term
+from ddpm_core.samplers.ancestral import Variance, check_variance, reverse_kernel
+from ddpm_core.samplers.base import NoiseSource, check_times
+from ddpm_core.schedules import Schedule
+
+ReverseKernel = Callable[[Tensor, Time, Time], Gaussian]
+"""(x_t, s, t) -> p(x_s | x_t), any Gaussian; at s = 0 it is the decoder p(x_0 | x_t)."""
+
+
+def reverse_of(
+    schedule: Schedule,
+    denoiser: Denoiser,
+    variance: Variance = "fixed_small",
+    cond: Int[Tensor, " batch"] | None = None,
+) -> ReverseKernel:
+    """The reverse kernel that a denoiser makes: its x0_hat in `reverse_kernel`.
+
+    Eq. losses.mean-hat.
+    """
+    check_variance(variance)
+
+    def reverse(x_t: Tensor, s: Time, t: Time) -> Gaussian:
+        return reverse_kernel(schedule, denoiser(x_t, t, cond).x0_hat, x_t, s, t, variance)
+
+    return reverse
+
+
+def vlb_terms(
+    schedule: Schedule,
+    x_0: Float[Tensor, " batch *event"],
+    reverse: ReverseKernel,
+    noise_source: NoiseSource,
+    *,
+    levels: int | None,
+    times: tuple[int, ...] = (),
+) -> Float[Tensor, "terms batch"]:
+    """Every term of the bound on -log p(x_0) of each sample, in nats: L_0, L_1, ..., L_T.
+
+    Eq. losses.split, at one draw of x_t for every level; the sum over the terms is an unbiased
+    estimate of the bound. noise_source(t): standard normal noise of x_0's shape. levels: the number
+    of grey levels of x_0, None for the density of continuous data. times: the levels that the chain
+    visits, falling to 0; all of them by default.
+    """
+    ladder = check_times(times, schedule.T)
+    terms = []
+    for s, t in pairwise(reversed(ladder)):
+        x_t = q_sample(schedule, x_0, t, noise_source(t))
+        terms.append(vlb_term(schedule, x_0, x_t, s, t, reverse(x_t, s, t), levels))
+    return torch.stack([*terms, prior_kl(schedule, x_0, ladder[0])])
+
+
+def stratified_vlb(
+    schedule: Schedule,
+    x_0: Float[Tensor, " batch *event"],
+    reverse: ReverseKernel,
+    generator: torch.Generator,
+    *,
+    levels: int | None,
+    strata: int = 20,
+    antithetic: bool = False,
+) -> Float[Tensor, "strata_and_prior batch"]:
+    """An unbiased estimate of the bound of each sample from `strata` of its T + 1 terms, in nats.
+
+    Eq. likelihood.stratum: the levels 1..T are cut into stretches as equal as can be; of each
+    stretch every sample draws one level, whose term stands for all of them. The last row is the
+    prior's, which is exact. antithetic: each term is the mean of those of a noise and of its
+    negative, for two calls of `reverse`. Samples draw independently, so that the spread of their
+    sums over samples gives the standard error of a mean.
+    """
+    if not 1 <= strata <= schedule.T:
+        raise ValueError(f"strata = {strata} is outside 1..T = {schedule.T}, one level for each")
+    ends = [k * schedule.T // strata for k in range(strata + 1)]
+    rows = []
+    for low, high in pairwise(ends):
+        t = torch.randint(low + 1, high + 1, x_0.shape[:1], generator=generator)
+        noise = torch.randn(x_0.shape, dtype=x_0.dtype, generator=generator).to(x_0.device)
+        found = []
+        for each in (noise, -noise) if antithetic else (noise,):
+            x_t = q_sample(schedule, x_0, t, each)
+            found.append(vlb_term(schedule, x_0, x_t, t - 1, t, reverse(x_t, t - 1, t), levels))
+        rows.append((high - low) * torch.stack(found).mean(0))
+    return torch.stack([*rows, prior_kl(schedule, x_0)])
+
+
+def bits_per_dim(nats: Float[Tensor, "*shape"], dims: int) -> Float[Tensor, "*shape"]:
+    """nats of a whole event as bits for each of its `dims` numbers. Eq. likelihood.bits."""
+    return nats / (dims * math.log(2))
+
+
+def dequantised_bits_per_dim(
+    nats: Float[Tensor, "*shape"], dims: int, levels: int
+) -> Float[Tensor, "*shape"]:
+    """Bits per dimension of grey levels from -log of a density of the data made continuous.
+
+    Eq. likelihood.dequantised: the data, in [-1, 1], had uniform noise of the width of a level
+    added, and a level's probability is the density's mean over that width, times it.
+    """
+    return bits_per_dim(nats, dims) + math.log2((levels - 1) / 2)

@@ -1,0 +1,65 @@
+"""Between the protocol's arrays and ddpm_core's tensors."""
+
+from typing import get_args
+
+import numpy as np
+import torch
+
+import ddpm_core
+from ddpm_core._types import Parameterization, Prediction
+from ddpm_core.samplers.ancestral import Variance
+
+from ... import protocol
+from ...protocol import Array, Betas, Denoiser, LabelledDenoiser, Times
+
+
+def clock(schedule: ddpm_core.Schedule) -> torch.Tensor:
+    return torch.arange(len(schedule.log_alpha_bar))
+
+
+def table(schedule: ddpm_core.Schedule) -> Array:
+    return schedule.alpha_bar(clock(schedule)).numpy()
+
+
+def both_tables(schedule: ddpm_core.Schedule) -> protocol.Levels:
+    return protocol.Levels(table(schedule), schedule.one_minus_alpha_bar(clock(schedule)).numpy())
+
+
+def schedule_of(betas: Betas, zero_terminal: bool = False) -> ddpm_core.Schedule:
+    schedule = ddpm_core.Schedule.from_betas(betas)
+    return schedule.with_zero_terminal_snr() if zero_terminal else schedule
+
+
+def variance_named(name: str) -> Variance:
+    names: dict[str, Variance] = {each: each for each in get_args(Variance)}
+    return names[name]
+
+
+def tensor(array: Array | Times) -> torch.Tensor:
+    return torch.from_numpy(np.array(array))  # a copy: nothing that ddpm_core does reaches the test
+
+
+def normal(gaussian: ddpm_core.Gaussian) -> protocol.Normal:
+    mean, var = torch.broadcast_tensors(gaussian.mean, gaussian.var)
+    return protocol.Normal(mean.numpy(), var.numpy())
+
+
+def prediction_named(name: str) -> Parameterization:
+    names: dict[str, Parameterization] = {each: each for each in get_args(Parameterization)}
+    return names[name]
+
+
+def gaussian(law: protocol.Normal) -> ddpm_core.Gaussian:
+    return ddpm_core.Gaussian(tensor(law.mean), tensor(law.var))
+
+
+def denoiser_of(denoiser: Denoiser) -> ddpm_core.Denoiser:
+    return labelled(lambda x_t, t, labels: denoiser(x_t, t))
+
+
+def labelled(denoiser: LabelledDenoiser) -> ddpm_core.Denoiser:
+    def predict(x_t: torch.Tensor, t: int, cond: torch.Tensor | None = None) -> Prediction:
+        labels = None if cond is None else cond.numpy()
+        return Prediction(tensor(denoiser(x_t.numpy(), t, labels)))
+
+    return predict

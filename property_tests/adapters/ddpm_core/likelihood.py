@@ -1,0 +1,93 @@
+"""The part of our own implementation that speaks of the variational bound."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from ddpm_core._types import Gaussian
+from ddpm_core.likelihood import (
+    bits_per_dim,
+    dequantised_bits_per_dim,
+    reverse_of,
+    stratified_vlb,
+    vlb_terms,
+)
+from ddpm_core.losses import gaussian_kl, log_grey_level
+from ddpm_core.randomness import keyed_generator
+from ddpm_core.samplers.ancestral import reverse_kernel
+
+from ...protocol import Array, Betas, Denoiser, Normal, ReverseKernel, Times
+from .arrays import denoiser_of, gaussian, normal, schedule_of, tensor, variance_named
+
+
+class Likelihood:
+    """The methods of `protocol.Implementation` about densities, in float64."""
+
+    def gaussian_kl(self, left: Normal, right: Normal) -> Array:
+        return gaussian_kl(gaussian(left), gaussian(right)).numpy()
+
+    def log_grey_level(self, decoder: Normal, x_0: Array, levels: int) -> Array:
+        return log_grey_level(gaussian(decoder), tensor(x_0), levels).numpy()
+
+    def reverse_kernel(
+        self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: Times, t: Times
+    ) -> Normal:
+        arguments = map(tensor, (x0_hat, x_t, s, t))
+        return normal(reverse_kernel(schedule_of(betas), *arguments, variance_named(variance)))
+
+    def vlb_terms(
+        self,
+        betas: Betas,
+        x_0: Array,
+        reverse: ReverseKernel,
+        noises: list[Array],
+        levels: int | None,
+        times: tuple[int, ...],
+    ) -> Array:
+        tape = dict(zip(times, map(tensor, noises), strict=False))
+        arguments = schedule_of(betas), tensor(x_0), _reverse(reverse), tape.__getitem__
+        return vlb_terms(*arguments, levels=levels, times=times).numpy()
+
+    def vlb_of_denoiser(
+        self,
+        betas: Betas,
+        variance: str,
+        x_0: Array,
+        denoiser: Denoiser,
+        noises: list[Array],
+        levels: int | None,
+        times: tuple[int, ...],
+    ) -> Array:
+        schedule, tape = schedule_of(betas), dict(zip(times, map(tensor, noises), strict=False))
+        reverse = reverse_of(schedule, denoiser_of(denoiser), variance_named(variance))
+        arguments = schedule, tensor(x_0), reverse, tape.__getitem__
+        return vlb_terms(*arguments, levels=levels, times=times).numpy()
+
+    def stratified_vlb(
+        self,
+        betas: Betas,
+        x_0: Array,
+        reverse: ReverseKernel,
+        strata: int,
+        antithetic: bool,
+        seed: int,
+    ) -> Array:
+        generator = keyed_generator(seed, "bound")
+        arguments = schedule_of(betas), tensor(x_0), _reverse(reverse), generator
+        options = {"levels": None, "strata": strata, "antithetic": antithetic}
+        return stratified_vlb(*arguments, **options).numpy()
+
+    def bits_per_dim(self, nats: Array, dims: int) -> Array:
+        return bits_per_dim(tensor(nats), dims).numpy()
+
+    def dequantised_bits_per_dim(self, nats: Array, dims: int, levels: int) -> Array:
+        return dequantised_bits_per_dim(tensor(nats), dims, levels).numpy()
+
+
+def _reverse(reverse: ReverseKernel) -> Any:
+    def kernel(x_t: torch.Tensor, s: int | torch.Tensor, t: int | torch.Tensor) -> Gaussian:
+        levels = (np.broadcast_to(each, x_t.shape[:1]) for each in (s, t))
+        return gaussian(reverse(x_t.numpy(), *levels))
+
+    return kernel

@@ -1,0 +1,45 @@
+"""Bugs of the variational bound, and one that is none."""
+
+import numpy as np
+
+from ..adapters.ddpm_core import DdpmCore
+from ..protocol import Array, Betas, Denoiser, Normal
+from .registry import known, table
+
+
+@known(
+    "V02-prior-std-is-variance",
+    "Michedev/DDPMs-Pytorch @08cff5b",
+    "the prior's term takes the variance 1 - alpha_bar for a standard deviation",
+    "test_likelihood.py::test_each_term_is_a_divergence_or_decodes",
+    variance="fixed_small",
+)
+class PriorOfASquaredVariance(DdpmCore):
+    def vlb_of_denoiser(
+        self,
+        betas: Betas,
+        variance: str,
+        x_0: Array,
+        denoiser: Denoiser,
+        noises: list[Array],
+        levels: int | None,
+        times: tuple[int, ...],
+    ) -> Array:
+        terms = super().vlb_of_denoiser(betas, variance, x_0, denoiser, noises, levels, times)
+        signal = table(betas)[times[0]]
+        mean, deviation = np.sqrt(signal) * x_0, 1 - signal
+        each = (deviation**2 + mean**2 - 1) / 2 - np.log(deviation)
+        return np.concatenate([terms[:-1], each.reshape(1, len(x_0), -1).sum(axis=2)])
+
+
+@known(
+    "N03-kl-via-std",
+    "openai/improved-diffusion #119",
+    "2 (log std2 - log std1) where others write log var2 - log var1: the same number",
+    "test_losses.py::test_the_divergence_is_that_of_the_densities",
+    right=True,
+)
+class DivergenceOfDeviations(DdpmCore):
+    def gaussian_kl(self, left: Normal, right: Normal) -> Array:
+        logs = 2 * (np.log(np.sqrt(right.var)) - np.log(np.sqrt(left.var)))
+        return (logs + (left.var + (left.mean - right.mean) ** 2) / right.var - 1) / 2

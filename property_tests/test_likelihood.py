@@ -1,0 +1,290 @@
+"""The variational bound: its terms, their sum where that is known, and estimates of it."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from mpmath import mpf as number
+
+from .monte_carlo import Ledger
+from .oracles import bound, exact
+from .oracles.exact import kappa, mp, mpf
+from .protocol import ANCESTRAL, Array, Betas, Implementation, Normal, Times
+from .statistics import binomials, standard_normal
+from .strategies import STEEP, STEEP_GRID
+from .tolerances import check
+
+ORACLE = "densities in 60 digits, averaged by quadratures that are exact for what they average"
+
+# Two numbers of different means and variances, standard normal numbers at the nodes of an exact
+# quadrature: each row has one pair of signs, of the data and of the noise.
+DATA = (bound.Law(mpf(0.75), mpf(0.25)), bound.Law(mpf(-0.5), mpf(2)))
+Z = np.float64([[-1, -1], [-1, 1], [1, -1], [1, 1]])
+X_0 = np.stack([float(law.mean) + math.sqrt(law.var) * Z[:, 0] for law in DATA], axis=1)
+NOISE = np.stack([Z[:, 1]] * len(DATA), axis=1)
+
+steep = st.sampled_from(STEEP_GRID) | st.lists(
+    st.floats(0.0625, 0.875, width=32), min_size=1, max_size=6
+).map(tuple)
+
+
+def ladders(betas: Betas) -> st.SearchStrategy[tuple[Betas, tuple[int, ...]]]:
+    levels = st.sets(st.integers(1, len(betas)), min_size=1)
+    return levels.map(lambda some: (betas, (*sorted(some, reverse=True), 0)))
+
+
+paths = steep.flatmap(ladders)
+
+
+class Exact:
+    """The reverse steps that the data make exact: no bound is tighter."""
+
+    def __init__(self, betas: Betas) -> None:
+        self.betas = betas
+
+    def __call__(self, x_t: Array, s: Times, t: Times) -> Normal:
+        low, high = int(s[0]), int(t[0])
+        steps = [bound.exact_reverse(law, self.betas, low, high) for law in DATA]
+        rows = [[step.at(mpf(x)) for step, x in zip(steps, row, strict=True)] for row in x_t]
+        return Normal(*(np.float64([[law[i] for law in row] for row in rows]) for i in range(2)))
+
+
+def terms_of(impl: Implementation, betas: Betas, times: tuple[int, ...], reverse: object) -> Array:
+    """The mean of each term, exactly: (len(times),)."""
+    noises = [NOISE] * (len(times) - 1)
+    return impl.vlb_terms(betas, X_0, reverse, noises, None, times).mean(axis=1)
+
+
+def roundings(betas: Betas, times: tuple[int, ...], means: list[mpf]) -> mpf:
+    """What the sum of the terms may be off by, in units of roundoff.
+
+    Coefficients and variances are right to 8 kappa. Then a term, of the divergence x - log(1 + x)
+    and the distance D, is off by 3 * 8 kappa (1 + D) for them, and by 8 size sqrt(D / var) for the
+    rounding of two means of the size of the events, at most 5, that nearly agree.
+    """
+    total = mpf(16)
+    for (s, t), mean in zip(pairwise(reversed(times)), means, strict=False):
+        var = exact.posterior(betas, 0.0, 0.0, s, t).var
+        var = var if s else min(bound.exact_reverse(law, betas, s, t).var for law in DATA)
+        size = 1 + abs(mean)
+        total += 24 * kappa(betas, s, t) * size + 40 * mp.sqrt(size / var)
+    return total
+
+
+@given(case=paths)
+@example(case=(STEEP, (4, 3, 2, 1, 0)))
+@example(case=((0.5,) * 6, (6, 4, 1, 0)))
+def test_the_bound_of_an_exact_chain_is_the_entropy_and_the_prior(impl: Implementation, case):
+    """Eq. likelihood.exact: where every reverse step is that of the data, the mean of the bound is
+    the entropy of the data and the divergence of the last level from noise; to 1e-12."""
+    betas, times = case
+    got = terms_of(impl, betas, times, Exact(betas))
+    last = bound.Law(mpf(0), mpf(1))
+    want = sum(
+        bound.entropy(law) + bound.divergence(bound.level(law, betas, times[0]), last)
+        for law in DATA
+    )
+    unit = impl.unit_roundoff * roundings(betas, times, [abs(mpf(x)) for x in got])
+    check("bound", (0,), got.sum()[None], want, unit)
+    if betas in STEEP_GRID and impl.unit_roundoff < 1e-15:
+        assert abs(mpf(float(got.sum())) - want) <= number("1e-12"), (
+            "the bound is off by over 1e-12"
+        )
+
+
+@pytest.mark.parametrize("variance", ANCESTRAL)
+@given(case=paths)
+@example(case=(STEEP, (4, 3, 2, 1, 0)))
+@example(case=(STEEP, (3, 1, 0)))
+def test_each_term_is_a_divergence_or_decodes(impl: Implementation, variance, case):
+    """Eq. losses.split with a guess that is wrong, 0.25 of x_t: sample by sample, each term from
+    the posterior by Bayes' rule; the last is the prior's, the first the decoder's density."""
+    betas, times = case
+    asked: list[int] = []
+
+    def denoiser(x_t: Array, t: int) -> Array:
+        asked.append(t)
+        return 0.25 * x_t
+
+    noises = [NOISE] * (len(times) - 1)
+    got = impl.vlb_of_denoiser(betas, variance, X_0, denoiser, noises, None, times)
+    assert sorted(asked, reverse=True) == [*times[:-1]], f"asked at the levels {asked}"
+    for i, (s, t) in enumerate(pairwise(reversed(times))):
+        scale, var_t = exact.kernel(betas, 0, t)
+        for row, (x_0, noise) in enumerate(zip(X_0, NOISE, strict=True)):
+            want, size = mpf(0), mpf(0)
+            for x, z in zip(x_0, noise, strict=True):
+                x_t = scale * mpf(x) + mp.sqrt(var_t) * mpf(z)
+                back = exact.posterior(betas, 0.25 * x_t, x_t, s, t)
+                wide = exact.kernel(betas, s, t).var
+                var = back.var if variance == "fixed_small" and s else wide
+                guess = bound.Law(back.mean.exact, var)
+                true = exact.posterior(betas, float(x), x_t, s, t)
+                law = bound.Law(true.mean.exact, true.var)
+                each = bound.divergence(law, guess) if s else -bound.log_density(guess, mpf(x))
+                want, size = want + each, size + 1 + abs(each)
+            least = var if s == 0 else min(var, true.var)
+            unit = 24 * kappa(betas, s, t) * size + 40 * mp.sqrt(size / least)
+            check(f"L_{s}", (i, row), got, want, impl.unit_roundoff * unit)
+    scale, var = exact.kernel(betas, 0, times[0])
+    for row, x_0 in enumerate(X_0):
+        noise = bound.Law(mpf(0), mpf(1))
+        want = sum(bound.divergence(bound.Law(scale * mpf(x), var), noise) for x in x_0)
+        unit = 16 * kappa(betas, 0, times[0]) * (2 + abs(want))
+        check("L_T", (len(times) - 1, row), got, want, impl.unit_roundoff * unit)
+
+
+def optimal(betas: Betas, impl: Implementation, variance: str) -> object:
+    """The posterior with the best guess of the data."""
+
+    def reverse(x_t: Array, s: Times, t: Times) -> Normal:
+        guess = Exact(betas)(x_t, 0 * s, t).mean
+        return impl.reverse_kernel(betas, variance, guess, x_t, s, t)
+
+    return reverse
+
+
+@pytest.mark.parametrize("variance", ANCESTRAL)
+@given(case=paths)
+@example(case=(STEEP, (4, 3, 2, 1, 0)))
+def test_a_fixed_variance_costs_what_the_data_leave_open(impl: Implementation, variance, case):
+    """Eq. likelihood.fixed: with the best guess and the variance v a term's mean is that of the
+    divergence of two variances and coef^2 Var[x_0 | x_t] / (2 v), coef being the data's share."""
+    betas, times = case
+    got = terms_of(impl, betas, times, optimal(betas, impl, variance))
+    for i, (s, t) in enumerate(pairwise(reversed(times))):
+        if s == 0:
+            continue
+        want = mpf(0)
+        back, wide = exact.posterior(betas, 1.0, 0.0, s, t), exact.kernel(betas, s, t).var
+        var = back.var if variance == "fixed_small" else wide
+        for law in DATA:
+            left = bound.exact_reverse(law, betas, 0, t).var
+            want += bound.divergence(bound.Law(mpf(0), back.var), bound.Law(mpf(0), var))
+            want += back.mean.exact**2 * left / (2 * var)
+        unit = 24 * kappa(betas, s, t) * (2 + want) + 40 * mp.sqrt((2 + want) / back.var)
+        check(f"mean of L_{s}", (i,), got, want, impl.unit_roundoff * unit)
+
+
+def between(n: int, shape: float) -> Betas:
+    """n levels from alpha_bar_1 = 0.9 to alpha_bar_n = 0.1, their log-SNR bent by `shape`."""
+    place = np.linspace(0.0, 1.0, n)
+    place = place + shape * place * (1 - place)
+    ends = [math.log(signal / (1 - signal)) for signal in (0.9, 0.1)]
+    signal = 1 / (1 + np.exp(-(ends[0] + (ends[1] - ends[0]) * place)))
+    return tuple((1 - signal / np.append(1.0, signal[:-1])).tolist())
+
+
+def test_only_the_ends_of_a_schedule_count_in_the_limit(impl: Implementation):
+    """Eq. likelihood.ends: of two schedules with the same first and last level the sums of the
+    terms between differ by as much as 1 / T, from T = 64 to 256."""
+    apart = []
+    for n in (64, 256):
+        sums = []
+        for shape in (0.0, 0.5):
+            betas = between(n, shape)
+            reverse = optimal(betas, impl, "fixed_small")
+            sums.append(terms_of(impl, betas, tuple(range(n, -1, -1)), reverse)[1:-1].sum())
+        apart.append(abs(sums[0] - sums[1]))
+    slope = math.log(apart[0] / apart[1]) / math.log(256 / 64)
+    assert abs(slope - 1) <= 0.05, f"the difference falls as T^-{slope:.3f}: {apart}"
+
+
+LONGER: Betas = (0.1, 0.5, 0.3, 0.8, 0.2, 0.4, 0.6)
+ENDS = (0, 2, 4, 7)  # of 7 levels in 3 stretches
+
+
+class Asked:
+    """The reverse step N(x_t / 2, 1), which keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Array, Times, Times]] = []
+
+    def __call__(self, x_t: Array, s: Times, t: Times) -> Normal:
+        self.calls.append((x_t.copy(), s.copy(), t.copy()))
+        return Normal(0.5 * x_t, np.ones_like(x_t))
+
+
+@pytest.mark.parametrize("antithetic", [False, True])
+def test_a_term_stands_for_all_levels_of_its_stretch(impl: Implementation, antithetic):
+    """Eq. likelihood.stratum: each row is the term at what was drawn times the number of levels it
+    stands for, every level of a stretch is drawn by one of 512 samples and no other is; the last
+    row is the prior's. One of three levels is missing with probability 3 (2/3)^512 = 1e-90.
+
+    Means and variances are right to 16 u kappa, of which a term loses its size over the least
+    variance.
+    """
+    asked, rows, calls = Asked(), 512, 1 + antithetic
+    got = impl.stratified_vlb(LONGER, np.zeros((rows, 2, 1)), asked, 3, antithetic, 0)
+    assert len(asked.calls) == 3 * calls, f"asked {len(asked.calls)} times"
+    for k, (low, high) in enumerate(pairwise(ENDS)):
+        batch = asked.calls[k * calls : (k + 1) * calls]
+        first, _, t = batch[0]
+        want = np.zeros(rows)
+        for x_t, s, same in batch:
+            assert (same == t).all(), "a noise and its negative are at two levels"
+            assert (s == t - 1).all(), "a term is not of one level"
+            want += term_of(x_t, t) / calls
+        assert set(t.tolist()) == set(range(low + 1, high + 1)), f"stretch {k}"
+        assert len(np.unique(first)) == first.size, "samples share their noise"
+        if antithetic:
+            assert np.array_equal(first, -batch[1][0]), "the noise is not the other's negative"
+        error = np.abs(got[k] - (high - low) * want)
+        largest = max(float(kappa(LONGER, level - 1, level)) for level in range(low + 1, high + 1))
+        unit = impl.unit_roundoff * 16 * largest * (high - low) / 0.05  # of variances above 1/20
+        assert (error <= unit * (2 + np.abs(want))).all(), f"row {k} is off by {error.max():.3g}"
+    noises, every = [np.zeros((1, 2, 1))] * len(LONGER), tuple(range(len(LONGER), -1, -1))
+    prior = impl.vlb_terms(LONGER, np.zeros((1, 2, 1)), asked, noises, None, every)[-1]
+    assert (got[-1] == prior).all(), f"the prior's term is {got[-1][0]}, not {prior[0]}"
+
+
+@pytest.mark.parametrize("antithetic", [False, True])
+def test_an_estimate_draws_each_level_of_its_stretch_alike(
+    impl: Implementation, ledger: Ledger, antithetic
+):
+    """Eq. likelihood.stratum: exact binomials for the levels, standard normal noise; so that the
+    mean of the estimate is the bound."""
+    rows, asked, calls = 8192, Asked(), 1 + antithetic
+    claim = ledger.claim("likelihood.stratum", (LONGER, antithetic), scalars=rows * 2 * 3)
+    impl.stratified_vlb(LONGER, np.zeros((rows, 2)), asked, 3, antithetic, claim.seed)
+    var = np.array([float(exact.kernel(LONGER, 0, t).var) for t in range(len(LONGER) + 1)])
+    findings, whitened = [], []
+    for (low, high), (x_t, _, t) in zip(pairwise(ENDS), asked.calls[::calls], strict=True):
+        whitened.append(x_t / np.sqrt(var[t])[:, None])
+        inside = (np.arange(len(var)) > low) & (np.arange(len(var)) <= high)
+        counts = np.bincount(t, minlength=len(var))
+        findings.append(binomials(counts, inside / (high - low), rows))
+    claim.check([*standard_normal(np.stack(whitened, axis=1)), *findings])
+
+
+def term_of(x_t: Array, t: Times) -> Array:
+    """Of x_0 = 0 and the reverse step N(x_t / 2, 1), in float64."""
+    found = np.zeros(len(t))
+    for level in np.unique(t):
+        at = t == level
+        if level == 1:
+            law = bound.Law(mpf(0), mpf(1))
+            found[at] = float(-bound.log_density(law, mpf(0))) * 2 + (x_t[at] ** 2).sum((1, 2)) / 8
+            continue
+        back = exact.posterior(LONGER, 0.0, 1.0, level - 1, level)
+        zero = bound.divergence(bound.Law(mpf(0), back.var), bound.Law(mpf(0), mpf(1)))
+        away = float(back.mean.exact) - 0.5
+        found[at] = 2 * float(zero) + away**2 * (x_t[at] ** 2).sum((1, 2)) / 2
+    return found
+
+
+@given(nats=st.floats(-64, 64, width=32), dims=st.integers(1, 4096), levels=st.integers(2, 256))
+@example(nats=1.0, dims=3, levels=17)
+def test_bits_count_the_levels_of_uniform_data(impl: Implementation, nats, dims, levels):
+    """Eq. likelihood.bits and likelihood.dequantised: n levels of which none is likelier take
+    log2(n) bits; made continuous they fill a width of 2 n / (n - 1) in each dimension."""
+    got = impl.bits_per_dim(np.float64([nats]), dims)
+    want = mpf(nats) / mp.log(2) / dims
+    check("bits", (0,), got, want, 4 * impl.unit_roundoff * abs(want))
+    uniform = np.float64([dims * math.log(2 * levels / (levels - 1))])
+    got = impl.dequantised_bits_per_dim(uniform, dims, levels)
+    want = mp.log(levels) / mp.log(2)
+    check("bits of levels", (0,), got, want, 16 * impl.unit_roundoff * (8 + want))

@@ -1,0 +1,133 @@
+"""The variational bound by example: whole images, and the edges of what it takes."""
+
+import math
+
+import pytest
+import torch
+
+from ddpm_core._types import Gaussian, Prediction
+from ddpm_core.likelihood import reverse_of, stratified_vlb, vlb_terms
+from ddpm_core.losses import gaussian_kl, log_grey_level, prior_kl, vlb_term
+from ddpm_core.posterior import q_posterior
+from ddpm_core.samplers.ancestral import reverse_kernel
+from ddpm_core.schedules import Schedule
+
+STEEP = Schedule.from_betas([0.1, 0.5, 0.3, 0.8])
+X_0 = torch.tensor([[[-1.0, 0.0], [1.0, 0.5]], [[1.0, -0.5], [0.0, -1.0]]], dtype=torch.float64)
+GENERATOR = torch.Generator().manual_seed(0)
+NOISE = torch.randn(2, 2, 2, dtype=torch.float64, generator=GENERATOR)
+
+
+def knows(x_t, t, cond=None):
+    """A denoiser that has seen the data."""
+    return Prediction(X_0.to(x_t.dtype))
+
+
+def test_who_knows_the_data_pays_for_the_ends_alone():
+    """Every middle term is 0; the decoder is a normal law of variance beta_1 around each level."""
+    terms = vlb_terms(STEEP, X_0, reverse_of(STEEP, knows), lambda t: NOISE, levels=5)
+    assert terms.shape == (5, 2)
+    assert torch.equal(terms[1:4], torch.zeros(3, 2, dtype=torch.float64))
+    edge = 0.25 / math.sqrt(0.1)
+    inside, outside = math.erf(edge / math.sqrt(2)), (1 + math.erf(edge / math.sqrt(2))) / 2
+    ends = (X_0.abs() == 1).sum((1, 2)).double()
+    want = -ends * math.log(outside) - (4 - ends) * math.log(inside)
+    assert torch.allclose(terms[0], want, rtol=1e-12, atol=0)
+    assert torch.equal(terms[4], prior_kl(STEEP, X_0))
+
+
+@pytest.mark.parametrize("variance", ["fixed_small", "fixed_large"])
+def test_rows_may_be_at_different_levels(variance):
+    """A batch in which one row lands on data and another does not is those rows, one by one."""
+    s, t = torch.tensor([0, 2]), torch.tensor([1, 4])
+    x_t, guess = NOISE, X_0 / 2
+    reverse = reverse_kernel(STEEP, guess, x_t, s, t, variance)
+    together = vlb_term(STEEP, X_0, x_t, s, t, reverse, 5)
+    for i in range(2):
+        row = slice(i, i + 1)
+        alone = reverse_kernel(STEEP, guess[row], x_t[row], int(s[i]), int(t[i]), variance)
+        term = vlb_term(STEEP, X_0[row], x_t[row], int(s[i]), int(t[i]), alone, 5)
+        assert torch.equal(term, together[row])
+
+
+def test_the_gradient_is_finite_where_a_row_lands_on_data():
+    """The divergence from a point is infinite; of that row the decoder counts, and nothing else."""
+    guess = (X_0 / 2).requires_grad_()
+    s, t = torch.tensor([0, 2]), torch.tensor([1, 4])
+    reverse = reverse_kernel(STEEP, guess, NOISE, s, t)
+    vlb_term(STEEP, X_0, NOISE, s, t, reverse, 5).sum().backward()
+    assert guess.grad.isfinite().all()
+    assert (guess.grad != 0).any(dim=(1, 2)).all()
+
+
+def test_at_zero_snr_the_prior_costs_nothing():
+    schedule = STEEP.with_zero_terminal_snr()
+    assert torch.equal(prior_kl(schedule, X_0), torch.zeros(2, dtype=torch.float64))
+    terms = vlb_terms(schedule, X_0, reverse_of(schedule, knows), lambda t: NOISE, levels=5)
+    assert terms.isfinite().all()
+
+
+def test_a_strided_chain_has_fewer_terms():
+    guess = reverse_of(STEEP, lambda x, t, c: Prediction(x / 2))
+    terms = vlb_terms(STEEP, X_0, guess, lambda t: NOISE, levels=5, times=(4, 2, 0))
+    assert terms.shape == (3, 2)
+    x_2 = STEEP.alpha_bar(2).sqrt() * X_0 + STEEP.one_minus_alpha_bar(2).sqrt() * NOISE
+    law = Gaussian(x_2 / 2, STEEP.beta_between(0, 2))
+    decoded = -log_grey_level(law, X_0, 5).sum((1, 2))
+    assert torch.allclose(terms[0], decoded, rtol=1e-12, atol=0)
+
+
+def test_the_estimate_from_every_level_is_the_sum_over_all():
+    """With as many stretches as levels nothing is drawn but the noise."""
+    guess = reverse_of(STEEP, knows)
+    rows = stratified_vlb(STEEP, X_0, guess, torch.Generator(), levels=5, strata=4)
+    terms = vlb_terms(STEEP, X_0, guess, lambda t: NOISE, levels=5)
+    assert torch.allclose(rows, terms, rtol=1e-12, atol=1e-300)
+
+
+def test_half_precision_is_refused_where_it_cannot_tell_levels_apart(unchecked):
+    law = Gaussian(X_0.half(), torch.tensor(0.1, dtype=torch.float16))
+    with pytest.raises(ValueError, match=r"levels = 1,000 is outside 2..512, what torch.float16"):
+        log_grey_level(law, X_0.half(), 1000)
+
+
+@pytest.mark.parametrize(
+    ("levels", "error", "says"),
+    [
+        (1, ValueError, r"levels = 1 is outside 2\.\."),
+        (2**52, ValueError, "continuous data have a density instead: levels=None"),
+        (16.5, TypeError, "levels = 16.5 is a float"),
+        (True, TypeError, "levels = True is a bool"),
+    ],
+)
+def test_what_is_no_number_of_levels_is_refused(unchecked, levels, error, says):
+    with pytest.raises(error, match=says):
+        log_grey_level(Gaussian(X_0, torch.tensor(0.1).double()), X_0, levels)
+
+
+def test_other_bad_input_is_refused(unchecked):
+    law = Gaussian(X_0, torch.tensor(0.1).double())
+    with pytest.raises(ValueError, match="right has shape"):
+        gaussian_kl(law, Gaussian(X_0[:1], torch.tensor(0.1).double()))
+    with pytest.raises(ValueError, match="x_0 has shape"):
+        log_grey_level(law, X_0[:1], 5)
+    with pytest.raises(ValueError, match="variance = 'medium' is unknown"):
+        reverse_of(STEEP, knows, "medium")
+    with pytest.raises(ValueError, match=r"strata = 5 is outside 1\.\.T = 4"):
+        stratified_vlb(STEEP, X_0, reverse_of(STEEP, knows), GENERATOR, levels=5, strata=5)
+    with pytest.raises(ValueError, match="times goes 2 -> 3"):
+        vlb_terms(STEEP, X_0, reverse_of(STEEP, knows), lambda t: NOISE, levels=5, times=(2, 3, 0))
+
+
+def test_the_kernel_of_a_guess_is_the_posterior():
+    back, wide = (
+        reverse_kernel(STEEP, X_0, NOISE, 2, 4, v) for v in ("fixed_small", "fixed_large")
+    )
+    want = q_posterior(STEEP, X_0, NOISE, 2, 4)
+    assert torch.equal(back.mean, want.mean)
+    assert torch.equal(back.var, want.var)
+    assert torch.equal(wide.mean, want.mean)
+    assert wide.var == STEEP.beta_between(2, 4)
+    decoder = reverse_kernel(STEEP, X_0, NOISE, 0, 1)
+    assert torch.equal(decoder.mean, X_0)
+    assert decoder.var == STEEP.beta(1)
