@@ -127,3 +127,36 @@ def _smooth(values: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
     count = np.concatenate([[0], known.cumsum()])
     mean = (total[high] - total[low]) / np.maximum(count[high] - count[low], 1)
     return np.where(known, mean, np.nan)
+
+
+def bound_figure(result: Mapping[str, Any], *, watermark: str | None = None) -> bytes:
+    """PNG of two panels from the figures of an evaluation, on a log scale.
+
+    Left: each term of the bound over t, in bits per dimension. Right: the error of the noise in
+    each tenth of the noise levels.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(14, 5), dpi=100)
+    canvas = FigureCanvasAgg(figure)
+    place = {"left": 0.055, "right": 0.985, "top": 0.9, "bottom": 0.14, "wspace": 0.16}
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2), gridspec_kw=place)
+    split = result["bits_per_dim"]
+    _dress(left, f"{split['total']:.3f} bits per dimension, term by term", "noise level t")
+    first, *steps, prior = result["terms"]
+    levels = np.linspace(1, result["T"], len(steps) + 1)
+    left.plot(levels[1:], _positive(steps), color=TRAIN, lw=1.6, label="steps")
+    left.plot(levels[:1], _positive([first]), "s", color=TRAIN, ms=6, label="decoder")
+    left.plot([result["T"]], _positive([prior]), "o", color=HELDOUT, ms=6, label="prior")
+    left.set_xscale("log")
+    _finish(left)
+    _dress(right, f"error of the noise, {result['eps_mse']['mean']:.4f} in the mean", "tenth of t")
+    errors = _positive(result["eps_mse"]["by_decile"])
+    right.plot(range(1, 11), errors, color=HELDOUT, lw=2.2, marker="o", label="test images (EMA)")
+    _finish(right)
+    if watermark:
+        figure.text(0.5, 0.5, watermark, color=FAINT, size=28, ha="center", alpha=0.5)
+    content = io.BytesIO()
+    canvas.print_png(content, metadata={"Software": None})
+    return content.getvalue()

@@ -1,0 +1,24 @@
+"""python -m ddpm_core.evaluate RUN: how likely its test images are, and where the bits go."""
+
+import sys
+
+from ddpm_core.training.evaluate_config import EvaluateConfig
+from ddpm_core.training.options import parse, usage_error
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, evaluate, write; returns the exit code: 0 done, 2 usage."""
+    config = parse(EvaluateConfig, "evaluate", arguments)
+
+    from ddpm_core.training.evaluation import evaluate  # torch only once --help is answered
+
+    try:
+        written = evaluate(config)
+    except (ValueError, OSError) as error:
+        usage_error("evaluate", str(error))
+    print("wrote", *written, sep="\n  ")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""The bound of a run's test images, some images at a time, each part kept once it is done."""
+
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from jaxtyping import Float64, Int64
+from torch import Tensor
+
+from ddpm_core._types import Denoiser, Prediction
+from ddpm_core.clock import Time
+from ddpm_core.denoiser import ClipX0, NetworkDenoiser
+from ddpm_core.likelihood import reverse_of, stratified_vlb, vlb_terms
+from ddpm_core.losses import l_simple
+from ddpm_core.parameterization import convert
+from ddpm_core.randomness import keyed_generator, keyed_noise
+from ddpm_core.training.data import Dataset
+from ddpm_core.training.evaluate_config import EvaluateConfig
+from ddpm_core.training.restore import Trained
+
+DECILES = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Sums over some images, in float64."""
+
+    images: Float64[np.ndarray, " images"]  # the bound of each, in nats
+    terms: Float64[np.ndarray, " terms"]  # each term, from the decoder's to the prior's
+    errors: Float64[np.ndarray, " deciles"]  # squared errors of the noise, by tenth of the levels
+    asked: Float64[np.ndarray, " deciles"]  # how many they are
+
+    def to_bytes(self, key: str) -> bytes:
+        """As a file of arrays; `key` says of what."""
+        content = io.BytesIO()
+        np.savez(content, key=np.frombuffer(key.encode(), np.uint8), **vars(self))
+        return content.getvalue()
+
+
+def read_part(path: Path, key: str) -> Part | None:
+    """The part, if the file is whole and was made of the same."""
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as found:
+            if found["key"].tobytes() != key.encode():
+                return None
+            return Part(**{name: found[name] for name in Part.__dataclass_fields__})
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # none yet, or cut off
+        return None
+
+
+def key_of(config: EvaluateConfig, trained: Trained, dataset: Dataset) -> str:
+    """A digest of all that the numbers depend on."""
+    weights = hashlib.sha256()
+    for name, value in sorted(trained.network.state_dict().items()):
+        weights.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+    told = (config.strata, config.variance, config.clip, config.seed, config.batch_size)
+    schedule = trained.schedule.log_alpha_bar.numpy().tobytes()
+    parts = [weights.digest(), schedule, dataset.digest().encode(), json.dumps(told).encode()]
+    return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def bound_of(
+    config: EvaluateConfig,
+    trained: Trained,
+    dataset: Dataset,
+    indices: Int64[Tensor, " images"],
+    device: torch.device,
+    tick: Callable[[int], Any] = lambda calls: None,
+) -> Part:
+    """The bound of these images, their noise keyed by (seed, t, index); x0_hat in float64.
+
+    tick is told of every call of the network.
+    """
+    x_0 = dataset.take(indices).double().to(device)
+    labels = None
+    if trained.config.conditional and dataset.labels is not None:
+        labels = dataset.labels[indices].to(device)
+    schedule, T = trained.schedule, trained.schedule.T
+    errors, asked = torch.zeros(2, DECILES, dtype=torch.float64)
+
+    def network(x_t: Tensor, *rest: Tensor) -> Tensor:
+        predicted: Tensor = trained.network(x_t.float(), *rest).double()
+        return predicted
+
+    plain = NetworkDenoiser(schedule, network, trained.parameterization)
+
+    def watched(x_t: Tensor, t: Time, cond: Tensor | None = None) -> Prediction:
+        found = plain(x_t, t, cond)
+        noise, guess = (convert(schedule, "x0", "eps", x, x_t, t) for x in (x_0, found.x0_hat))
+        each = l_simple(guess, noise).per_sample.cpu()
+        tenth = (torch.as_tensor(t).cpu().expand(len(x_0)) - 1) * DECILES // T
+        errors.index_add_(0, tenth, each)
+        asked.index_add_(0, tenth, torch.ones_like(each))
+        tick(len(x_0))
+        return found
+
+    denoiser: Denoiser = ClipX0(watched) if config.clip else watched
+    reverse = reverse_of(schedule, denoiser, config.variance, labels)
+    with torch.no_grad():
+        if config.strata is None:
+            terms = vlb_terms(
+                schedule,
+                x_0,
+                reverse,
+                lambda t: keyed_noise(
+                    x_0.shape[1:], config.seed, "bound", t, indices.tolist(), device, x_0.dtype
+                ),
+                levels=dataset.levels,
+            )
+        else:
+            generator = keyed_generator(config.seed, "bound", int(indices[0]))
+            terms = stratified_vlb(
+                schedule, x_0, reverse, generator, levels=dataset.levels, strata=config.strata
+            )
+    terms = terms.cpu()
+    return Part(
+        *(each.numpy() for each in (terms.sum(0), terms.sum(1), errors, asked)),
+    )
+
+
+def whole(parts: list[Part]) -> Part:
+    """All images of all parts."""
+    return Part(
+        np.concatenate([each.images for each in parts]),
+        *(sum(getattr(each, name) for each in parts) for name in ("terms", "errors", "asked")),
+    )

@@ -1,0 +1,158 @@
+"""The evaluate command: figures of a run, kept part by part, and compared with baselines."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ddpm_core.denoiser import ClipX0, NetworkDenoiser
+from ddpm_core.evaluate import main
+from ddpm_core.likelihood import reverse_of, vlb_terms
+from ddpm_core.randomness import keyed_noise
+from ddpm_core.train import main as train
+from ddpm_core.training import evaluation
+from ddpm_core.training.baselines import baselines, marginal, normal
+from ddpm_core.training.bound import DECILES
+from ddpm_core.training.data import load_dataset
+from ddpm_core.training.restore import load_trained
+
+OPTIONS = "--max-steps 2 --width 8 --multipliers 1 --batch-size 8 --T 20 --schedule cosine"
+SHORT = [*OPTIONS.split(), "--preview-steps", "2"]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("runs")
+    real = np.linspace(-1, 1, 640, dtype=np.float32).reshape(40, 4, 4)
+    np.savez(folder / "real.npz", images=real)
+    kinds = {"RUN": [], "TOLD": ["--conditional"]}
+    kinds["REAL"] = ["--dataset", f"npz:{folder / 'real.npz'}"]
+    for name, more in kinds.items():
+        assert train([*SHORT, *more, "--out-dir", str(folder / name)]) == 0
+    return {name: folder / name for name in kinds}
+
+
+def figures(run: Path, out: Path, *flags: str) -> dict:
+    assert main([str(run), "--out-dir", str(out), *flags]) == 0
+    return json.loads((out / "evaluation.json").read_bytes())
+
+
+def test_it_is_the_bound_of_the_clipped_network(runs, tmp_path, capsys):
+    """Worked out again for one image, with the noise that (seed, t, image) keys."""
+    found = figures(runs["RUN"], tmp_path, "--n", "1", "--seed", "3")
+    trained = load_trained(runs["RUN"], torch.device("cpu"))
+    dataset = load_dataset("digits")
+    index = dataset.test[:1]
+
+    def network(x_t, t):
+        return trained.network(x_t.float(), t).double()
+
+    denoiser = ClipX0(NetworkDenoiser(trained.schedule, network, "eps"))
+    with torch.no_grad():
+        terms = vlb_terms(
+            trained.schedule,
+            dataset.take(index).double(),
+            reverse_of(trained.schedule, denoiser),
+            lambda t: keyed_noise((1, 8, 8), 3, "bound", t, index.tolist(), dtype=torch.float64),
+            levels=17,
+        )
+    bits = terms[:, 0] / (64 * math.log(2))
+    assert np.allclose(found["terms"], bits, rtol=1e-6, atol=1e-12)
+    split = found["bits_per_dim"]
+    assert math.isclose(split["total"], split["prior"] + split["steps"] + split["decoder"])
+    assert split["standard_error"] is None
+    assert "| digits | 1 | " in capsys.readouterr().out
+    assert (tmp_path / "evaluation.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_image_counts_once_in_whatever_parts(runs, tmp_path):
+    whole = figures(runs["RUN"], tmp_path / "a", "--n", "10")
+    parts = figures(runs["RUN"], tmp_path / "b", "--n", "10", "--batch-size", "4")
+    assert whole["images"] == parts["images"] == 10
+    assert np.allclose(whole["terms"], parts["terms"], rtol=1e-4)
+    assert math.isclose(
+        whole["bits_per_dim"]["standard_error"],
+        parts["bits_per_dim"]["standard_error"],
+        rel_tol=1e-4,
+    )
+    assert len(list((tmp_path / "b" / "parts").iterdir())) == 3
+
+
+def test_what_is_done_is_not_done_again(runs, tmp_path, monkeypatch):
+    """Nor is it taken from another question, or from a file that was cut off."""
+    first = figures(runs["RUN"], tmp_path, "--n", "4", "--batch-size", "2")
+    real, asked = evaluation.bound_of, []
+
+    def watched(config, trained, dataset, indices, *rest):
+        asked.append(len(indices))
+        return real(config, trained, dataset, indices, *rest)
+
+    monkeypatch.setattr(evaluation, "bound_of", watched)
+    assert figures(runs["RUN"], tmp_path, "--n", "4", "--batch-size", "2") == first
+    assert asked == []
+    part = sorted((tmp_path / "parts").iterdir())[1]
+    part.write_bytes(part.read_bytes()[:100])
+    assert figures(runs["RUN"], tmp_path, "--n", "4", "--batch-size", "2") == first
+    assert asked == [2]
+    other = figures(runs["RUN"], tmp_path, "--n", "4", "--batch-size", "2", "--seed", "1")
+    assert asked == [2, 2, 2]
+    assert other["terms"] != first["terms"]
+    wide = figures(runs["RUN"], tmp_path, "--n", "4", "--variance", "fixed_large", "--no-clip")
+    assert asked == [2, 2, 2, 4]
+    assert wide["variance"] == "fixed_large"
+
+
+def test_an_estimate_is_near_the_sum_over_all_levels(runs, tmp_path):
+    """Within 5 standard errors of it, both taken over images; levels here differ by thousands."""
+    flags = ["--n", "200", "--no-clip"]
+    whole = figures(runs["RUN"], tmp_path / "a", *flags)["bits_per_dim"]
+    some = figures(runs["RUN"], tmp_path / "b", *flags, "--strata", "10")["bits_per_dim"]
+    error = math.hypot(whole["standard_error"], some["standard_error"])
+    assert abs(whole["total"] - some["total"]) < 5 * error
+    assert "decoder" not in some
+    assert math.isclose(some["prior"], whole["prior"], rel_tol=1e-9)
+
+
+def test_classes_are_told_and_each_tenth_has_its_error(runs, tmp_path):
+    found = figures(runs["TOLD"], tmp_path, "--n", "5")
+    assert len(found["eps_mse"]["by_decile"]) == DECILES
+    assert math.isclose(found["eps_mse"]["mean"], np.mean(found["eps_mse"]["by_decile"]))
+
+
+def test_baselines_know_what_they_are_told():
+    dataset = load_dataset("digits")
+    found = baselines(dataset, dataset.test, seed=0)
+    assert found["uniform"] == math.log2(17)
+    assert 2 < found["per-pixel marginal"] < 3 < math.log2(17)
+    assert found["full-covariance Gaussian"] < math.log2(17)
+    first = dataset.test[:1]
+    counts = [(dataset.images[dataset.train][:, 0, 0, 0] == k).sum() + 1 for k in range(17)]
+    corner = dataset.images[first][0, 0, 0, 0]
+    share = counts[int(corner)] / sum(counts)
+    others = marginal(dataset, first) + share.log()
+    assert others > 0
+    assert normal(dataset, first, seed=0).shape == (1,)
+    assert normal(dataset, first, seed=0) != normal(dataset, first, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("nowhere", "nowhere is no folder"),
+        ("RUN --n 0", "--n = 0 is below 1"),
+        ("RUN --n 501", "--n = 501, but digits has 500 test images"),
+        ("RUN --strata 21", "--strata = 21, but"),
+        ("RUN --variance medium", "fixed_large"),
+        ("REAL", "holds real numbers, of which no number of grey levels is known"),
+    ],
+)
+def test_bad_usage_exits_2_with_a_sentence(runs, tmp_path, capsys, arguments, sentence):
+    words = [str(runs.get(each, each)) for each in arguments.split()]
+    with pytest.raises(SystemExit) as stopped:
+        main([*words, "--out-dir", str(tmp_path / "out")])
+    assert stopped.value.code == 2
+    assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
