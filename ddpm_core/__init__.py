@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ddpm_core.forward_process import q_step as q_step
     from ddpm_core.guidance import Guided as Guided
     from ddpm_core.guidance import drop_labels as drop_labels
+    from ddpm_core.likelihood import bits_per_dim as bits_per_dim
+    from ddpm_core.likelihood import reverse_of as reverse_of
+    from ddpm_core.likelihood import vlb_terms as vlb_terms
     from ddpm_core.losses import l_simple as l_simple
     from ddpm_core.losses import min_snr_weight as min_snr_weight
     from ddpm_core.losses import prediction_target as prediction_target
@@ -52,6 +55,7 @@ _HOME = {
     "Schedule": "schedules",
     "Snapshot": "samplers.base",
     "UNet": "networks.unet",
+    "bits_per_dim": "likelihood",
     "convert": "parameterization",
     "drop_labels": "guidance",
     "invert": "samplers.ddim",
@@ -64,7 +68,9 @@ _HOME = {
     "q_step": "forward_process",
     "generate": "samplers.base",
     "sampling_loop": "samplers.base",
+    "reverse_of": "likelihood",
     "trailing": "samplers.ladders",
+    "vlb_terms": "likelihood",
 }
 
 __all__ = [*_HOME, "__version__"]
