@@ -9,11 +9,13 @@ import pytest
 import torch
 
 from ddpm_core.denoiser import ClipX0
-from ddpm_core.guidance import Guided
+from ddpm_core.guidance import Guided, drop_labels
+from ddpm_core.randomness import keyed_generator
 from ddpm_core.sample import main as sample
 from ddpm_core.train import main as train
-from ddpm_core.training import drawing, step
+from ddpm_core.training import drawing, loop, step
 from ddpm_core.training.config import TrainConfig, check_same_run, lasting
+from ddpm_core.training.heldout import spread
 from ddpm_core.training.loop import Run
 from ddpm_core.training.restore import load_trained
 
@@ -40,6 +42,32 @@ def told(config: TrainConfig, number: int) -> tuple[torch.Tensor, torch.Tensor |
     assert run.dataset.labels is not None
     labels = [given[2] for given in asked] if len(asked[0]) == 3 else []
     return run.dataset.labels[indices], torch.cat(labels) if labels else None
+
+
+def test_labels_are_withheld_by_a_stream_of_their_own():
+    """As drop_labels says with the share asked for; for each step another, and not the noise's."""
+    config = dataclasses.replace(SMALL, label_dropout=0.25)
+    for number in (0, 7):
+        true, seen = told(config, number)
+        generator = keyed_generator(config.seed, "label dropout", number)
+        assert torch.equal(seen, drop_labels(true, 0.25, 10, generator))
+
+
+def test_a_visit_looks_with_the_average_at_each_image_and_its_class(monkeypatch, tmp_path):
+    run = Run.prepare(dataclasses.replace(SMALL, parameterization="v", out_dir=tmp_path))
+    seen = []
+    real = loop.visit
+    monkeypatch.setattr(loop, "visit", lambda *a, **k: seen.append((a, k)) or real(*a, **k))
+    run.visit()
+    ((denoiser, schedule, images, _), named) = seen[0]
+    assert type(denoiser) is ClipX0
+    assert denoiser.denoiser.network is run.trainee.ema.network
+    assert denoiser.denoiser.parameterization == "v"
+    assert schedule is run.schedule
+    few = spread(run.dataset.validation, 500)
+    assert torch.equal(images, run.dataset.take(few))
+    assert run.dataset.labels is not None
+    assert torch.equal(named["labels"], run.dataset.labels[few])
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])

@@ -67,6 +67,21 @@ def test_what_cannot_be_inverted_is_refused(unchecked):
         invert(DDIM(STEEP, trailing(STEEP, 2)), shrinking, X, level=3)
 
 
+def test_the_way_up_is_told_the_condition_and_keeps_no_graph():
+    told = []
+
+    def denoiser(x_t, t, cond=None):
+        told.append(cond)
+        return Prediction(x_t / 2)
+
+    labels = torch.tensor([3, 5])
+    code = invert(DDIM(STEEP), denoiser, X.clone().requires_grad_(), labels)
+    assert all(each is labels for each in told)
+    assert not code.requires_grad
+    with pytest.raises(ValueError, match="level = 4 is none of the times below 4"):
+        invert(DDIM(STEEP), denoiser, X, level=4)
+
+
 def test_a_step_without_its_noise_is_refused(unchecked):
     with pytest.raises(ValueError, match="the step 3 -> 1 draws noise, but noise is None"):
         DDIM(STEEP, eta=0.5).step(shrinking, X, 1, 3, None)

@@ -32,6 +32,28 @@ def test_each_sample_is_guided_at_its_own_level():
     assert torch.equal(guess, X * torch.tensor([[4.0], [3.0]]))
 
 
+def test_a_scale_of_zero_inside_the_interval_is_of_those_inside_it():
+    """Of two samples at two levels one has no label, the other its own."""
+    guided = Guided(doubling, scale=0.0, interval=(2, 3))
+    both = guided(X, torch.tensor([3, 5]), torch.tensor([0, 1])).x0_hat
+    assert torch.equal(both[:1], doubling(X[:1], 3).x0_hat)
+    assert torch.equal(both[1:], doubling(X[1:], 5, torch.tensor([1])).x0_hat)
+
+
+def test_rescaling_looks_at_all_channels_of_those_inside_the_interval():
+    """Images of two channels, of which one has all the spread; the second is at a level outside."""
+    x = torch.stack([torch.ones(2, 2), torch.tensor([[0.0, 4.0], [8.0, 2.0]])]).expand(2, 2, 2, 2)
+
+    def denoiser(x_t, t, cond=None):
+        return Prediction(x_t if cond is None else 3 * x_t)
+
+    guided = Guided(denoiser, scale=2.0, rescale=1.0, interval=(2, 3))
+    got = guided(x, torch.tensor([3, 5]), torch.tensor([0, 0])).x0_hat
+    assert torch.allclose(got, 3 * x, rtol=1e-6)
+    half = Guided(denoiser, 2.0, rescale=0.5)(x, 3, torch.tensor([0, 0])).x0_hat
+    assert torch.allclose(half, 5 * x * (1 + 3 / 5) / 2, rtol=1e-6)
+
+
 def test_times_of_a_batch_are_doubled_with_it():
     seen = []
 

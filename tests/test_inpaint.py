@@ -9,7 +9,9 @@ import torch
 from PIL import Image
 
 from ddpm_core import Ancestral, Prediction, Schedule
+from ddpm_core.denoiser import ClipX0
 from ddpm_core.train import main as train
+from ddpm_core.training.data import load_dataset
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "examples" / "inpaint.py"
 spec = importlib.util.spec_from_file_location("inpaint", FILE)
@@ -60,11 +62,44 @@ def test_what_is_drawn_nears_the_conditional_law():
     assert abs(law(16, 48)[1] - variance) < abs(law(16, 12)[1] - variance)
 
 
+class Blank:
+    """A sampler whose steps lead to 0, and which keeps what it was given."""
+
+    schedule, times = Schedule.from_betas([0.1, 0.5, 0.3]), (3, 1, 0)
+
+    def __init__(self) -> None:
+        self.given: list[tuple[torch.Tensor, int, int]] = []
+
+    def step(self, denoiser, x_t, s, t, noise, state):
+        self.given.append((x_t, s, t))
+        return torch.zeros_like(x_t), x_t, None
+
+
+def test_it_goes_back_up_by_a_step_with_noise_of_its_own():
+    """Three tries from 3 to 1 and one to data. The kept part is noised data, then both go up."""
+    numbers = iter(range(1, 100))
+    sampler, image = Blank(), torch.full((1, 2), 0.5)
+    kept = torch.tensor([True, False])
+    noise = lambda: torch.full((1, 2), float(next(numbers)))  # noqa: E731 - one number after another
+    out = example.inpaint(sampler, None, image, kept, noise, 3)
+    assert [(s, t) for _, s, t in sampler.given] == [(1, 3)] * 3 + [(0, 1)]
+    a_1, a_31 = sampler.schedule.alpha_bar(1), sampler.schedule.alpha(1, 3)
+    number, want = 1, torch.full((1, 2), 1.0)
+    for i, (x_t, _, _) in enumerate(sampler.given):
+        assert torch.allclose(x_t, want.to(x_t.dtype), rtol=1e-6)
+        known = number + 2  # behind the noise of the step
+        x_s = torch.tensor([[a_1.sqrt() * 0.5 + (1 - a_1).sqrt() * known, 0.0]])
+        want = a_31.sqrt() * x_s + (1 - a_31).sqrt() * (number + 3) if i < 2 else x_s
+        number += 3
+    assert torch.equal(out, torch.tensor([[0.5, 0.0]]))
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "digits"
     options = "--max-steps 1 --width 8 --multipliers 1 --batch-size 8 --T 20 --schedule cosine"
-    assert train([*options.split(), "--preview-steps", "2", "--out-dir", str(folder)]) == 0
+    options += " --parameterization v --preview-steps 2"
+    assert train([*options.split(), "--out-dir", str(folder)]) == 0
     return folder
 
 
@@ -86,6 +121,29 @@ def test_it_draws_a_row_of_fillings(run, tmp_path):
     assert np.array_equal(whole[kept], second[kept])
     assert not np.array_equal(whole, first)
     assert not np.array_equal(first, second)
+
+
+def test_the_command_takes_the_test_image_and_the_options_it_is_given(run, tmp_path, monkeypatch):
+    calls, pictures = [], []
+    real, grid = example.inpaint, example.sample_grid
+    monkeypatch.setattr(example, "inpaint", lambda *a: calls.append(a) or real(*a))
+    monkeypatch.setattr(example, "sample_grid", lambda *a, **k: pictures.append(a) or grid(*a, **k))
+    flags = ["--mask", mask(tmp_path / "m.png", HALF), "--steps", "3", "--resample", "2"]
+    drawn = []
+    for seed in ("0", "1"):
+        more = ["--index", "7", "--n", "2", "--seed", seed, "--out", str(tmp_path / "o.png")]
+        example.main([str(run), *flags, *more])
+        drawn.append(pictures[-1][0][2:])
+    sampler, denoiser, image, kept, _, resample = calls[0]
+    dataset = load_dataset("digits")
+    assert torch.equal(image, dataset.take(dataset.test[[7]]).expand(2, -1, -1, -1))
+    assert type(denoiser) is ClipX0
+    assert denoiser.denoiser.parameterization == "v"
+    assert (sampler.times, resample) == ((20, 13, 7, 0), 2)
+    assert not torch.equal(*drawn)
+    first, shown = pictures[0][0][:2]
+    assert torch.equal(first, image[0])
+    assert torch.equal(shown, torch.where(kept, image[0], torch.zeros(())))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from ddpm_core._types import Prediction
 from ddpm_core.samplers.ancestral import Ancestral
 from ddpm_core.samplers.base import Snapshot, generate, sampling_loop
 from ddpm_core.samplers.ladders import trailing
+from ddpm_core.samplers.names import CALLS, named
 from ddpm_core.schedules import Schedule
 
 STEEP = Schedule.from_betas([0.1, 0.5, 0.3, 0.8])
@@ -51,6 +52,24 @@ def test_a_denoiser_or_a_condition_of_another_kind_is_refused(
 ):
     with pytest.raises(error, match=says):
         last(sampling_loop(Ancestral(STEEP), denoiser, torch.zeros(2, 3), torch.zeros, cond))
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_one_sampler_runs_twice_alike(name):
+    """What a run remembers is in its state, and nowhere else."""
+    sampler = named(name, STEEP, (4, 2, 1, 0))
+    first, other, again = (
+        last(generate(sampler, shrinking_denoiser, (3,), indices=[0, 1], seed=seed)).x_t
+        for seed in (1, 2, 1)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_the_names_stand_for_the_samplers_at_their_best():
+    assert named("dpm++", STEEP).order == 2
+    assert named("ddim", STEEP, eta=0.5).eta == 0.5
+    assert named("ancestral", STEEP, variance="fixed_large").variance == "fixed_large"
 
 
 class OnlyNoise:
