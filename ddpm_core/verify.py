@@ -1,5 +1,6 @@
 """python -m ddpm_core.verify: run the suite on this very code, and read its certificate."""
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
             try:
                 chosen = spot(project)
             except certificate.CertificateError as error:
-                print(f"not verified: {error}")
+                say(f"not verified: {error}")
                 return 3
             return 1 if subprocess.run([*command, *chosen], check=False).returncode else 0
         command += ["--numprocesses", config.processes, "--dist", "loadfile", str(project.suite)]
@@ -65,10 +66,18 @@ def main(arguments: list[str] | None = None) -> int:
     except (certificate.CertificateError, OSError) as error:
         found = str(error)
     if found is not None:
-        print(f"not verified: {found}.\n`python -m ddpm_core.verify` runs the suite on this code")
+        say(f"not verified: {found}.\n`python -m ddpm_core.verify` runs the suite on this code")
         return 3
-    print(described(whole, path))
+    say(described(whole, path))
     return 0
+
+
+def say(text: str) -> None:
+    """Print; a reader that left early, such as `head`, changes nothing of the exit code."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def spot(project: "Project") -> list[str]:

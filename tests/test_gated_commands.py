@@ -128,6 +128,18 @@ def test_status_says_what_is_missing(tmp_path):
     assert done.stdout.startswith("not verified: there is no certificate at verification/cert")
 
 
+def test_a_reader_that_left_changes_nothing_of_the_answer(tmp_path):
+    """As `verify --status | head -0` does: the exit code is that of the certificate."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "ddpm_core.verify", "--status"]
+    with os.fdopen(writing, "w") as gone:
+        done = subprocess.run(
+            command, cwd=tmp_path, stdout=gone, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (3, "")
+
+
 @pytest.mark.parametrize("option", ["--spot", "--status"])
 def test_a_suite_that_cannot_be_read_is_a_sentence(tmp_path, monkeypatch, capsys, option):
     """A package whose suite was left out when it was installed."""

@@ -108,6 +108,7 @@ def summary(
     return {
         "run": str(config.run),
         "step": trained.step,
+        "watermark": trained.watermark,
         "dataset": dataset.name,
         "images": n,
         "dims": dims,
