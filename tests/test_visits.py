@@ -3,6 +3,7 @@
 import torch
 
 from ddpm_core import Prediction, Schedule
+from ddpm_core.training import visits
 from ddpm_core.training.visits import visit
 
 
@@ -27,6 +28,22 @@ def test_heldout_images_meet_other_noise_at_every_time_and_the_same_at_every_vis
         for j in range(i):
             assert abs(noise[i] - noise[j]).max() > 1
     assert (look(7).heldout_x_t == record.heldout_x_t).all()
+
+
+def test_the_chain_is_of_second_order_and_the_first_images_keep_their_classes(monkeypatch):
+    """Of more than the 64 images that are measured."""
+    schedule, labels = Schedule.cosine(20), torch.arange(70) % 10
+    told, used, real = [], [], visits.generate
+    monkeypatch.setattr(visits, "generate", lambda *a, **k: used.append(a[0]) or real(*a, **k))
+
+    def denoiser(x_t, t, cond=None):
+        told.append(cond)
+        return Prediction(torch.zeros_like(x_t))
+
+    images = torch.zeros(70, 1, 4, 4)
+    visit(denoiser, schedule, images, (20, 0), step=0, samples=2, steps=2, seed=0, labels=labels)
+    assert used[0].order == 2
+    assert torch.equal(told[-1], labels[:64])
 
 
 def test_the_chain_takes_each_class_in_turn_and_heldout_images_their_own():

@@ -55,14 +55,16 @@ class Heun:
         """
         x0_hat = denoise(x_t, t).x0_hat
         check_same_event("x0_hat", x0_hat, "x_t", x_t)
-        eps_hat = convert(self.schedule, "x0", "eps", x0_hat, x_t, t)
-        x_s = q_sample(self.schedule, x0_hat, s, eps_hat)  # Euler's step in sigma
+        work = compute_dtype(x_t)
+        guess, state_t = x0_hat.to(work), x_t.to(work)
+        eps_hat = convert(self.schedule, "x0", "eps", guess, state_t, t)
+        x_s = q_sample(self.schedule, guess, s, eps_hat)  # Euler's step in sigma
         if s == 0:
-            return x_s, x0_hat, None
-        at_end = convert(self.schedule, "x0", "eps", denoise(x_s, s).x0_hat, x_s, s)
+            return x_s.to(x_t.dtype), x0_hat, None
+        at_end = denoise(x_s.to(x_t.dtype), s).x0_hat.to(work)
+        eps_at_end = convert(self.schedule, "x0", "eps", at_end, x_s, s)
         # sqrt(ab_s) (sigma_s - sigma_t) / 2, written with 1 - e^h: no cancellation
         h = log_scale_to_noise(self.schedule, s, t)
         coef = self.schedule.one_minus_alpha_bar(s).sqrt() * -h.expm1() / 2
-        work = compute_dtype(x_t)
-        change = expand_to(coef, x_t) * (at_end.to(work) - eps_hat.to(work))
-        return (x_s.to(work) + change).to(x_t.dtype), x0_hat, None
+        x_s = x_s.addcmul_(expand_to(coef, x_s), eps_at_end - eps_hat)
+        return x_s.to(x_t.dtype), x0_hat, None
