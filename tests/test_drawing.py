@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from ddpm_core import Prediction, Schedule
 from ddpm_core.denoiser import ClipX0
 from ddpm_core.guidance import Guided
 from ddpm_core.randomness import keyed_noise
@@ -102,9 +103,17 @@ def test_the_comparison_is_of_what_was_asked_for(run, tmp_path, monkeypatch):
     ddim = [(given, more) for given, more in chains if type(given[0]).__name__ == "DDIM"]
     assert [len(given[0].times) for given, _ in ddim] == [6, 11, 21]
     assert ddim[0][0][0].times == log_snr(marked.schedule, 5)
+    assert ddim[0][0][0].eta == 0
     for _, more in chains:
         assert more["seed"] == 5
         assert more["cond"].tolist() == [3, 8, 3, 8]
+
+
+def test_a_sampler_that_refuses_the_schedule_has_no_row():
+    schedule = Schedule.cosine(20).with_zero_terminal_snr()
+    cells = comparison.compared(lambda x, t, c: Prediction(x), schedule, (1, 2, 2), n=1)
+    rows = list(dict.fromkeys(row for row, _, _ in cells))
+    assert rows == ["ancestral", "ddim", "dpm++", "ancestral, every level"]
 
 
 def test_the_comparison_lays_samplers_below_and_numbers_beside_each_other(monkeypatch):

@@ -56,14 +56,17 @@ def test_a_denoiser_or_a_condition_of_another_kind_is_refused(
 
 @pytest.mark.parametrize("name", CALLS)
 def test_one_sampler_runs_twice_alike(name):
-    """What a run remembers is in its state, and nowhere else."""
+    """What a run remembers is in its state, and nowhere else, also of one that was broken off."""
     sampler = named(name, STEEP, (4, 2, 1, 0))
-    first, other, again = (
-        last(generate(sampler, shrinking_denoiser, (3,), indices=[0, 1], seed=seed)).x_t
-        for seed in (1, 2, 1)
-    )
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
+
+    def run(seed):
+        return generate(sampler, shrinking_denoiser, (3,), indices=[0, 1], seed=seed)
+
+    first = last(run(seed=1)).x_t
+    broken_off = run(seed=2)
+    assert [next(broken_off).t for _ in range(2)] == [4, 2]
+    assert torch.equal(last(run(seed=1)).x_t, first)
+    assert not torch.equal(last(run(seed=2)).x_t, first)
 
 
 @pytest.mark.parametrize("name", CALLS)

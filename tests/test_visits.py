@@ -41,8 +41,9 @@ def test_the_chain_is_of_second_order_and_the_first_images_keep_their_classes(mo
         return Prediction(torch.zeros_like(x_t))
 
     images = torch.zeros(70, 1, 4, 4)
-    visit(denoiser, schedule, images, (20, 0), step=0, samples=2, steps=2, seed=0, labels=labels)
+    visit(denoiser, schedule, images, (20, 3, 0), step=0, samples=2, steps=4, seed=0, labels=labels)
     assert used[0].order == 2
+    assert used[0].times == (20, 15, 10, 5, 3, 0)
     assert torch.equal(told[-1], labels[:64])
 
 
