@@ -1,5 +1,6 @@
 """The evaluate command: figures of a run, kept part by part, and compared with baselines."""
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -120,6 +121,20 @@ def test_classes_are_told_and_each_tenth_has_its_error(runs, tmp_path):
     found = figures(runs["TOLD"], tmp_path, "--n", "5")
     assert len(found["eps_mse"]["by_decile"]) == DECILES
     assert math.isclose(found["eps_mse"]["mean"], np.mean(found["eps_mse"]["by_decile"]))
+
+
+def test_the_mark_of_an_unverified_run_is_repeated(runs, tmp_path, monkeypatch, capsys):
+    marked = dataclasses.replace(
+        load_trained(runs["RUN"], torch.device("cpu")), watermark="UNVERIFIED: in a hurry"
+    )
+    monkeypatch.setattr(evaluation, "load_trained", lambda *given: marked)
+    drawn, real = [], evaluation.bound_figure
+    monkeypatch.setattr(
+        evaluation, "bound_figure", lambda *a, **k: drawn.append(k) or real(*a, **k)
+    )
+    found = figures(runs["RUN"], tmp_path, "--n", "2")
+    assert found["watermark"] == drawn[0]["watermark"] == "UNVERIFIED: in a hurry"
+    assert "UNVERIFIED: in a hurry" in capsys.readouterr().err
 
 
 def test_baselines_know_what_they_are_told():

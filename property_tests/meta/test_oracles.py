@@ -13,7 +13,7 @@ from scipy import special
 
 from .. import noise_tape
 from ..adapters.ddpm_core import DdpmCore
-from ..oracles import chains, exact, gaussian, mixture, quadrature, schedules
+from ..oracles import bound, chains, exact, gaussian, mixture, quadrature, schedules
 from ..oracles.exact import Kernel, Posterior, Value, mpf
 from ..strategies import STEEP
 from .test_known_bugs import attack_with
@@ -26,7 +26,7 @@ def density(x: float, mean: Any, var: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    "module", ["chains", "exact", "gaussian", "mixture", "quadrature", "schedules"]
+    "module", ["bound", "chains", "exact", "gaussian", "mixture", "quadrature", "schedules"]
 )
 def test_an_oracle_imports_nothing_that_it_judges(module):
     code = (
@@ -147,6 +147,46 @@ def test_the_quadrature_of_one_component_is_the_normal_law(path):
     assert np.abs(got - exact_law).max() < 2 * quadrature.SPACING**2 * 3 / 8
 
 
+def test_what_is_averaged_at_two_nodes_is_the_integral():
+    """Divergence and entropy, and the mass between two edges."""
+    left, right = bound.Law(mpf("0.3"), mpf("0.5")), bound.Law(mpf("-0.2"), mpf("1.5"))
+    places = [-12, -2, 0.3, 2, 12]
+
+    def weighed(f: Callable[[Any], Any]) -> Any:
+        return mp.quad(lambda x: density(x, left.mean, left.var) * f(x), places)
+
+    def log(law: bound.Law, x: Any) -> Any:
+        return mp.log(density(x, law.mean, law.var))
+
+    divergence = weighed(lambda x: log(left, x) - log(right, x))
+    assert abs(bound.divergence(left, right) / divergence - 1) < CLOSE
+    assert abs(bound.entropy(left) / weighed(lambda x: -log(left, x)) - 1) < CLOSE
+    for low, high in ((mpf("0.1"), mpf("0.4")), (mpf(2), mpf(5))):
+        mass = mp.quad(lambda x: density(x, left.mean, left.var), [low, high])
+        assert abs(bound.mass(left, low, high) / mass - 1) < CLOSE
+    assert bound.mass(left, None, mpf("0.3")) == mpf("0.5") == bound.mass(left, mpf("0.3"), None)
+
+
+def test_the_exact_reverse_step_is_prior_times_likelihood_integrated():
+    data, s, t, x_t = bound.Law(mpf("0.75"), mpf("0.25")), 2, 4, mpf("-0.4")
+    prior, measured = bound.level(data, STEEP, s), exact.kernel(STEEP, s, t)
+
+    def moment(power: int) -> Any:
+        return mp.quad(
+            lambda x: (
+                x**power
+                * density(x, prior.mean, prior.var)
+                * density(x_t, measured.scale * x, measured.var)
+            ),
+            [-8, 0, 8],
+        )
+
+    mass = moment(0)
+    got, mean = bound.exact_reverse(data, STEEP, s, t).at(x_t), moment(1) / mass
+    assert abs(got.mean / mean - 1) < CLOSE
+    assert abs(got.var / (moment(2) / mass - mean**2) - 1) < CLOSE
+
+
 def test_the_tape_reads_off_an_affine_map():
     """(x_T, z) -> A x_T + B z + c has mean c and covariance A A' + B B'."""
     rng = np.random.default_rng(0)
@@ -186,6 +226,7 @@ kernel, posterior, convert = exact.kernel, exact.posterior, exact.convert
 TWEEDIE = (
     "test_parameterization.py::test_the_score_of_an_optimal_denoiser_is_the_slope_of_the_density"
 )
+BOUND = "test_likelihood.py::test_the_bound_of_an_exact_chain_is_the_entropy_and_the_prior"
 CHAIN = "test_samplers.py::test_the_chain_has_the_law_of_the_recursion"
 TWINS: list[tuple[Any, Callable[..., Any], str, str, dict[str, Any]]] = [
     (exact, kernel_without_shrinking, "kernel",
@@ -212,12 +253,20 @@ TWINS: list[tuple[Any, Callable[..., Any], str, str, dict[str, Any]]] = [
      "test_ddim.py::test_the_way_up_asks_at_the_level_that_it_has_reached", {}),
     (schedules, lambda betas: [each * mpf("1.0001") for each in from_betas(betas)], "from_betas",
      "test_schedules.py::test_zero_terminal_snr_shifts_and_scales_the_root", {}),
+    (bound, lambda *laws: divergence(*laws) * mpf("1.0001"), "divergence",
+     "test_losses.py::test_the_divergence_is_that_of_the_densities", {}),
+    (bound, lambda *case: mass(*case) * mpf("1.0001"), "mass",
+     "test_losses.py::test_a_grey_level_has_what_lies_nearest_to_it", {"levels": 17}),
+    (bound, lambda *case: reverse(*case)._replace(var=reverse(*case).var * 2), "exact_reverse",
+     BOUND, {}),
+    (bound, lambda *case: level(*case)._replace(var=level(*case).var * 2), "level", BOUND, {}),
     (mixture, lambda *case: score(*case) * mpf("1.0001"), "score", TWEEDIE, {}),
     (mixture, lambda betas, data, *case: denoiser(betas, data[1:], *case), "denoiser", TWEEDIE, {}),
 ]  # fmt: skip
 from_betas = schedules.from_betas
 law, a_step, gain, climb = chains.law, chains.a_step, chains.gain, chains.climb
 score, denoiser = mixture.score, mixture.denoiser
+divergence, mass, reverse, level = bound.divergence, bound.mass, bound.exact_reverse, bound.level
 
 
 def _short(value: Any) -> str | None:
