@@ -106,6 +106,22 @@ def test_what_is_done_is_not_done_again(runs, tmp_path, monkeypatch):
     assert wide["variance"] == "fixed_large"
 
 
+def test_an_interruption_keeps_what_is_done(runs, tmp_path, monkeypatch, capsys):
+    real = evaluation.bound_of
+
+    def interrupted(config, trained, dataset, indices, *rest):
+        if len(list((tmp_path / "parts").glob("*.npz"))) == 1:
+            raise KeyboardInterrupt
+        return real(config, trained, dataset, indices, *rest)
+
+    monkeypatch.setattr(evaluation, "bound_of", interrupted)
+    flags = [str(runs["RUN"]), "--out-dir", str(tmp_path), "--n", "4", "--batch-size", "2"]
+    assert main(flags) == 130
+    assert "interrupted; the same command goes on" in capsys.readouterr().err
+    assert len(list((tmp_path / "parts").glob("*.npz"))) == 1
+    assert not (tmp_path / "evaluation.json").exists()
+
+
 def test_an_estimate_is_near_the_sum_over_all_levels(runs, tmp_path):
     """Within 5 standard errors of it, both taken over images; levels here differ by thousands."""
     flags = ["--n", "200", "--no-clip"]
