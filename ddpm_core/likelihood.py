@@ -32,10 +32,10 @@ def reverse_of(
     """
     check_variance(variance)
 
-    def reverse(x_t: Tensor, s: Time, t: Time) -> Gaussian:
+    def _reverse(x_t: Tensor, s: Time, t: Time) -> Gaussian:
         return reverse_kernel(schedule, denoiser(x_t, t, cond).x0_hat, x_t, s, t, variance)
 
-    return reverse
+    return _reverse
 
 
 def vlb_terms(

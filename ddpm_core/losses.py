@@ -141,16 +141,13 @@ def log_grey_level(gaussian: Gaussian, x_0: Float[Tensor, " batch *event"], leve
     check_levels(levels, x_0.dtype)
     half, deviation = 1 / (levels - 1), gaussian.var.sqrt()
     away = x_0 - gaussian.mean  # half is small beside x_0
-
-    def log_below(edge: Tensor) -> Tensor:
-        found: Tensor = torch.special.log_ndtr(edge / deviation)
-        return found
-
-    lowest, highest = log_below(half + away), log_below(half - away)
+    lowest = torch.special.log_ndtr((half + away) / deviation)
+    highest = torch.special.log_ndtr((half - away) / deviation)
     # On either side of the mean lies the same, and left of it no small tail is taken from 1.
     far = -away.abs()
-    upper = log_below(far + half)
-    inside = upper + (-(log_below(far - half) - upper).expm1()).log()
+    upper = torch.special.log_ndtr((far + half) / deviation)
+    lower = torch.special.log_ndtr((far - half) / deviation)
+    inside = upper + (-(lower - upper).expm1()).log()
     above_lowest = torch.where(x_0 < half - 1, lowest, inside)
     return torch.where(x_0 > 1 - half, highest, above_lowest)
 

@@ -78,8 +78,9 @@ def roundings(betas: Betas, times: tuple[int, ...], means: list[mpf]) -> mpf:
 @example(case=(STEEP, (4, 3, 2, 1, 0)))
 @example(case=((0.5,) * 6, (6, 4, 1, 0)))
 def test_the_bound_of_an_exact_chain_is_the_entropy_and_the_prior(impl: Implementation, case):
-    """Eq. likelihood.exact: where every reverse step is that of the data, the mean of the bound is
-    the entropy of the data and the divergence of the last level from noise; to 1e-12."""
+    """Eq. likelihood.term and likelihood.prior: where every reverse step is that of the data, the
+    mean of the bound is the entropy of the data and the divergence of the last level from noise; to
+    1e-12."""
     betas, times = case
     got = terms_of(impl, betas, times, Exact(betas))
     last = bound.Law(mpf(0), mpf(1))
