@@ -1,6 +1,6 @@
 """Training step and network evaluation of the U-Net against those of diffusers and azula.
 
-Run as: python -m benchmarks.unet [--dtype bf16] [--batch 64] [--rounds 8]
+Run as: python -m benchmarks.unet [--dtype bf16] [--batch 64] [--rounds 8] [--device cuda]
 32 x 32 x 3 images, about 1.85 million parameters each, the same batch, interleaved.
 """
 
@@ -81,14 +81,14 @@ NETWORKS = {
 def subject(name: str, options: argparse.Namespace, train: bool) -> Callable[[], object]:
     build, layout = NETWORKS[name]
     torch.manual_seed(0)
-    network = build()
-    x_t = torch.randn(options.batch, 3, 32, 32).to(memory_format=layout)
-    t = torch.randint(1, 1001, (options.batch,))
+    network = build().to(options.device)
+    x_t = torch.randn(options.batch, 3, 32, 32).to(options.device, memory_format=layout)
+    t = torch.randint(1, 1001, (options.batch,)).to(options.device)
     optimizer = torch.optim.AdamW(network.parameters(), 1e-3, fused=True)
     print(f"{name}: {sum(p.numel() for p in network.parameters()):,} parameters")
 
     def forward() -> torch.Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=options.dtype == "bf16"):
+        with torch.autocast(options.device, torch.bfloat16, enabled=options.dtype == "bf16"):
             return network(x_t, t).float()
 
     def step() -> None:
@@ -96,14 +96,19 @@ def subject(name: str, options: argparse.Namespace, train: bool) -> Callable[[],
         (forward() - x_t).square().mean().backward()
         optimizer.step()
 
-    return step if train else torch.no_grad()(forward)
+    def finished() -> None:
+        step() if train else torch.no_grad()(forward)()
+        if options.device != "cpu":  # which returns before the work is done
+            torch.accelerator.synchronize()
+
+    return finished
 
 
 def peak_memory(name: str, options: argparse.Namespace) -> int:
-    """What three training steps add to a process at their peak, in MiB: weights, gradients,
-    optimizer state and activations. Each network is measured in a process of its own (Linux)."""
+    """What three training steps add to a process, or to the GPU, at their peak, in MiB: weights,
+    gradients, optimizer state and activations. Each network has a process of its own (Linux)."""
     command = [sys.executable, "-m", "benchmarks.unet", "--memory-of", name]
-    command += ["--batch", str(options.batch), "--dtype", options.dtype]
+    command += ["--batch", str(options.batch), "--dtype", options.dtype, "--device", options.device]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return int(done.stdout.split()[-1])
 
@@ -121,6 +126,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--memory-of", choices=NETWORKS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -132,10 +138,13 @@ def main() -> None:
         step = subject(options.memory_of, options, train=True)
         for _ in range(3):
             step()
-        print(resident("VmHWM") - before)
+        on_gpu = options.device == "cuda"
+        print(torch.cuda.max_memory_allocated() >> 20 if on_gpu else resident("VmHWM") - before)
         return
 
-    print(f"{options.dtype}, batch {options.batch}, {torch.backends.cpu.get_cpu_capability()}")
+    what = torch.backends.cpu.get_cpu_capability()
+    what = torch.cuda.get_device_name() if options.device == "cuda" else what
+    print(f"{options.dtype}, batch {options.batch}, {what}")
     for train in (True, False):
         subjects = {name: subject(name, options, train) for name in NETWORKS}
         print("training step" if train else "network evaluation without gradients")

@@ -64,7 +64,7 @@ class TrainConfig:
     dropout: float = 0.15
     """Dropout inside the residual blocks."""
 
-    max_steps: int = 2300
+    max_steps: int = 3300
     """Optimizer steps."""
     batch_size: int = 128
     """Images per optimizer step."""
@@ -94,7 +94,7 @@ class TrainConfig:
     channels_last: bool = True
     """Keep images as NHWC in memory."""
 
-    sample_every: int = 460
+    sample_every: int = 660
     """Steps between two visits: sample grid, denoising sheet, held-out loss, report."""
     denoise_at: tuple[int, ...] = ()
     """Timesteps of the denoising sheet beside T and 0; tenths and a twentieth of T by default."""
@@ -104,7 +104,7 @@ class TrainConfig:
     """Images in a visit's grid."""
     log_every: int = 50
     """Steps between two rows of metrics.jsonl."""
-    save_every: int = 460
+    save_every: int = 660
     """Steps between two checkpoints."""
     keep: int = 2
     """Checkpoints kept."""
