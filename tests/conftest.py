@@ -1,11 +1,16 @@
 """Every test runs with shapes checked by jaxtyping and beartype; tests of bad input do not."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jaxtyping
 import pytest
+
+# What tests train, they train on the CPU: where there is a GPU as well, --device auto would take
+# it, and the gate refuse. Subprocesses inherit this.
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 # An int is a float, as PEP 484 has it.
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
