@@ -142,8 +142,8 @@ def main() -> None:
         print(torch.cuda.max_memory_allocated() >> 20 if on_gpu else resident("VmHWM") - before)
         return
 
-    what = torch.backends.cpu.get_cpu_capability()
-    what = torch.cuda.get_device_name() if options.device == "cuda" else what
+    on_cpu = options.device == "cpu"
+    what = torch.backends.cpu.get_cpu_capability() if on_cpu else torch.cuda.get_device_name()
     print(f"{options.dtype}, batch {options.batch}, {what}")
     for train in (True, False):
         subjects = {name: subject(name, options, train) for name in NETWORKS}
