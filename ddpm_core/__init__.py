@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ddpm_core.networks.unet import UNet as UNet
     from ddpm_core.parameterization import convert as convert
     from ddpm_core.posterior import q_posterior as q_posterior
+    from ddpm_core.probability_flow import flow_log_density as flow_log_density
     from ddpm_core.samplers.ancestral import Ancestral as Ancestral
     from ddpm_core.samplers.base import Snapshot as Snapshot
     from ddpm_core.samplers.base import generate as generate
@@ -58,6 +59,7 @@ _HOME = {
     "bits_per_dim": "likelihood",
     "convert": "parameterization",
     "drop_labels": "guidance",
+    "flow_log_density": "probability_flow",
     "invert": "samplers.ddim",
     "l_simple": "losses",
     "min_snr_weight": "losses",

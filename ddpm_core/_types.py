@@ -32,6 +32,11 @@ def expand_to(coef: Float[Tensor, "*times"], x: Float[Tensor, " batch *event"]) 
     return coef if coef.ndim == 0 else coef.reshape(-1, *[1] * (x.ndim - 1))
 
 
+def flat(x: Float[Tensor, " batch *event"]) -> Float[Tensor, "batch elements"]:
+    """x with its event in one axis, of length 1 if it has none."""
+    return x.unsqueeze(-1).flatten(1)
+
+
 def check_event(name: str, x: Tensor) -> None:
     """Refuse what is not a floating-point batch, such as raw integer images."""
     if not isinstance(x, Tensor):

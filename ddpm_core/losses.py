@@ -15,6 +15,7 @@ from ddpm_core._types import (
     check_same_event,
     compute_dtype,
     expand_to,
+    flat,
 )
 from ddpm_core.clock import Time, check_time
 from ddpm_core.forward_process import q_marginal
@@ -84,7 +85,7 @@ def l_simple(
     prediction, target = prediction.to(work), target.to(work)
     check_same_event("target", target, "prediction", prediction)
     squares = (prediction - target).square()
-    return Loss(_flat(squares).mean(1))
+    return Loss(flat(squares).mean(1))
 
 
 def min_snr_weight(
@@ -186,7 +187,7 @@ def vlb_term(
     step = Gaussian(back.mean, torch.where(lands, reverse.var, back.var))
     says = log_density if levels is None else partial(log_grey_level, levels=levels)
     terms = torch.where(lands, -says(reverse, x_0), gaussian_kl(step, reverse))
-    return _flat(terms).sum(1)
+    return flat(terms).sum(1)
 
 
 def prior_kl(
@@ -198,8 +199,4 @@ def prior_kl(
     """
     q = q_marginal(schedule, x_0, schedule.T if t is None else t)
     noise = Gaussian(torch.zeros_like(q.mean), torch.ones_like(q.var))
-    return _flat(gaussian_kl(q, noise)).sum(1)
-
-
-def _flat(x: Float[Tensor, " batch *event"]) -> Float[Tensor, "batch elements"]:
-    return x.unsqueeze(-1).flatten(1)  # an event may have no axes
+    return flat(gaussian_kl(q, noise)).sum(1)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from . import evidence
-from .protocol import Implementation, Levels, Normal
+from .protocol import FlowDensity, Implementation, Levels, Normal
 
 SECONDS = 60  # a call takes milliseconds; by then it hangs
 NOT_OFFERED = "not offered: "  # a skip of this reason is reported in a column of its own
@@ -37,6 +37,10 @@ def _both(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
 def _waves(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
     batch, channels, *image = given["x"].shape
     return [("features", (batch, channels * (1 + 2 * len(given["octaves"])), *image))]
+
+
+def _probes(given: dict[str, Any]) -> int:
+    return 1 if given["probes"] is None else len(given["probes"])
 
 
 SHAPES: dict[str, Shapes] = {
@@ -73,6 +77,14 @@ SHAPES: dict[str, Shapes] = {
     "vlb_terms": lambda given: [("terms", (len(given["times"]), len(given["x_0"])))],
     "vlb_of_denoiser": lambda given: [("terms", (len(given["times"]), len(given["x_0"])))],
     "stratified_vlb": lambda given: [("rows", (given["strata"] + 1, len(given["x_0"])))],
+    "probability_flow": lambda given: [
+        ("x_T", given["x_1"].shape),
+        ("log_volume", (_probes(given), len(given["x_1"]))),
+    ],
+    "flow_log_density": lambda given: [
+        (name, given["x_1"].shape[:1]) for name in FlowDensity._fields
+    ],
+    "flow_bound": lambda given: [("nats", given["x_0"].shape[:1])],
     "bits_per_dim": _event("bits", like="nats"),
     "dequantised_bits_per_dim": _event("bits", like="nats"),
 }
@@ -102,7 +114,7 @@ class Checked:
         self._hung: dict[str, str] = {}  # method: what was said of it
 
     def __getattr__(self, name: str) -> Any:
-        if name not in vars(Implementation) | Implementation.__annotations__:
+        if name not in {*dir(Implementation), *Implementation.__annotations__}:
             raise AttributeError(name)  # Hypothesis and pytest ask for names of their own
         method = getattr(self._inner, name, None)
         if method is None and name in Implementation.__annotations__:

@@ -99,3 +99,21 @@ class Deviation(NamedTuple):
 
 ReverseKernel = Callable[[Array, Times, Times], Normal]
 """(x_t, s, t) -> p(x_s | x_t), any Gaussian; at s = 0 it is the decoder p(x_0 | x_t)."""
+
+Slopes = Callable[[Array, int], tuple[Array, Array]]
+"""(x_t, t) -> x0_hat and its Jacobian, (batch, n, n) for events of n numbers, flattened."""
+
+
+class Flow(NamedTuple):
+    """Where a flow leads, and how it stretches space on the way."""
+
+    x_T: Array
+    log_volume: Array  # (probes, batch), or (1, batch) where it is exact
+
+
+class FlowDensity(NamedTuple):
+    """log p_1 in nats and its errors, (batch,) each."""
+
+    nats: Array
+    probe_error: Array  # the standard error over the probes; 0 where the divergence is exact
+    step_error: Array  # a third of what it moves by where every other level is left out

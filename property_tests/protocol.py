@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .densities import Densities
 from .nouns import ANCESTRAL as ANCESTRAL
 from .nouns import LADDERS as LADDERS
 from .nouns import NO_LABEL as NO_LABEL
@@ -22,16 +23,19 @@ from .nouns import Chain as Chain
 from .nouns import Denoiser as Denoiser
 from .nouns import Deviation as Deviation
 from .nouns import Draw as Draw
+from .nouns import Flow as Flow
+from .nouns import FlowDensity as FlowDensity
 from .nouns import Guidance as Guidance
 from .nouns import LabelledDenoiser as LabelledDenoiser
 from .nouns import Layout as Layout
 from .nouns import Levels as Levels
 from .nouns import Normal as Normal
 from .nouns import ReverseKernel as ReverseKernel
+from .nouns import Slopes as Slopes
 from .nouns import Times as Times
 
 
-class Implementation(Protocol):
+class Implementation(Densities, Protocol):
     """What an implementation offers. A method that it lacks raises NotImplementedError."""
 
     name: str
@@ -205,68 +209,3 @@ class Implementation(Protocol):
 
     def to_unit_range(self, images: NDArray[np.uint8], levels: int) -> Array:
         """Grey levels 0..levels - 1 as the numbers that are diffused, in [-1, 1]."""
-
-    def gaussian_kl(self, left: Normal, right: Normal) -> Array:
-        """KL(left || right) of each element, in nats; all variances are above 0."""
-
-    def log_grey_level(self, decoder: Normal, x_0: Array, levels: int) -> Array:
-        """The log of the probability of each element's level, one of `levels` spread over [-1, 1].
-
-        A level has what is nearer to it than to any other; the ends have what is beyond, too.
-        """
-
-    def reverse_kernel(
-        self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: Times, t: Times
-    ) -> Normal:
-        """p(x_s | x_t) with x0_hat for x_0, variance fixed_small or fixed_large, 0 <= s < t <= T.
-
-        At s = 0, where the posterior has no variance, it is beta_ts in either case.
-        """
-
-    def vlb_terms(
-        self,
-        betas: Betas,
-        x_0: Array,
-        reverse: ReverseKernel,
-        noises: list[Array],
-        levels: int | None,
-        times: tuple[int, ...],
-    ) -> Array:
-        """The terms of the bound of each sample, in nats, (len(times), batch), from the decoder's.
-
-        times fall to 0; noises[i] makes x_t at times[i]; the last term is the prior's. levels: the
-        number of grey levels of x_0, or None for a density.
-        """
-
-    def vlb_of_denoiser(
-        self,
-        betas: Betas,
-        variance: str,
-        x_0: Array,
-        denoiser: Denoiser,
-        noises: list[Array],
-        levels: int | None,
-        times: tuple[int, ...],
-    ) -> Array:
-        """The same, of the reverse kernels of this variance that the denoiser's guesses make."""
-
-    def stratified_vlb(
-        self,
-        betas: Betas,
-        x_0: Array,
-        reverse: ReverseKernel,
-        strata: int,
-        antithetic: bool,
-        seed: int,
-    ) -> Array:
-        """An unbiased estimate of the bound of a density in `strata` + 1 rows, the prior's last.
-
-        Stretch k of 1..T ends at (k + 1) T // strata; of each a sample draws one level, uniformly,
-        whose term counts for all of them. antithetic: it is the mean of a noise and its negative.
-        """
-
-    def bits_per_dim(self, nats: Array, dims: int) -> Array:
-        """nats of an event of `dims` numbers in bits for each of them."""
-
-    def dequantised_bits_per_dim(self, nats: Array, dims: int, levels: int) -> Array:
-        """The same of one of `levels` in [-1, 1], from -log of a density, uniform noise added."""

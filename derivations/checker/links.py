@@ -17,7 +17,8 @@ BESIDE = HERE.parent  # the checkout, or the package in a wheel
 CORE = (  # whose public functions cite an equation each
     *("schedules", "forward_process", "posterior", "parameterization", "losses", "guidance"),
     *("samplers/ladders", "samplers/ancestral", "samplers/ddim", "samplers/dpm_solver"),
-    *("samplers/heun", "networks/embeddings", "likelihood", "training/ema"),
+    *("samplers/heun", "networks/embeddings", "likelihood", "probability_flow"),
+    "training/ema",
 )
 PLAIN = ("_", "check_", "has_", "T")  # helpers, checks of arguments and properties: no mathematics
 CITATION = re.compile(

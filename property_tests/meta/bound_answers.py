@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 
-from ..oracles.exact import kappa, mpf
-from ..protocol import Array, Implementation, Normal, Times
+from ..oracles import bound
+from ..oracles.exact import kappa, kernel, mp, mpf
+from ..protocol import Array, Implementation, Normal, Slopes, Times
 from ..test_losses import roundings_of_divergence
 from .asking import Answer, Ask, Point, at, name, one, x
 
@@ -67,6 +68,83 @@ def bits(levels: bool) -> Ask:
     return ask
 
 
+def known_slopes(p: Point) -> Slopes:
+    """x0_hat = x_0 at the lower level, `other` at the higher one, with slopes of 1/4 and -1/2."""
+
+    def slopes(x_t: Array, t: int) -> tuple[Array, Array]:
+        guess = np.full_like(x_t, p.x_0 if t == p.s else p.other)
+        return guess, np.full((len(x_t), 1, 1), 0.25 if t == p.s else -0.5)
+
+    return slopes
+
+
+def flow_step(impl: Implementation, p: Point) -> Answer:
+    """The slopes that the step has seen, worked out in float64, as good as its own. They are
+    quotients by r >= 1e-2 of numbers below 20, and multiplied by r_t - r_s."""
+    if p.s == 0:
+        return Answer((0.0,), {})
+    got = impl.probability_flow(p.betas, one(p.x_t), known_slopes(p), None, (p.t, p.s, 0))
+    scale, noise = levels_of(p)
+    start = (p.x_t - scale[0] * p.x_0) / noise[0]
+    there = scale[1] * p.x_0 + noise[1] * start
+    end = (there - scale[1] * p.other) / noise[1]
+    values = {("e", (p.t,), ()): there, name(r"\hat{\epsilon}"): start}
+    values |= {name(r"\hat{\epsilon}'"): end}
+    size = abs(p.x_t) + abs(p.x_0) + abs(p.other) + noise[1] / noise[0] * (abs(p.x_t) + abs(p.x_0))
+    return Answer((got.x_T[0],), values, times=4, absolute=32 * impl.unit_roundoff * float(size))
+
+
+def levels_of(p: Point) -> tuple[Array, Array]:
+    kernels = [kernel(p.betas, 0, t) for t in (p.s, p.t)]
+    return np.float64([k.scale for k in kernels]), np.sqrt(np.float64([k.var for k in kernels]))
+
+
+def flow_volume(impl: Implementation, p: Point) -> Answer:
+    if p.s == 0:
+        return Answer((0.0,), {})
+    shape = (1, p.n)
+    x_1, rows = np.full(shape, p.x_t), np.eye(p.n)[None]
+
+    def slopes(x_t: Array, t: int) -> tuple[Array, Array]:
+        return 0 * x_t, (0.25 if t == p.s else -0.5) * rows
+
+    got = impl.probability_flow(p.betas, x_1, slopes, None, (p.t, p.s, 0))
+    scale, noise = levels_of(p)
+    start, end = p.n * (1 - scale[0] / 4) / noise[0], p.n * (1 + scale[1] / 2) / noise[1]
+    values = {name("D"): start, name("D'"): end}
+    near = 32 * p.n * impl.unit_roundoff * float(2 + noise[1] / scale[1] / noise[0])
+    return Answer((got.log_volume[0, 0],), values, {"n": p.n}, times=4, absolute=near)
+
+
+def flow_density(impl: Implementation, p: Point) -> Answer:
+    """With what the flow itself says of its end and its volume."""
+    T = len(p.betas)
+    if T < 3:
+        return Answer((0.0,), {}, {"T": 0})
+    times = tuple(range(T, -1, -1))
+    flow = impl.probability_flow(p.betas, one(p.x_t), known_slopes(p), None, times)
+    got = impl.flow_log_density(p.betas, one(p.x_t), known_slopes(p), None, times)
+    values = {name("V"): flow.log_volume[0, 0], ("y", (T,), ()): flow.x_T[0]}
+    near = 8 * impl.unit_roundoff * float(1 + abs(flow.log_volume[0, 0]) + flow.x_T[0] ** 2)
+    return Answer((got.nats[0],), values, {"T": T}, times=0, absolute=near)
+
+
+def flow_data(impl: Implementation, p: Point) -> Answer:
+    """With densities in float64 of the forward process and of a decoder N(x_1 / 2, 1/4)."""
+    law = Normal(one(p.x_t / 2), one(0.25))
+    scale, var = kernel(p.betas, 0, 1)
+    drawn = bound.log_density(bound.Law(scale * mpf(p.x_0), var), mpf(p.x_t))
+    decodes = bound.log_density(bound.Law(mpf(p.x_t) / 2, mpf(0.25)), mpf(p.x_0))
+    arrays = one(p.x_0), one(p.x_t), one(p.other)
+    got = impl.flow_bound(p.betas, *arrays, lambda *given: law, None, 1)
+    values = {name("Q"): mp.exp(drawn), name("G"): mp.exp(mpf(p.other))}
+    values |= {name("G'"): mp.exp(decodes)}
+    away = 1 + abs(drawn) + abs(decodes) + abs(mpf(p.other))
+    away += (abs(p.x_0) + abs(p.x_t)) ** 2 / var
+    near = float(impl.unit_roundoff * 64 * kappa(p.betas, 0, 1) * away)
+    return Answer((got[0],), values, times=0, absolute=near)
+
+
 BOUND: dict[str, Ask] = {
     "losses.kl": divergence,
     "losses.prior": prior,
@@ -74,6 +152,10 @@ BOUND: dict[str, Ask] = {
     "losses.decoder-lowest": grey_level("lowest"),
     "losses.decoder-highest": grey_level("highest"),
     "losses.decoder-variance": decoder_variance,
+    "probability-flow.step": flow_step,
+    "probability-flow.volume": flow_volume,
+    "probability-flow.density": flow_density,
+    "probability-flow.data": flow_data,
     "likelihood.bits": bits(levels=False),
     "likelihood.dequantised": bits(levels=True),
 }

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..adapters.ddpm_core import DdpmCore
-from ..protocol import Normal
+from ..protocol import Flow, Normal
 
 
 class TwiceTheSteps(DdpmCore):
@@ -45,6 +45,35 @@ class FirstLevelsMoreOften(DdpmCore):
             return reverse(x_t, s, np.where((t == 7) & (x_t[:, 0] > 1), 6, t))
 
         return super().stratified_vlb(betas, x_0, less, *options)
+
+
+class VolumeOfTheState(DdpmCore):
+    """Divergences with respect to the state, without the scale of their levels."""
+
+    def probability_flow(self, betas, x_1, slopes, probes, times):
+        x_T, volume = super().probability_flow(betas, x_1, slopes, probes, times)
+        dims = x_1[0].size
+        shrink = np.log1p(-np.float64(betas[: times[0]])).sum() * dims / 2
+        return Flow(x_T, shrink + 1.01 * (volume - shrink))
+
+
+class ProbesByTheirLength(DdpmCore):
+    def probability_flow(self, betas, x_1, slopes, probes, times):
+        flow = super().probability_flow(betas, x_1, slopes, probes, times)
+        return flow if probes is None else flow._replace(log_volume=flow.log_volume / x_1[0].size)
+
+
+class HalfOfTheError(DdpmCore):
+    def flow_log_density(self, *arguments):
+        found = super().flow_log_density(*arguments)
+        return found._replace(step_error=1.5 * found.step_error)
+
+
+class DensityAsItIs(DdpmCore):
+    """The density of level 1 for that of data."""
+
+    def flow_bound(self, betas, x_0, x_1, log_p_1, *others):
+        return -log_p_1
 
 
 class BitsOfPixels(DdpmCore):

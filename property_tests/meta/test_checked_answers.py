@@ -129,7 +129,7 @@ def test_an_adapter_under_which_any_answer_would_do_is_refused(attributes, sente
 
 def test_our_adapter_offers_everything():
     """Of our own implementation a missing method is a hole in the proof, and no column."""
-    methods = [name for name in vars(Implementation) if not name.startswith("_")]
+    methods = [name for name in dir(Implementation) if not name.startswith("_")]
     assert len(methods) > 15
     assert [name for name in methods if not callable(getattr(DdpmCore, name, None))] == []
 

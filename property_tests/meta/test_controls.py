@@ -12,6 +12,7 @@ from . import bound_faults, faults
 from .test_known_bugs import CAUGHT, attack_with
 
 LOSSES, BOUND = "test_losses.py::test_", "test_likelihood.py::test_"
+FLOW = "test_probability_flow.py::test_"
 CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
     (
         faults.LossOfTheBatch,
@@ -239,6 +240,36 @@ CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
         bound_faults.FirstLevelsMoreOften,
         f"{BOUND}an_estimate_draws_each_level_of_its_stretch_alike",
         {"antithetic": True},
+    ),
+    (bound_faults.VolumeOfTheState, f"{FLOW}state_and_volume_go_up_by_heuns_steps", {}),
+    *(
+        (
+            bound_faults.VolumeOfTheState,
+            f"{FLOW}its_error_falls_with_the_square_of_the_number_of_steps",
+            {"data": data},
+        )
+        for data in ("gaussian", "mixture")
+    ),
+    (bound_faults.ProbesByTheirLength, f"{FLOW}the_mean_over_all_signs_is_the_divergence", {}),
+    (
+        bound_faults.ProbesByTheirLength,
+        f"{FLOW}a_probe_of_signs_is_exact_where_numbers_do_not_mix",
+        {},
+    ),
+    (
+        bound_faults.HalfOfTheError,
+        f"{FLOW}a_density_is_noise_at_the_end_and_the_volume",
+        {"steps": 3},
+    ),
+    (
+        bound_faults.HalfOfTheError,
+        f"{FLOW}doubled_steps_tell_the_error_that_is_left",
+        {"data": "mixture"},
+    ),
+    (
+        bound_faults.DensityAsItIs,
+        f"{FLOW}with_the_decoder_of_the_data_the_bound_is_their_density",
+        {},
     ),
     (bound_faults.BitsOfPixels, f"{BOUND}bits_count_the_levels_of_uniform_data", {}),
 ]

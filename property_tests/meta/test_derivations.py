@@ -68,6 +68,7 @@ AT_DATA = ("ancestral.lands-on-data", "posterior.last-step", "losses.decoder-var
 OWN_LEVELS = {  # asked at levels of their own
     *("losses.kl", "losses.prior", "losses.decoder", "losses.decoder-lowest"),
     *("losses.decoder-highest", "likelihood.bits", "likelihood.dequantised"),
+    *("probability-flow.density", "probability-flow.data"),
     *("losses.simple", "losses.weighted", "images.range", "statistics.power"),
     *("ancestral.ladder", "ddim.linspace", "ddim.leading"),
     *("schedules.linear", "schedules.cosine", "schedules.sigmoid", "ema.decay", "ema.update"),

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,10 @@ from mpmath import mp
 from scipy import special
 
 from .. import noise_tape
-from ..adapters.ddpm_core import DdpmCore
-from ..oracles import bound, chains, exact, gaussian, mixture, quadrature, schedules
-from ..oracles.exact import Kernel, Posterior, Value, mpf
+from ..convergence import family
+from ..oracles import bound, chains, exact, flows, gaussian, mixture, quadrature
+from ..oracles.exact import mpf
 from ..strategies import STEEP
-from .test_known_bugs import attack_with
 
 CLOSE = 1e-12  # relative; the quadratures below reach 1e-15
 
@@ -26,7 +24,8 @@ def density(x: float, mean: Any, var: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    "module", ["bound", "chains", "exact", "gaussian", "mixture", "quadrature", "schedules"]
+    "module",
+    ["bound", "chains", "exact", "flows", "gaussian", "mixture", "quadrature", "schedules"],
 )
 def test_an_oracle_imports_nothing_that_it_judges(module):
     code = (
@@ -187,6 +186,45 @@ def test_the_exact_reverse_step_is_prior_times_likelihood_integrated():
     assert abs(got.var / (moment(2) / mass - mean**2) - 1) < CLOSE
 
 
+def test_the_recursion_nears_the_flow_that_keeps_standard_deviations():
+    """Of normal data, whose best guess is a straight line: with the square of the step."""
+    data, x_1, errors = bound.Law(mpf("0.75"), mpf("0.25")), 0.5, []
+    for n in (32, 64):
+        betas = family(n)
+        law = gaussian.Law(np.float64([data.mean]), np.float64([[data.var]]))
+        guesses = {t: gaussian.denoiser(betas, law, t) for t in range(1, n + 1)}
+        lines = {t: flows.Line(each.matrix[0, 0], each.offset[0]) for t, each in guesses.items()}
+        got = flows.follow(betas, tuple(range(n, -1, -1)), lines, x_1)
+        here, there = (bound.level(data, betas, t) for t in (1, n))
+        stretch = mp.sqrt(there.var / here.var)
+        errors.append(
+            (
+                got.x_T.exact - there.mean - stretch * (x_1 - here.mean),
+                got.log_volume.exact - mp.log(stretch),
+            )
+        )
+    for coarse, fine in zip(*errors, strict=True):
+        assert abs(coarse / fine - 4) < 0.3
+        assert abs(fine) < 0.1
+
+
+@pytest.mark.parametrize("t", [1, 3])
+def test_the_slope_and_the_density_of_a_mixture_are_derivatives(t):
+    """By 60-digit differences of the guess and of what the components weigh."""
+    data, x = mixture.BUMPS, 0.25
+    scale, var = exact.kernel(STEEP, 0, t)
+    step = mpf("1e-20")
+    ends = [mixture.denoiser(STEEP, data, mpf(x) + sign * step, t) for sign in (-1, 1)]
+    slope = mixture.slope_of(STEEP, data, t)(np.float64([x]))[0]
+    assert abs(slope / ((ends[1] - ends[0]) / (2 * step)) - 1) < 1e-12
+    mass = sum(
+        each.weight * density(mpf(x), scale * each.mean, scale**2 * mpf(each.var) + var)
+        for each in data
+    ) / sum(each.weight for each in data)
+    log_density = mixture.log_density_of(STEEP, data, t)(np.float64([x]))[0]
+    assert abs(log_density - mp.log(mass)) < 1e-12
+
+
 def test_the_tape_reads_off_an_affine_map():
     """(x_T, z) -> A x_T + B z + c has mean c and covariance A A' + B B'."""
     rng = np.random.default_rng(0)
@@ -199,84 +237,3 @@ def test_the_tape_reads_off_an_affine_map():
     got = noise_tape.moments(chain, (2, 2), draws=1, batch=2)
     assert np.abs(got.mean - c).max() < CLOSE
     assert np.abs(got.covariance - (A @ A.T + B @ B.T)).max() < CLOSE * 10
-
-
-# --- a wrong oracle makes right code fail --------------------------------------------------------
-
-
-def kernel_without_shrinking(betas, s, t):
-    var = sum((mpf(beta) for beta in betas[s:t]), mpf(0))
-    return Kernel(kernel(betas, s, t).scale, var)
-
-
-def posterior_without_likelihood_scale(betas, x_0, x_t, s, t):
-    right = posterior(betas, x_0, x_t, s, t)
-    if s == 0:
-        return right
-    precision = 1 / exact.kernel(betas, 0, s).var + 1 / exact.kernel(betas, s, t).var
-    return Posterior(right.mean, 1 / precision)
-
-
-def v_with_the_other_sign(betas, source, target, value, x_t, t):
-    right = convert(betas, source, target, value, x_t, t)
-    return Value(-right.exact, right.size) if target == "v" else right
-
-
-kernel, posterior, convert = exact.kernel, exact.posterior, exact.convert
-TWEEDIE = (
-    "test_parameterization.py::test_the_score_of_an_optimal_denoiser_is_the_slope_of_the_density"
-)
-BOUND = "test_likelihood.py::test_the_bound_of_an_exact_chain_is_the_entropy_and_the_prior"
-CHAIN = "test_samplers.py::test_the_chain_has_the_law_of_the_recursion"
-TWINS: list[tuple[Any, Callable[..., Any], str, str, dict[str, Any]]] = [
-    (exact, kernel_without_shrinking, "kernel",
-     "test_forward_process.py::test_marginal_is_the_composition_of_its_steps", {}),
-    (exact, posterior_without_likelihood_scale, "posterior",
-     "test_posterior.py::test_mean_and_variance_match_bayes", {"step": "any", "part": "var"}),
-    (exact, v_with_the_other_sign, "convert",
-     "test_parameterization.py::test_conversion_solves_the_definitions",
-     {"source": "eps", "target": "v"}),
-    (exact, posterior_without_likelihood_scale, "posterior", CHAIN,
-     {"variance": "fixed_small", "event": (2,)}),
-    (quadrature, lambda *case: a_step(*case)._replace(var=a_step(*case).var * 2), "a_step",
-     "test_samplers.py::test_samples_of_a_mixture_have_the_law_of_the_chain",
-     {"sampler": "fixed_small"}),
-    (chains, lambda *case: chains.Output(*(1.0001 * each for each in law(*case))),
-     "law", CHAIN, {"variance": "fixed_large", "event": ()}),
-    (chains, lambda *case: [each * mpf("1.0001") for each in a_step(*case)], "a_step",
-     "test_ddim.py::test_a_step_has_its_variance_and_keeps_the_marginals",
-     {"step": "any", "eta": 0.3}),
-    (chains, lambda *case: gain(*case) ** 2, "gain",
-     "test_dpm_solver.py::test_the_chain_has_the_law_of_the_recursion",
-     {"sampler": "dpm++2m", "event": ()}),
-    (chains, lambda *case: climb(*case)._replace(offset=0 * climb(*case).offset), "climb",
-     "test_ddim.py::test_the_way_up_asks_at_the_level_that_it_has_reached", {}),
-    (schedules, lambda betas: [each * mpf("1.0001") for each in from_betas(betas)], "from_betas",
-     "test_schedules.py::test_zero_terminal_snr_shifts_and_scales_the_root", {}),
-    (bound, lambda *laws: divergence(*laws) * mpf("1.0001"), "divergence",
-     "test_losses.py::test_the_divergence_is_that_of_the_densities", {}),
-    (bound, lambda *case: mass(*case) * mpf("1.0001"), "mass",
-     "test_losses.py::test_a_grey_level_has_what_lies_nearest_to_it", {"levels": 17}),
-    (bound, lambda *case: reverse(*case)._replace(var=reverse(*case).var * 2), "exact_reverse",
-     BOUND, {}),
-    (bound, lambda *case: level(*case)._replace(var=level(*case).var * 2), "level", BOUND, {}),
-    (mixture, lambda *case: score(*case) * mpf("1.0001"), "score", TWEEDIE, {}),
-    (mixture, lambda betas, data, *case: denoiser(betas, data[1:], *case), "denoiser", TWEEDIE, {}),
-]  # fmt: skip
-from_betas = schedules.from_betas
-law, a_step, gain, climb = chains.law, chains.a_step, chains.gain, chains.climb
-score, denoiser = mixture.score, mixture.denoiser
-divergence, mass, reverse, level = bound.divergence, bound.mass, bound.exact_reverse, bound.level
-
-
-def _short(value: Any) -> str | None:
-    """A module by its last name: the same in a checkout and in a wheel."""
-    return value.__name__.rpartition(".")[2] if isinstance(value, ModuleType) else None
-
-
-@pytest.mark.parametrize(("home", "twin", "name", "test", "arguments"), TWINS, ids=_short)
-def test_a_wrong_oracle_is_noticed(monkeypatch, home, twin, name, test, arguments):
-    attack_with(DdpmCore, test, arguments)
-    monkeypatch.setattr(home, name, twin)
-    with pytest.raises(AssertionError):
-        attack_with(DdpmCore, test, arguments)

@@ -27,12 +27,20 @@ EQUIVALENTS: Reasons = {
             "of two tails that sum to 1 the smaller is at most 1/2"
         ),
     },
+    "probability_flow": {
+        "error = ((fine - found[0]).square().sum(0) / (n * (n - 1))).sqrt()": (
+            "a difference and its negative square alike"
+        ),
+        "return FlowDensity(fine, error, (fine - coarse).abs() / 3)": (
+            "a difference and its negative are as large"
+        ),
+        "pulled = (torch.autograd.grad(y, x, each, retain_graph=True)[-1] for each in probes)": (
+            "one gradient is asked for: the first is the last"
+        ),
+    },
     "losses": {
         "work = compute_dtype(target)": ONE_DTYPE,
         "squares = (target - prediction).square()": "a difference and its negative square alike",
-        "return x.unsqueeze(1).flatten(1)": (
-            "an axis of length 1 is flattened away wherever it stands behind the batch"
-        ),
         "return (ratio - 1 - ratio.log() + (right.mean - left.mean).square() / right.var) / 2": (
             "a difference and its negative square alike"
         ),

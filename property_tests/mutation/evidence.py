@@ -123,7 +123,16 @@ def _statistics(impl: Implementation, case: Case, rng: np.random.Generator) -> l
     return [np.float64([each.p for each in findings])]
 
 
+def _probability_flow(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
+    size = case.first[0].size
+    jacobian = np.broadcast_to(rng.normal(size=(size, size)), (len(case.first), size, size))
+    probes, times = rng.normal(size=(2, *case.first.shape)), range(3, -1, -1)
+    flow = ((0.1, 0.5, 0.3), case.first, lambda x, t: (x / 2 + t, jacobian), probes, tuple(times))
+    return [*impl.probability_flow(*flow), *impl.flow_log_density(*flow)]
+
+
 CALLS: dict[str, Calls] = {
+    "probability_flow": _probability_flow,
     "guidance": _guidance,
     "losses": _losses,
     "samplers.ancestral": _ancestral,

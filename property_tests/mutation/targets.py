@@ -30,6 +30,16 @@ PROPERTIES = {
         STRETCH,
         "test_likelihood::test_bits_count_the_levels_of_uniform_data",
     ),
+    "probability_flow": tuple(
+        f"test_probability_flow::test_{name}"
+        for name in (
+            "state_and_volume_go_up_by_heuns_steps",
+            "a_probe_of_signs_is_exact_where_numbers_do_not_mix",
+            "the_mean_over_all_signs_is_the_divergence",
+            "a_density_is_noise_at_the_end_and_the_volume",
+            "with_the_decoder_of_the_data_the_bound_is_their_density",
+        )
+    ),
     "training.ema": ("test_ema",),
 }
 # The same for the statistical checks themselves, which are modules of the suite.

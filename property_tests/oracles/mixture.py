@@ -70,3 +70,41 @@ def denoiser_of(betas: Betas, data: Mixture, t: int) -> Callable[[Array], Array]
         return ((share * each).sum(axis=0) / share.sum(axis=0)).reshape(x_t.shape)
 
     return guess
+
+
+def slope_of(betas: Betas, data: Mixture, t: int) -> Callable[[Array], Array]:
+    """d x0_hat / d x_t of it: the scale over the noise's variance times what is left open of x_0.
+
+    The variance of x_0 given x_t is the mean of those of the components and the spread of their
+    means.
+    """
+    scale, var = (float(each) for each in kernel(betas, 0, t))
+    weights, means, spreads = np.float64(data).T[..., None]
+    total = scale**2 * spreads + var
+
+    def slope(x_t: Array) -> Array:
+        away = x_t.ravel() - scale * means
+        logs = np.log(weights / np.sqrt(total)) - away**2 / (2 * total)
+        share = np.exp(logs - logs.max(axis=0))
+        share /= share.sum(axis=0)
+        each = means + scale * spreads / total * away
+        between = (share * (each - (share * each).sum(axis=0)) ** 2).sum(axis=0)
+        inside = (share * spreads * var / total).sum(axis=0)
+        return (scale / var * (between + inside)).reshape(x_t.shape)
+
+    return slope
+
+
+def log_density_of(betas: Betas, data: Mixture, t: int) -> Callable[[Array], Array]:
+    """log q(x_t) in nats, number by number."""
+    scale, var = (float(each) for each in kernel(betas, 0, t))
+    weights, means, spreads = np.float64(data).T[..., None]
+    total = scale**2 * spreads + var
+
+    def log_density(x_t: Array) -> Array:
+        away = x_t.ravel() - scale * means
+        logs = np.log(weights / weights.sum() / np.sqrt(2 * np.pi * total)) - away**2 / (2 * total)
+        most = logs.max(axis=0)
+        return (most + np.log(np.exp(logs - most).sum(axis=0))).reshape(x_t.shape)
+
+    return log_density

@@ -14,11 +14,30 @@ from ddpm_core.likelihood import (
     vlb_terms,
 )
 from ddpm_core.losses import gaussian_kl, log_grey_level
+from ddpm_core.probability_flow import flow_bound, flow_log_density, probability_flow
 from ddpm_core.randomness import keyed_generator
 from ddpm_core.samplers.ancestral import reverse_kernel
 
-from ...protocol import Array, Betas, Denoiser, Normal, ReverseKernel, Times
-from .arrays import denoiser_of, gaussian, normal, schedule_of, tensor, variance_named
+from ...protocol import (
+    Array,
+    Betas,
+    Denoiser,
+    Flow,
+    FlowDensity,
+    Normal,
+    ReverseKernel,
+    Slopes,
+    Times,
+)
+from .arrays import (
+    denoiser_of,
+    differentiable,
+    gaussian,
+    normal,
+    schedule_of,
+    tensor,
+    variance_named,
+)
 
 
 class Likelihood:
@@ -83,6 +102,37 @@ class Likelihood:
 
     def dequantised_bits_per_dim(self, nats: Array, dims: int, levels: int) -> Array:
         return dequantised_bits_per_dim(tensor(nats), dims, levels).numpy()
+
+    def probability_flow(
+        self, betas: Betas, x_1: Array, slopes: Slopes, probes: Array | None, times: tuple[int, ...]
+    ) -> Flow:
+        vectors = None if probes is None else tensor(probes)
+        arguments = schedule_of(betas), differentiable(slopes), tensor(x_1), vectors
+        found = probability_flow(*arguments, times=times)
+        return Flow(found.x_T.numpy(), found.log_volume.numpy())
+
+    def flow_log_density(
+        self, betas: Betas, x_1: Array, slopes: Slopes, probes: Array | None, times: tuple[int, ...]
+    ) -> FlowDensity:
+        vectors = None if probes is None else tensor(probes)
+        arguments = schedule_of(betas), differentiable(slopes), tensor(x_1), vectors
+        found = flow_log_density(*arguments, times=times)
+        return FlowDensity(*(getattr(found, each).numpy() for each in FlowDensity._fields))
+
+    def flow_bound(
+        self,
+        betas: Betas,
+        x_0: Array,
+        x_1: Array,
+        log_p_1: Array,
+        reverse: ReverseKernel,
+        levels: int | None,
+        t: int,
+    ) -> Array:
+        arrays = map(tensor, (x_0, x_1, log_p_1))
+        return flow_bound(
+            schedule_of(betas), *arrays, _reverse(reverse), levels=levels, t=t
+        ).numpy()
 
 
 def _reverse(reverse: ReverseKernel) -> Any:

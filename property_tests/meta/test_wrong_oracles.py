@@ -1,0 +1,99 @@
+"""A wrong oracle makes right code fail: each check reads the oracle that it names."""
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from ..adapters.ddpm_core import DdpmCore
+from ..oracles import bound, chains, exact, flows, mixture, quadrature, schedules
+from ..oracles.exact import Kernel, Posterior, Value, mpf
+from .test_known_bugs import attack_with
+
+
+def kernel_without_shrinking(betas, s, t):
+    var = sum((mpf(beta) for beta in betas[s:t]), mpf(0))
+    return Kernel(kernel(betas, s, t).scale, var)
+
+
+def posterior_without_likelihood_scale(betas, x_0, x_t, s, t):
+    right = posterior(betas, x_0, x_t, s, t)
+    if s == 0:
+        return right
+    precision = 1 / exact.kernel(betas, 0, s).var + 1 / exact.kernel(betas, s, t).var
+    return Posterior(right.mean, 1 / precision)
+
+
+def v_with_the_other_sign(betas, source, target, value, x_t, t):
+    right = convert(betas, source, target, value, x_t, t)
+    return Value(-right.exact, right.size) if target == "v" else right
+
+
+kernel, posterior, convert = exact.kernel, exact.posterior, exact.convert
+TWEEDIE = (
+    "test_parameterization.py::test_the_score_of_an_optimal_denoiser_is_the_slope_of_the_density"
+)
+BOUND = "test_likelihood.py::test_the_bound_of_an_exact_chain_is_the_entropy_and_the_prior"
+CHAIN = "test_samplers.py::test_the_chain_has_the_law_of_the_recursion"
+TWINS: list[tuple[Any, Callable[..., Any], str, str, dict[str, Any]]] = [
+    (exact, kernel_without_shrinking, "kernel",
+     "test_forward_process.py::test_marginal_is_the_composition_of_its_steps", {}),
+    (exact, posterior_without_likelihood_scale, "posterior",
+     "test_posterior.py::test_mean_and_variance_match_bayes", {"step": "any", "part": "var"}),
+    (exact, v_with_the_other_sign, "convert",
+     "test_parameterization.py::test_conversion_solves_the_definitions",
+     {"source": "eps", "target": "v"}),
+    (exact, posterior_without_likelihood_scale, "posterior", CHAIN,
+     {"variance": "fixed_small", "event": (2,)}),
+    (quadrature, lambda *case: a_step(*case)._replace(var=a_step(*case).var * 2), "a_step",
+     "test_samplers.py::test_samples_of_a_mixture_have_the_law_of_the_chain",
+     {"sampler": "fixed_small"}),
+    (chains, lambda *case: chains.Output(*(1.0001 * each for each in law(*case))),
+     "law", CHAIN, {"variance": "fixed_large", "event": ()}),
+    (chains, lambda *case: [each * mpf("1.0001") for each in a_step(*case)], "a_step",
+     "test_ddim.py::test_a_step_has_its_variance_and_keeps_the_marginals",
+     {"step": "any", "eta": 0.3}),
+    (chains, lambda *case: gain(*case) ** 2, "gain",
+     "test_dpm_solver.py::test_the_chain_has_the_law_of_the_recursion",
+     {"sampler": "dpm++2m", "event": ()}),
+    (chains, lambda *case: climb(*case)._replace(offset=0 * climb(*case).offset), "climb",
+     "test_ddim.py::test_the_way_up_asks_at_the_level_that_it_has_reached", {}),
+    (schedules, lambda betas: [each * mpf("1.0001") for each in from_betas(betas)], "from_betas",
+     "test_schedules.py::test_zero_terminal_snr_shifts_and_scales_the_root", {}),
+    (bound, lambda *laws: divergence(*laws) * mpf("1.0001"), "divergence",
+     "test_losses.py::test_the_divergence_is_that_of_the_densities", {}),
+    (bound, lambda *case: mass(*case) * mpf("1.0001"), "mass",
+     "test_losses.py::test_a_grey_level_has_what_lies_nearest_to_it", {"levels": 17}),
+    (bound, lambda *case: reverse(*case)._replace(var=reverse(*case).var * 2), "exact_reverse",
+     BOUND, {}),
+    (bound, lambda *case: level(*case)._replace(var=level(*case).var * 2), "level", BOUND, {}),
+    (flows, lambda *case: wide(*case)._replace(var=wide(*case).var + mpf("1e-6")), "kernel",
+     "test_probability_flow.py::test_state_and_volume_go_up_by_heuns_steps", {}),
+    (mixture, lambda *case: lambda x: 1.01 * slope(*case)(x), "slope_of",
+     "test_probability_flow.py::test_its_error_falls_with_the_square_of_the_number_of_steps",
+     {"data": "mixture"}),
+    (mixture, lambda *case: lambda x: 1.01 * log_density(*case)(x), "log_density_of",
+     "test_probability_flow.py::test_its_error_falls_with_the_square_of_the_number_of_steps",
+     {"data": "gaussian"}),
+    (mixture, lambda *case: score(*case) * mpf("1.0001"), "score", TWEEDIE, {}),
+    (mixture, lambda betas, data, *case: denoiser(betas, data[1:], *case), "denoiser", TWEEDIE, {}),
+]  # fmt: skip
+from_betas = schedules.from_betas
+law, a_step, gain, climb = chains.law, chains.a_step, chains.gain, chains.climb
+score, denoiser = mixture.score, mixture.denoiser
+wide, slope, log_density = exact.kernel, mixture.slope_of, mixture.log_density_of
+divergence, mass, reverse, level = bound.divergence, bound.mass, bound.exact_reverse, bound.level
+
+
+def _short(value: Any) -> str | None:
+    """A module by its last name: the same in a checkout and in a wheel."""
+    return value.__name__.rpartition(".")[2] if isinstance(value, ModuleType) else None
+
+
+@pytest.mark.parametrize(("home", "twin", "name", "test", "arguments"), TWINS, ids=_short)
+def test_a_wrong_oracle_is_noticed(monkeypatch, home, twin, name, test, arguments):
+    attack_with(DdpmCore, test, arguments)
+    monkeypatch.setattr(home, name, twin)
+    with pytest.raises(AssertionError):
+        attack_with(DdpmCore, test, arguments)

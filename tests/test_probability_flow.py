@@ -1,0 +1,111 @@
+"""The flow by example: a network's density, and the edges of what it takes."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from ddpm_core._types import Prediction
+from ddpm_core.denoiser import NetworkDenoiser
+from ddpm_core.likelihood import reverse_of
+from ddpm_core.probability_flow import flow_bound, flow_log_density, probability_flow
+from ddpm_core.samplers.ladders import log_snr
+from ddpm_core.schedules import Schedule
+
+LINEAR = Schedule.linear()
+STEEP = Schedule.from_betas([0.1, 0.5, 0.3, 0.8])
+X = torch.linspace(-2, 2, 12, dtype=torch.float64).reshape(2, 1, 2, 3)
+
+
+def of_noise(x_t, t, cond=None):
+    """The best guess of data that are standard normal: every level is."""
+    return Prediction(LINEAR.alpha_bar(t).sqrt() * x_t)
+
+
+def test_noise_stays_noise():
+    """Its levels all have one law, so its density is the standard normal one, to a thousandth."""
+    got = flow_log_density(LINEAR, of_noise, X)
+    want = -(X.square() + math.log(2 * math.pi)).flatten(1).sum(1) / 2
+    assert torch.allclose(got.nats, want, rtol=0, atol=1e-2)
+    assert (got.step_error < 1e-2).all()
+    assert torch.equal(got.probe_error, torch.zeros(2, dtype=torch.float64))
+
+
+def test_a_network_is_differentiated_and_left_alone():
+    """Its parameters get no gradient, and nothing that comes out needs one."""
+    network = nn.Conv2d(1, 1, 3, padding=1).double()
+    denoiser = NetworkDenoiser(LINEAR, lambda x_t, t: network(x_t), "x0")
+    probes = torch.ones(3, *X.shape, dtype=torch.float64)
+    got = flow_log_density(LINEAR, denoiser, X, probes, times=log_snr(LINEAR, 10))
+    assert not any(each.requires_grad for each in (got.nats, got.probe_error, got.step_error))
+    assert all(each.grad is None for each in network.parameters())
+    assert torch.equal(got.probe_error, torch.zeros(2, dtype=torch.float64))  # of equal probes
+
+
+def test_it_works_where_gradients_are_switched_off():
+    with torch.no_grad():
+        there = probability_flow(LINEAR, of_noise, X, times=(500, 100, 1, 0))
+    assert torch.equal(
+        there.log_volume, probability_flow(LINEAR, of_noise, X, times=(500, 100, 1, 0)).log_volume
+    )
+
+
+def test_float32_states_have_a_volume_in_float64():
+    got = probability_flow(LINEAR, of_noise, X.float(), times=(500, 100, 1, 0))
+    assert got.x_T.dtype == torch.float32
+    assert got.log_volume.dtype == torch.float64
+
+
+def test_one_probe_has_no_spread():
+    probe = torch.ones(1, *X.shape, dtype=torch.float64)
+    got = flow_log_density(STEEP, lambda x, t, c: Prediction(x / 2), X, probe)
+    assert got.probe_error.isnan().all()
+    assert got.nats.isfinite().all()
+
+
+def test_a_single_level_is_where_it_is():
+    got = probability_flow(STEEP, lambda x, t, c: Prediction(x / 2), X, times=(2, 0))
+    assert torch.equal(got.x_T, X)
+    assert torch.equal(got.log_volume, torch.zeros(1, 2, dtype=torch.float64))
+
+
+def test_the_condition_is_handed_on():
+    told = []
+
+    def denoiser(x_t, t, cond=None):
+        told.append(cond)
+        return Prediction(x_t / 2)
+
+    labels = torch.tensor([3, 1])
+    flow_log_density(STEEP, denoiser, X, cond=labels)
+    assert all(each is labels for each in told)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"denoiser": lambda x, t, c: Prediction((x / 2).detach())}, "does not depend on x_t"),
+        ({"probes": torch.ones(2, 1, 2, 3)}, "needs one axis more, in front"),
+        ({"probes": torch.ones(0, 2, 1, 2, 3)}, "at least one probe"),
+        ({"times": (3, 1, 0)}, "2 levels above 0"),
+        ({"times": (4, 2, 1)}, "end in 0"),
+        ({"schedule": STEEP.with_zero_terminal_snr()}, "begin one level lower, at 3"),
+    ],
+)
+def test_what_has_no_density_is_refused(unchecked, arguments, sentence):
+    given = {"schedule": STEEP, "denoiser": lambda x, t, c: Prediction(x / 2), "x_1": X}
+    with pytest.raises(ValueError, match=sentence):
+        flow_log_density(**given | arguments)
+
+
+def test_without_the_last_level_zero_snr_is_no_hindrance():
+    schedule = STEEP.with_zero_terminal_snr()
+    got = probability_flow(schedule, lambda x, t, c: Prediction(x / 2), X, times=(3, 2, 1, 0))
+    assert got.x_T.isfinite().all()
+
+
+def test_the_bound_is_of_one_event(unchecked):
+    reverse = reverse_of(STEEP, lambda x, t, c: Prediction(x / 2))
+    with pytest.raises(ValueError, match="x_1 has shape"):
+        flow_bound(STEEP, X, X[:1], torch.zeros(1).double(), reverse, levels=None)
