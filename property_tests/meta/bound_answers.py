@@ -88,8 +88,7 @@ def flow_step(impl: Implementation, p: Point) -> Answer:
     start = (p.x_t - scale[0] * p.x_0) / noise[0]
     there = scale[1] * p.x_0 + noise[1] * start
     end = (there - scale[1] * p.other) / noise[1]
-    values = {("e", (p.t,), ()): there, name(r"\hat{\epsilon}"): start}
-    values |= {name(r"\hat{\epsilon}'"): end}
+    values = {x(p.s): p.x_t, name(r"\hat{\epsilon}"): start, name(r"\hat{\epsilon}'"): end}
     size = abs(p.x_t) + abs(p.x_0) + abs(p.other) + noise[1] / noise[0] * (abs(p.x_t) + abs(p.x_0))
     return Answer((got.x_T[0],), values, times=4, absolute=32 * impl.unit_roundoff * float(size))
 
