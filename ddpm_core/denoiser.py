@@ -1,7 +1,7 @@
 """From a network and what it predicts to a denoiser: (x_t, t) -> x0_hat."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ddpm_core._types import Denoiser, Parameterization, Prediction
 from ddpm_core.clock import Time, check_time
+from ddpm_core.learned_variance import split_range
 from ddpm_core.parameterization import check_parameterization, convert
 from ddpm_core.schedules import Schedule
 
@@ -18,11 +19,15 @@ Network = Callable[..., Tensor]
 
 @dataclass(frozen=True)
 class NetworkDenoiser:
-    """The denoiser of a network that predicts eps, x0, v or the score. Eq. parameterization.*."""
+    """The denoiser of a network that predicts eps, x0, v or the score. Eq. parameterization.*.
+
+    learns_variance: it answers in twice the channels, of which `split_range` reads the second half.
+    """
 
     schedule: Schedule
     network: Network
     parameterization: Parameterization = "eps"
+    learns_variance: bool = False
 
     def __post_init__(self) -> None:
         check_parameterization("parameterization", self.parameterization)
@@ -41,8 +46,11 @@ class NetworkDenoiser:
         times = torch.full(x_t.shape[:1], t) if isinstance(t, int) else t
         times = times.to(x_t.device)
         arguments = (x_t, times) if cond is None else (x_t, times, cond)
-        value = self.network(*arguments).to(x_t.dtype)
-        return Prediction(convert(self.schedule, self.parameterization, "x0", value, x_t, t))
+        value, share = self.network(*arguments).to(x_t.dtype), None
+        if self.learns_variance:
+            value, share = split_range(value)
+        x0_hat = convert(self.schedule, self.parameterization, "x0", value, x_t, t)
+        return Prediction(x0_hat, share)
 
 
 @dataclass(frozen=True)
@@ -64,4 +72,5 @@ class ClipX0:
         cond: Int[Tensor, " batch"] | None = None,
     ) -> Prediction:
         """The wrapped x0_hat, clipped."""
-        return Prediction(self.denoiser(x_t, t, cond).x0_hat.clamp(self.low, self.high))
+        found = self.denoiser(x_t, t, cond)
+        return replace(found, x0_hat=found.x0_hat.clamp(self.low, self.high))

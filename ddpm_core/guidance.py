@@ -1,7 +1,7 @@
 """Classifier-free guidance: a denoiser made of one with a label and the same one without."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -49,18 +49,22 @@ class Guided:
         t: Time,
         cond: Int[Tensor, " batch"] | None = None,
     ) -> Prediction:
-        """The guided x0_hat; without labels, the guess without, whatever the scale."""
+        """The guided x0_hat; without labels, the guess without, whatever the scale.
+
+        A learned variance is that of the guess with the label, which is led nowhere.
+        """
         scale = self._scale(t)
         if cond is None or (scale == 0).all():
             return self.denoiser(x_t, t)
         if (scale == 1).all():
             return self.denoiser(x_t, t, cond)
         work = compute_dtype(x_t)
-        labelled, unlabelled = (each.to(work) for each in self._both(x_t, t, cond))
+        told, untold = self._both(x_t, t, cond)
+        labelled, unlabelled = told.x0_hat.to(work), untold.x0_hat.to(work)
         guess = torch.lerp(unlabelled, labelled, expand_to(scale, x_t))
         if self.rescale:
             guess = expand_to(self._restoring(guess, labelled), x_t) * guess
-        return Prediction(guess.to(x_t.dtype))
+        return replace(told, x0_hat=guess.to(x_t.dtype))
 
     def _scale(self, t: Time) -> Float[Tensor, "*batch"]:
         if self.interval is None:
@@ -69,13 +73,15 @@ class Guided:
         levels = torch.as_tensor(t).cpu()
         return torch.where((low <= levels) & (levels <= high), self.scale, 1.0).double()
 
-    def _both(self, x_t: Tensor, t: Time, cond: Tensor) -> tuple[Tensor, Tensor]:
+    def _both(self, x_t: Tensor, t: Time, cond: Tensor) -> tuple[Prediction, Prediction]:
         if self.no_label is None:
-            return self.denoiser(x_t, t, cond).x0_hat, self.denoiser(x_t, t).x0_hat
+            return self.denoiser(x_t, t, cond), self.denoiser(x_t, t)
         times = t if isinstance(t, int) else torch.cat([t, t])
         labels = torch.cat([cond, torch.full_like(cond, self.no_label)])
-        labelled, unlabelled = self.denoiser(torch.cat([x_t, x_t]), times, labels).x0_hat.chunk(2)
-        return labelled, unlabelled
+        both = self.denoiser(torch.cat([x_t, x_t]), times, labels)
+        labelled, unlabelled = both.x0_hat.chunk(2)
+        share = None if both.var_share is None else both.var_share.chunk(2)[0]
+        return Prediction(labelled, share), Prediction(unlabelled)
 
     def _restoring(self, guess: Tensor, labelled: Tensor) -> Float[Tensor, " batch"]:
         """What each guess is multiplied with, so that it varies as much as the labelled one."""

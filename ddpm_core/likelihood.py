@@ -26,14 +26,15 @@ def reverse_of(
     variance: Variance = "fixed_small",
     cond: Int[Tensor, " batch"] | None = None,
 ) -> ReverseKernel:
-    """The reverse kernel that a denoiser makes: its x0_hat in `reverse_kernel`.
+    """The reverse kernel that a denoiser makes: its x0_hat and var_share in `reverse_kernel`.
 
     Eq. losses.mean-hat.
     """
     check_variance(variance)
 
     def _reverse(x_t: Tensor, s: Time, t: Time) -> Gaussian:
-        return reverse_kernel(schedule, denoiser(x_t, t, cond).x0_hat, x_t, s, t, variance)
+        found = denoiser(x_t, t, cond)
+        return reverse_kernel(schedule, found.x0_hat, x_t, s, t, variance, found.var_share)
 
     return _reverse
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from . import evidence
-from .protocol import FlowDensity, Implementation, Levels, Normal
+from .protocol import FlowDensity, Hybrid, Implementation, Levels, Normal
 
 SECONDS = 60  # a call takes milliseconds; by then it hangs
 NOT_OFFERED = "not offered: "  # a skip of this reason is reported in a column of its own
@@ -60,6 +60,7 @@ SHAPES: dict[str, Shapes] = {
     "loss": lambda given: [("loss", given["target"].shape[:1])],
     "weighted_loss": lambda given: [("loss", given["target"].shape[:1])],
     "guided": _event("x0_hat", like="x_t"),
+    "guided_share": _event("share", like="x_t"),
     "loss_weight": _event("weight", like="t"),
     "reverse_step": _event("x_s", like="x_t"),
     "ddim_step": _event("x_s", like="x_t"),
@@ -74,6 +75,13 @@ SHAPES: dict[str, Shapes] = {
     "gaussian_kl": lambda given: [("kl", given["left"].mean.shape)],
     "log_grey_level": _event("log", like="x_0"),
     "reverse_kernel": _event("mean", "var", like="x_t"),
+    "learned_kernel": _event("mean", "var", like="x_t"),
+    "learned_step": _event("x_s", like="x_t"),
+    "hybrid": lambda given: [
+        ("loss", given["x_0"].shape[:1]),
+        *((name, given["x_0"].shape) for name in Hybrid._fields[1:]),
+    ],
+    "level_probabilities": _event("chance", like="mean_squares"),
     "vlb_terms": lambda given: [("terms", (len(given["times"]), len(given["x_0"])))],
     "vlb_of_denoiser": lambda given: [("terms", (len(given["times"]), len(given["x_0"])))],
     "stratified_vlb": lambda given: [("rows", (given["strata"] + 1, len(given["x_0"])))],

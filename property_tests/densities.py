@@ -8,6 +8,7 @@ from .nouns import (
     Denoiser,
     Flow,
     FlowDensity,
+    Hybrid,
     Normal,
     ReverseKernel,
     Slopes,
@@ -34,6 +35,38 @@ class Densities(Protocol):
 
         At s = 0, where the posterior has no variance, it is beta_ts in either case.
         """
+
+    def learned_kernel(
+        self, betas: Betas, x0_hat: Array, x_t: Array, share: Array, s: Times, t: Times
+    ) -> Normal:
+        """p(x_s | x_t) whose log variance is `share` of the way from beta-tilde_ts to beta_ts.
+
+        At s = 0 the way begins at beta-tilde of the pair (1, 2). T is at least 2.
+        """
+
+    def learned_step(
+        self, betas: Betas, x0_hat: Array, x_t: Array, share: Array, s: int, t: int, noise: Array
+    ) -> Array:
+        """One ancestral step t -> s of that variance; s = 0 adds no noise."""
+
+    def hybrid(
+        self,
+        betas: Betas,
+        x_0: Array,
+        noise: Array,
+        eps_hat: Array,
+        said: Array,
+        t: Times,
+        levels: int | None,
+    ) -> Hybrid:
+        """The mean square of noise - eps_hat, and 0.001 T of the bound's term t - 1 -> t.
+
+        The term is in nats per dimension, its variance learned: `said` is 2 share - 1. Events have
+        at least one axis. levels: of x_0, or None for a density.
+        """
+
+    def level_probabilities(self, mean_squares: Array) -> Array:
+        """How often t = 1..T are drawn, (T,), where the mean squares of their terms are known."""
 
     def vlb_terms(
         self,

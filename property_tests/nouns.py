@@ -117,3 +117,11 @@ class FlowDensity(NamedTuple):
     nats: Array
     probe_error: Array  # the standard error over the probes; 0 where the divergence is exact
     step_error: Array  # a third of what it moves by where every other level is left out
+
+
+class Hybrid(NamedTuple):
+    """The loss of each sample that trains guess and variance, and the gradient of their sum."""
+
+    loss: Array  # (batch,)
+    of_guess: Array  # with respect to what the network predicts
+    of_variance: Array  # with respect to what it says of the variance, in -1..1

@@ -26,6 +26,7 @@ from .nouns import Draw as Draw
 from .nouns import Flow as Flow
 from .nouns import FlowDensity as FlowDensity
 from .nouns import Guidance as Guidance
+from .nouns import Hybrid as Hybrid
 from .nouns import LabelledDenoiser as LabelledDenoiser
 from .nouns import Layout as Layout
 from .nouns import Levels as Levels
@@ -85,6 +86,9 @@ class Implementation(Densities, Protocol):
         Rescaling multiplies the guess of each sample by 1 - rescale + rescale * (standard deviation
         of its labelled guess, over the event) / (its own).
         """
+
+    def guided_share(self, guidance: Guidance, x_t: Array, t: int, labels: Times) -> Array:
+        """What the guided denoiser says of a learned variance, where the share is the guess."""
 
     def drop_labels(self, labels: Times, share: float, seed: int) -> Times:
         """A step's labels, each NO_LABEL with probability `share`; another seed is another step."""

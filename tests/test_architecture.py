@@ -16,8 +16,8 @@ LIMIT = 300  # lines: a file that one reads in one sitting
 
 # A module imports only what stands before it. Names that do not exist yet keep their place.
 ORDER = """
-clock _types randomness schedules forward_process posterior parameterization losses guidance
-samplers networks denoiser latent likelihood probability_flow gate
+clock _types randomness schedules forward_process posterior parameterization losses
+learned_variance guidance samplers networks denoiser latent likelihood probability_flow gate
 training certify verify train train_autoencoder
 sample evaluate pytest_plugin
 """.split()  # noqa: SIM905 - an order that reads as one

@@ -57,7 +57,8 @@ class UNet(nn.Module):
     above, rounded up, so any height and width will do. What a level saw on the way down is put
     beside what comes up. attention: one flag a level, by default the coarsest alone. classes:
     number of class labels; a sample without one has its own embedding. fourier_octaves: see
-    `fourier_features`.
+    `fourier_features`. learns_variance: answer in twice the channels, the second half for a
+    variance.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class UNet(nn.Module):
         dropout: float = 0.0,
         classes: int | None = None,
         fourier_octaves: Sequence[int] = (),
+        learns_variance: bool = False,
     ) -> None:
         super().__init__()
         if image_channels < 1 or width < 2 or width % 2 or blocks < 1 or not multipliers:
@@ -108,14 +110,15 @@ class UNet(nn.Module):
         self.up = levels(inputs=2)
         self.grow = nn.ModuleList(Upsample(coarse, fine) for fine, coarse in steps)
         self.norm = group_norm(widths[0])
-        self.head = zero_init(nn.Conv2d(widths[0], image_channels, 3, padding=1))
+        answers = image_channels * (1 + learns_variance)
+        self.head = zero_init(nn.Conv2d(widths[0], answers, 3, padding=1))
 
     def forward(
         self,
         x_t: Float[Tensor, "batch channels height width"],
         t: Int[Tensor, " batch"],
         labels: Int[Tensor, " batch"] | None = None,
-    ) -> Float[Tensor, "batch channels height width"]:
+    ) -> Float[Tensor, "batch answers height width"]:
         """t: integer levels. labels: 0..classes - 1, or `classes` for none; all none by default."""
         embedding = F.silu(self._embed(t, labels))
         h = self.stem(fourier_features(x_t, self.fourier_octaves))

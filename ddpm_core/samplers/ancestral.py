@@ -8,11 +8,12 @@ from torch import Tensor
 
 from ddpm_core._types import Gaussian, check_same_event, compute_dtype, expand_to
 from ddpm_core.clock import Time
+from ddpm_core.learned_variance import learned_range
 from ddpm_core.posterior import q_posterior
 from ddpm_core.samplers.base import Denoise, check_times
 from ddpm_core.schedules import Schedule
 
-Variance = Literal["fixed_small", "fixed_large"]
+Variance = Literal["fixed_small", "fixed_large", "learned_range"]
 VARIANCES: tuple[Variance, ...] = get_args(Variance)
 
 
@@ -29,15 +30,25 @@ def reverse_kernel(
     s: Time,
     t: Time,
     variance: Variance = "fixed_small",
+    var_share: Float[Tensor, " batch *event"] | None = None,
 ) -> Gaussian:
     """p(x_s | x_t), the posterior in which x0_hat stands for x_0, for any 0 <= s < t <= T.
 
     Eq. losses.mean-hat and ancestral.step, or ancestral.step-large. variance: `fixed_small` is the
     posterior's beta-tilde_ts, `fixed_large` is beta_ts. At s = 0, where the posterior has none, it
-    is the decoder's, beta_ts in either case (Eq. losses.decoder-variance).
+    is the decoder's, beta_ts in either case (Eq. losses.decoder-variance). `learned_range` lies
+    between the two, where var_share says (Eq. learned-variance.range).
     """
     check_variance(variance)
     back = q_posterior(schedule, x0_hat, x_t, s, t)
+    if variance == "learned_range":
+        if var_share is None:
+            raise ValueError(
+                "variance = 'learned_range', but the denoiser says nothing of a variance (its "
+                "Prediction.var_share is None); take a network that learned one, or a fixed one"
+            )
+        check_same_event("var_share", var_share, "x_t", x_t)
+        return replace(back, var=learned_range(schedule, var_share, s, t))
     beta_ts = schedule.beta_between(s, t)
     if variance == "fixed_large":
         return replace(back, var=expand_to(beta_ts, back.mean).to(back.mean.dtype))
@@ -49,8 +60,8 @@ def reverse_kernel(
 class Ancestral:
     """p(x_s | x_t) = N(posterior mean at x0_hat, variance), along any times that fall to 0.
 
-    Eq. ancestral.step; Ho et al. (2020), Algorithm 2. variance: see `reverse_kernel`. The step that
-    lands on 0 draws no noise.
+    Eq. ancestral.step; Ho et al. (2020), Algorithm 2. variance: see `reverse_kernel`; a learned one
+    is the denoiser's. The step that lands on 0 draws no noise.
     """
 
     schedule: Schedule
@@ -81,9 +92,11 @@ class Ancestral:
 
         Eq. ancestral.step and ancestral.step-large; the mean is Eq. losses.mean-hat.
         """
-        x0_hat = denoise(x_t, t).x0_hat
+        x0_hat, var_share = (found := denoise(x_t, t)).x0_hat, found.var_share
         work = compute_dtype(x_t)
-        back = reverse_kernel(self.schedule, x0_hat.to(work), x_t.to(work), s, t, self.variance)
+        share = None if var_share is None else var_share.to(work)
+        told = x0_hat.to(work), x_t.to(work), s, t, self.variance, share
+        back = reverse_kernel(self.schedule, *told)
         if s == 0:
             return back.mean.to(x_t.dtype), x0_hat, None
         if noise is None:

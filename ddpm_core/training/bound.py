@@ -60,7 +60,13 @@ def key_of(config: EvaluateConfig, trained: Trained, dataset: Dataset) -> str:
     weights = hashlib.sha256()
     for name, value in sorted(trained.network.state_dict().items()):
         weights.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
-    told = (config.strata, config.variance, config.clip, config.seed, config.batch_size)
+    told = (
+        config.strata,
+        trained.variance(config.variance),
+        config.clip,
+        config.seed,
+        config.batch_size,
+    )
     schedule = trained.schedule.log_alpha_bar.numpy().tobytes()
     parts = [weights.digest(), schedule, dataset.digest().encode(), json.dumps(told).encode()]
     return hashlib.sha256(b"".join(parts)).hexdigest()
@@ -89,7 +95,7 @@ def bound_of(
         predicted: Tensor = trained.network(x_t.float(), *rest).double()
         return predicted
 
-    plain = NetworkDenoiser(schedule, network, trained.parameterization)
+    plain = NetworkDenoiser(schedule, network, trained.parameterization, trained.learns_variance)
 
     def watched(x_t: Tensor, t: Time, cond: Tensor | None = None) -> Prediction:
         found = plain(x_t, t, cond)
@@ -102,7 +108,7 @@ def bound_of(
         return found
 
     denoiser: Denoiser = ClipX0(watched) if config.clip else watched
-    reverse = reverse_of(schedule, denoiser, config.variance, labels)
+    reverse = reverse_of(schedule, denoiser, trained.variance(config.variance), labels)
     with torch.no_grad():
         if config.strata is None:
             terms = vlb_terms(

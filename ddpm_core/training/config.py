@@ -41,6 +41,10 @@ class TrainConfig:
     """Shift the schedule so that x_T holds no signal (predict x0 or v then)."""
     parameterization: Literal["eps", "x0", "v", "score"] = "eps"
     """What the network predicts."""
+    loss: Literal["simple", "hybrid", "vlb"] = "simple"
+    """simple: squared error. hybrid: and the variance of each step, learned by a little of the
+    variational bound. vlb: the bound itself, whose levels are drawn by how large their terms are
+    (Nichol & Dhariwal 2021)."""
     snr_gamma: float | None = None
     """Weigh the loss of each sample by min(SNR, gamma) (Hang et al. 2023, who take 5)."""
 
@@ -160,11 +164,24 @@ class TrainConfig:
         for t in self.denoise_at:
             if not 0 <= t <= self.T:
                 raise ValueError(f"--denoise-at has t = {t}, outside 0..{self.T}")
+        if self.loss == "vlb" and self.snr_gamma is not None:
+            raise ValueError(
+                f"--snr-gamma = {self.snr_gamma} weighs squared errors; --loss vlb has none"
+            )
+        if self.learns_variance and self.T < 2:
+            raise ValueError(
+                f"--loss {self.loss} learns a variance between two, and needs --T >= 2"
+            )
         if self.zero_terminal_snr and self.parameterization in ("eps", "score"):
             raise ValueError(
                 f"--zero-terminal-snr leaves nothing of x_0 at t = T, of which "
                 f"{self.parameterization} then says nothing; use --parameterization v (or x0)"
             )
+
+    @property
+    def learns_variance(self) -> bool:
+        """Whether the network answers for the variance of a step, too."""
+        return self.loss != "simple"
 
 
 FINEST_OCTAVE = 16  # 2^16 pi x in float32 is still right to some hundredths of a radian

@@ -50,7 +50,8 @@ def draw(config: SampleConfig) -> list[Path]:
             f"--sampler heun cannot begin where {config.run} holds no signal at all (zero terminal "
             "SNR): use --sampler ddim or dpm++, or --ladder leading"
         )
-    sampler = named(config.sampler, schedule, times, eta=config.eta, variance=config.variance)
+    variance = trained.variance(config.variance)
+    sampler = named(config.sampler, schedule, times, eta=config.eta, variance=variance)
     folder = writable_folder(config.out_dir or trained.run / "generated")  # before any work is lost
     stem = folder / f"step-{trained.step:06d}-seed-{config.seed}{config.marks(labels)}"
     denoiser = build_denoiser(config, trained, labels)
@@ -116,7 +117,7 @@ def _label(name: str, names: Sequence[str]) -> int:
 def build_denoiser(config: SampleConfig, trained: Trained, labels: Sequence[int]) -> Denoiser:
     """The network's, guided where there are labels, clipped last."""
     denoiser: Denoiser = NetworkDenoiser(
-        trained.schedule, trained.network, trained.parameterization
+        trained.schedule, trained.network, trained.parameterization, trained.learns_variance
     )
     if labels:
         scale, rescale = config.guidance_scale, config.guidance_rescale

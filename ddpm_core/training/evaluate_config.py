@@ -26,8 +26,8 @@ class EvaluateConfig:
     """Test images, evenly spread; all of them where none are given."""
     strata: int | None = None
     """Estimate the bound without bias from so many of its terms; all terms where none are given."""
-    variance: Literal["fixed_small", "fixed_large"] = "fixed_small"
-    """Variance of the reverse steps."""
+    variance: Literal["fixed_small", "fixed_large", "learned_range"] | None = None
+    """Variance of the reverse steps; what the run learned, or fixed_small, where none is given."""
     clip: bool = True
     """Clip x0_hat to [-1, 1], as the sampler does."""
     batch_size: int = 250

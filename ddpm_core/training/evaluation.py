@@ -46,6 +46,7 @@ def evaluate(config: EvaluateConfig) -> list[Path]:
 
 def check(config: EvaluateConfig, trained: Trained, dataset: Dataset) -> None:
     """Refuse what has no bound, before any of it is worked out."""
+    trained.variance(config.variance)
     name, T = dataset.name, trained.schedule.T
     if dataset.images.is_floating_point():
         raise ValueError(
@@ -114,7 +115,7 @@ def summary(
         "dims": dims,
         "levels": dataset.levels,
         "T": trained.schedule.T,
-        "variance": config.variance,
+        "variance": trained.variance(config.variance),
         "clip": config.clip,
         "seed": config.seed,
         "strata": config.strata,

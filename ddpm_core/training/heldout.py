@@ -11,6 +11,7 @@ from tqdm import tqdm
 from ddpm_core._types import Parameterization
 from ddpm_core.denoiser import Network
 from ddpm_core.forward_process import q_sample
+from ddpm_core.learned_variance import split_range
 from ddpm_core.losses import l_simple, prediction_target
 from ddpm_core.parameterization import convert
 from ddpm_core.randomness import keyed_noise
@@ -44,12 +45,14 @@ def heldout_errors(
     labels: Int64[Tensor, " images"] | None = None,
     device: torch.device | str = "cpu",
     progress: str | None = None,
+    learns_variance: bool = False,
 ) -> Float64[Tensor, "times images"]:
     """Mean squared error of each image at each time, of the prediction turned into `measure`.
 
     The noise is keyed by (seed, t, image), so that every visit, run and network sees the same.
     measure: what is compared with its target; by default what the network predicts. labels: the
     classes that the network is told. progress: the name of a progress bar, shown on a terminal.
+    learns_variance: the network answers twice the channels, the predictions first.
     """
     measure = measure or parameterization
     rows = []
@@ -62,6 +65,7 @@ def heldout_errors(
             told = () if labels is None else (labels[part].to(device),)
             value = network(x_t, torch.full(x_t.shape[:1], t, device=x_t.device), *told)
             value = value.to(x_t.dtype)
+            value = split_range(value)[0] if learns_variance else value
             value = convert(schedule, parameterization, measure, value, x_t, t)
             target = prediction_target(schedule, measure, x_0, noise, t)
             rows.append(l_simple(value, target).per_sample.double().cpu())

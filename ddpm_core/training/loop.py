@@ -17,7 +17,6 @@ from ddpm_core.training import files, heldout
 from ddpm_core.training.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 from ddpm_core.training.config import TrainConfig, check_same_run, lasting
 from ddpm_core.training.data import Dataset, load_dataset
-from ddpm_core.training.optimizer_state import flatten_optimizer, restore_optimizer
 from ddpm_core.training.options import to_json
 from ddpm_core.training.pictures import denoising_sheet, sample_grid
 from ddpm_core.training.report import write_report
@@ -85,12 +84,6 @@ class Run:
 
     def save(self) -> Path:
         """Write a checkpoint of this very step."""
-        parameters = dict(self.trainee.network.named_parameters())
-        tensors = {
-            "model": self.trainee.network.state_dict(),
-            "ema": self.trainee.ema.network.state_dict(),
-            "optimizer": flatten_optimizer(self.trainee.optimizer, parameters),
-        }
         state = {
             "config": lasting(self.config),
             "data": self.dataset.digest(),
@@ -101,7 +94,11 @@ class Run:
             "admissions": self.admissions,
         }
         return save_checkpoint(
-            self.folder / "checkpoints", self.step, tensors, state, keep=self.config.keep
+            self.folder / "checkpoints",
+            self.step,
+            self.trainee.tensors(),
+            state,
+            keep=self.config.keep,
         )
 
     def resume(self) -> None:
@@ -117,9 +114,8 @@ class Run:
             )
         if saved is None:
             return
-        checkpoint = load_checkpoint(
-            saved, ["model", "ema", "optimizer"], ["config", "data", "losses"]
-        )
+        groups = list(self.trainee.tensors())
+        checkpoint = load_checkpoint(saved, groups, ["config", "data", "losses"])
         check_same_run(checkpoint.state["config"], self.config, str(saved))
         if checkpoint.state["data"] != self.dataset.digest():
             raise ValueError(
@@ -127,10 +123,7 @@ class Run:
                 f"{checkpoint.state['data'][:12]}, now {self.dataset.digest()[:12]}); restore the "
                 "data, or choose another --out-dir"
             )
-        self.trainee.network.load_state_dict(checkpoint.tensors["model"])
-        self.trainee.ema.network.load_state_dict(checkpoint.tensors["ema"])
-        parameters = dict(self.trainee.network.named_parameters())
-        restore_optimizer(self.trainee.optimizer, parameters, checkpoint.tensors["optimizer"])
+        self.trainee.restore(checkpoint.tensors)
         self.step, self.losses = checkpoint.step, list(checkpoint.state["losses"])
         self.admissions = [*checkpoint.state.get("admissions", []), *self.admissions]
 
@@ -206,7 +199,11 @@ class Run:
         validation, labels = self._heldout(self.dataset.validation)
         errors = self._errors(self.dataset.validation, VALIDATION_TIMES)
         record, samples = visit(
-            ClipX0(NetworkDenoiser(self.schedule, network, config.parameterization)),
+            ClipX0(
+                NetworkDenoiser(
+                    self.schedule, network, config.parameterization, config.learns_variance
+                )
+            ),
             self.schedule,
             validation,
             fixed_times(config.T, config.denoise_at),
@@ -256,6 +253,7 @@ class Run:
             self.config.seed,
             labels=labels,
             device=self.device,
+            learns_variance=self.config.learns_variance,
             **options,
         )
 

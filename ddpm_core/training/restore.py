@@ -8,6 +8,7 @@ import torch
 from ddpm_core._types import Parameterization
 from ddpm_core.gate.admission import watermark
 from ddpm_core.networks.unet import UNet
+from ddpm_core.samplers.ancestral import Variance
 from ddpm_core.schedules import Schedule
 from ddpm_core.training.checkpoint import latest_checkpoint, load_checkpoint
 from ddpm_core.training.config import TrainConfig
@@ -33,6 +34,22 @@ class Trained:
     def parameterization(self) -> Parameterization:
         """What the network predicts."""
         return self.config.parameterization
+
+    @property
+    def learns_variance(self) -> bool:
+        """Whether it answers for the variance of a step, too."""
+        return self.config.learns_variance
+
+    def variance(self, asked: Variance | None) -> Variance:
+        """What a command was asked for, or else what the network learned, or fixed_small.
+
+        Raises ValueError where it is asked for what was not learned.
+        """
+        if asked == "learned_range" and not self.learns_variance:
+            raise ValueError(
+                f"--variance learned_range, but {self.run} learned none; train with --loss hybrid"
+            )
+        return asked or ("learned_range" if self.learns_variance else "fixed_small")
 
 
 def load_trained(path: Path, device: torch.device) -> Trained:

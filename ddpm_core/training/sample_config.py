@@ -39,8 +39,8 @@ class SampleConfig:
     """Samples drawn at a time."""
     seed: int = 0
     """Keys every random number."""
-    variance: Literal["fixed_small", "fixed_large"] = "fixed_small"
-    """Variance of an ancestral step."""
+    variance: Literal["fixed_small", "fixed_large", "learned_range"] | None = None
+    """Variance of an ancestral step; what the run learned, or fixed_small, where none is given."""
     class_: Annotated[tuple[str, ...] | None, tyro.conf.arg(name="class")] = None
     """Draw images of a class, by name or number, of several, or of all: --n of each, from a run
     that was trained with --conditional. RUN goes before it."""
@@ -77,7 +77,7 @@ class SampleConfig:
             )
         if self.eta and self.sampler != "ddim":
             raise ValueError(f"--eta = {self.eta:g} is for --sampler ddim, not {self.sampler}")
-        if self.variance != "fixed_small" and self.sampler != "ancestral":
+        if self.variance is not None and self.sampler != "ancestral":
             raise ValueError(
                 f"--variance {self.variance} is for --sampler ancestral, not {self.sampler}"
             )

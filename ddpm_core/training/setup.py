@@ -52,6 +52,7 @@ def build_network(config: TrainConfig, channels: int, class_names: Sequence[str]
             dropout=config.dropout,
             classes=len(class_names) if config.conditional else None,
             fourier_octaves=config.fourier_octaves,
+            learns_variance=config.learns_variance,
         )
     if config.channels_last:
         nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)

@@ -1,21 +1,26 @@
 """One optimizer step: draw, diffuse, predict, compare, update."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
 from ddpm_core.forward_process import q_sample
 from ddpm_core.guidance import drop_labels
-from ddpm_core.losses import Loss, l_simple, min_snr_weight, prediction_target
+from ddpm_core.learned_variance import l_hybrid, split_range
+from ddpm_core.losses import Loss, l_simple, min_snr_weight, prediction_target, vlb_term
+from ddpm_core.parameterization import convert
 from ddpm_core.randomness import keyed_generator, keyed_seed
+from ddpm_core.samplers.ancestral import reverse_kernel
 from ddpm_core.schedules import Schedule
 from ddpm_core.training.config import TrainConfig
 from ddpm_core.training.data import Dataset, batch_indices
 from ddpm_core.training.ema import Ema
+from ddpm_core.training.importance import TermHistory
+from ddpm_core.training.optimizer_state import flatten_optimizer, restore_optimizer
 from ddpm_core.training.setup import build_network, group_parameters, seeded
 
 
@@ -31,6 +36,30 @@ class Trainee:
     forward: Callable[..., Tensor]  # the network, compiled where asked for
     ema: Ema
     optimizer: torch.optim.Optimizer
+    history: TermHistory | None = None  # of a run that draws levels by their terms
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """All of it by group, as a checkpoint keeps it."""
+        groups = {
+            "model": self.network.state_dict(),
+            "ema": self.ema.network.state_dict(),
+            "optimizer": flatten_optimizer(self.optimizer, self._parameters()),
+        }
+        if self.history is not None:
+            groups["history"] = {"terms": self.history.terms, "drawn": self.history.drawn}
+        return groups
+
+    def restore(self, groups: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Be as one that was kept."""
+        self.network.load_state_dict(groups["model"])
+        self.ema.network.load_state_dict(groups["ema"])
+        restore_optimizer(self.optimizer, self._parameters(), dict(groups["optimizer"]))
+        if self.history is not None:
+            self.history.terms = groups["history"]["terms"]
+            self.history.drawn = groups["history"]["drawn"]
+
+    def _parameters(self) -> dict[str, nn.Parameter]:
+        return dict(self.network.named_parameters())
 
 
 def build_trainee(config: TrainConfig, dataset: Dataset, device: torch.device) -> Trainee:
@@ -43,7 +72,8 @@ def build_trainee(config: TrainConfig, dataset: Dataset, device: torch.device) -
         fused=True,
     )
     forward = torch.compile(network) if config.compile else network
-    return Trainee(network, forward, Ema(network, config.ema_decay), optimizer)
+    history = TermHistory(config.T) if config.loss == "vlb" else None
+    return Trainee(network, forward, Ema(network, config.ema_decay), optimizer, history)
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
@@ -54,13 +84,19 @@ def learning_rate(config: TrainConfig, step: int) -> float:
 
 
 def diffuse(
-    schedule: Schedule, x_0: Float[Tensor, " batch *event"], generator: torch.Generator
+    schedule: Schedule,
+    x_0: Float[Tensor, " batch *event"],
+    generator: torch.Generator,
+    probabilities: Float64[Tensor, " T"] | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(t, noise, x_t): t uniform on 1..T, independently for each sample, and x_0 noised to it.
 
-    Ho et al. (2020), Algorithm 1, lines 2 to 4.
+    Ho et al. (2020), Algorithm 1, lines 2 to 4. probabilities: of t = 1..T where they differ.
     """
-    t = torch.randint(1, schedule.T + 1, x_0.shape[:1], generator=generator)
+    if probabilities is None:
+        t = torch.randint(1, schedule.T + 1, x_0.shape[:1], generator=generator)
+    else:
+        t = 1 + torch.multinomial(probabilities, len(x_0), replacement=True, generator=generator)
     noise = torch.randn(x_0.shape, dtype=x_0.dtype, generator=generator)
     return t, noise, q_sample(schedule, x_0, t, noise)
 
@@ -79,13 +115,16 @@ def train_step(
     """
     indices = batch_indices(dataset.train, config.seed, step, config.batch_size)
     x_0 = dataset.take(indices)
-    t, noise, x_t = diffuse(schedule, x_0, keyed_generator(config.seed, "training", step))
+    chances = None if trainee.history is None else trainee.history.probabilities()
+    generator = keyed_generator(config.seed, "training", step)
+    t, noise, x_t = diffuse(schedule, x_0, generator, chances)
     target = prediction_target(schedule, config.parameterization, x_0, noise, t)
     labels = _labels(config, dataset, indices, step)
 
     trainee.network.train()
     trainee.optimizer.zero_grad()
-    losses = []
+    losses, terms = [], []
+    levels = None if dataset.images.is_floating_point() else dataset.levels
     layout = torch.channels_last if config.channels_last else torch.contiguous_format
     with seeded(keyed_seed(config.seed, "dropout", step), device):
         for part in torch.arange(len(x_0)).chunk(config.accumulate):
@@ -93,9 +132,15 @@ def train_step(
             with torch.autocast(device.type, torch.bfloat16, enabled=config.dtype == "bf16"):
                 told = () if labels is None else (labels[part].to(device),)
                 prediction = trainee.forward(noisy, t[part].to(device), *told)
-            loss = l_simple(prediction.float(), target[part].to(device))
-            weighted = _weighted(config, schedule, loss, t[part])
-            (weighted.mean / config.accumulate).backward()
+            wanted, clean = target[part].to(device), x_0[part].to(device)
+            answer = prediction.float()
+            loss, minimised = objective(
+                config, schedule, answer, wanted, clean, noisy, t[part], levels
+            )
+            if chances is not None:
+                terms.append(minimised.per_sample.detach().cpu())
+                minimised = minimised.weighted(1 / chances[t[part] - 1])
+            (minimised.mean / config.accumulate).backward()
             losses.append(loss.per_sample.detach())
     per_sample = torch.cat(losses).double().cpu()
     norm = nn.utils.clip_grad_norm_(trainee.network.parameters(), config.grad_clip).item()
@@ -104,8 +149,39 @@ def train_step(
     for group in trainee.optimizer.param_groups:
         group["lr"] = learning_rate(config, step)
     trainee.optimizer.step()
+    if trainee.history is not None:
+        trainee.history.update(t, torch.cat(terms))
     trainee.ema.update(trainee.network, step)
     return per_sample.mean().item(), norm
+
+
+def objective(
+    config: TrainConfig,
+    schedule: Schedule,
+    answer: Float[Tensor, " batch *answer"],
+    target: Float[Tensor, " batch *event"],
+    x_0: Float[Tensor, " batch *event"],
+    x_t: Float[Tensor, " batch *event"],
+    t: Int64[Tensor, " batch"],
+    levels: int | None,
+) -> tuple[Loss, Loss]:
+    """(the plain squared error, what is minimised) of a network's answer at x_t.
+
+    Of --loss vlb the latter is the bound's term in nats per dimension: divided by the chance of
+    its level, it is the bound in the mean (Eq. learned-variance.importance-mean).
+    """
+    if not config.learns_variance:
+        loss = l_simple(answer, target)
+        return loss, _weighted(config, schedule, loss, t)
+    value, share = split_range(answer)
+    loss = l_simple(value, target)
+    x0_hat = convert(schedule, config.parameterization, "x0", value, x_t, t)
+    reverse = reverse_kernel(schedule, x0_hat, x_t, t - 1, t, "learned_range", share)
+    if config.loss == "hybrid":
+        plain = _weighted(config, schedule, loss, t)
+        return loss, l_hybrid(schedule, plain, x_0, x_t, t, reverse, levels)
+    terms = vlb_term(schedule, x_0, x_t, t - 1, t, reverse, levels)
+    return loss, Loss(terms / x_0[0].numel())
 
 
 def _labels(config: TrainConfig, dataset: Dataset, indices: Tensor, step: int) -> Tensor | None:

@@ -15,7 +15,8 @@ from .syntax import Relation, Symbol
 
 BESIDE = HERE.parent  # the checkout, or the package in a wheel
 CORE = (  # whose public functions cite an equation each
-    *("schedules", "forward_process", "posterior", "parameterization", "losses", "guidance"),
+    *("schedules", "forward_process", "posterior", "parameterization", "losses"),
+    *("learned_variance", "guidance"),
     *("samplers/ladders", "samplers/ancestral", "samplers/ddim", "samplers/dpm_solver"),
     *("samplers/heun", "networks/embeddings", "likelihood", "probability_flow"),
     "training/ema",

@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..adapters.ddpm_core import DdpmCore
-from ..protocol import Array, Betas, Denoiser, Normal
-from .registry import known, table
+from ..protocol import Array, Betas, Denoiser, Normal, Times
+from .registry import column, known, table
 
 
 @known(
@@ -30,6 +30,39 @@ class PriorOfASquaredVariance(DdpmCore):
         mean, deviation = np.sqrt(signal) * x_0, 1 - signal
         each = (deviation**2 + mean**2 - 1) / 2 - np.log(deviation)
         return np.concatenate([terms[:-1], each.reshape(1, len(x_0), -1).sum(axis=2)])
+
+
+@known(
+    "P05-learned-range-linear",
+    "huggingface/diffusers PR #2090",
+    "a learned variance lies between the two ends themselves, not between their logs",
+    "test_learned_variance.py::test_a_learned_variance_lies_between_logs",
+)
+class BetweenTheEnds(DdpmCore):
+    def learned_kernel(
+        self, betas: Betas, x0_hat: Array, x_t: Array, share: Array, s: Times, t: Times
+    ) -> Normal:
+        low, high = (
+            super(BetweenTheEnds, self).learned_kernel(betas, x0_hat, x_t, end, s, t)
+            for end in (0 * share, 0 * share + 1)
+        )
+        return Normal(low.mean, share * high.var + (1 - share) * low.var)
+
+
+@known(
+    "P06-learned-range-strided-max",
+    "huggingface/diffusers PR #3006",
+    "the upper end of a learned variance is that of one step, whatever the stride",
+    "test_learned_variance.py::test_a_learned_variance_lies_between_logs",
+)
+class EndOfOneStep(DdpmCore):
+    def learned_kernel(
+        self, betas: Betas, x0_hat: Array, x_t: Array, share: Array, s: Times, t: Times
+    ) -> Normal:
+        mean, var = super().learned_kernel(betas, x0_hat, x_t, share, s, t)
+        alpha_bar = table(betas)
+        one, whole = (column(1 - alpha_bar[t] / alpha_bar[low], x_t) for low in (t - 1, s))
+        return Normal(mean, var * (one / whole) ** share)
 
 
 @known(

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ..oracles import bound
-from ..oracles.exact import kappa, kernel, mp, mpf
+from ..oracles.exact import kappa, kernel, mp, mpf, posterior
 from ..protocol import Array, Implementation, Normal, Slopes, Times
 from ..test_losses import roundings_of_divergence
 from .asking import Answer, Ask, Point, at, name, one, x
@@ -144,7 +144,53 @@ def flow_data(impl: Implementation, p: Point) -> Answer:
     return Answer((got[0],), values, times=0, absolute=near)
 
 
+def learned_variance(s: int | None) -> Ask:
+    """A share of i / 4: the errors of both ends, and of an exponent of up to 20."""
+
+    def ask(impl: Implementation, p: Point) -> Answer:
+        if len(p.betas) < 2:
+            return Answer((0.0,), {}, {"T": 1})
+        share, low = one(p.i / 4), p.s if s is None else s
+        found = impl.learned_kernel(p.betas, one(p.x_0), one(p.x_t), share, at(low), at(p.t))
+        worst = float(max(kappa(p.betas, low, p.t), kappa(p.betas, 1, 2)))
+        near = 16 * impl.unit_roundoff * (2 + p.i) * (worst + 20) * float(found.var[0])
+        return Answer((found.var[0],), {name("h"): p.i / 4}, times=0, absolute=near, s=low)
+
+    return ask
+
+
+def hybrid(impl: Implementation, p: Point) -> Answer:
+    """Of n equal numbers at t = 1, where the decoder's density is all there is of the bound."""
+    T = len(p.betas)
+    if T < 2:
+        return Answer((0.0,), {}, {"T": 0})
+    row = np.ones((1, p.n))
+    x_0, noise, eps_hat = p.x_0 * row, p.x_t * row, (p.x_t + 0.125) * row
+    found = impl.hybrid(p.betas, x_0, noise, eps_hat, 0.0 * row, at(1), None)
+    scale, var = kernel(p.betas, 0, 1)
+    guess = mpf(p.x_0) - mp.sqrt(var) / scale / 8
+    low = posterior(p.betas, 0.0, 0.0, 1, 2).var
+    law = bound.Law(guess, mp.sqrt(var * low))
+    cost = -p.n * bound.log_density(law, mpf(p.x_0))
+    values = {name("A"): 1 / 64, name("D"): cost, name(r"\kappa"): 1e-3}
+    size = 1 + abs(cost) + p.n * (abs(p.x_0) + abs(p.x_t) / scale) / mp.sqrt(law.var)
+    near = float(impl.unit_roundoff * 64 * kappa(p.betas, 1, 2) * size)
+    return Answer((found.loss[0],), values, {"n": p.n, "T": T}, times=0, absolute=near)
+
+
+def importance(impl: Implementation, p: Point) -> Answer:
+    roots = 1.25 + np.cos(np.arange(p.n) + p.x_0)
+    found = impl.level_probabilities(roots**2)
+    values = {("M", (i + 1,), ()): root for i, root in enumerate(roots.tolist())}
+    levels = {"T": len(roots), "t": p.i + 1}
+    return Answer((found[p.i],), values, levels, times=0, absolute=16 * impl.unit_roundoff)
+
+
 BOUND: dict[str, Ask] = {
+    "learned-variance.range": learned_variance(None),
+    "learned-variance.decoder": learned_variance(0),
+    "learned-variance.hybrid": hybrid,
+    "learned-variance.importance": importance,
     "losses.kl": divergence,
     "losses.prior": prior,
     "losses.decoder": grey_level("inner"),

@@ -1,4 +1,6 @@
-"""The same of the variational bound."""
+"""Faults of the variational bound, and of what goes with it, each with the check that sees it."""
+
+from typing import Any
 
 import numpy as np
 
@@ -76,6 +78,117 @@ class DensityAsItIs(DdpmCore):
         return -log_p_1
 
 
+class HybridThatMovesTheMean(DdpmCore):
+    """Without the stop: a thousandth of the bound's gradient reaches the guess."""
+
+    def hybrid(self, betas, x_0, noise, eps_hat, said, t, levels):
+        found = super().hybrid(betas, x_0, noise, eps_hat, said, t, levels)
+        return found._replace(of_guess=found.of_guess + 1e-3 * (eps_hat - noise))
+
+
+class VarianceOfTheOtherEnd(DdpmCore):
+    def learned_step(self, betas, x0_hat, x_t, share, s, t, noise):
+        return super().learned_step(betas, x0_hat, x_t, 1 - share, s, t, noise)
+
+
+class AlwaysPixels(DdpmCore):
+    def hybrid(self, betas, x_0, noise, eps_hat, said, t, levels):
+        return super().hybrid(betas, x_0, noise, eps_hat, said, t, levels and 256)
+
+
+class ByTheMeanSquare(DdpmCore):
+    def level_probabilities(self, mean_squares):
+        return super().level_probabilities(mean_squares**2)
+
+
 class BitsOfPixels(DdpmCore):
     def dequantised_bits_per_dim(self, nats, dims, levels):
         return self.bits_per_dim(nats, dims) + 8
+
+
+class ShareWithoutALabel(DdpmCore):
+    def guided_share(self, guidance, x_t, t, labels):
+        return guidance.denoiser(x_t, t, None)
+
+
+LOSSES, BOUND = "test_losses.py::test_", "test_likelihood.py::test_"
+LEARNED, FLOW = "test_learned_variance.py::test_", "test_probability_flow.py::test_"
+CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
+    (
+        PhotographsOnly,
+        f"{LOSSES}a_grey_level_has_what_lies_nearest_to_it",
+        {"levels": 17},
+    ),
+    (
+        DecoderOfTheSecondLevel,
+        f"{LOSSES}the_reverse_kernel_is_the_posterior_of_the_guess",
+        {"variance": "fixed_small"},
+    ),
+    *(
+        (TwiceTheSteps, f"{BOUND}{name}", arguments)
+        for name, arguments in (
+            ("the_bound_of_an_exact_chain_is_the_entropy_and_the_prior", {}),
+            ("each_term_is_a_divergence_or_decodes", {"variance": "fixed_large"}),
+            ("a_fixed_variance_costs_what_the_data_leave_open", {"variance": "fixed_small"}),
+        )
+    ),
+    (TermsByTheClock, f"{BOUND}only_the_ends_of_a_schedule_count_in_the_limit", {}),
+    (
+        OneLevelForTheBatch,
+        f"{BOUND}a_term_stands_for_all_levels_of_its_stretch",
+        {"antithetic": False},
+    ),
+    (
+        FirstLevelsMoreOften,
+        f"{BOUND}an_estimate_draws_each_level_of_its_stretch_alike",
+        {"antithetic": True},
+    ),
+    (VolumeOfTheState, f"{FLOW}state_and_volume_go_up_by_heuns_steps", {}),
+    *(
+        (
+            VolumeOfTheState,
+            f"{FLOW}its_error_falls_with_the_square_of_the_number_of_steps",
+            {"data": data},
+        )
+        for data in ("gaussian", "mixture")
+    ),
+    (ProbesByTheirLength, f"{FLOW}the_mean_over_all_signs_is_the_divergence", {}),
+    (
+        ProbesByTheirLength,
+        f"{FLOW}a_probe_of_signs_is_exact_where_numbers_do_not_mix",
+        {},
+    ),
+    (
+        HalfOfTheError,
+        f"{FLOW}a_density_is_noise_at_the_end_and_the_volume",
+        {"steps": 3},
+    ),
+    (
+        HalfOfTheError,
+        f"{FLOW}doubled_steps_tell_the_error_that_is_left",
+        {"data": "mixture"},
+    ),
+    (
+        DensityAsItIs,
+        f"{FLOW}with_the_decoder_of_the_data_the_bound_is_their_density",
+        {},
+    ),
+    (
+        HybridThatMovesTheMean,
+        f"{LEARNED}the_hybrid_loss_trains_guess_and_variance_apart",
+        {},
+    ),
+    (VarianceOfTheOtherEnd, f"{LEARNED}a_step_has_the_learned_variance", {}),
+    (
+        AlwaysPixels,
+        f"{LEARNED}the_hybrid_loss_reads_grey_levels_where_data_have_them",
+        {},
+    ),
+    (ByTheMeanSquare, f"{LEARNED}a_level_is_drawn_by_the_root_of_its_mean_square", {}),
+    (BitsOfPixels, f"{BOUND}bits_count_the_levels_of_uniform_data", {}),
+    (
+        ShareWithoutALabel,
+        "test_guidance.py::test_a_learned_variance_is_led_nowhere",
+        {"together": True, "scale": 3.0},
+    ),
+]

@@ -11,8 +11,6 @@ from ..strategies import STEEP, STEEP_GRID
 from . import bound_faults, faults
 from .test_known_bugs import CAUGHT, attack_with
 
-LOSSES, BOUND = "test_losses.py::test_", "test_likelihood.py::test_"
-FLOW = "test_probability_flow.py::test_"
 CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
     (
         faults.LossOfTheBatch,
@@ -212,66 +210,7 @@ CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
         "test_losses.py::test_training_draws_from_the_marginal",
         {"betas": STEEP},
     ),
-    (
-        bound_faults.PhotographsOnly,
-        f"{LOSSES}a_grey_level_has_what_lies_nearest_to_it",
-        {"levels": 17},
-    ),
-    (
-        bound_faults.DecoderOfTheSecondLevel,
-        f"{LOSSES}the_reverse_kernel_is_the_posterior_of_the_guess",
-        {"variance": "fixed_small"},
-    ),
-    *(
-        (bound_faults.TwiceTheSteps, f"{BOUND}{name}", arguments)
-        for name, arguments in (
-            ("the_bound_of_an_exact_chain_is_the_entropy_and_the_prior", {}),
-            ("each_term_is_a_divergence_or_decodes", {"variance": "fixed_large"}),
-            ("a_fixed_variance_costs_what_the_data_leave_open", {"variance": "fixed_small"}),
-        )
-    ),
-    (bound_faults.TermsByTheClock, f"{BOUND}only_the_ends_of_a_schedule_count_in_the_limit", {}),
-    (
-        bound_faults.OneLevelForTheBatch,
-        f"{BOUND}a_term_stands_for_all_levels_of_its_stretch",
-        {"antithetic": False},
-    ),
-    (
-        bound_faults.FirstLevelsMoreOften,
-        f"{BOUND}an_estimate_draws_each_level_of_its_stretch_alike",
-        {"antithetic": True},
-    ),
-    (bound_faults.VolumeOfTheState, f"{FLOW}state_and_volume_go_up_by_heuns_steps", {}),
-    *(
-        (
-            bound_faults.VolumeOfTheState,
-            f"{FLOW}its_error_falls_with_the_square_of_the_number_of_steps",
-            {"data": data},
-        )
-        for data in ("gaussian", "mixture")
-    ),
-    (bound_faults.ProbesByTheirLength, f"{FLOW}the_mean_over_all_signs_is_the_divergence", {}),
-    (
-        bound_faults.ProbesByTheirLength,
-        f"{FLOW}a_probe_of_signs_is_exact_where_numbers_do_not_mix",
-        {},
-    ),
-    (
-        bound_faults.HalfOfTheError,
-        f"{FLOW}a_density_is_noise_at_the_end_and_the_volume",
-        {"steps": 3},
-    ),
-    (
-        bound_faults.HalfOfTheError,
-        f"{FLOW}doubled_steps_tell_the_error_that_is_left",
-        {"data": "mixture"},
-    ),
-    (
-        bound_faults.DensityAsItIs,
-        f"{FLOW}with_the_decoder_of_the_data_the_bound_is_their_density",
-        {},
-    ),
-    (bound_faults.BitsOfPixels, f"{BOUND}bits_count_the_levels_of_uniform_data", {}),
+    *bound_faults.CONTROLS,
 ]
 
 

@@ -69,6 +69,8 @@ OWN_LEVELS = {  # asked at levels of their own
     *("losses.kl", "losses.prior", "losses.decoder", "losses.decoder-lowest"),
     *("losses.decoder-highest", "likelihood.bits", "likelihood.dequantised"),
     *("probability-flow.density", "probability-flow.data"),
+    *("learned-variance.range", "learned-variance.decoder", "learned-variance.hybrid"),
+    "learned-variance.importance",
     *("losses.simple", "losses.weighted", "images.range", "statistics.power"),
     *("ancestral.ladder", "ddim.linspace", "ddim.leading"),
     *("schedules.linear", "schedules.cosine", "schedules.sigmoid", "ema.decay", "ema.update"),

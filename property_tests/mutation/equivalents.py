@@ -27,6 +27,10 @@ EQUIVALENTS: Reasons = {
             "of two tails that sum to 1 the smaller is at most 1/2"
         ),
     },
+    "learned_variance": {
+        "if not isinstance(t, int):": "both levels of a pair are of one kind in the protocol",
+        "per_dim = terms / flat(x_t).shape[1]": "both have one shape",
+    },
     "probability_flow": {
         "error = ((fine - found[0]).square().sum(0) / (n * (n - 1))).sqrt()": (
             "a difference and its negative square alike"

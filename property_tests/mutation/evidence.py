@@ -131,7 +131,19 @@ def _probability_flow(impl: Implementation, case: Case, rng: np.random.Generator
     return [*impl.probability_flow(*flow), *impl.flow_log_density(*flow)]
 
 
+def _learned_variance(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
+    betas, s, t, first, second = case
+    share, pair = rng.uniform(size=first.shape), (int(s[0]), int(t[0]))
+    two = [each.reshape(len(t), -1) for each in (first, second, first * second, 2 * share - 1)]
+    return [
+        impl.learned_kernel(betas, first, second, share, s, t).var,
+        impl.learned_step(betas, first, second, share, *pair, second),
+        *impl.hybrid(betas, *two, t, None),
+    ]
+
+
 CALLS: dict[str, Calls] = {
+    "learned_variance": _learned_variance,
     "probability_flow": _probability_flow,
     "guidance": _guidance,
     "losses": _losses,

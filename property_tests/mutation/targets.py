@@ -15,11 +15,13 @@ PROPERTIES = {
     "posterior": ("test_posterior",),
     "parameterization": ("test_parameterization",),
     "losses": ("test_losses", TERMS, STRETCH),
+    "learned_variance": ("test_learned_variance",),
     "guidance": ("test_guidance",),
     "samplers.ladders": ("test_ladders",),
     "samplers.ancestral": (
         "test_samplers",
         "test_losses::test_the_reverse_kernel_is_the_posterior_of_the_guess",
+        "test_learned_variance::test_a_step_has_the_learned_variance",
     ),
     "samplers.ddim": ("test_ddim", REPORTS),
     "samplers.dpm_solver": ("test_dpm_solver", REPORTS),

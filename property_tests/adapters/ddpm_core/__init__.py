@@ -87,13 +87,12 @@ class DdpmCore(Likelihood):
         return ddpm_core.min_snr_weight(schedule, prediction_named(name), tensor(t), gamma).numpy()
 
     def guided(self, guidance: Guidance, x_t: Array, t: int, labels: Times | None) -> Array:
-        denoiser = labelled(guidance.denoiser)
-        no_label = protocol.NO_LABEL if guidance.together else None
-        guided = ddpm_core.Guided(
-            denoiser, guidance.scale, no_label, guidance.rescale, guidance.interval
-        )
         cond = None if labels is None else tensor(labels)
-        return guided(tensor(x_t), t, cond).x0_hat.numpy()
+        return _guided(guidance)(tensor(x_t), t, cond).x0_hat.numpy()
+
+    def guided_share(self, guidance: Guidance, x_t: Array, t: int, labels: Times) -> Array:
+        found = _guided(guidance)(tensor(x_t), t, tensor(labels)).var_share
+        return np.empty(0) if found is None else found.numpy()
 
     def drop_labels(self, labels: Times, share: float, seed: int) -> Times:
         generator = keyed_generator(seed, "label dropout")
@@ -262,3 +261,15 @@ def _sampler(chain: Chain) -> Any:
             return ddpm_core.Heun(schedule, chain.times)
         case variance:
             return ddpm_core.Ancestral(schedule, chain.times, variance_named(variance))
+
+
+def _guided(guidance: Guidance) -> ddpm_core.Guided:
+    """Of a denoiser whose share of the variance is its guess."""
+    plain = labelled(guidance.denoiser)
+
+    def denoiser(x_t: torch.Tensor, t: int, cond: torch.Tensor | None = None) -> Prediction:
+        guess = plain(x_t, t, cond).x0_hat
+        return Prediction(guess, guess)
+
+    no_label = protocol.NO_LABEL if guidance.together else None
+    return ddpm_core.Guided(denoiser, guidance.scale, no_label, guidance.rescale, guidance.interval)

@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from ddpm_core._types import Gaussian
+from ddpm_core._types import Gaussian, Prediction
+from ddpm_core.forward_process import q_sample
+from ddpm_core.learned_variance import level_probabilities
 from ddpm_core.likelihood import (
     bits_per_dim,
     dequantised_bits_per_dim,
@@ -16,7 +18,9 @@ from ddpm_core.likelihood import (
 from ddpm_core.losses import gaussian_kl, log_grey_level
 from ddpm_core.probability_flow import flow_bound, flow_log_density, probability_flow
 from ddpm_core.randomness import keyed_generator
-from ddpm_core.samplers.ancestral import reverse_kernel
+from ddpm_core.samplers.ancestral import Ancestral, reverse_kernel
+from ddpm_core.training.config import TrainConfig
+from ddpm_core.training.step import objective
 
 from ...protocol import (
     Array,
@@ -24,6 +28,7 @@ from ...protocol import (
     Denoiser,
     Flow,
     FlowDensity,
+    Hybrid,
     Normal,
     ReverseKernel,
     Slopes,
@@ -54,6 +59,42 @@ class Likelihood:
     ) -> Normal:
         arguments = map(tensor, (x0_hat, x_t, s, t))
         return normal(reverse_kernel(schedule_of(betas), *arguments, variance_named(variance)))
+
+    def learned_kernel(
+        self, betas: Betas, x0_hat: Array, x_t: Array, share: Array, s: Times, t: Times
+    ) -> Normal:
+        arguments = map(tensor, (x0_hat, x_t, s, t))
+        kernel = reverse_kernel(schedule_of(betas), *arguments, "learned_range", tensor(share))
+        return normal(kernel)
+
+    def learned_step(
+        self, betas: Betas, x0_hat: Array, x_t: Array, share: Array, s: int, t: int, noise: Array
+    ) -> Array:
+        sampler = Ancestral(schedule_of(betas), variance="learned_range")
+        found = Prediction(tensor(x0_hat), tensor(share))
+        return sampler.step(lambda x, t: found, tensor(x_t), s, t, tensor(noise))[0].numpy()
+
+    def hybrid(
+        self,
+        betas: Betas,
+        x_0: Array,
+        noise: Array,
+        eps_hat: Array,
+        said: Array,
+        t: Times,
+        levels: int | None,
+    ) -> Hybrid:
+        schedule, config = schedule_of(betas), TrainConfig(loss="hybrid", parameterization="eps")
+        guess, opinion = (tensor(each).requires_grad_() for each in (eps_hat, said))
+        data, target, level = map(tensor, (x_0, noise, t))
+        x_t = q_sample(schedule, data, level, target)
+        answer = torch.cat([guess, opinion], dim=1)
+        _, loss = objective(config, schedule, answer, target, data, x_t, level, levels)
+        gradients = torch.autograd.grad(loss.per_sample.sum(), (guess, opinion))
+        return Hybrid(loss.per_sample.detach().numpy(), *(each.numpy() for each in gradients))
+
+    def level_probabilities(self, mean_squares: Array) -> Array:
+        return level_probabilities(tensor(mean_squares)).numpy()
 
     def vlb_terms(
         self,

@@ -1,0 +1,87 @@
+"""A variance that the network chooses: between which ends, and what trains it."""
+
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from ddpm_core._types import Gaussian, compute_dtype, expand_to, flat
+from ddpm_core.clock import Time, check_pair
+from ddpm_core.losses import Loss, vlb_term
+from ddpm_core.schedules import Schedule
+
+HYBRID_WEIGHT = 1e-3  # of the bound beside L_simple, as in Nichol & Dhariwal (2021)
+
+
+def split_range(
+    answer: Float[Tensor, " batch twice *rest"],
+) -> tuple[Float[Tensor, " batch once *rest"], Float[Tensor, " batch once *rest"]]:
+    """(prediction, var_share) of a network with two outputs for each channel.
+
+    Eq. learned-variance.range; Nichol & Dhariwal (2021), section 3.1: an output of -1 is the lower
+    end, share 0, and one of 1 the upper end, share 1; nothing keeps it between them.
+    """
+    if answer.ndim < 2 or answer.shape[1] % 2:
+        raise ValueError(
+            f"the network answered a tensor of shape {tuple(answer.shape)}; one that learns the "
+            "variance answers twice the channels, predictions before what it says of the variance"
+        )
+    value, raw = answer.chunk(2, dim=1)
+    return value, (raw + 1) / 2
+
+
+def learned_range(
+    schedule: Schedule, var_share: Float[Tensor, " batch *event"], s: Time, t: Time
+) -> Float[Tensor, " batch *event"]:
+    """The variance of t -> s whose log is var_share of the way from beta-tilde_ts to beta_ts.
+
+    Eq. learned-variance.range; Nichol & Dhariwal (2021), Eq. 15. At s = 0, where the posterior has
+    no variance, the way begins at beta-tilde of the pair (1, 2) (Eq. learned-variance.decoder).
+    Raises ValueError for T = 1, which has no such pair.
+    """
+    if schedule.T < 2:
+        raise ValueError("variance = 'learned_range' needs T >= 2; with one level take a fixed one")
+    check_pair(s, t, schedule.T, var_share)
+    low: tuple[Time, Time] = (s, t) if isinstance(s, int) and s > 0 else (1, 2)
+    if not isinstance(s, int):
+        low = s.clamp(min=1), torch.where(s > 0, t, 2)
+    kept = schedule.one_minus_alpha_bar(low[0]) / schedule.one_minus_alpha_bar(low[1])
+    upper = schedule.beta_between(s, t)
+    log_lower = (schedule.beta_between(*low) * kept / upper).log()  # of the lower end over it
+    work = compute_dtype(var_share)
+    raised = ((1 - var_share.to(work)) * expand_to(log_lower, var_share)).exp()
+    return (expand_to(upper, var_share) * raised).to(var_share.dtype)
+
+
+def l_hybrid(
+    schedule: Schedule,
+    simple: Loss,
+    x_0: Float[Tensor, " batch *event"],
+    x_t: Float[Tensor, " batch *event"],
+    t: Time,
+    reverse: Gaussian,
+    levels: int | None,
+    weight: float = HYBRID_WEIGHT,
+) -> Loss:
+    """`simple`, and a little of the bound's term t - 1 -> t of each sample, in nats per dimension.
+
+    Eq. learned-variance.hybrid; Nichol & Dhariwal (2021), Eq. 16, who take a weight of 0.001. The
+    term stands for all T, so T times it is the bound in the mean over t. Its gradient stops at
+    reverse's mean: it trains the variance alone. reverse and levels as of `vlb_term`.
+    """
+    held = replace(reverse, mean=reverse.mean.detach())
+    terms = vlb_term(schedule, x_0, x_t, t - 1, t, held, levels)
+    per_dim = terms / flat(x_0).shape[1]
+    return Loss(simple.per_sample + weight * schedule.T * per_dim)
+
+
+def level_probabilities(mean_squares: Float64[Tensor, " T"]) -> Float64[Tensor, " T"]:
+    """How often to draw each of t = 1..T so that terms divided by it vary least.
+
+    Eq. learned-variance.importance; Nichol & Dhariwal (2021), Eq. 18. mean_squares: of each level's
+    term. Where all are 0, every level is drawn as often as any other.
+    """
+    roots = mean_squares.sqrt()
+    total = roots.sum()
+    return torch.where(total > 0, roots / total, 1 / len(roots))

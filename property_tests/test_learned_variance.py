@@ -1,0 +1,172 @@
+"""A learned variance: where it lies, what trains it, and how often a level is drawn for it."""
+
+import numpy as np
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from .oracles import bound, exact
+from .oracles.exact import kappa, mp, mpf
+from .protocol import Array, Implementation
+from .strategies import EARLY, STEEP, Case, cases, numbers
+from .tolerances import allowance, check, elements
+
+ORACLE = "the definitions in 60 digits, differentiated by hand"
+WEIGHT = mpf("0.001")  # of the bound beside the squared error
+
+shares = st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0, -0.5, 1.25]), min_size=64, max_size=64)
+
+
+def like(x: Array, values: list[float]) -> Array:
+    return np.resize(np.float64(values), x.shape)
+
+
+def learned(betas: tuple[float, ...], share: float, s: int, t: int) -> mpf:
+    low = exact.posterior(betas, 0.0, 0.0, *((s, t) if s else (1, 2))).var
+    return exact.kernel(betas, s, t).var ** mpf(share) * low ** (1 - mpf(share))
+
+
+def roundings(betas: tuple[float, ...], share: float, s: int, t: int) -> mpf:
+    """Of the variance, in units of roundoff: both ends are right to 8 kappa, of which the powers
+    keep |share| and |1 - share|; and the exponent is rounded as often as it is multiplied."""
+    ends = max(kappa(betas, s, t), kappa(betas, 1, 2))
+    low = exact.posterior(betas, 0.0, 0.0, *((s, t) if s else (1, 2))).var
+    away = abs(mp.log(low / exact.kernel(betas, s, t).var))
+    return (abs(mpf(share)) + abs(1 - mpf(share))) * 8 * ends + 4 * (1 + abs(share)) * away + 8
+
+
+@given(case=cases(), values=shares)
+@example(case=EARLY, values=[0.0, 0.5, 1.0, 0.25])
+def test_a_learned_variance_lies_between_logs(impl: Implementation, case: Case, values):
+    """Eq. learned-variance.range and learned-variance.decoder: shares 0 and 1 are the fixed
+    variances of the very pair of levels, whatever its stride, and between them logs are led
+    along."""
+    betas, s, t, x0_hat, x_t = case
+    assume(len(betas) > 1)
+    share = like(x_t, values)
+    mean, var = impl.learned_kernel(betas, x0_hat, x_t, share, s, t)
+    for where in elements(x_t):
+        low, high = int(s[where[0]]), int(t[where[0]])
+        back = exact.posterior(betas, x0_hat[where], x_t[where], low, high)
+        unit = allowance(impl.unit_roundoff, kappa(betas, low, high))
+        check("mean", where, mean, back.mean.exact, unit * back.mean.size)
+        want = learned(betas, share[where], low, high)
+        check(
+            "var",
+            where,
+            var,
+            want,
+            impl.unit_roundoff * roundings(betas, share[where], low, high) * want,
+        )
+
+
+@given(case=cases(), values=shares)
+@example(case=EARLY, values=[0.5])
+def test_a_step_has_the_learned_variance(impl: Implementation, case: Case, values):
+    """Eq. ancestral.step with the variance of the denoiser; s = 0 adds no noise."""
+    betas, levels, t, x0_hat, x_t = case
+    assume(len(betas) > 1)
+    s, t = int(levels[0]), int(t[0])
+    share, noise = like(x_t, values), np.roll(x_t, 1)
+    got = impl.learned_step(betas, x0_hat, x_t, share, s, t, noise)
+    for where in elements(got):
+        back = exact.posterior(betas, x0_hat[where], x_t[where], s, t)
+        root = mp.sqrt(learned(betas, share[where], s, t))
+        added = root * mpf(noise[where]) if s else mpf(0)
+        unit = allowance(impl.unit_roundoff, kappa(betas, s, t), times=2) * back.mean.size
+        unit += impl.unit_roundoff * (roundings(betas, share[where], s, t) + 4) * abs(added)
+        check("x_s", where, got, back.mean.exact + added, unit)
+
+
+def events(case: Case) -> bool:
+    return case.first.ndim > 1 and len(case.betas) > 1
+
+
+@given(
+    case=cases().filter(events), values=shares, other=st.lists(numbers, min_size=16, max_size=16)
+)
+@example(case=EARLY, values=[0.5, 1.0, 0.0], other=[1.0, -0.5])
+def test_the_hybrid_loss_trains_guess_and_variance_apart(
+    impl: Implementation, case: Case, values, other
+):
+    """Eq. learned-variance.hybrid: the gradient of the guess is that of the squared error alone,
+    but for its own rounding; that of the variance is the bound's.
+
+    Of a term, in units of roundoff: 40 kappa of what the two means are made of, against their
+    distance in variances; the variance's own rounding; and 16 for each sum.
+    """
+    betas, _, t, x_0, noise = case
+    assume(x_0.ndim > 1)
+    eps_hat, share = like(x_0, other), like(x_0, values)
+    said = 2 * share - 1
+    got = impl.hybrid(betas, x_0, noise, eps_hat, said, t, None)
+    n, u = x_0[0].size, mpf(impl.unit_roundoff)
+    scale_of_bound = WEIGHT * len(betas) / n
+    losses, units = [mpf(0)] * len(x_0), [mpf(0)] * len(x_0)
+    for where in elements(x_0):
+        row, high = where[0], int(t[where[0]])
+        low = high - 1
+        away = mpf(eps_hat[where]) - mpf(noise[where])
+        want = 2 * away / n
+        size = (abs(mpf(eps_hat[where])) + abs(mpf(noise[where]))) / n
+        check("gradient of the guess", where, got.of_guess, want, 8 * u * (abs(want) + size))
+        scale, var_t = exact.kernel(betas, 0, high)
+        x_t = exact.diffuse(betas, high, x_0[where], noise[where])
+        guess = (x_t.exact - mp.sqrt(var_t) * mpf(eps_hat[where])) / scale
+        true = exact.posterior(betas, x_0[where], x_t.exact, low, high)
+        mean = exact.posterior(betas, guess, x_t.exact, low, high).mean
+        var = learned(betas, share[where], low, high)
+        model = bound.Law(mean.exact, var)
+        if low:
+            term = bound.divergence(bound.Law(true.mean.exact, true.var), model)
+            over = (true.var + (true.mean.exact - mean.exact) ** 2) / var
+        else:
+            term = -bound.log_density(model, mpf(x_0[where]))
+            over = (mpf(x_0[where]) - mean.exact) ** 2 / var
+        widest = exact.kernel(betas, low, high).var
+        lowest = exact.posterior(betas, 0.0, 0.0, *((low, high) if low else (1, 2))).var
+        slope = scale_of_bound * (1 - over) / 2 * mp.log(widest / lowest) / 2
+        moved = (abs(x_t.exact) + x_t.size + mp.sqrt(var_t) * abs(mpf(eps_hat[where]))) / scale
+        sizes = true.mean.size + mean.size + moved + abs(mpf(x_0[where]))
+        worst = max(kappa(betas, low, high), kappa(betas, 0, high))
+        distance = mp.sqrt(over * var)
+        off = 40 * worst * (sizes * distance / var + sizes**2 * u / var)
+        off += (roundings(betas, share[where], low, high) + 24 * worst) * (1 + over) + 16
+        losses[row] += away**2 / n + scale_of_bound * term
+        units[row] += 16 * (abs(away) * size + away**2 / n) + scale_of_bound * (
+            off + 16 * abs(term)
+        )
+        unit = scale_of_bound * abs(mp.log(widest / lowest)) * off + 16 * abs(slope)
+        unit += scale_of_bound * (1 + over) * 16 * worst
+        check("gradient of the variance", where, got.of_variance, slope, u * unit)
+    for row, (want, unit) in enumerate(zip(losses, units, strict=True)):
+        check("loss", (row,), got.loss, want, u * unit)
+
+
+def test_the_hybrid_loss_reads_grey_levels_where_data_have_them(impl: Implementation):
+    """Eq. learned-variance.hybrid at t = 1, where the term is the decoder's: of 17 levels."""
+    x_0, said = np.float64([[-1.0, 0.125, 1.0]] * 2), np.float64([[0.0, 1.0, -1.0]] * 2)
+    noise, eps_hat = 0.5 + 0 * x_0, 0.25 - x_0
+    t = np.array([1, 1])
+    got = impl.hybrid(STEEP, x_0, noise, eps_hat, said, t, 17).loss
+    x_t = impl.q_sample(STEEP, x_0, t, noise)
+    x0_hat = impl.convert(STEEP, "eps", "x0", eps_hat, x_t, t)
+    law = impl.learned_kernel(STEEP, x0_hat, x_t, (said + 1) / 2, 0 * t, t)
+    term = -impl.log_grey_level(law, x_0, 17).sum(axis=1)
+    want = impl.loss(eps_hat, noise) + 0.001 * len(STEEP) * term / 3
+    for row in range(2):
+        check(
+            "loss", (row,), got, mpf(want[row]), 64 * mpf(impl.unit_roundoff) * (1 + abs(want[row]))
+        )
+
+
+@given(roots=st.lists(st.floats(0.0, 64.0, width=32), min_size=1, max_size=8))
+@example(roots=[0.0, 0.0])
+@example(roots=[3.0, 1.0, 0.0])
+def test_a_level_is_drawn_by_the_root_of_its_mean_square(impl: Implementation, roots):
+    """Eq. learned-variance.importance: all alike where nothing is known; n terms lose n + 4
+    roundings."""
+    got = impl.level_probabilities(np.float64(roots) ** 2)
+    total = sum(map(mpf, roots))
+    for i, root in enumerate(roots):
+        want = mpf(root) / total if total else mpf(1) / len(roots)
+        check("chance", (i,), got, want, (len(roots) + 4) * mpf(impl.unit_roundoff) * want)

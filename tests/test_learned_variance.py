@@ -1,0 +1,144 @@
+"""A learned variance by example: where it lies, what reaches it, and what is refused."""
+
+import pytest
+import torch
+
+from ddpm_core._types import Prediction
+from ddpm_core.denoiser import ClipX0, NetworkDenoiser
+from ddpm_core.guidance import Guided
+from ddpm_core.learned_variance import l_hybrid, learned_range, level_probabilities, split_range
+from ddpm_core.likelihood import reverse_of, vlb_terms
+from ddpm_core.losses import l_simple
+from ddpm_core.networks.unet import UNet
+from ddpm_core.samplers.ancestral import Ancestral, reverse_kernel
+from ddpm_core.samplers.base import generate
+from ddpm_core.schedules import Schedule
+from ddpm_core.training.config import TrainConfig
+from ddpm_core.training.importance import KEPT, TermHistory
+
+STEEP = Schedule.from_betas([0.1, 0.5, 0.3, 0.8])
+X = torch.linspace(-1, 1, 12).reshape(2, 1, 2, 3)
+
+
+def test_the_ends_are_the_fixed_variances():
+    for s, t in ((1, 2), (1, 4), (2, 3)):
+        for share, fixed in ((0.0, "fixed_small"), (1.0, "fixed_large")):
+            got = reverse_kernel(STEEP, X / 2, X, s, t, "learned_range", torch.full_like(X, share))
+            want = reverse_kernel(STEEP, X / 2, X, s, t, fixed)
+            assert torch.equal(got.mean, want.mean)
+            assert torch.allclose(got.var, want.var.expand_as(X), rtol=1e-6, atol=0)
+
+
+def test_levels_may_be_of_ints_and_of_tensors():
+    share = torch.rand(X.shape, generator=torch.Generator().manual_seed(0))
+    for s, t in ((0, 1), (0, 3), (1, 2), (2, 4)):
+        levels = torch.full((2,), s), torch.full((2,), t)
+        assert torch.equal(learned_range(STEEP, share, s, t), learned_range(STEEP, share, *levels))
+        assert torch.equal(
+            learned_range(STEEP, share, levels[0], t), learned_range(STEEP, share, s, t)
+        )
+
+
+def test_half_precision_is_calculated_in_float32_and_cast_once():
+    share = torch.linspace(0, 1, 12).reshape(X.shape).bfloat16()
+    got = learned_range(STEEP, share, 1, 3)
+    assert got.dtype == torch.bfloat16
+    assert torch.equal(got, learned_range(STEEP, share.float(), 1, 3).bfloat16())
+
+
+def test_a_network_answers_in_twice_the_channels():
+    network = UNet(1, width=8, multipliers=(1,), learns_variance=True)
+    answer = network(X, torch.tensor([1, 4]))
+    assert answer.shape == (2, 2, 2, 3)
+    found = NetworkDenoiser(STEEP, network, learns_variance=True)(X, 4)
+    assert found.x0_hat.shape == found.var_share.shape == X.shape
+    assert torch.equal(found.var_share, torch.full_like(X, 0.5))  # at initialisation
+    value, share = split_range(torch.cat([X, -torch.ones_like(X)], dim=1))
+    assert torch.equal(value, X)
+    assert torch.equal(share, torch.zeros_like(X))
+
+
+def test_clipping_and_guidance_keep_what_is_said_of_the_variance():
+    def denoiser(x_t, t, cond=None):
+        labels = torch.zeros(len(x_t)) if cond is None else cond
+        return Prediction(3 * x_t, labels.reshape(-1, 1, 1, 1) / 10 + 0 * x_t)
+
+    labels = torch.tensor([2, 7])
+    want = labels.reshape(-1, 1, 1, 1) / 10 + 0 * X
+    for guided in (Guided(denoiser, 3.0), Guided(denoiser, 3.0, no_label=10)):
+        assert torch.equal(ClipX0(guided)(X, 2, labels).var_share, want)
+
+
+def test_the_step_and_the_bound_have_the_variance_that_is_said():
+    def sure(x_t, t, cond=None):
+        return Prediction(x_t / 2, torch.zeros_like(x_t))
+
+    chains = []
+    for variance in ("learned_range", "fixed_small"):
+        sampler = Ancestral(STEEP, (4, 2, 1, 0), variance)
+        *_, last = generate(sampler, sure, X.shape[1:], indices=range(2), seed=0)
+        chains.append(last.x_t)
+    assert torch.allclose(*chains, rtol=0, atol=1e-6)
+    noise = torch.ones_like(X).double()
+    terms = [
+        vlb_terms(STEEP, X.double(), reverse_of(STEEP, sure, each), lambda t: noise, levels=None)[
+            1:
+        ]
+        for each in ("learned_range", "fixed_small")
+    ]
+    assert torch.allclose(*terms, rtol=1e-12, atol=1e-12)
+
+
+def test_without_the_stop_the_bound_would_reach_the_guess():
+    """The gradient of the guess is that of the squared error; the variance's is not 0."""
+    t = torch.tensor([1, 3])
+    guess, share = X.clone().requires_grad_(), torch.full_like(X, 0.5).requires_grad_()
+    simple = l_simple(guess, X / 3)
+    (alone,) = torch.autograd.grad(simple.mean, guess, retain_graph=True)
+    reverse = reverse_kernel(STEEP, guess, 2 * X, t - 1, t, "learned_range", share)
+    assert reverse.mean.requires_grad
+    loss = l_hybrid(STEEP, simple, X, 2 * X, t, reverse, 17, weight=1.0)
+    of_guess, of_share = torch.autograd.grad(loss.mean, (guess, share))
+    assert torch.equal(of_guess, alone)
+    assert (of_share != 0).all()
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: reverse_kernel(STEEP, X, X, 1, 2, "learned_range"), "says nothing of a variance"),
+        (
+            lambda: reverse_kernel(STEEP, X, X, 1, 2, "learned_range", X[:1]),
+            "var_share has shape",
+        ),
+        (lambda: learned_range(Schedule.from_betas([0.5]), X, 0, 1), "needs T >= 2"),
+        (lambda: split_range(X), "answers twice the channels"),
+        (lambda: TrainConfig(loss="vlb", snr_gamma=5.0), "--loss vlb has none"),
+        (lambda: TrainConfig(loss="hybrid", T=1, schedule="cosine"), "needs --T >= 2"),
+    ],
+)
+def test_what_has_no_variance_is_refused(unchecked, call, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        call()
+
+
+def test_all_levels_are_drawn_alike_until_each_has_its_terms():
+    history = TermHistory(3)
+    for k in range(KEPT):
+        assert torch.equal(history.probabilities(), torch.full((3,), 1 / 3, dtype=torch.float64))
+        history.update(torch.tensor([1, 2, 3]), torch.tensor([4.0, 2.0, 0.0]) + 0 * k)
+    got = history.probabilities()
+    want = 0.999 * torch.tensor([4.0, 2.0, 0.0]).double() / 6 + 0.001 / 3
+    assert torch.allclose(got, want, rtol=1e-12, atol=0)
+    assert (got > 0).all()
+
+
+def test_the_newest_terms_count():
+    history = TermHistory(2)
+    history.update(torch.ones(KEPT + 1, dtype=torch.int64), torch.arange(KEPT + 1.0))
+    assert sorted(history.terms[0].tolist()) == [float(k) for k in range(1, KEPT + 1)]
+    assert history.drawn.tolist() == [KEPT + 1, 0]
+
+
+def test_where_no_term_is_known_no_level_is_preferred():
+    assert level_probabilities(torch.zeros(4).double()).tolist() == [0.25] * 4
