@@ -56,6 +56,7 @@ class Run:
 
         Raises NotVerified before an accelerator is touched, ValueError for the rest.
         """
+        torch.backends.cudnn.deterministic = True  # a run on a GPU repeats its bits, too
         schedule = build_schedule(config)
         admission = admit(
             schedule,
