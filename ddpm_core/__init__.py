@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ddpm_core.likelihood import bits_per_dim as bits_per_dim
     from ddpm_core.likelihood import reverse_of as reverse_of
     from ddpm_core.likelihood import vlb_terms as vlb_terms
+    from ddpm_core.losses import constant_weight as constant_weight
     from ddpm_core.losses import l_simple as l_simple
     from ddpm_core.losses import min_snr_weight as min_snr_weight
     from ddpm_core.losses import prediction_target as prediction_target
@@ -57,6 +58,7 @@ _HOME = {
     "Snapshot": "samplers.base",
     "UNet": "networks.unet",
     "bits_per_dim": "likelihood",
+    "constant_weight": "losses",
     "convert": "parameterization",
     "drop_labels": "guidance",
     "flow_log_density": "probability_flow",

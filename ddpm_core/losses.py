@@ -88,6 +88,29 @@ def l_simple(
     return Loss(flat(squares).mean(1))
 
 
+def constant_weight(
+    schedule: Schedule, parameterization: Parameterization, t: Time
+) -> Float64[Tensor, "*batch"]:
+    """1, which weighs an error of x_0, for the loss of any prediction; t in 1..T.
+
+    Eq. losses.constant-eps and losses.constant-v: 1 / SNR for eps and 1 / (SNR + 1) for v. Raises
+    ValueError for eps and score at zero SNR, where an error of x_0 is no finite one of theirs.
+    """
+    check_parameterization("parameterization", parameterization)
+    check_time("t", t, 1, schedule.T, schedule.T)
+    signal, noise = schedule.alpha_bar(t), schedule.one_minus_alpha_bar(t)
+    if parameterization == "x0":
+        return torch.ones_like(signal)
+    if parameterization == "v":
+        return noise
+    if (signal == 0).any():
+        raise ValueError(
+            f"a constant weight of x_0 is infinite for {parameterization} at t = {schedule.T}, "
+            "where the SNR is 0; predict v or x0, or weigh by min_snr_weight"
+        )
+    return noise / signal if parameterization == "eps" else noise**2 / signal
+
+
 def min_snr_weight(
     schedule: Schedule, parameterization: Parameterization, t: Time, gamma: float = 5.0
 ) -> Float64[Tensor, "*batch"]:
@@ -95,7 +118,7 @@ def min_snr_weight(
 
     Eq. losses.min-snr; Hang et al. 2023 (arXiv:2303.09556), section 3.4: min(SNR, gamma) / SNR for
     eps and min(SNR, gamma) / (SNR + 1) for v. They are formed so that no 0 / 0 arises at zero SNR,
-    where they are 1 and 0. An infinite gamma weighs eps by 1 at every t.
+    where they are 1 and 0. An infinite gamma weighs x_0 by the SNR, and eps by 1 at every t.
     """
     check_parameterization("parameterization", parameterization)
     check_time("t", t, 1, schedule.T, schedule.T)

@@ -61,6 +61,7 @@ SHAPES: dict[str, Shapes] = {
     "weighted_loss": lambda given: [("loss", given["target"].shape[:1])],
     "guided": _event("x0_hat", like="x_t"),
     "guided_share": _event("share", like="x_t"),
+    "constant_weight": _event("weight", like="t"),
     "loss_weight": _event("weight", like="t"),
     "reverse_step": _event("x_s", like="x_t"),
     "ddim_step": _event("x_s", like="x_t"),

@@ -71,6 +71,12 @@ class Implementation(Densities, Protocol):
     def weighted_loss(self, prediction: Array, target: Array, weight: Array) -> Array:
         """The same, each sample's times its own of the weights (batch,)."""
 
+    def constant_weight(self, betas: Betas, name: str, t: Times, zero_terminal: bool) -> Array:
+        """The same that weighs an error of x_0 by 1.
+
+        Where that is infinite, for eps and score at zero SNR, it raises ValueError.
+        """
+
     def loss_weight(
         self, betas: Betas, name: str, t: Times, gamma: float, zero_terminal: bool
     ) -> Array:

@@ -59,7 +59,7 @@ def test_each_loss_has_its_own_weight(impl: Implementation, case: Case, weights:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@given(case=cases(), gamma=st.sampled_from([0.25, 1.0, 5.0, 4096.0]))
+@given(case=cases(), gamma=st.sampled_from([0.25, 1.0, 5.0, 4096.0, np.inf]))
 @example(case=EARLY, gamma=5.0)
 def test_the_weight_is_that_of_an_error_of_x0(
     impl: Implementation, name: str, case: Case, gamma: float
@@ -77,6 +77,32 @@ def test_the_weight_is_that_of_an_error_of_x0(
         want = min(signal**2 / var, exact.mpf(gamma)) * moved**2
         unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, level))
         check(f"weight of {name}", (i,), got, want, unit * want)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(case=cases())
+@example(case=EARLY)
+def test_a_constant_weight_is_that_of_an_error_of_x0(impl: Implementation, name: str, case: Case):
+    """Eq. losses.constant-eps and losses.constant-v: the square of how x_0 moves with the
+    prediction; roundings as of a weight by min-SNR."""
+    betas, _, t, _, _ = case
+    got = impl.constant_weight(betas, name, t, zero_terminal=False)
+    for i, level in enumerate(t.tolist()):
+        want = exact.convert(betas, name, "x0", 1.0, 0.0, level).exact ** 2
+        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, level))
+        check(f"weight of {name}", (i,), got, want, unit * want)
+
+
+def test_a_constant_weight_at_zero_snr_is_finite_or_refused(impl: Implementation):
+    """Eq. losses.constant-v at alpha_bar_T = 0 is 1; Eq. losses.constant-eps has no limit."""
+    last = np.array([len(STEEP)])
+    for name in ("x0", "v"):
+        got = impl.constant_weight(STEEP, name, last, zero_terminal=True)
+        check(f"weight of {name}", (0,), got, exact.mpf(1), exact.mpf(0))
+    for name in ("eps", "score"):
+        with pytest.raises(ValueError, match="t = 4"):
+            impl.constant_weight(STEEP, name, last, zero_terminal=True)
+        assert impl.constant_weight(STEEP, name, last - 1, zero_terminal=True)[0] > 0
 
 
 @pytest.mark.parametrize(("name", "limit"), [("eps", 1), ("x0", 0), ("v", 0), ("score", 1)])

@@ -94,6 +94,13 @@ def weight(what: str) -> Ask:
     return ask
 
 
+def constant(what: str) -> Ask:
+    def ask(impl: Implementation, p: Point) -> Answer:
+        return Answer((impl.constant_weight(p.betas, what, at(p.t), False)[0],), {}, times=3)
+
+    return ask
+
+
 def table(impl: Implementation, p: Point) -> Answer:
     return Answer((impl.alpha_bar(p.betas)[p.t],), {})
 
@@ -259,6 +266,8 @@ ASK: dict[str, Ask] = {
     "losses.v-hat": guess("v"),
     "losses.simple": mean_square,
     "losses.weighted": weighted,
+    "losses.constant-eps": constant("eps"),
+    "losses.constant-v": constant("v"),
     "losses.min-snr": weight("x0"),
     "losses.min-snr-eps": weight("eps"),
     "losses.min-snr-v": weight("v"),

@@ -111,9 +111,20 @@ class ShareWithoutALabel(DdpmCore):
         return guidance.denoiser(x_t, t, None)
 
 
+class ConstantByTheSnr(DdpmCore):
+    def constant_weight(self, betas, name, t, zero_terminal):
+        return self.loss_weight(betas, name, t, np.inf, zero_terminal)
+
+
 LOSSES, BOUND = "test_losses.py::test_", "test_likelihood.py::test_"
 LEARNED, FLOW = "test_learned_variance.py::test_", "test_probability_flow.py::test_"
 CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
+    (
+        ConstantByTheSnr,
+        f"{LOSSES}a_constant_weight_is_that_of_an_error_of_x0",
+        {"name": "v"},
+    ),
+    (ConstantByTheSnr, f"{LOSSES}a_constant_weight_at_zero_snr_is_finite_or_refused", {}),
     (
         PhotographsOnly,
         f"{LOSSES}a_grey_level_has_what_lies_nearest_to_it",

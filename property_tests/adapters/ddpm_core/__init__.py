@@ -80,6 +80,10 @@ class DdpmCore(Likelihood):
         loss = ddpm_core.l_simple(tensor(prediction), tensor(target))
         return loss.weighted(tensor(weight)).per_sample.numpy()
 
+    def constant_weight(self, betas: Betas, name: str, t: Times, zero_terminal: bool) -> Array:
+        schedule = schedule_of(betas, zero_terminal)
+        return ddpm_core.constant_weight(schedule, prediction_named(name), tensor(t)).numpy()
+
     def loss_weight(
         self, betas: Betas, name: str, t: Times, gamma: float, zero_terminal: bool
     ) -> Array:
