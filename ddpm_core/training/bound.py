@@ -1,13 +1,9 @@
 """The bound of a run's test images, some images at a time, each part kept once it is done."""
 
-import hashlib
-import io
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -23,6 +19,7 @@ from ddpm_core.parameterization import convert
 from ddpm_core.randomness import keyed_generator, keyed_noise
 from ddpm_core.training.data import Dataset
 from ddpm_core.training.evaluate_config import EvaluateConfig
+from ddpm_core.training.parts import key_for, pack, unpack
 from ddpm_core.training.restore import Trained
 
 DECILES = 10
@@ -39,31 +36,19 @@ class Part:
 
     def to_bytes(self, key: str) -> bytes:
         """As a file of arrays; `key` says of what."""
-        content = io.BytesIO()
-        np.savez(content, key=np.frombuffer(key.encode(), np.uint8), **vars(self))
-        return content.getvalue()
+        return pack(key, **vars(self))
 
 
 def read_part(path: Path, key: str) -> Part | None:
     """The part, if the file is whole and was made of the same."""
-    try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as found:
-            if found["key"].tobytes() != key.encode():
-                return None
-            return Part(**{name: found[name] for name in Part.__dataclass_fields__})
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # none yet, or cut off
-        return None
+    found = unpack(path, key, list(Part.__dataclass_fields__))
+    return None if found is None else Part(**found)
 
 
 def key_of(config: EvaluateConfig, trained: Trained, dataset: Dataset) -> str:
     """A digest of all that the numbers depend on."""
-    weights = hashlib.sha256()
-    for name, value in sorted(trained.network.state_dict().items()):
-        weights.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
     told = (config.strata, config.variance, config.clip, config.seed, config.batch_size)
-    schedule = trained.schedule.log_alpha_bar.numpy().tobytes()
-    parts = [weights.digest(), schedule, dataset.digest().encode(), json.dumps(told).encode()]
-    return hashlib.sha256(b"".join(parts)).hexdigest()
+    return key_for(trained, dataset, told)
 
 
 def bound_of(
