@@ -1,4 +1,7 @@
-"""Distances of samples from real images, each against a value that is reached another way."""
+"""Distances of samples from real images, each against a value that is reached another way.
+
+And the classifier that features are of.
+"""
 
 import itertools
 import math
@@ -7,6 +10,8 @@ import numpy as np
 import scipy.linalg
 import torch
 
+from ddpm_core.training import classifier
+from ddpm_core.training.data import load_dataset
 from ddpm_core.training.quality import (
     copy_rate,
     difference,
@@ -136,3 +141,39 @@ def test_the_nearest_is_found_among_all():
     x, y = rows(9, 5, seed=3), rows(8, 5, seed=4)
     want = (x[:, None] - y[None]).square().sum(2).amin(1)
     assert torch.allclose(nearest(x, y), want, rtol=0, atol=100 * UNIT * float(x.square().sum()))
+
+
+def test_the_classifier_is_kept_and_made_anew_where_a_byte_is_another(tmp_path, monkeypatch):
+    """Wherever the byte is; and for other data."""
+    monkeypatch.setattr(classifier, "STEPS", 5)
+    dataset, path, made = load_dataset("digits"), tmp_path / "classifier.safetensors", []
+    real = classifier.trained_classifier
+    monkeypatch.setattr(
+        classifier, "trained_classifier", lambda data: made.append(data.name) or real(data)
+    )
+    first = classifier.kept_classifier(path, dataset)
+    whole = path.read_bytes()
+    assert 0.1 < float(first.accuracy) < 1
+    again = classifier.kept_classifier(path, dataset)
+    assert len(made) == 1
+    images = dataset.take(dataset.test[:7])
+    for place in (3, 200, len(whole) // 2, len(whole) - 1):
+        assert torch.equal(again.look(images)[0], first.look(images)[0])
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        again = classifier.kept_classifier(path, dataset)
+        assert path.read_bytes() == whole
+    path.write_bytes(whole[: len(whole) // 2])
+    classifier.kept_classifier(path, dataset)
+    assert len(made) == 6
+    other = tmp_path / "other.npz"
+    np.savez(other, images=dataset.images.numpy(), labels=(dataset.labels + 1).numpy() % 10)
+    classifier.kept_classifier(path, load_dataset(f"npz:{other}"))
+    assert len(made) == 7
+
+
+def test_features_have_mean_0_and_deviation_1_over_training_images(monkeypatch):
+    monkeypatch.setattr(classifier, "STEPS", 5)
+    dataset = load_dataset("digits")
+    features, _ = classifier.trained_classifier(dataset).look(dataset.take(dataset.train))
+    assert features.mean(0).abs().max() < 1e-12
+    assert abs(float(features.var(0).mean()) - 1) < 1e-12

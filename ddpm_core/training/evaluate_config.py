@@ -12,7 +12,7 @@ from ddpm_core.training.sample_config import Stepping
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """Say how good a trained run is: bits per dimension of its test images, term by term.
+    """Say how good a trained run is: bits per dimension of its test images, and its samples.
 
     Running the same command again goes on where it stopped.
     """

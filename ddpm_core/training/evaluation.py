@@ -41,7 +41,7 @@ def evaluate(config: EvaluateConfig) -> list[Path]:
     result["quality"] = sample_quality(config, trained, dataset, folder, device)
     print(row(result))
     if result["quality"]:
-        print(table(result["quality"]))
+        print(f"\n{table(result['quality'])}\n")
     paths = [folder / "evaluation.json", folder / "evaluation.png"]
     write_json(paths[0], result)
     write_bytes(paths[1], bound_figure(result, watermark=trained.watermark))

@@ -1,31 +1,17 @@
-"""The Frechet distance of Inception's features, by torch-fidelity where that is at hand."""
+"""The features that FID is of, by torch-fidelity where it and its weights are at hand."""
 
-import pickle
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
-from torch.utils.data import Dataset as Rows
 
 from ddpm_core.training.canvas import to_pixels
 
 WEIGHTS = "weights-inception-2015-12-05-6726825d.pth"
 SOURCE = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{WEIGHTS}"
-
-
-class Pictures(Rows[Tensor]):
-    """8-bit RGB pictures of images in [-1, 1]; grey ones are repeated three times."""
-
-    def __init__(self, images: Float[Tensor, "n channels height width"]) -> None:
-        self.pixels = torch.from_numpy(np.moveaxis(to_pixels(images), -1, -3).copy())
-
-    def __len__(self) -> int:
-        return len(self.pixels)
-
-    def __getitem__(self, index: int) -> Tensor:
-        return self.pixels[index]
+AT_A_TIME = 64
 
 
 def weights_file() -> Path:
@@ -40,10 +26,10 @@ def check_inception() -> None:
     """
     try:
         import torch_fidelity  # noqa: F401 - not before it is asked for
-    except ImportError as error:  # it, or torchvision, which it needs
+    except (ImportError, RuntimeError) as error:  # it, or a torchvision of another torch
         raise ValueError(
-            f"--fid needs the package torch-fidelity ({error}): pip install torch-fidelity, or "
-            "leave --fid out"
+            f"--fid needs the package torch-fidelity ({error}): pip install torch-fidelity, and a "
+            "torchvision that belongs to this torch, or leave --fid out"
         ) from None
     path = weights_file()
     if not path.is_file():
@@ -53,29 +39,23 @@ def check_inception() -> None:
         )
     try:
         torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
+    except Exception:  # zip, pickle and torch raise kinds of their own; torch's words say unpickle
         raise ValueError(
-            f"--fid: {path} does not hold weights alone ({str(error).splitlines()[0]}); put "
-            f"{SOURCE} there again, or leave --fid out"
+            f"--fid: {path} is damaged, or holds more than weights: put {SOURCE} there again, or "
+            "leave --fid out"
         ) from None
 
 
-def inception_frechet(
-    images: Float[Tensor, "n channels height width"],
-    reference: Float[Tensor, "m channels height width"],
-    device: torch.device,
-) -> float:
-    """FID of images in [-1, 1] against the reference; comparable at the same n and m only."""
-    from torch_fidelity import calculate_metrics
+def inception_features(
+    images: Float[Tensor, "n channels height width"], device: torch.device
+) -> Float64[Tensor, " n 2048"]:
+    """Of images in [-1, 1] as 8-bit pictures; grey ones are repeated three times."""
+    from torch_fidelity import FeatureExtractorInceptionV3
 
-    found = calculate_metrics(
-        input1=Pictures(images),
-        input2=Pictures(reference),
-        fid=True,
-        feature_extractor_weights_path=str(weights_file()),
-        cuda=device.type == "cuda",
-        cache=False,
-        save_cpu_ram=True,  # in this process, without workers
-        verbose=False,
-    )
-    return float(found["frechet_inception_distance"])
+    network = FeatureExtractorInceptionV3(
+        "inception-v3-compat", ["2048"], feature_extractor_weights_path=str(weights_file())
+    ).to(device)
+    pixels = torch.from_numpy(np.moveaxis(to_pixels(images), -1, -3).copy())
+    with torch.no_grad():
+        found = [network(part.to(device))[0].cpu() for part in pixels.split(AT_A_TIME)]
+    return torch.cat(found).double()

@@ -23,7 +23,7 @@ from ddpm_core.training.data import Dataset
 from ddpm_core.training.evaluate_config import EvaluateConfig
 from ddpm_core.training.files import write_bytes
 from ddpm_core.training.heldout import spread
-from ddpm_core.training.inception import check_inception, inception_frechet
+from ddpm_core.training.inception import check_inception, inception_features
 from ddpm_core.training.parts import key_for, pack, unpack
 from ddpm_core.training.quality import (
     copy_rate,
@@ -46,7 +46,7 @@ TITLES = {
 }
 NEED_CLASSES = ("feature_frechet", "feature_kernel", "class_histogram")
 
-Images = Float[Tensor, "n channels height width"]
+Images = Float[Tensor, "_ channels height width"]
 
 
 def check_quality(config: EvaluateConfig, trained: Trained, dataset: Dataset) -> None:
@@ -99,8 +99,10 @@ def sample_quality(
         )
         figures |= by_features(sets, reference, classifier)
     if config.fid:
+        known = inception_features(reference, device)
         figures["inception_frechet"] = {
-            name: inception_frechet(images, reference, device) for name, images in sets.items()
+            name: frechet(inception_features(images, device), known)
+            for name, images in sets.items()
         }
     why = f"{dataset.name} has fewer than two classes, and no classifier to take features from"
     return {
@@ -214,15 +216,15 @@ def pixels(images: Images) -> Float64[Tensor, " n dims"]:
 def pixel_size(shape: Sequence[int]) -> tuple[int, int]:
     """(height, width) over the smallest whole number that leaves no more than DIMS numbers."""
     channels, height, width = shape
-    by = next(k for k in count(1) if channels * (height // k) * (width // k) <= DIMS)
-    return max(1, height // by), max(1, width // by)
+    sizes = ((max(1, height // by), max(1, width // by)) for by in count(1))
+    return next(size for size in sizes if channels * size[0] * size[1] <= DIMS)
 
 
 def pixels_named(shape: tuple[int, int, int]) -> str:
     """What `pixels` are of such images, in words."""
     height, width = pixel_size(shape)
     whole = (height, width) == shape[1:]
-    return "pixels" if whole else f"pixels of images averaged down to {height} x {width}"
+    return f"{height} x {width} pixels{'' if whole else ', averaged down'}"
 
 
 def columns(quality: Mapping[str, Any] | None) -> dict[str, str]:
@@ -238,13 +240,14 @@ def columns(quality: Mapping[str, Any] | None) -> dict[str, str]:
 def table(quality: Mapping[str, Any]) -> str:
     """Every distance beside its floors, and what the features are."""
     n = quality["n"]
-    head = [f"against {n['reference']:,} test images", f"{n['samples']:,} samples"]
-    head += [f"{n['real']:,} real images", "noise"]
-    lines = [head, ["---"] * 4]
+    drawn = f"{n['samples']:,} samples ({quality['sampler']}, {quality['steps']} steps)"
+    head = [f"against {n['reference']:,} test images", drawn]
+    lines = [[*head, f"{n['real']:,} real images", "noise"]]
     for name, found in quality["distances"].items():
         form = ".1%" if name in ("class_histogram", "copy_rate") else ".4f"
         title = TITLES[name].replace("pixels", quality["pixels"])
         lines.append([title, *(f"{found[each]:{form}}" for each in ("samples", "real", "noise"))])
     rows = [f"| {' | '.join(line)} |" for line in lines]
     notes = dict.fromkeys(quality["missing"].values())
-    return "\n".join([*rows, f"features: {quality['feature'] or ', '.join(notes)}"])
+    rows.insert(1, "|---|---|---|---|")
+    return "\n".join([*rows, "", f"features: {quality['feature'] or ', '.join(notes)}"])
