@@ -3,8 +3,8 @@
 Run as: python -m benchmarks.quality RUN [--n 1000] [--out quality-digits]
 
 RUN is a trained run on data with classes. Quality is the unbiased kernel distance (Binkowski et al.
-2018, arXiv:1801.01401) to the test images, in the features of a small classifier that is trained
-here on the training images. All samplers start from the same noise.
+2018, arXiv:1801.01401) to the test images, in the features of a small classifier that is
+trained on the training images. All samplers start from the same noise.
 """
 
 import argparse
@@ -16,104 +16,22 @@ from pathlib import Path
 import matplotlib
 import torch
 from matplotlib import pyplot as plt
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from ddpm_core import LADDERS, ClipX0, NetworkDenoiser, generate
 from ddpm_core.samplers.names import CALLS, named
-from ddpm_core.training.data import Dataset, batch_indices, load_dataset
+from ddpm_core.training.classifier import AT_A_TIME, trained_classifier
+from ddpm_core.training.data import load_dataset
 from ddpm_core.training.heldout import spread
+from ddpm_core.training.quality import difference, left_out, reference_term
+from ddpm_core.training.realism import REFERENCE
 from ddpm_core.training.restore import Trained, load_trained
-from ddpm_core.training.setup import seeded
 
 matplotlib.use("Agg")
-AT_A_TIME = 250
-REFERENCE = 5000  # test images at most
 EVALUATIONS = (10, 15, 20, 30, 50, 100)
-FEATURES = 64
 CLAIMS = (("dpm++", 15), ("ddim", 50))  # to be as good as the whole chain
 COLOURS = {"ancestral": "#7a7a7a", "ddim": "#2a6fbb", "dpm++": "#d1732a", "heun": "#3c8d40"}
-
-
-def classifier(dataset: Dataset, steps: int = 600) -> nn.Sequential:
-    """A small convolutional network, without its last layer, and its test accuracy in print."""
-    channels, height, width = dataset.shape
-    small = (height // 4) * (width // 4)
-    with seeded(0):
-        body = nn.Sequential(
-            nn.Conv2d(channels, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Flatten(), nn.Linear(64 * small, FEATURES), nn.ReLU(),
-        )  # fmt: skip
-        head = nn.Linear(FEATURES, len(dataset.class_names))
-    optimizer = torch.optim.Adam([*body.parameters(), *head.parameters()], lr=2e-3)
-    for step in tqdm(range(steps), "classifier", disable=None):
-        indices = batch_indices(dataset.train, 0, step, 128)
-        logits = head(body(dataset.take(indices)))
-        loss = nn.functional.cross_entropy(logits, dataset.labels[indices])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    with torch.no_grad():
-        guess = head(features(body, dataset.take(dataset.test)).float()).argmax(1)
-    right = (guess == dataset.labels[dataset.test]).double().mean()
-    print(f"the classifier knows {right:.1%} of the test images")
-    return body
-
-
-@torch.no_grad()
-def features(body: nn.Module, images: Tensor) -> Tensor:
-    return torch.cat([body(part) for part in images.split(AT_A_TIME)]).double()
-
-
-class Scale:
-    """Features less their mean over training images, in units of their mean deviation there."""
-
-    def __init__(self, body: nn.Module, dataset: Dataset) -> None:
-        found = features(body, dataset.take(spread(dataset.train, REFERENCE)))
-        self.body, self.mean, self.unit = body, found.mean(0), found.var(0).mean().sqrt()
-
-    def __call__(self, images: Tensor) -> Tensor:
-        return (features(self.body, images) - self.mean) / self.unit
-
-
-def kernel(x: Tensor, y: Tensor) -> Tensor:
-    return (x @ y.T / x.shape[1] + 1) ** 3
-
-
-def left_out(x: Tensor, reference: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The distance but for the reference's own term; without each sample; without each reference.
-
-    The unbiased mean over pairs of x, less twice the mean over pairs of x and the reference.
-    """
-    n, m = len(x), len(reference)
-    own, across = kernel(x, x), kernel(x, reference)
-    own.fill_diagonal_(0)
-    inside, between = own.sum(), across.sum()
-    whole = inside / (n * (n - 1)) - 2 * between / (n * m)
-    without = (inside - 2 * own.sum(1)) / ((n - 1) * (n - 2))
-    of_samples = without - 2 * (between - across.sum(1)) / ((n - 1) * m)
-    of_reference = inside / (n * (n - 1)) - 2 * (between - across.sum(0)) / (n * (m - 1))
-    return whole, of_samples, of_reference
-
-
-def reference_term(reference: Tensor) -> float:
-    m = len(reference)
-    own = kernel(reference, reference)
-    return float((own.sum() - own.trace()) / (m * (m - 1)))
-
-
-def difference(x: Tensor, y: Tensor, reference: Tensor) -> tuple[float, float]:
-    """How much farther x is than y, and its standard error by the jackknife.
-
-    Sample i of x and of y come from the same noise and are left out together.
-    """
-    (a, *without_a), (b, *without_b) = left_out(x, reference), left_out(y, reference)
-    var = 0.0
-    for one, other in zip(without_a, without_b, strict=True):
-        values = one - other
-        var += float((len(values) - 1) / len(values) * (values - values.mean()).square().sum())
-    return float(a - b), var**0.5
 
 
 def drawn(trained: Trained, name: str, steps: int, n: int) -> Tensor:
@@ -138,7 +56,12 @@ def main() -> None:
     options = parser.parse_args()
     trained = load_trained(options.run, torch.device("cpu"))
     dataset = load_dataset(trained.config.dataset, trained.config.image_size)
-    scaled = Scale(classifier(dataset), dataset)
+    classifier = trained_classifier(dataset)
+    print(f"the classifier knows {float(classifier.accuracy):.1%} of the test images")
+
+    def scaled(images: Tensor) -> Tensor:
+        return classifier.look(images)[0]
+
     reference = scaled(dataset.take(spread(dataset.test, REFERENCE)))
     term = reference_term(reference)
 

@@ -1,4 +1,4 @@
-"""python -m ddpm_core.evaluate RUN: how likely its test images are, and where the bits go."""
+"""python -m ddpm_core.evaluate RUN: how likely its test images are, and how real its samples."""
 
 import sys
 

@@ -37,7 +37,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def figures(run: Path, out: Path, *flags: str) -> dict:
-    assert main([str(run), "--out-dir", str(out), *flags]) == 0
+    assert main([str(run), "--out-dir", str(out), "--samples", "0", *flags]) == 0
     return json.loads((out / "evaluation.json").read_bytes())
 
 
@@ -65,6 +65,7 @@ def test_it_is_the_bound_of_the_clipped_network(runs, tmp_path, capsys):
     split = found["bits_per_dim"]
     assert math.isclose(split["total"], split["prior"] + split["steps"] + split["decoder"])
     assert split["standard_error"] is None
+    assert found["quality"] is None
     assert "| digits | 1 | " in capsys.readouterr().out
     assert (tmp_path / "evaluation.png").read_bytes().startswith(b"\x89PNG")
 
@@ -115,8 +116,8 @@ def test_an_interruption_keeps_what_is_done(runs, tmp_path, monkeypatch, capsys)
         return real(config, trained, dataset, indices, *rest)
 
     monkeypatch.setattr(evaluation, "bound_of", interrupted)
-    flags = [str(runs["RUN"]), "--out-dir", str(tmp_path), "--n", "4", "--batch-size", "2"]
-    assert main(flags) == 130
+    flags = ["--n", "4", "--batch-size", "2", "--samples", "0"]
+    assert main([str(runs["RUN"]), "--out-dir", str(tmp_path), *flags]) == 130
     assert "interrupted; the same command goes on" in capsys.readouterr().err
     assert len(list((tmp_path / "parts").glob("*.npz"))) == 1
     assert not (tmp_path / "evaluation.json").exists()

@@ -1,13 +1,9 @@
 """The bound of a run's test images, some images at a time, each part kept once it is done."""
 
-import hashlib
-import io
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -23,6 +19,7 @@ from ddpm_core.parameterization import convert
 from ddpm_core.randomness import keyed_generator, keyed_noise
 from ddpm_core.training.data import Dataset
 from ddpm_core.training.evaluate_config import EvaluateConfig
+from ddpm_core.training.parts import key_for, pack, unpack
 from ddpm_core.training.restore import Trained
 
 DECILES = 10
@@ -39,37 +36,31 @@ class Part:
 
     def to_bytes(self, key: str) -> bytes:
         """As a file of arrays; `key` says of what."""
-        content = io.BytesIO()
-        np.savez(content, key=np.frombuffer(key.encode(), np.uint8), **vars(self))
-        return content.getvalue()
+        return pack(key, **vars(self))
 
 
 def read_part(path: Path, key: str) -> Part | None:
     """The part, if the file is whole and was made of the same."""
-    try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as found:
-            if found["key"].tobytes() != key.encode():
-                return None
-            return Part(**{name: found[name] for name in Part.__dataclass_fields__})
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # none yet, or cut off
-        return None
+    found = unpack(path, key, list(Part.__dataclass_fields__))
+    return None if found is None else Part(**found)
 
 
 def key_of(config: EvaluateConfig, trained: Trained, dataset: Dataset) -> str:
     """A digest of all that the numbers depend on."""
-    weights = hashlib.sha256()
-    for name, value in sorted(trained.network.state_dict().items()):
-        weights.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
-    told = (
-        config.strata,
-        trained.variance(config.variance),
-        config.clip,
-        config.seed,
-        config.batch_size,
+    told = (config.strata, trained.variance(config.variance), config.clip)
+    return key_for(trained, dataset, (*told, config.seed, config.batch_size))
+
+
+def denoiser_in_float64(trained: Trained) -> NetworkDenoiser:
+    """What the network says, in its own precision, of states that are kept in float64."""
+
+    def network(x_t: Tensor, *rest: Tensor) -> Tensor:
+        predicted: Tensor = trained.network(x_t.float(), *rest).double()
+        return predicted
+
+    return NetworkDenoiser(
+        trained.schedule, network, trained.parameterization, trained.learns_variance
     )
-    schedule = trained.schedule.log_alpha_bar.numpy().tobytes()
-    parts = [weights.digest(), schedule, dataset.digest().encode(), json.dumps(told).encode()]
-    return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 def bound_of(
@@ -91,11 +82,7 @@ def bound_of(
     schedule, T = trained.schedule, trained.schedule.T
     errors, asked = torch.zeros(2, DECILES, dtype=torch.float64)
 
-    def network(x_t: Tensor, *rest: Tensor) -> Tensor:
-        predicted: Tensor = trained.network(x_t.float(), *rest).double()
-        return predicted
-
-    plain = NetworkDenoiser(schedule, network, trained.parameterization, trained.learns_variance)
+    plain = denoiser_in_float64(trained)
 
     def watched(x_t: Tensor, t: Time, cond: Tensor | None = None) -> Prediction:
         found = plain(x_t, t, cond)

@@ -7,11 +7,12 @@ from typing import Literal
 import tyro
 
 from ddpm_core.training.options import flag
+from ddpm_core.training.sample_config import Stepping
 
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """Say how good a trained run is: bits per dimension of its test images, term by term.
+    """Say how good a trained run is: bits per dimension of its test images, and its samples.
 
     Running the same command again goes on where it stopped.
     """
@@ -28,17 +29,44 @@ class EvaluateConfig:
     """Estimate the bound without bias from so many of its terms; all terms where none are given."""
     variance: Literal["fixed_small", "fixed_large", "learned_range"] | None = None
     """Variance of the reverse steps; what the run learned, or fixed_small, where none is given."""
+    flow: int | None = None
+    """Also a bound along the probability flow, followed through so many levels (100 are many)."""
     clip: bool = True
     """Clip x0_hat to [-1, 1], as the sampler does."""
     batch_size: int = 250
     """Images at a time; what is done is kept after each."""
     seed: int = 0
     """Keys every random number."""
+    samples: int = 1000
+    """Samples drawn and compared with test images; 0 for none."""
+    sampler: Stepping = "dpm++"
+    """How they are drawn: see the sample command."""
+    steps: int | None = None
+    """Steps of the sampler, at levels that are evenly spread; 30, or all levels where there are
+    fewer, where none are given."""
+    fid: bool = False
+    """Also the Fréchet distance of Inception's features, by torch-fidelity and its weights, which
+    are to be there: nothing is downloaded."""
     device: str = "auto"
     """auto, cpu, cuda, mps, xpu."""
 
     def __post_init__(self) -> None:
-        for name, least in {"n": 1, "strata": 1, "batch_size": 1, "seed": 0}.items():
+        least_of = {
+            "n": 1,
+            "strata": 1,
+            "flow": 3,
+            "batch_size": 1,
+            "seed": 0,
+            "samples": 0,
+            "steps": 1,
+        }
+        for name, least in least_of.items():
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"{flag(name)} = {value} is below {least}")
+        if self.samples == 1:
+            raise ValueError(
+                "--samples = 1, and a spread is of two: pass 2 or more, or 0 for no samples"
+            )
+        if self.fid and not self.samples:
+            raise ValueError("--fid is of samples, and --samples 0 draws none: leave one out")

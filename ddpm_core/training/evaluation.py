@@ -17,7 +17,9 @@ from ddpm_core.training.curves import bound_figure
 from ddpm_core.training.data import Dataset, load_dataset
 from ddpm_core.training.evaluate_config import EvaluateConfig
 from ddpm_core.training.files import writable_folder, write_bytes, write_json
+from ddpm_core.training.flow import check_flow, flow_figures, sentence
 from ddpm_core.training.heldout import spread
+from ddpm_core.training.realism import check_quality, columns, sample_quality, table
 from ddpm_core.training.restore import Trained, load_trained
 
 
@@ -37,7 +39,13 @@ def evaluate(config: EvaluateConfig) -> list[Path]:
     found = whole(_parts(config, trained, dataset, test, folder, device))
     result = summary(config, trained, dataset, found)
     result["baselines"] = baselines(dataset, test, config.seed)
+    result["flow"] = flow_figures(config, trained, dataset, test, folder, device)
+    result["quality"] = sample_quality(config, trained, dataset, folder, device)
     print(row(result))
+    if result["flow"]:
+        print(f"\n{sentence(result['flow'])}")
+    if result["quality"]:
+        print(f"\n{table(result['quality'])}\n")
     paths = [folder / "evaluation.json", folder / "evaluation.png"]
     write_json(paths[0], result)
     write_bytes(paths[1], bound_figure(result, watermark=trained.watermark))
@@ -47,6 +55,7 @@ def evaluate(config: EvaluateConfig) -> list[Path]:
 def check(config: EvaluateConfig, trained: Trained, dataset: Dataset) -> None:
     """Refuse what has no bound, before any of it is worked out."""
     trained.variance(config.variance)
+    check_flow(config, trained)
     name, T = dataset.name, trained.schedule.T
     if dataset.images.is_floating_point():
         raise ValueError(
@@ -66,6 +75,7 @@ def check(config: EvaluateConfig, trained: Trained, dataset: Dataset) -> None:
     conditional = trained.config.conditional
     if conditional and dataset.labels is None:
         raise ValueError(f"{config.run} is told classes, but {name} has none now")
+    check_quality(config, trained, dataset)
 
 
 def _parts(
@@ -135,10 +145,11 @@ def row(result: dict[str, Any]) -> str:
     """One row of a table, with its head."""
     split = result["bits_per_dim"]
     error = "" if split["standard_error"] is None else f" ({split['standard_error']:.3f})"
-    names = list(result["baselines"])
-    head = ["data", "images", "bits/dim (standard error)", "eps-MSE", *names]
+    names, quality = list(result["baselines"]), columns(result["quality"])
+    head = ["data", "images", "bits/dim (standard error)", "eps-MSE", *names, *quality]
     cells = [result["dataset"], f"{result['images']:,}", f"{split['total']:.3f}{error}"]
     cells += [f"{result['eps_mse']['mean']:.4f}"]
     cells += [f"{each:.3f}" for each in result["baselines"].values()]
+    cells += quality.values()
     rule = "|".join(["---"] * len(head))
     return f"| {' | '.join(head)} |\n|{rule}|\n| {' | '.join(cells)} |"

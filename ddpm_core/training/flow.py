@@ -56,9 +56,7 @@ def flow_figures(
         return None
     told = ("flow", config.flow, trained.variance(config.variance), config.clip, config.seed)
     key, parts = key_for(trained, dataset, told), []
-    with tqdm(
-        total=len(test), desc="flow", unit="image", disable=not sys.stderr.isatty()
-    ) as bar:
+    with tqdm(total=len(test), desc="flow", unit="image", disable=not sys.stderr.isatty()) as bar:
         for indices in test.split(config.batch_size):
             path = folder / "flow" / f"{int(indices[0]):06d}-{len(indices)}.npz"
             found = unpack(path, key, FIELDS)
@@ -68,7 +66,9 @@ def flow_figures(
             parts.append({name: torch.from_numpy(found[name]) for name in FIELDS})
             bar.update(len(indices))
     rows = {name: torch.cat([each[name] for each in parts]) for name in FIELDS}
-    bits = {name: bits_per_dim(row, dataset.take(test[:1])[0].numel()) for name, row in rows.items()}
+    bits = {
+        name: bits_per_dim(row, dataset.take(test[:1])[0].numel()) for name, row in rows.items()
+    }
     n = len(test)
     return {
         "levels": config.flow,
@@ -118,6 +118,6 @@ def sentence(flow: dict[str, Any]) -> str:
     """What a call prints of it."""
     error = "" if flow["standard_error"] is None else f" ({flow['standard_error']:.3f})"
     return (
-        f"along the flow, {flow['levels']} levels: {flow['bits_per_dim']:.3f}{error} bits/dim, of "
-        f"which {flow['step_error']:.3f} may be the steps' and {flow['probe_error']:.3f} the probes'"
+        f"along the flow, {flow['levels']} levels: {flow['bits_per_dim']:.3f}{error} bits/dim; the "
+        f"steps may be off by {flow['step_error']:.3f}, the probes by {flow['probe_error']:.3f}"
     )

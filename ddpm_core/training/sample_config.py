@@ -10,6 +10,8 @@ import tyro
 
 from ddpm_core.training.options import flag
 
+Stepping = Literal["ancestral", "ddim", "dpm++", "heun"]  # SamplerName, which would load torch
+
 
 @dataclass(frozen=True)
 class SampleConfig:
@@ -25,7 +27,7 @@ class SampleConfig:
     """Number of samples."""
     first: int = 0
     """Index of the first sample: sample i of a seed is the same whatever batch draws it."""
-    sampler: Literal["ancestral", "ddim", "dpm++", "heun"] = "ancestral"
+    sampler: Stepping = "ancestral"
     """How to step. ancestral: as in the DDPM paper; ddim: any noise, see --eta; dpm++: second
     order, good with 10 to 20 steps; heun: second order, asks the network twice a step, and wants
     --ladder log_snr on a schedule that ends in almost pure noise, such as cosine."""

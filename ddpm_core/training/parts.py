@@ -1,0 +1,48 @@
+"""What is done is kept: arrays in a file, under a key of all that they depend on."""
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from torch import nn
+
+from ddpm_core.training.data import Dataset
+from ddpm_core.training.restore import Trained
+
+
+def weights_digest(network: nn.Module) -> bytes:
+    """SHA-256 of what the network holds, name by name."""
+    sha = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        sha.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+    return sha.digest()
+
+
+def key_for(trained: Trained, dataset: Dataset, told: Sequence[object]) -> str:
+    """A digest of the weights, the schedule, the data and the options `told`."""
+    schedule = trained.schedule.log_alpha_bar.numpy().tobytes()
+    parts = [weights_digest(trained.network), schedule, dataset.digest().encode()]
+    return hashlib.sha256(b"".join([*parts, json.dumps(told).encode()])).hexdigest()
+
+
+def pack(key: str, **arrays: Any) -> bytes:
+    """A file of arrays; `key` says of what."""
+    content = io.BytesIO()
+    np.savez(content, key=np.frombuffer(key.encode(), np.uint8), **arrays)
+    return content.getvalue()
+
+
+def unpack(path: Path, key: str, names: Sequence[str]) -> dict[str, Any] | None:
+    """The arrays of these names, if the file is whole and was made under this key."""
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as found:
+            if found["key"].tobytes() != key.encode():
+                return None
+            return {name: found[name] for name in names}
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # none yet, or cut off
+        return None

@@ -1,0 +1,50 @@
+"""Training that learns a variance: what it keeps, and what the other commands make of it."""
+
+import json
+
+import pytest
+import torch
+
+from ddpm_core import evaluate, sample
+from ddpm_core.training import step
+from ddpm_core.training.restore import load_trained
+from tests.test_train import Crash, after_step, crash, fingerprint, train
+
+
+def test_a_run_that_draws_levels_by_their_terms_goes_on_to_the_same_bits(tmp_path, monkeypatch):
+    """What it knows of the terms is kept: from the ninth step on it is drawn by."""
+    few = ("--loss", "vlb", "--T", "3", "--schedule", "cosine", "--denoise-at", "1")
+    assert train(tmp_path / "whole", *few, steps=16) == 0
+    with monkeypatch.context() as patch:
+        after_step(patch, 13, crash)
+        with pytest.raises(Crash):
+            train(tmp_path / "run", *few, steps=16)
+    drawn = []
+    real = step.diffuse
+    monkeypatch.setattr(step, "diffuse", lambda *given: drawn.append(given[3]) or real(*given))
+    assert train(tmp_path / "run", *few, steps=16) == 0
+    assert all(len(set(chances.tolist())) == 3 for chances in drawn)
+    assert fingerprint(tmp_path / "run") == fingerprint(tmp_path / "whole")
+
+
+def test_a_variance_is_learned_and_used_by_default(tmp_path):
+    folder = tmp_path / "run"
+    assert train(folder, "--loss", "hybrid") == 0
+    trained = load_trained(folder, torch.device("cpu"))
+    assert trained.learns_variance
+    assert trained.variance(None) == "learned_range"
+    assert trained.variance("fixed_large") == "fixed_large"
+    said = trained.network(torch.zeros(1, 1, 8, 8), torch.tensor([5]))[:, 1:]
+    assert said.abs().max() > 0
+    assert sample.main([str(folder), "--n", "2", "--steps", "3"]) == 0
+    assert evaluate.main([str(folder), "--n", "4", "--strata", "4"]) == 0
+    found = json.loads((folder / "evaluation" / "evaluation.json").read_bytes())
+    assert found["variance"] == "learned_range"
+
+
+def test_a_variance_that_was_not_learned_is_refused(tmp_path, capsys):
+    assert train(tmp_path, steps=1) == 0
+    for command in (sample, evaluate):
+        with pytest.raises(SystemExit, match="2"):
+            command.main([str(tmp_path), "--variance", "learned_range"])
+        assert "learned none; train with --loss hybrid" in capsys.readouterr().err
