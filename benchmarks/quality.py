@@ -3,8 +3,8 @@
 Run as: python -m benchmarks.quality RUN [--n 1000] [--out quality-digits]
 
 RUN is a trained run on data with classes. Quality is the unbiased kernel distance (Binkowski et al.
-2018, arXiv:1801.01401) to the test images, in the features of a small classifier that is
-trained on the training images. All samplers start from the same noise.
+2018, arXiv:1801.01401) to the test images, in the features of a small classifier that is trained
+on the training images. All samplers start from the same noise.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from ddpm_core.samplers.names import CALLS, named
 from ddpm_core.training.classifier import AT_A_TIME, trained_classifier
 from ddpm_core.training.data import load_dataset
 from ddpm_core.training.heldout import spread
-from ddpm_core.training.quality import difference, left_out, reference_term
+from ddpm_core.training.quality import difference, kernel_distance
 from ddpm_core.training.realism import REFERENCE
 from ddpm_core.training.restore import Trained, load_trained
 
@@ -63,10 +63,9 @@ def main() -> None:
         return classifier.look(images)[0]
 
     reference = scaled(dataset.take(spread(dataset.test, REFERENCE)))
-    term = reference_term(reference)
 
     def distance(images: Tensor) -> float:
-        return float(left_out(scaled(images), reference)[0]) + term
+        return kernel_distance(scaled(images), reference)
 
     real = distance(dataset.take(spread(dataset.train, options.n)))
     generator = torch.Generator().manual_seed(0)

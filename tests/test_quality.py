@@ -107,7 +107,10 @@ def test_the_kernel_distance_of_two_draws_of_a_law_has_mean_0():
 
 
 def test_the_error_of_a_difference_is_that_of_its_repetitions():
-    """The jackknife's variance against that of 200 draws, whose own error is a twentieth of it."""
+    """The jackknife's error, which leans upwards, against that of 200 draws, known to 5 %.
+
+    The ratio was 1.01 to 1.20 over four other sets of draws.
+    """
     differences, errors = [], []
     for i in range(200):
         x, y, reference = (rows(30, 2, 3 * i + k) for k in range(3))
@@ -116,7 +119,7 @@ def test_the_error_of_a_difference_is_that_of_its_repetitions():
         assert abs(found - whole) <= 1e4 * UNIT
         differences.append(found)
         errors.append(error)
-    assert 0.75 < np.mean(errors) / np.std(differences, ddof=1) < 1.35
+    assert 0.9 < np.mean(errors) / np.std(differences, ddof=1) < 1.35
 
 
 def test_the_histogram_distance_is_half_the_sum_of_what_shares_differ_by():

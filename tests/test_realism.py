@@ -37,6 +37,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name in ("plain", "few", "told"):
         kinds[name.upper()] = ["--dataset", f"npz:{folder / name}.npz"]
     kinds["TOLD"] += ["--conditional"]
+    kinds["ZERO"] = ["--zero-terminal-snr", "--parameterization", "v"]
     for name, more in kinds.items():
         assert train([*SHORT, *more, "--out-dir", str(folder / name)]) == 0
     return {name: folder / name for name in kinds}
@@ -244,7 +245,7 @@ def test_fid_is_of_what_torch_fidelity_makes_of_8_bit_pictures(runs, tmp_path, m
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ("RUN --samples 1", "--samples = 1, and a spread is of two: pass 2 or more, or 0"),
+        ("RUN --samples 1", "--samples = 1, and a covariance takes two: pass 2 or more, or 0"),
         ("RUN --samples -1", "--samples = -1 is below 0"),
         ("RUN --steps 0", "--steps = 0 is below 1"),
         (
@@ -253,7 +254,11 @@ def test_fid_is_of_what_torch_fidelity_makes_of_8_bit_pictures(runs, tmp_path, m
         ),
         ("RUN --sampler euler", "heun"),
         ("RUN --samples 0 --fid", "--fid is of samples, and --samples 0 draws none"),
-        ("FEW --steps 3", "few.npz has 1 test image, and a spread is of two: pass --samples 0"),
+        (
+            "ZERO --sampler heun --steps 5",
+            "--sampler heun --steps 5: times begins at t = 20, where",
+        ),
+        ("FEW --steps 3", "few.npz has 1 test image, and a covariance takes two: pass --samples 0"),
     ],
 )
 def test_bad_usage_exits_2_with_a_sentence(runs, tmp_path, capsys, arguments, sentence):

@@ -62,7 +62,7 @@ class Classifier(nn.Module):
         root of the mean of their variances, one number for all.
         """
         found = torch.cat([self.body(part) for part in images.split(AT_A_TIME)])
-        return found.double() - self.mean, self.head(found).argmax(1)
+        return (found.double() - self.mean) / self.unit, self.head(found).argmax(1)
 
 
 def trained_classifier(dataset: Dataset) -> Classifier:

@@ -66,7 +66,7 @@ class EvaluateConfig:
                 raise ValueError(f"{flag(name)} = {value} is below {least}")
         if self.samples == 1:
             raise ValueError(
-                "--samples = 1, and a spread is of two: pass 2 or more, or 0 for no samples"
+                "--samples = 1, and a covariance takes two: pass 2 or more, or 0 for no samples"
             )
         if self.fid and not self.samples:
             raise ValueError("--fid is of samples, and --samples 0 draws none: leave one out")

@@ -12,7 +12,7 @@ ROWS = 1024  # of each set at a time, so that a block of pairs takes 8 MB
 def frechet(x: Float64[Tensor, " n dims"], y: Float64[Tensor, " m dims"]) -> float:
     """|mean_x - mean_y|^2 + tr(S_x + S_y - 2 (S_x S_y)^(1/2)), S the unbiased covariances.
 
-    The squared Frechet distance of the normal laws with these moments, as FID has it (Heusel et
+    The squared Fréchet distance of the normal laws with these moments, as FID has it (Heusel et
     al. 2017, arXiv:1706.08500, Eq. 6); in squared units of x. For S = R^T R the trace of the root
     is the sum of the singular values of R_x R_y^T, so that no root of a matrix is taken and any
     rank will do. Needs two rows of each. The error is roundoff of tr(S_x + S_y), below 0 too; the

@@ -63,8 +63,8 @@ def check_quality(config: EvaluateConfig, trained: Trained, dataset: Dataset) ->
     for has, what in ((len(dataset.train), "training"), (len(dataset.test), "test")):
         if has < 2:
             raise ValueError(
-                f"--samples = {config.samples}, but {name} has {has} {what} image, and a spread "
-                "is of two: pass --samples 0, or add images"
+                f"--samples = {config.samples}, but {name} has {has} {what} image, and a "
+                "covariance takes two: pass --samples 0, or add images"
             )
     try:
         sampler_of(config, trained)
@@ -130,14 +130,11 @@ def samples(
         trained.schedule, trained.network, trained.parameterization, trained.learns_variance
     )
     denoiser = ClipX0(denoiser) if config.clip else denoiser
-    told = classes_told(config.samples, dataset) if trained.config.conditional else None
-    options = (
-        config.sampler,
-        steps_of(config, trained),
-        trained.variance(config.variance),
-        config.clip,
-        config.seed,
-    )
+    told = None
+    if trained.config.conditional and dataset.labels is not None:
+        told = in_proportion(dataset.labels[dataset.train], config.samples)
+    variance, steps = trained.variance(config.variance), steps_of(config, trained)
+    options = (config.sampler, steps, variance, config.clip, config.seed)
     classes = None if told is None else told.tolist()
     key = key_for(trained, dataset, ("samples", *options, classes))
     parts = []
@@ -182,12 +179,9 @@ def sampler_of(config: EvaluateConfig, trained: Trained) -> Sampler[Any]:
     )
 
 
-def classes_told(n: int, dataset: Dataset) -> Int64[Tensor, " n"] | None:
-    """n labels in the proportions of the training labels, to within one of each."""
-    if dataset.labels is None:
-        return None
-    known = dataset.labels[dataset.train].sort().values
-    return known[torch.arange(n) * len(known) // n]
+def in_proportion(labels: Int64[Tensor, " many"], n: int) -> Int64[Tensor, " n"]:
+    """n labels, each class in the proportion that it has in `labels`, to within one."""
+    return labels.sort().values[torch.arange(n) * len(labels) // n]
 
 
 def by_features(
