@@ -101,7 +101,7 @@ def test_a_constant_weight_at_zero_snr_is_finite_or_refused(impl: Implementation
         check(f"weight of {name}", (0,), got, exact.mpf(1), exact.mpf(0))
     for name in ("eps", "score"):
         with pytest.raises(ValueError, match="t = 4"):
-            impl.constant_weight(STEEP, name, last, zero_terminal=True)
+            impl.constant_weight(STEEP, name, np.array([1, *last]), zero_terminal=True)
         assert impl.constant_weight(STEEP, name, last - 1, zero_terminal=True)[0] > 0
 
 

@@ -91,3 +91,13 @@ def test_images_measured_a_few_at_a_time_keep_their_own_noise(monkeypatch):
     whole = heldout_errors(silent, SCHEDULE, "eps", images, (1, 30), seed=3)
     monkeypatch.setattr("ddpm_core.training.heldout.AT_A_TIME", 2)
     assert torch.equal(heldout_errors(silent, SCHEDULE, "eps", images, (1, 30), seed=3), whole)
+
+
+def test_the_error_is_of_the_prediction_and_not_of_the_variance():
+    def network(x_t, t):
+        return torch.cat([x_t, torch.full_like(x_t, 9.0)], dim=1)
+
+    schedule, images = Schedule.cosine(20), torch.linspace(-1, 1, 48).reshape(3, 1, 4, 4)
+    both = heldout_errors(network, schedule, "eps", images, (5, 20), 0, learns_variance=True)
+    alone = heldout_errors(lambda x, t: x, schedule, "eps", images, (5, 20), 0)
+    assert torch.equal(both, alone)

@@ -47,6 +47,8 @@ def test_half_precision_is_calculated_in_float32_and_cast_once():
 
 
 def test_a_network_answers_in_twice_the_channels():
+    colours = UNet(3, width=8, multipliers=(1,), learns_variance=True)
+    assert colours(torch.zeros(2, 3, 2, 3), torch.tensor([1, 4])).shape == (2, 6, 2, 3)
     network = UNet(1, width=8, multipliers=(1,), learns_variance=True)
     answer = network(X, torch.tensor([1, 4]))
     assert answer.shape == (2, 2, 2, 3)

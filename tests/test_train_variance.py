@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from ddpm_core import evaluate, sample
-from ddpm_core.training import step
+from ddpm_core.samplers import names as samplers
+from ddpm_core.training import drawing, step
 from ddpm_core.training.restore import load_trained
 from tests.test_train import Crash, after_step, crash, fingerprint, train
 
@@ -48,3 +49,20 @@ def test_a_variance_that_was_not_learned_is_refused(tmp_path, capsys):
         with pytest.raises(SystemExit, match="2"):
             command.main([str(tmp_path), "--variance", "learned_range"])
         assert "learned none; train with --loss hybrid" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "variance"), [((), "learned_range"), (("--variance", "fixed_large"), "fixed_large")]
+)
+def test_samples_have_the_variance_that_was_asked_for(tmp_path, monkeypatch, flags, variance):
+    assert train(tmp_path, "--loss", "hybrid", steps=1) == 0
+    seen = []
+
+    def watched(*given, **named):
+        seen.append(named["variance"])
+        return samplers.named(*given, **named)
+
+    monkeypatch.setattr(drawing, "named", watched)
+    steps = ("--sampler", "ancestral", "--n", "1", "--steps", "2")
+    assert sample.main([str(tmp_path), *steps, *flags]) == 0
+    assert seen == [variance]

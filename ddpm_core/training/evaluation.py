@@ -93,11 +93,12 @@ def _parts(
     with tqdm(total=calls, unit="call", unit_scale=True, disable=hidden) as bar:
         for indices in test.split(config.batch_size):
             path = folder / "parts" / f"{int(indices[0]):06d}-{len(indices)}.npz"
-            part = read_part(path, key)
+            this = f"{key} of {indices.tolist()}"  # as --n spreads them, others begin alike
+            part = read_part(path, this)
             if part is None:
                 part = bound_of(config, trained, dataset, indices, device, bar.update)
                 path.parent.mkdir(exist_ok=True)
-                write_bytes(path, part.to_bytes(key))
+                write_bytes(path, part.to_bytes(this))
             else:
                 bar.update(len(indices) * (config.strata or trained.schedule.T))
             parts.append(part)

@@ -59,10 +59,11 @@ def flow_figures(
     with tqdm(total=len(test), desc="flow", unit="image", disable=not sys.stderr.isatty()) as bar:
         for indices in test.split(config.batch_size):
             path = folder / "flow" / f"{int(indices[0]):06d}-{len(indices)}.npz"
-            found = unpack(path, key, FIELDS)
+            this = f"{key} of {indices.tolist()}"  # as --n spreads them, others begin alike
+            found = unpack(path, this, FIELDS)
             if found is None:
                 found = _followed(config, trained, dataset, indices, device)
-                write_bytes(path, pack(key, **found))
+                write_bytes(path, pack(this, **found))
             parts.append({name: torch.from_numpy(found[name]) for name in FIELDS})
             bar.update(len(indices))
     rows = {name: torch.cat([each[name] for each in parts]) for name in FIELDS}
