@@ -34,13 +34,15 @@ def test_noise_stays_noise():
 
 def test_a_network_is_differentiated_and_left_alone():
     """Its parameters get no gradient, and nothing that comes out needs one."""
-    network = nn.Conv2d(1, 1, 3, padding=1).double()
+    network = nn.Conv2d(1, 1, 3, padding=1, bias=False).double()
+    nn.init.constant_(network.weight, 0.1)
     denoiser = NetworkDenoiser(LINEAR, lambda x_t, t: network(x_t), "x0")
     probes = torch.ones(3, *X.shape, dtype=torch.float64)
     got = flow_log_density(LINEAR, denoiser, X, probes, times=log_snr(LINEAR, 10))
     assert not any(each.requires_grad for each in (got.nats, got.probe_error, got.step_error))
     assert all(each.grad is None for each in network.parameters())
-    assert torch.equal(got.probe_error, torch.zeros(2, dtype=torch.float64))  # of equal probes
+    # Of equal probes, but for the rounding of their mean.
+    assert (got.probe_error <= 4 * torch.finfo(torch.float64).eps * got.nats.abs()).all()
 
 
 def test_it_works_where_gradients_are_switched_off():
