@@ -162,6 +162,7 @@ def test_the_hybrid_loss_reads_grey_levels_where_data_have_them(impl: Implementa
 @given(roots=st.lists(st.floats(0.0, 64.0, width=32), min_size=1, max_size=8))
 @example(roots=[0.0, 0.0])
 @example(roots=[3.0, 1.0, 0.0])
+@example(roots=[0.5, 0.125])
 def test_a_level_is_drawn_by_the_root_of_its_mean_square(impl: Implementation, roots):
     """Eq. learned-variance.importance: all alike where nothing is known; n terms lose n + 4
     roundings."""
