@@ -13,11 +13,12 @@ from ddpm_core.guidance import Guided, drop_labels
 from ddpm_core.randomness import keyed_generator
 from ddpm_core.sample import main as sample
 from ddpm_core.train import main as train
-from ddpm_core.training import drawing, loop, step
-from ddpm_core.training.config import TrainConfig, check_same_run, lasting
+from ddpm_core.training import diffusion, drawing, step
+from ddpm_core.training.config import TrainConfig
+from ddpm_core.training.diffusion import DiffusionRun
 from ddpm_core.training.heldout import spread
-from ddpm_core.training.loop import Run
 from ddpm_core.training.restore import load_trained
+from ddpm_core.training.run_config import check_same_run, lasting
 
 SMALL = TrainConfig(
     width=8,
@@ -34,7 +35,7 @@ SHORT = [*OPTIONS.split(), "--preview-steps", "2"]
 
 def told(config: TrainConfig, number: int) -> tuple[torch.Tensor, torch.Tensor | None]:
     """The true classes of a step's images, and what the network is told of them."""
-    run = Run.prepare(config)
+    run = DiffusionRun.prepare(config)
     asked: list[Any] = []
     run.trainee.network.register_forward_pre_hook(lambda module, given: asked.append(given))
     step.train_step(config, run.schedule, run.dataset, run.trainee, number, run.device)
@@ -54,10 +55,10 @@ def test_labels_are_withheld_by_a_stream_of_their_own():
 
 
 def test_a_visit_looks_with_the_average_at_each_image_and_its_class(monkeypatch, tmp_path):
-    run = Run.prepare(dataclasses.replace(SMALL, parameterization="v", out_dir=tmp_path))
+    run = DiffusionRun.prepare(dataclasses.replace(SMALL, parameterization="v", out_dir=tmp_path))
     seen = []
-    real = loop.visit
-    monkeypatch.setattr(loop, "visit", lambda *a, **k: seen.append((a, k)) or real(*a, **k))
+    real = diffusion.visit
+    monkeypatch.setattr(diffusion, "visit", lambda *a, **k: seen.append((a, k)) or real(*a, **k))
     run.visit()
     ((denoiser, schedule, images, _), named) = seen[0]
     assert type(denoiser) is ClipX0
@@ -100,7 +101,7 @@ def test_nothing_is_withheld_at_dropout_0_and_nothing_is_told_without_the_flag()
 
 
 def test_heldout_images_come_with_their_classes():
-    run = Run.prepare(SMALL)
+    run = DiffusionRun.prepare(SMALL)
     few, labels = run._heldout(run.dataset.test)
     assert torch.equal(labels, run.dataset.labels[run.dataset.test])
     assert len(few) == len(labels)

@@ -252,7 +252,7 @@ def test_two_installations_are_refused(project, path, tmp_path):
 def test_our_own_modules_are_read_as_they_are():
     """In a process without the shape checks, which wrap every function here."""
     code = (
-        "import ddpm_core.training.loop, ddpm_core.sample, ddpm_core.verify\n"
+        "import ddpm_core.training.diffusion, ddpm_core.sample, ddpm_core.verify\n"
         "from ddpm_core.gate import live, certificate\n"
         "project = certificate.Project.own()\n"
         "assert len(certificate.digests(project)) > 80\n"

@@ -11,8 +11,8 @@ from ddpm_core.losses import l_simple, min_snr_weight, prediction_target, vlb_te
 from ddpm_core.parameterization import convert
 from ddpm_core.samplers.ancestral import reverse_kernel
 from ddpm_core.training.config import TrainConfig
+from ddpm_core.training.diffusion import DiffusionRun
 from ddpm_core.training.importance import KEPT, TermHistory
-from ddpm_core.training.loop import Run
 from ddpm_core.training.step import train_step
 from tests.test_step import SMALL, recorded
 
@@ -31,7 +31,7 @@ def test_what_is_minimised_is_worked_out_again(monkeypatch, loss):
         "batch_size": 64,
     } | gamma
     config = TrainConfig(**vars(SMALL) | more)
-    run = Run.prepare(config)
+    run = DiffusionRun.prepare(config)
     drawn_from = torch.Generator().manual_seed(0)
     torch.nn.init.normal_(run.trainee.network.head.weight, std=0.1, generator=drawn_from)
     history, chances = run.trainee.history, torch.ones(config.T).double()

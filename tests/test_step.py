@@ -10,7 +10,7 @@ import torch
 
 from ddpm_core.training import step
 from ddpm_core.training.config import TrainConfig
-from ddpm_core.training.loop import Run
+from ddpm_core.training.diffusion import DiffusionRun
 from ddpm_core.training.step import train_step
 
 SMALL = TrainConfig(
@@ -18,8 +18,8 @@ SMALL = TrainConfig(
 )
 
 
-def taken(config: TrainConfig, number: int, run: Run | None = None) -> Run:
-    run = run or Run.prepare(config)
+def taken(config: TrainConfig, number: int, run: DiffusionRun | None = None) -> DiffusionRun:
+    run = run or DiffusionRun.prepare(config)
     train_step(config, run.schedule, run.dataset, run.trainee, number, run.device)
     return run
 
@@ -55,7 +55,7 @@ def test_every_step_and_seed_drop_units_of_their_own(monkeypatch):
 
 def test_the_average_follows_the_weights_that_the_step_made():
     """After steps 0 and 1 with decays 1/10 and 2/11: neither a step late nor a decay ahead."""
-    run = Run.prepare(SMALL)
+    run = DiffusionRun.prepare(SMALL)
     wanted = [p.detach().clone() for p in run.trainee.network.parameters()]
     for number, decay in enumerate((1 / 10, 2 / 11)):
         before = copy.deepcopy(run.trainee.network.state_dict())
@@ -74,7 +74,7 @@ def test_a_step_moves_by_its_own_rate_along_a_clipped_gradient():
     """AdamW's first step moves each weight by the rate, whatever the gradient's size, once the
     decay is taken off: rate * g / (|g| + 1e-8), and no gradient here is that small but a zero."""
     config = TrainConfig(**vars(SMALL) | {"warmup_steps": 4, "weight_decay": 0.0})
-    run = Run.prepare(config)
+    run = DiffusionRun.prepare(config)
     before = [p.detach().clone() for p in run.trainee.network.parameters()]
     taken(config, 2, run)
     moved = max(
@@ -86,7 +86,7 @@ def test_a_step_moves_by_its_own_rate_along_a_clipped_gradient():
 
 
 def test_the_gradient_that_the_optimizer_meets_is_clipped():
-    run = Run.prepare(TrainConfig(**vars(SMALL) | {"grad_clip": 1e-3}))
+    run = DiffusionRun.prepare(TrainConfig(**vars(SMALL) | {"grad_clip": 1e-3}))
     _, norm = train_step(run.config, run.schedule, run.dataset, run.trainee, 0, run.device)
     assert norm > 1e-2, "it is clipped without reason otherwise, and shows nothing"
     met = [p.grad for p in run.trainee.network.parameters() if p.grad is not None]
@@ -106,7 +106,7 @@ def test_each_loss_is_weighed_by_its_own_time_and_logged_without(monkeypatch):
         monkeypatch.setattr(
             step, "min_snr_weight", lambda *_, w=weight: torch.tensor(w, dtype=torch.float64)
         )
-        run = Run.prepare(config)
+        run = DiffusionRun.prepare(config)
         found.append(train_step(config, run.schedule, run.dataset, run.trainee, 0, run.device))
     (loss, norm), (same, doubled) = found
     assert (same, doubled) == (loss, 2 * norm)
@@ -118,7 +118,7 @@ def test_the_network_is_told_the_time_of_its_image_and_held_against_its_noise(
 ):
     """A network that knows the noise of each (x_t, t) is without error, on every part."""
     config = TrainConfig(**vars(SMALL) | {"accumulate": accumulate})
-    run = Run.prepare(config)
+    run = DiffusionRun.prepare(config)
     real, drawn = step.q_sample, []
 
     def watched(schedule, x_0, t, noise):

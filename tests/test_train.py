@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ddpm_core.train import main
-from ddpm_core.training import loop, step
+from ddpm_core.training import diffusion, loop, step
 from ddpm_core.training.checkpoint import latest_checkpoint
 from ddpm_core.training.files import RunLock
 from tests.datasets_written import GREY, write_npz
@@ -53,7 +53,7 @@ def after_step(monkeypatch: pytest.MonkeyPatch, number: int, act: object) -> Non
             act()
         return out
 
-    monkeypatch.setattr(loop, "train_step", then_act)
+    monkeypatch.setattr(diffusion, "train_step", then_act)
 
 
 class Crash(BaseException):
@@ -98,14 +98,14 @@ def test_a_signal_saves_and_the_same_command_goes_on(finished, tmp_path, monkeyp
 
 
 def test_a_signal_before_the_first_step_saves_too(finished, tmp_path, monkeypatch):
-    real = loop.Run.visit
+    real = diffusion.DiffusionRun.visit
 
     def interrupted(run):
         real(run)
         os.kill(os.getpid(), signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Run, "visit", interrupted)
+        patch.setattr(diffusion.DiffusionRun, "visit", interrupted)
         assert train(tmp_path / "run") == 130
     assert latest_checkpoint(tmp_path / "run" / "checkpoints").name == "step-000000"
     assert train(tmp_path / "run") == 0

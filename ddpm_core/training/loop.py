@@ -1,75 +1,107 @@
-"""The training loop: steps, visits to fixed timesteps, checkpoints, and a clean way to stop."""
+"""The training loop, whatever is trained: steps, visits, checkpoints, and a clean way to stop."""
 
 import json
 import sys
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from tqdm import tqdm
 
-from ddpm_core.denoiser import ClipX0, NetworkDenoiser
 from ddpm_core.gate.admission import Admission, admit, watermark
 from ddpm_core.schedules import Schedule
-from ddpm_core.training import files, heldout
-from ddpm_core.training.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
-from ddpm_core.training.config import TrainConfig, check_same_run, lasting
-from ddpm_core.training.data import Dataset, load_dataset
-from ddpm_core.training.options import to_json
-from ddpm_core.training.pictures import denoising_sheet, sample_grid
-from ddpm_core.training.report import write_report
-from ddpm_core.training.setup import build_schedule, environment
-from ddpm_core.training.signals import Stop
-from ddpm_core.training.step import (
-    NonFiniteError,
-    Trainee,
-    build_trainee,
-    learning_rate,
-    train_step,
+from ddpm_core.training import files
+from ddpm_core.training.checkpoint import (
+    Checkpoint,
+    latest_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
 )
-from ddpm_core.training.visits import fixed_times, visit
+from ddpm_core.training.data import Dataset
+from ddpm_core.training.options import to_json
+from ddpm_core.training.report import write_report
+from ddpm_core.training.run_config import RunConfig, check_same_run, lasting
+from ddpm_core.training.setup import environment
+from ddpm_core.training.signals import Stop
+from ddpm_core.training.trainee import NonFiniteError, Trainee, learning_rate
 
-VALIDATION_TIMES = 20  # two in each decile
-TEST_TIMES = 100
-TEST_IMAGES = 500  # at most, of validation as of test: enough for a standard error below 1 %
+
+def let_in(config: RunConfig, schedule: Schedule) -> Admission:
+    """Pass the gate with what a run says of itself; raises as `admit` does."""
+    torch.backends.cudnn.deterministic = True  # a run on a GPU repeats its bits, too
+    return admit(
+        schedule,
+        config.device,
+        autocast=config.dtype == "bf16",
+        path=config.certificate,
+        required=config.require_verified,
+        unverified=config.unverified,
+    )
 
 
-@dataclass(eq=False)
-class Run:
+@dataclass(eq=False, kw_only=True)
+class Run(ABC):
     """A training run in its folder: what it is made of, and how far it has come."""
 
-    config: TrainConfig
+    config: RunConfig
     folder: Path
     dataset: Dataset
-    schedule: Schedule
     trainee: Trainee
     admission: Admission
     admissions: list[dict[str, Any]]  # one for each start of the run, this one last
     step: int = 0  # optimizer steps done
-    losses: list[float] = field(default_factory=list)  # since the last row of metrics.jsonl
+    losses: dict[str, list[float]] = field(default_factory=dict)  # since the last row of metrics
 
-    @classmethod
-    def prepare(cls, config: TrainConfig) -> "Run":
-        """Everything that can be wrong with the input is found here, before any work.
+    command: ClassVar[str]  # that starts it
 
-        Raises NotVerified before an accelerator is touched, ValueError for the rest.
-        """
-        torch.backends.cudnn.deterministic = True  # a run on a GPU repeats its bits, too
-        schedule = build_schedule(config)
-        admission = admit(
-            schedule,
-            config.device,
-            autocast=config.dtype == "bf16",
-            path=config.certificate,
-            required=config.require_verified,
-            unverified=config.unverified,
-        )
-        dataset = load_dataset(config.dataset, config.image_size)
-        trainee = build_trainee(config, dataset, torch.device(admission.device))
-        folder = config.out_dir or Path("runs") / config.dataset.split(":")[0]
-        return cls(config, folder, dataset, schedule, trainee, admission, [admission.to_json()])
+    @property
+    def pictures(self) -> Dataset:
+        """The data as they were read."""
+        return self.dataset
+
+    # --- what is trained, and how it is looked at -----------------------------------------------
+
+    @abstractmethod
+    def take_step(self) -> tuple[dict[str, float], float]:
+        """The next optimizer step; returns its losses by name, "loss" first, and the norm of the
+        gradient."""
+
+    @abstractmethod
+    def look(self) -> None:
+        """Measure and draw what a visit shows, and put it into the folder."""
+
+    @abstractmethod
+    def conclude(self) -> str:
+        """What is measured once, at the end; returns it in a sentence."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """What is trained, in a line of the plan."""
+
+    def about(self) -> dict[str, Any]:
+        """What a checkpoint says beside the numbers, for those who use it."""
+        return {
+            "config": lasting(self.config),
+            "data": self.dataset.digest(),
+            "image_shape": list(self.dataset.shape),
+            "levels": self.dataset.levels,
+            "class_names": list(self.dataset.class_names),
+            "losses": self.losses,
+            "admissions": self.admissions,
+        }
+
+    def check_resumed(self, checkpoint: Checkpoint) -> None:
+        """Raise ValueError where a checkpoint is of another run than this one."""
+        check_same_run(checkpoint.state["config"], self.config, str(checkpoint.path))
+        if checkpoint.state["data"] != self.dataset.digest():
+            raise ValueError(
+                f"{checkpoint.path} was trained on other data than {self.config.dataset} holds now "
+                f"(digest {checkpoint.state['data'][:12]}, now {self.dataset.digest()[:12]}); "
+                "restore the data, or choose another --out-dir"
+            )
 
     @property
     def device(self) -> torch.device:
@@ -81,24 +113,28 @@ class Run:
         """What every picture says once the run was let in unverified, now or before."""
         return watermark(self.admissions)
 
+    def plan(self) -> str:
+        """What is about to happen, for a person."""
+        config, data = self.config, self.pictures
+        return (
+            f"{data.name}: {len(data.train):,} training, {len(data.validation):,} validation and "
+            f"{len(data.test):,} test images of shape {data.shape}, {data.levels} grey levels\n"
+            f"{self.describe()}\n"
+            f"{'goes on at' if self.step else 'from'} step {self.step:,} of "
+            f"{config.max_steps:,}, {config.batch_size} images each, on {self.device} in "
+            f"{config.dtype}, reported every {config.log_every}, to {self.folder}\n"
+            f"{self.admission}"
+        )
+
     # --- what is kept ---------------------------------------------------------------------------
 
     def save(self) -> Path:
         """Write a checkpoint of this very step."""
-        state = {
-            "config": lasting(self.config),
-            "data": self.dataset.digest(),
-            "image_shape": list(self.dataset.shape),
-            "levels": self.dataset.levels,
-            "class_names": list(self.dataset.class_names),
-            "losses": self.losses,
-            "admissions": self.admissions,
-        }
         return save_checkpoint(
             self.folder / "checkpoints",
             self.step,
             self.trainee.tensors(),
-            state,
+            self.about(),
             keep=self.config.keep,
         )
 
@@ -117,15 +153,11 @@ class Run:
             return
         groups = list(self.trainee.tensors())
         checkpoint = load_checkpoint(saved, groups, ["config", "data", "losses"])
-        check_same_run(checkpoint.state["config"], self.config, str(saved))
-        if checkpoint.state["data"] != self.dataset.digest():
-            raise ValueError(
-                f"{saved} was trained on other data than {self.config.dataset} holds now (digest "
-                f"{checkpoint.state['data'][:12]}, now {self.dataset.digest()[:12]}); restore the "
-                "data, or choose another --out-dir"
-            )
+        self.check_resumed(checkpoint)
         self.trainee.restore(checkpoint.tensors)
-        self.step, self.losses = checkpoint.step, list(checkpoint.state["losses"])
+        losses = checkpoint.state["losses"]
+        self.step = checkpoint.step
+        self.losses = losses if isinstance(losses, dict) else {"loss": losses}  # of version 0.1
         self.admissions = [*checkpoint.state.get("admissions", []), *self.admissions]
 
     # --- what is done ---------------------------------------------------------------------------
@@ -138,33 +170,31 @@ class Run:
             last = latest_checkpoint(self.folder / "checkpoints")
             message = f"{failure}. The last good checkpoint is {last or 'none yet'}"
             self._status("failed", message)
-            print(f"ddpm_core.train: {message}", file=sys.stderr)
+            print(f"ddpm_core.{self.command}: {message}", file=sys.stderr)
             return 1
         if stop.requested is not None and self.step < self.config.max_steps:
             self._status("interrupted", f"{stop.requested.name} at step {self.step}")
             print(f"saved at step {self.step:,}; the same command goes on from here")
             return stop.exit_code
-        images = min(len(self.dataset.test), TEST_IMAGES)
-        print(f"measuring the test error on {images} images", flush=True)
-        mean, error = self.test_error()
-        doubt = "one image: no error bar" if error is None else f"standard error {error:.5f}"
-        message = f"eps-MSE on {images} test images, uniform over t: {mean:.5f} ({doubt})"
-        result = {"step": self.step, "eps_mse": mean, "standard_error": error}
-        files.write_json(self.folder / "test.json", result | {"images": images})
+        message = self.conclude()
         self._status("done", message)
         write_report(self.folder, watermark=self.watermark)
         print(f"{message}\nlook at {self.folder / 'report.html'}")
         return 0
 
-    def train(self, stop: Stop) -> None:
-        """Steps until max_steps or until `stop` is set, then a checkpoint."""
-        config = self.config
+    def begin(self) -> None:
+        """Put into the folder what the run is, before the first step of each start."""
         for name in ("metrics.jsonl", "timing.jsonl"):  # rows that are about to be made again
             files.truncate_lines(self.folder / name, self.step or -1)
-        files.write_json(self.folder / "config.json", to_json(config))
+        files.write_json(self.folder / "config.json", to_json(self.config))
         found = {**environment(self.device), "verification": str(self.admission)}
         files.write_json(self.folder / "env.json", found)
         files.write_json(self.folder / "verification.json", self.admissions)
+
+    def train(self, stop: Stop) -> None:
+        """Steps until max_steps or until `stop` is set, then a checkpoint."""
+        config = self.config
+        self.begin()
         self._status("running")
         if self.step == 0:
             self.visit()
@@ -175,12 +205,11 @@ class Run:
         with bar:
             while self.step < config.max_steps and not stop.requested:
                 began = time.perf_counter()
-                loss, norm = train_step(
-                    config, self.schedule, self.dataset, self.trainee, self.step, self.device
-                )
+                losses, norm = self.take_step()
                 seconds.append(time.perf_counter() - began)
                 self.step += 1
-                self.losses.append(loss)
+                for name, loss in losses.items():
+                    self.losses.setdefault(name, []).append(loss)
                 bar.update()
                 if self.step % config.log_every == 0 or self.step == config.max_steps:
                     self._log(norm, seconds, bar)
@@ -194,90 +223,28 @@ class Run:
             self.save()
 
     def visit(self) -> None:
-        """Look at the fixed timesteps: held-out loss, samples, denoising sheet, GIF and report."""
+        """Look at what has been learned, and bring the report up to it."""
         began = time.perf_counter()
-        config, network = self.config, self.trainee.ema.network
-        validation, labels = self._heldout(self.dataset.validation)
-        errors = self._errors(self.dataset.validation, VALIDATION_TIMES)
-        record, samples = visit(
-            ClipX0(
-                NetworkDenoiser(
-                    self.schedule, network, config.parameterization, config.learns_variance
-                )
-            ),
-            self.schedule,
-            validation,
-            fixed_times(config.T, config.denoise_at),
-            step=self.step,
-            samples=config.preview_samples,
-            steps=config.preview_steps,
-            seed=config.seed,
-            labels=labels,
-            device=self.device,
-        )
-        row: dict[str, Any] = {
-            "step": self.step,
-            "validation_loss": float(errors.mean()),
-            "validation_loss_by_decile": heldout.by_decile(errors),
-            "one_shot_mse": {
-                str(t): mse
-                for t, mse in zip(record.times, record.one_shot_mse.tolist(), strict=True)
-            },
-        }
-        files.append_line(self.folder / "metrics.jsonl", row)
-        name = f"step-{self.step:06d}"
-        record.save(self.folder / "denoising" / f"{name}.npz")
-        title, mark = f"{config.dataset}, step {self.step:,}", self.watermark
-        sheet = denoising_sheet(record, title, watermark=mark)
-        files.write_bytes(self.folder / "denoising" / f"{name}.png", sheet)
-        grid = sample_grid(samples, watermark=mark)
-        files.write_bytes(self.folder / "samples" / f"{name}.png", grid)
+        self.look()
         self._status("running")
-        write_report(self.folder, watermark=mark)
+        write_report(self.folder, watermark=self.watermark)
         timing = {"step": self.step, "visit_seconds": time.perf_counter() - began}
         files.append_line(self.folder / "timing.jsonl", timing)
 
-    def test_error(self) -> tuple[float, float | None]:
-        """eps-MSE of the averaged weights on the test images, uniform over t: (mean, its standard
-        error)."""
-        errors = self._errors(self.dataset.test, TEST_TIMES, measure="eps", progress="test error")
-        return heldout.mean_and_standard_error(errors)
-
-    def _errors(self, indices: torch.Tensor, times: int, **options: Any) -> torch.Tensor:
-        images, labels = self._heldout(indices)
-        return heldout.heldout_errors(
-            self.trainee.ema.network,
-            self.schedule,
-            self.config.parameterization,
-            images,
-            heldout.spread_times(self.config.T, times),
-            self.config.seed,
-            labels=labels,
-            device=self.device,
-            learns_variance=self.config.learns_variance,
-            **options,
-        )
-
-    def _heldout(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Some of the images, and their classes where the network is told them."""
-        few, labels = heldout.spread(indices, TEST_IMAGES), self.dataset.labels
-        told = None if labels is None or not self.config.conditional else labels[few]
-        return self.dataset.take(few), told
-
     def _log(self, norm: float, seconds: list[float], bar: "tqdm[Any]") -> None:
-        loss = sum(self.losses) / len(self.losses)
+        means = {name: sum(each) / len(each) for name, each in sorted(self.losses.items())}
         speed = len(seconds) * self.config.batch_size / sum(seconds)
         rate = learning_rate(self.config, self.step - 1)
-        row = {"step": self.step, "loss": loss, "learning_rate": rate, "grad_norm": norm}
+        row = {"step": self.step, **means, "learning_rate": rate, "grad_norm": norm}
         timing = {"step": self.step, "seconds": sum(seconds), "images_per_second": speed}
         files.append_line(self.folder / "metrics.jsonl", row)
         files.append_line(self.folder / "timing.jsonl", timing)
-        self.losses = []
-        bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
+        self.losses = {}
+        bar.set_postfix(loss=f"{means['loss']:.4f}", refresh=False)
         if bar.disable:
             left = (self.config.max_steps - self.step) * self.config.batch_size / speed
             print(
-                f"step {self.step:>6,} of {self.config.max_steps:,}  loss {loss:.4f}  "
+                f"step {self.step:>6,} of {self.config.max_steps:,}  loss {means['loss']:.4f}  "
                 f"{speed:,.0f} images/s, {left / 60:.1f} minutes of steps left",
                 flush=True,
             )

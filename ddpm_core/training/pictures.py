@@ -32,7 +32,7 @@ from ddpm_core.training.canvas import (
 from ddpm_core.training.files import write_bytes
 
 Item = TypeVar("Item")
-Columns = Float[np.ndarray, "times images channels height width"]
+Columns = Float[np.ndarray, "times images _ height width"]
 
 GUTTER, MARGIN, PAIR_GAP = 76, 28, 14  # row labels; page edge; between two images' pairs of rows
 MAX_FRAMES = 60
@@ -45,15 +45,16 @@ class DenoisingRecord:
 
     Images are in [-1, 1]. times decrease strictly, from T to 0. free_*: the chains from noise, x_t
     and the guess of x_0 at those times. heldout_*: held-out images noised to those times, and the
-    one-shot guess, with its mean squared error at each time.
+    one-shot guess, with its mean squared error at each time. Noisy latents may have other colours
+    than the images that are decoded from them.
     """
 
     step: int
     times: tuple[int, ...]
-    free_x_t: Float[np.ndarray, "times chains channels height width"]
+    free_x_t: Float[np.ndarray, "times chains colours height width"]
     free_x0_hat: Float[np.ndarray, "times chains channels height width"]
     heldout_x_0: Float[np.ndarray, "images channels height width"]
-    heldout_x_t: Float[np.ndarray, "times images channels height width"]
+    heldout_x_t: Float[np.ndarray, "times images colours height width"]
     heldout_x0_hat: Float[np.ndarray, "times images channels height width"]
     one_shot_mse: Float64[np.ndarray, " times"]
 
@@ -104,6 +105,17 @@ def sample_grid(
 ) -> bytes:
     """PNG of images in [-1, 1], row by row; by default nearly a square."""
     return png(grid(enlarge(to_pixels(images), 72), columns), watermark)
+
+
+def reconstruction_grid(
+    images: Float[Tensor, "n channels height width"],
+    decoded: Float[Tensor, "n channels height width"],
+    *,
+    watermark: str | None = None,
+) -> bytes:
+    """PNG of pairs: an image above, what an autoencoder gives back of it below."""
+    pairs = np.concatenate([to_pixels(images), to_pixels(decoded)], axis=-3)
+    return png(grid(enlarge(pairs, 144)), watermark)
 
 
 def denoising_sheet(
@@ -171,8 +183,8 @@ def chain_gif(
     chain: Sequence[
         tuple[
             int,
-            Float[np.ndarray, "n channels height width"],
-            Float[np.ndarray, "n channels height width"],
+            Float[np.ndarray, "n _ height width"],
+            Float[np.ndarray, "n _ height width"],
         ]
     ],
     *,

@@ -51,7 +51,7 @@ def build_network(config: TrainConfig, channels: int, class_names: Sequence[str]
             attention=[i in attended for i in range(levels)],
             dropout=config.dropout,
             classes=len(class_names) if config.conditional else None,
-            fourier_octaves=config.fourier_octaves,
+            fourier_octaves=cast(tuple[int, ...], config.fourier_octaves),
             learns_variance=config.learns_variance,
         )
     if config.channels_last:

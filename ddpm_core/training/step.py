@@ -1,12 +1,8 @@
 """One optimizer step: draw, diffuse, predict, compare, update."""
 
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Float, Float64, Int64
-from torch import Tensor, nn
+from torch import Tensor
 
 from ddpm_core.forward_process import q_sample
 from ddpm_core.guidance import drop_labels
@@ -18,69 +14,16 @@ from ddpm_core.samplers.ancestral import reverse_kernel
 from ddpm_core.schedules import Schedule
 from ddpm_core.training.config import TrainConfig
 from ddpm_core.training.data import Dataset, batch_indices
-from ddpm_core.training.ema import Ema
 from ddpm_core.training.importance import TermHistory
-from ddpm_core.training.optimizer_state import flatten_optimizer, restore_optimizer
-from ddpm_core.training.setup import build_network, group_parameters, seeded
-
-
-class NonFiniteError(RuntimeError):
-    """NaN or Inf where training cannot go on."""
-
-
-@dataclass(frozen=True, eq=False)
-class Trainee:
-    """All that a step changes."""
-
-    network: nn.Module
-    forward: Callable[..., Tensor]  # the network, compiled where asked for
-    ema: Ema
-    optimizer: torch.optim.Optimizer
-    history: TermHistory | None = None  # of a run that draws levels by their terms
-
-    def tensors(self) -> dict[str, dict[str, Tensor]]:
-        """All of it by group, as a checkpoint keeps it."""
-        groups = {
-            "model": self.network.state_dict(),
-            "ema": self.ema.network.state_dict(),
-            "optimizer": flatten_optimizer(self.optimizer, self._parameters()),
-        }
-        if self.history is not None:
-            groups["history"] = {"terms": self.history.terms, "drawn": self.history.drawn}
-        return groups
-
-    def restore(self, groups: Mapping[str, Mapping[str, Tensor]]) -> None:
-        """Be as one that was kept."""
-        self.network.load_state_dict(groups["model"])
-        self.ema.network.load_state_dict(groups["ema"])
-        restore_optimizer(self.optimizer, self._parameters(), dict(groups["optimizer"]))
-        if self.history is not None:
-            self.history.terms = groups["history"]["terms"]
-            self.history.drawn = groups["history"]["drawn"]
-
-    def _parameters(self) -> dict[str, nn.Parameter]:
-        return dict(self.network.named_parameters())
+from ddpm_core.training.setup import build_network, seeded
+from ddpm_core.training.trainee import NonFiniteError, Trainee
 
 
 def build_trainee(config: TrainConfig, dataset: Dataset, device: torch.device) -> Trainee:
     """A network for the data as it is initialised, its average and AdamW, on the device."""
     network = build_network(config, dataset.shape[0], dataset.class_names).to(device)
-    optimizer = torch.optim.AdamW(
-        group_parameters(network, config.weight_decay),
-        lr=learning_rate(config, 0),
-        betas=(0.9, 0.99),
-        fused=True,
-    )
-    forward = torch.compile(network) if config.compile else network
     history = TermHistory(config.T) if config.loss == "vlb" else None
-    return Trainee(network, forward, Ema(network, config.ema_decay), optimizer, history)
-
-
-def learning_rate(config: TrainConfig, step: int) -> float:
-    """The rate of step 0, 1, ...: a linear rise over warmup_steps, then cosine to 0 or constant."""
-    rise = min(1.0, (step + 1) / max(1, config.warmup_steps))
-    fall = (1 + math.cos(math.pi * step / config.max_steps)) / 2
-    return config.learning_rate * rise * (fall if config.rate_decay == "cosine" else 1.0)
+    return Trainee.of(config, network, history=history)
 
 
 def diffuse(
@@ -143,15 +86,11 @@ def train_step(
             (minimised.mean / config.accumulate).backward()
             losses.append(loss.per_sample.detach())
     per_sample = torch.cat(losses).double().cpu()
-    norm = nn.utils.clip_grad_norm_(trainee.network.parameters(), config.grad_clip).item()
-    _check_finite(per_sample, norm, step, t, indices)
-
-    for group in trainee.optimizer.param_groups:
-        group["lr"] = learning_rate(config, step)
-    trainee.optimizer.step()
+    _check_finite(per_sample, step, t, indices)
+    drawn = f"t = {t[:8].tolist()} ..., training images {indices[:8].tolist()} ..."
+    norm = trainee.update(config, step, drawn)
     if trainee.history is not None:
         trainee.history.update(t, torch.cat(terms))
-    trainee.ema.update(trainee.network, step)
     return per_sample.mean().item(), norm
 
 
@@ -199,16 +138,11 @@ def _weighted(config: TrainConfig, schedule: Schedule, loss: Loss, t: Tensor) ->
     return loss.weighted(min_snr_weight(schedule, config.parameterization, t, config.snr_gamma))
 
 
-def _check_finite(loss: Tensor, norm: float, step: int, t: Tensor, indices: Tensor) -> None:
+def _check_finite(loss: Tensor, step: int, t: Tensor, indices: Tensor) -> None:
     broken = ~loss.isfinite()
     if broken.any():
         where = broken.nonzero()[:8, 0]
         raise NonFiniteError(
             f"the loss of step {step + 1} is not finite at t = {t[where].tolist()}, training "
             f"images {indices[where].tolist()}"
-        )
-    if not math.isfinite(norm):
-        raise NonFiniteError(
-            f"the gradient of step {step + 1} is not finite (norm {norm}), though its loss is; "
-            f"t = {t[:8].tolist()} ..., training images {indices[:8].tolist()} ..."
         )

@@ -1,5 +1,7 @@
 """A visit to the fixed timesteps: how far structure has emerged from the same noise."""
 
+from typing import Protocol, runtime_checkable
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
@@ -14,6 +16,33 @@ from ddpm_core.samplers.ladders import trailing
 from ddpm_core.schedules import Schedule
 from ddpm_core.training.pictures import DenoisingRecord
 
+
+@runtime_checkable
+class View(Protocol):
+    """How what is diffused becomes pictures."""
+
+    def state(self, x_t: Tensor) -> Tensor:
+        """A noisy one."""
+        ...
+
+    def decode(self, x_0: Tensor) -> Tensor:
+        """A clean one, or a guess of it."""
+        ...
+
+
+class Pixels:
+    """They are pictures already."""
+
+    def state(self, x_t: Tensor) -> Tensor:
+        """As it is."""
+        return x_t
+
+    def decode(self, x_0: Tensor) -> Tensor:
+        """As it is."""
+        return x_0
+
+
+PIXELS = Pixels()
 SHOWN = 3  # chains, and held-out images, on a sheet
 MEASURED = 64  # held-out images behind the one-shot error
 
@@ -28,7 +57,7 @@ def fixed_times(T: int, wanted: tuple[int, ...] = ()) -> tuple[int, ...]:
 def visit(
     denoiser: Denoiser,
     schedule: Schedule,
-    heldout: Float[Tensor, " images channels height width"],
+    heldout: Float[Tensor, " images *event"],
     times: tuple[int, ...],
     *,
     step: int,
@@ -37,12 +66,13 @@ def visit(
     seed: int,
     labels: Int64[Tensor, " images"] | None = None,
     device: torch.device | str = "cpu",
-) -> tuple[DenoisingRecord, Float[Tensor, " samples channels height width"]]:
+    view: View = PIXELS,
+) -> tuple[DenoisingRecord, Float[Tensor, " samples colours tall wide"]]:
     """One chain of `samples` images from the noise that `seed` keys, and one-shot guesses.
 
     The chain is DPM-Solver++'s along a strided ladder through the fixed times. labels: the classes
-    of the held-out images, each of which the chain then takes in turn. Returns the record and the
-    samples.
+    of the held-out images, each of which the chain then takes in turn. view: how what is diffused
+    is seen. Returns the record and the samples, to be looked at.
     """
     ladder = sorted({*trailing(schedule, min(steps, schedule.T)), *times}, reverse=True)
     sampler = DPMSolver(schedule, tuple(ladder))
@@ -52,7 +82,7 @@ def visit(
     chain = generate(
         sampler, denoiser, shape, indices=range(samples), seed=seed, cond=wanted, device=device
     )
-    free = [(x_t.cpu(), x0_hat.cpu()) for t, x_t, x0_hat in chain if t in times]
+    free = [(x_t, x0_hat) for t, x_t, x0_hat in chain if t in times]
 
     x_0 = heldout[:MEASURED].to(device)
     told = None if labels is None else labels[:MEASURED].to(device)
@@ -64,16 +94,17 @@ def visit(
     mse = [(x0_hat.double() - x_0.double()).square().mean().item() for _, x0_hat in seen]
 
     def stack(pairs: list[tuple[Tensor, Tensor]], which: int) -> np.ndarray:
-        return np.stack([pair[which][:SHOWN].float().cpu().numpy() for pair in pairs])
+        seen = (view.state, view.decode)[which]
+        return np.stack([seen(pair[which][:SHOWN]).float().cpu().numpy() for pair in pairs])
 
     record = DenoisingRecord(
         step=step,
         times=times,
         free_x_t=stack(free, 0),
         free_x0_hat=stack(free, 1),
-        heldout_x_0=x_0[:SHOWN].cpu().numpy(),
+        heldout_x_0=view.decode(x_0[:SHOWN]).cpu().numpy(),
         heldout_x_t=stack(seen, 0),
         heldout_x0_hat=stack(seen, 1),
         one_shot_mse=np.array(mse),
     )
-    return record, free[-1][0]
+    return record, view.decode(free[-1][0]).cpu()
