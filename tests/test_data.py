@@ -231,3 +231,40 @@ def test_a_file_for_a_folder_and_a_folder_for_a_file_are_refused(tmp_path):
     assert "is a folder; give the file" in refusal(f"npz:{tmp_path}")
     assert "is a file; give the folder" in refusal(f"idx:{file}")
     assert "is a file; give the folder" in refusal(f"folder:{file}")
+
+
+def test_patches_of_photographs_share_no_pixel_between_the_parts():
+    """The right fifth is for test, the tenth beside it for validation."""
+    from sklearn.datasets import load_sample_images
+
+    data = load_dataset("patches:64")
+    assert (data.levels, data.class_names) == (256, ("china", "flower"))
+    assert data.labels is not None
+    columns = {"train": (0, 448), "validation": (448, 512), "test": (512, 640)}
+    for part, (first, end) in columns.items():
+        wanted = [
+            (label, whole[top : top + 64, left : left + 64].tobytes())
+            for label, whole in enumerate(load_sample_images().images)
+            for top in range(0, 427 - 63, 8)
+            for left in range(first, end - 63, 8)
+        ]
+        found = [
+            (int(data.labels[i]), data.images[i].permute(1, 2, 0).contiguous().numpy().tobytes())
+            for i in getattr(data, part)
+        ]
+        assert found == wanted, part
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ("patches:", "names no size; write patches:64"),
+        ("patches:x", "names no size"),
+        ("patches:-64", "names no size"),
+        ("patches:7", "give 8 to 213"),
+        ("patches:214", "give 8 to 213"),
+    ],
+)
+def test_patches_of_no_size_are_refused(spec, says):
+    with pytest.raises(ValueError, match=says):
+        load_dataset(spec)

@@ -1,10 +1,10 @@
-"""Images to train on: four sources, one fixed split, and an order that keeps no state."""
+"""Images to train on: five sources, one fixed split, and an order that keeps no state."""
 
 import difflib
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -14,10 +14,10 @@ from torch import Tensor
 
 from ddpm_core.randomness import keyed_generator
 from ddpm_core.training.idx import read_idx_folder
-from ddpm_core.training.images import read_image_folder, square_images
+from ddpm_core.training.images import photograph_patches, read_image_folder, square_images
 from ddpm_core.training.npz import read_npz
 
-FORMS = ("digits", "idx:DIR", "npz:FILE", "folder:DIR")
+FORMS = ("digits", "idx:DIR", "npz:FILE", "folder:DIR", "patches:SIZE")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,13 +33,15 @@ class Dataset:
     validation: Int64[Tensor, " validation"]
     test: Int64[Tensor, " test"]
 
+    PICTURES: ClassVar[bool] = True  # of 1 or 3 channels, to be looked at
+
     def __post_init__(self) -> None:
         if self.images.dtype not in (torch.uint8, torch.float32):
             raise TypeError(
                 f"images have dtype {self.images.dtype}; they must be torch.uint8 grey levels or "
                 "torch.float32 in [-1, 1]"
             )
-        if self.shape[0] not in (1, 3):
+        if self.PICTURES and self.shape[0] not in (1, 3):
             raise ValueError(
                 f"images of {self.name} have {self.shape[0]} channels; a picture needs 1 (grey) or "
                 "3 (RGB). Select channels first"
@@ -93,6 +95,8 @@ def load_dataset(spec: str, image_size: int | None = None) -> Dataset:
     - folder:DIR: PNG and JPEG, in folders by class or in none, in the order of their names. Hidden
       and other files are left alone. One colour image makes all RGB; alpha is dropped, EXIF
       orientation is applied, a palette counts as colour.
+    - patches:SIZE: squares of SIZE pixels from scikit-learn's two photographs, of which the right
+      fifth is for test and the tenth beside it for validation.
 
     npz and folder give a tenth to test and a twentieth to validation, at least one image each.
     image_size crops 8-bit images centrally to a square and resizes it (Lanczos) to that many
@@ -111,7 +115,9 @@ def load_dataset(spec: str, image_size: int | None = None) -> Dataset:
     images = found.images if image_size is None else _resized(found, image_size, spec)
     test = _spread(n, max(1, n // 10)) if found.test is None else found.test
     rest = np.setdiff1d(np.arange(n), test)
-    validation = rest[_spread(len(rest), found.validation or max(1, n // 20))]
+    validation = found.validation
+    if not isinstance(validation, np.ndarray):
+        validation = rest[_spread(len(rest), validation or max(1, n // 20))]
     train = np.setdiff1d(rest, validation)
     if not len(train):
         raise ValueError(
@@ -165,7 +171,7 @@ class _Source(NamedTuple):
     class_names: tuple[str, ...] = ()
     levels: int = 256
     test: NDArray[np.int64] | None = None  # None: an evenly spread tenth
-    validation: int | None = None  # None: a twentieth
+    validation: NDArray[np.int64] | int | None = None  # evenly spread; None: a twentieth
 
 
 def _spread(n: int, count: int) -> NDArray[np.int64]:
@@ -185,6 +191,8 @@ def _parse(spec: str) -> tuple[str, Path]:
         )
     if source == "digits" != spec:
         raise ValueError(f"dataset {spec!r} must be plain digits: they are bundled, without a path")
+    if source == "patches" and not (path.isascii() and path.isdigit()):
+        raise ValueError(f"dataset {spec!r} names no size; write patches:64 for 64 x 64 pixels")
     if source != "digits" and not path:
         raise ValueError(f"dataset {spec!r} names no path; write {form[source]}")
     return source, Path(path).expanduser()
@@ -199,6 +207,9 @@ def _read(source: str, path: Path, image_size: int | None) -> _Source:
         return _Source(
             images, digits.target, tuple("0123456789"), 17, _spread(len(images), 500), 97
         )
+    if source == "patches":
+        squares, which, names, test, validation = photograph_patches(int(path.name))
+        return _Source(squares, which, names, 256, test, validation)
     if not path.exists():
         raise FileNotFoundError(f"{source}:{path}: there is no {path}. Check the path")
     if path.is_dir() == (source == "npz"):
