@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from ddpm_core.forward_process import q_step as q_step
     from ddpm_core.guidance import Guided as Guided
     from ddpm_core.guidance import drop_labels as drop_labels
+    from ddpm_core.latent import LatentScale as LatentScale
+    from ddpm_core.latent import LatentSpace as LatentSpace
+    from ddpm_core.latent import autoencoder_loss as autoencoder_loss
+    from ddpm_core.latent import latent_bound as latent_bound
     from ddpm_core.likelihood import bits_per_dim as bits_per_dim
     from ddpm_core.likelihood import reverse_of as reverse_of
     from ddpm_core.likelihood import vlb_terms as vlb_terms
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from ddpm_core.losses import l_simple as l_simple
     from ddpm_core.losses import min_snr_weight as min_snr_weight
     from ddpm_core.losses import prediction_target as prediction_target
+    from ddpm_core.networks.autoencoder import Autoencoder as Autoencoder
     from ddpm_core.networks.unet import UNet as UNet
     from ddpm_core.parameterization import convert as convert
     from ddpm_core.posterior import q_posterior as q_posterior
@@ -44,6 +49,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Ancestral": "samplers.ancestral",
+    "Autoencoder": "networks.autoencoder",
     "ClipX0": "denoiser",
     "DDIM": "samplers.ddim",
     "DPMSolver": "samplers.dpm_solver",
@@ -52,11 +58,14 @@ _HOME = {
     "Guided": "guidance",
     "Heun": "samplers.heun",
     "LADDERS": "samplers.ladders",
+    "LatentScale": "latent",
+    "LatentSpace": "latent",
     "NetworkDenoiser": "denoiser",
     "Prediction": "_types",
     "Schedule": "schedules",
     "Snapshot": "samplers.base",
     "UNet": "networks.unet",
+    "autoencoder_loss": "latent",
     "bits_per_dim": "likelihood",
     "constant_weight": "losses",
     "convert": "parameterization",
@@ -64,6 +73,7 @@ _HOME = {
     "flow_log_density": "probability_flow",
     "invert": "samplers.ddim",
     "l_simple": "losses",
+    "latent_bound": "latent",
     "min_snr_weight": "losses",
     "prediction_target": "losses",
     "q_marginal": "forward_process",

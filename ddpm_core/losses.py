@@ -213,6 +213,12 @@ def vlb_term(
     return flat(terms).sum(1)
 
 
+def kl_to_noise(q: Gaussian) -> Float[Tensor, " batch"]:
+    """KL(q || N(0, 1)) of each sample in nats, summed over its event. Eq. latent.kl."""
+    noise = Gaussian(torch.zeros_like(q.mean), torch.ones_like(q.var))
+    return flat(gaussian_kl(q, noise)).sum(1)
+
+
 def prior_kl(
     schedule: Schedule, x_0: Float[Tensor, " batch *event"], t: Time | None = None
 ) -> Float[Tensor, " batch"]:
@@ -220,6 +226,4 @@ def prior_kl(
 
     Eq. losses.prior: what it costs to start from pure noise, although some signal is left.
     """
-    q = q_marginal(schedule, x_0, schedule.T if t is None else t)
-    noise = Gaussian(torch.zeros_like(q.mean), torch.ones_like(q.var))
-    return flat(gaussian_kl(q, noise)).sum(1)
+    return kl_to_noise(q_marginal(schedule, x_0, schedule.T if t is None else t))

@@ -3,16 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from ddpm_core._types import Denoiser, Prediction
+from ddpm_core._types import Denoiser, Gaussian, Prediction
 from ddpm_core.clock import Time
 from ddpm_core.denoiser import ClipX0, NetworkDenoiser
+from ddpm_core.latent import latent_bound
 from ddpm_core.likelihood import reverse_of, stratified_vlb, vlb_terms
 from ddpm_core.losses import l_simple
 from ddpm_core.parameterization import convert
@@ -33,6 +34,7 @@ class Part:
     terms: Float64[np.ndarray, " terms"]  # each term, from the decoder's to the prior's
     errors: Float64[np.ndarray, " deciles"]  # squared errors of the noise, by tenth of the levels
     asked: Float64[np.ndarray, " deciles"]  # how many they are
+    autoencoder: Float64[np.ndarray, " images"]  # of each, what latents cost; 0 of pixels
 
     def to_bytes(self, key: str) -> bytes:
         """As a file of arrays; `key` says of what."""
@@ -47,7 +49,7 @@ def read_part(path: Path, key: str) -> Part | None:
 
 def key_of(config: EvaluateConfig, trained: Trained, dataset: Dataset) -> str:
     """A digest of all that the numbers depend on."""
-    told = (config.strata, trained.variance(config.variance), config.clip)
+    told = (config.strata, trained.variance(config.variance), trained.clips(config.clip))
     return key_for(trained, dataset, (*told, config.seed, config.batch_size))
 
 
@@ -63,6 +65,29 @@ def denoiser_in_float64(trained: Trained) -> NetworkDenoiser:
     )
 
 
+class Subject(NamedTuple):
+    """What is diffused of some images, in float64."""
+
+    x_0: Float64[Tensor, " images *event"]
+    levels: int | None  # grey levels; latents have none
+    beside: Float64[Tensor, " images"]  # nats of the bound that latents leave to the autoencoder
+
+
+def subject_of(
+    trained: Trained, dataset: Dataset, indices: Int64[Tensor, " images"], device: torch.device
+) -> Subject:
+    """The images themselves, or a draw of their latents. Eq. latent.bound."""
+    x, kept = dataset.take(indices).to(device), trained.autoencoder
+    if kept is None:
+        return Subject(x.double(), dataset.levels, torch.zeros(len(x), dtype=torch.float64))
+    y, law = kept.draw(x, indices)
+    decoded, law = kept.decode(y).double(), Gaussian(law.mean.double(), law.var.double())
+    decoder = Gaussian(decoded, torch.full_like(decoded, kept.decoder_variance))
+    none = torch.zeros(len(x), dtype=torch.float64, device=device)
+    beside = latent_bound(x.double(), y.double(), law, decoder, none, dataset.levels)
+    return Subject(y.double(), None, beside.cpu())
+
+
 def bound_of(
     config: EvaluateConfig,
     trained: Trained,
@@ -75,7 +100,8 @@ def bound_of(
 
     tick is told of every call of the network.
     """
-    x_0 = dataset.take(indices).double().to(device)
+    with torch.no_grad():
+        x_0, levels, beside = subject_of(trained, dataset, indices, device)
     labels = None
     if trained.config.conditional and dataset.labels is not None:
         labels = dataset.labels[indices].to(device)
@@ -94,7 +120,7 @@ def bound_of(
         tick(len(x_0))
         return found
 
-    denoiser: Denoiser = ClipX0(watched) if config.clip else watched
+    denoiser: Denoiser = ClipX0(watched) if trained.clips(config.clip) else watched
     reverse = reverse_of(schedule, denoiser, trained.variance(config.variance), labels)
     with torch.no_grad():
         if config.strata is None:
@@ -105,22 +131,25 @@ def bound_of(
                 lambda t: keyed_noise(
                     x_0.shape[1:], config.seed, "bound", t, indices.tolist(), device, x_0.dtype
                 ),
-                levels=dataset.levels,
+                levels=levels,
             )
         else:
             generator = keyed_generator(config.seed, "bound", int(indices[0]))
             terms = stratified_vlb(
-                schedule, x_0, reverse, generator, levels=dataset.levels, strata=config.strata
+                schedule, x_0, reverse, generator, levels=levels, strata=config.strata
             )
     terms = terms.cpu()
-    return Part(
-        *(each.numpy() for each in (terms.sum(0), terms.sum(1), errors, asked)),
-    )
+    sums = (terms.sum(0) + beside, terms.sum(1), errors, asked, beside)
+    return Part(*(each.numpy() for each in sums))
 
 
 def whole(parts: list[Part]) -> Part:
     """All images of all parts."""
+    each_image = {"images", "autoencoder"}
     return Part(
-        np.concatenate([each.images for each in parts]),
-        *(sum(getattr(each, name) for each in parts) for name in ("terms", "errors", "asked")),
+        **{
+            name: np.concatenate(values) if name in each_image else np.sum(values, axis=0)
+            for name in Part.__dataclass_fields__
+            for values in [[getattr(part, name) for part in parts]]
+        }
     )

@@ -50,7 +50,7 @@ def compared(
             *_, last = generate(
                 sampler, denoiser, shape, indices=range(n), seed=seed, cond=cond, device=device
             )
-            yield row, steps, last.x_t.cpu()
+            yield row, steps, last.x_t
 
 
 def comparison_sheet(

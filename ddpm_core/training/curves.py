@@ -1,4 +1,4 @@
-"""The losses of a run as one figure: over steps, and by noise level."""
+"""The losses of a run as one figure: over steps, and by noise level; latents as histograms."""
 
 import io
 import math
@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float, Float64
+from torch import Tensor
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 RAW, TRAIN, HELDOUT, INK, FAINT = "#bfd3f6", "#2563eb", "#c2410c", "#18181b", "#71717a"
 VISITS = ("#f3b58a", "#dd6b20", "#7c2d12")  # first, middle, last: light to dark
@@ -23,18 +25,48 @@ def loss_figure(rows: Sequence[Mapping[str, Any]]) -> bytes:
     held-out loss in each tenth of the noise levels, at the first, the middle and the last visit.
     What is missing, not finite or not positive is left out.
     """
+    figure, (left, right) = _panels()
+    _over_steps(left, rows)
+    _by_decile(right, rows)
+    return _png(figure)
+
+
+def autoencoder_figure(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """PNG of two panels over steps: squared error, and nats between latents and noise."""
+    figure, (left, right) = _panels()
+    for axes, name, title in (
+        (left, "reconstruction", "Mean squared error over steps"),
+        (right, "kl", "Nats of an image's latents from noise"),
+    ):
+        _dress(axes, title, "optimizer step")
+        steps, values = _column(rows, name)
+        axes.plot(steps, values, color=TRAIN, lw=1.6, label="training")
+        steps, values = _column(rows, f"validation_{name}")
+        axes.plot(steps, values, color=HELDOUT, lw=2.2, marker="o", ms=5, label="validation (EMA)")
+        _finish(axes)
+    return _png(figure)
+
+
+def latent_figure(
+    z: Float[Tensor, "n channels *position"], *, watermark: str | None = None
+) -> bytes:
+    """PNG: the histogram of each channel of latents, in its own units, with mean and deviation."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(14, 5), dpi=100)
-    canvas = FigureCanvasAgg(figure)
-    place = {"left": 0.055, "right": 0.985, "top": 0.9, "bottom": 0.14, "wspace": 0.16}
-    left, right = figure.subplots(1, 2, width_ratios=(3, 2), gridspec_kw=place)
-    _over_steps(left, rows)
-    _by_decile(right, rows)
-    content = io.BytesIO()
-    canvas.print_png(content, metadata={"Software": None})
-    return content.getvalue()
+    channels = z.transpose(0, 1).flatten(1).double().numpy()
+    columns = min(4, len(channels))
+    rows = -(-len(channels) // columns)
+    figure = Figure(figsize=(3.5 * columns, 2.6 * rows + 0.4), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    for i, values in enumerate(channels):
+        axes = figure.add_subplot(rows, columns, i + 1)
+        known = values[np.isfinite(values)]
+        _dress(axes, f"channel {i}: {known.mean():.2f} ± {known.std():.2f}", "")
+        axes.hist(known, bins=60, density=True, color=RAW)
+        axes.set_yticks([])
+    _mark(figure, watermark)
+    return _png(figure)
 
 
 def _over_steps(axes: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:
@@ -70,6 +102,29 @@ def _by_decile(axes: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:
     axes.set_xlim(0, 1)
     axes.set_xticks(np.linspace(0, 1, 11))
     _finish(axes)
+
+
+def _panels() -> "tuple[Figure, tuple[Axes, Axes]]":
+    """A figure of two panels, three to two."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(14, 5), dpi=100)
+    FigureCanvasAgg(figure)
+    place = {"left": 0.055, "right": 0.985, "top": 0.9, "bottom": 0.14, "wspace": 0.16}
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2), gridspec_kw=place)
+    return figure, (left, right)
+
+
+def _mark(figure: "Figure", watermark: str | None) -> None:
+    if watermark:
+        figure.text(0.5, 0.5, watermark, color=FAINT, size=28, ha="center", alpha=0.5)
+
+
+def _png(figure: "Figure") -> bytes:
+    content = io.BytesIO()
+    figure.savefig(content, format="png", metadata={"Software": None})
+    return content.getvalue()
 
 
 def _dress(axes: "Axes", title: str, x_label: str) -> None:
@@ -135,13 +190,7 @@ def bound_figure(result: Mapping[str, Any], *, watermark: str | None = None) -> 
     Left: each term of the bound over t, in bits per dimension. Right: the error of the noise in
     each tenth of the noise levels.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(14, 5), dpi=100)
-    canvas = FigureCanvasAgg(figure)
-    place = {"left": 0.055, "right": 0.985, "top": 0.9, "bottom": 0.14, "wspace": 0.16}
-    left, right = figure.subplots(1, 2, width_ratios=(3, 2), gridspec_kw=place)
+    figure, (left, right) = _panels()
     split = result["bits_per_dim"]
     _dress(left, f"{split['total']:.3f} bits per dimension, term by term", "noise level t")
     first, *steps, prior = result["terms"]
@@ -155,8 +204,5 @@ def bound_figure(result: Mapping[str, Any], *, watermark: str | None = None) -> 
     errors = _positive(result["eps_mse"]["by_decile"])
     right.plot(range(1, 11), errors, color=HELDOUT, lw=2.2, marker="o", label="test images (EMA)")
     _finish(right)
-    if watermark:
-        figure.text(0.5, 0.5, watermark, color=FAINT, size=28, ha="center", alpha=0.5)
-    content = io.BytesIO()
-    canvas.print_png(content, metadata={"Software": None})
-    return content.getvalue()
+    _mark(figure, watermark)
+    return _png(figure)

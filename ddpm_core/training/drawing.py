@@ -14,7 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ddpm_core._types import Denoiser
-from ddpm_core.denoiser import ClipX0, NetworkDenoiser
+from ddpm_core.denoiser import ClipX0
 from ddpm_core.gate.devices import choose_device
 from ddpm_core.guidance import Guided
 from ddpm_core.samplers.base import Sampler, generate
@@ -116,14 +116,12 @@ def _label(name: str, names: Sequence[str]) -> int:
 
 def build_denoiser(config: SampleConfig, trained: Trained, labels: Sequence[int]) -> Denoiser:
     """The network's, guided where there are labels, clipped last."""
-    denoiser: Denoiser = NetworkDenoiser(
-        trained.schedule, trained.network, trained.parameterization, trained.learns_variance
-    )
+    denoiser = trained.denoiser(clip=False)
     if labels:
         scale, rescale = config.guidance_scale, config.guidance_rescale
         none = trained.network.classes
         denoiser = Guided(denoiser, scale, none, rescale, config.guidance_interval)
-    return ClipX0(denoiser) if config.clip else denoiser
+    return ClipX0(denoiser) if trained.clips(config.clip) else denoiser
 
 
 def _compare(
@@ -146,7 +144,8 @@ def _compare(
         cond=torch.tensor(each, device=device) if each else None,
         device=device,
     )
-    cells = list(tqdm(drawing, total=many, unit="chain", disable=not sys.stderr.isatty()))
+    chains = tqdm(drawing, total=many, unit="chain", disable=not sys.stderr.isatty())
+    cells = [(row, steps, trained.view.decode(x_0).cpu()) for row, steps, x_0 in chains]
     path = stem.with_name(f"{stem.name}-compare.png")
     title = f"{config.ladder} levels, seed {config.seed}"
     if config.class_ is not None:
@@ -168,7 +167,11 @@ def _draw(
     shown = set(times[:: max(1, len(times) // GIF_FRAMES)]) | {0}
     numbers = range(config.first, config.first + config.n)
     wanted = [(label, i) for label in labels or [0] for i in numbers]  # all from the same noise
-    images, chain = [], []
+    view, images, chain = trained.view, [], []
+
+    def seen(pictures: Tensor) -> Float[np.ndarray, "n channels height width"]:
+        return pictures.cpu().numpy()
+
     with tqdm(total=len(wanted) * len(times), unit="level", disable=not sys.stderr.isatty()) as bar:
         for start in range(0, len(wanted), config.batch_size):
             told, indices = zip(*wanted[start : start + config.batch_size], strict=True)
@@ -184,8 +187,8 @@ def _draw(
             for t, x_t, x0_hat in steps:
                 bar.update(len(indices))
                 if config.gif and start == 0 and t in shown:
-                    chain.append((t, x_t.cpu().numpy(), x0_hat.cpu().numpy()))
-            images.append(x_t.cpu())
+                    chain.append((t, seen(view.state(x_t)), seen(view.decode(x0_hat))))
+            images.append(view.decode(x_t).cpu())
     drawn = torch.cat(images)
 
     array = io.BytesIO()

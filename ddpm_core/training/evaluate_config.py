@@ -32,7 +32,7 @@ class EvaluateConfig:
     flow: int | None = None
     """Also a bound along the probability flow, followed through so many levels (100 are many)."""
     clip: bool = True
-    """Clip x0_hat to [-1, 1], as the sampler does."""
+    """Clip x0_hat to [-1, 1], as the sampler does; latents are never clipped."""
     batch_size: int = 250
     """Images at a time; what is done is kept after each."""
     seed: int = 0

@@ -63,9 +63,9 @@ def check(config: EvaluateConfig, trained: Trained, dataset: Dataset) -> None:
             "bits per dimension are of levels: store uint8 images and their number of `levels`"
         )
     check_levels(dataset.levels, torch.float32)
-    if dataset.shape != trained.image_shape or dataset.levels != trained.levels:
+    if dataset.shape != trained.picture_shape or dataset.levels != trained.levels:
         raise ValueError(
-            f"{config.run} was trained on images of shape {trained.image_shape} with "
+            f"{config.run} was trained on images of shape {trained.picture_shape} with "
             f"{trained.levels} levels, but {name} has {dataset.shape} with {dataset.levels} now"
         )
     if config.n is not None and config.n > len(dataset.test):
@@ -114,6 +114,8 @@ def summary(
     bits, terms = found.images / unit, found.terms / n / unit
     error = float(bits.std(ddof=1) / math.sqrt(n)) if n > 1 else None
     split = {"total": float(bits.mean()), "standard_error": error, "prior": float(terms[-1])}
+    if trained.autoencoder is not None:
+        split["autoencoder"] = float(found.autoencoder.mean() / unit)
     if config.strata is None:
         split |= {"steps": float(terms[1:-1].sum()), "decoder": float(terms[0])}
     means = found.errors / np.maximum(found.asked, 1)
@@ -127,7 +129,7 @@ def summary(
         "levels": dataset.levels,
         "T": trained.schedule.T,
         "variance": trained.variance(config.variance),
-        "clip": config.clip,
+        "clip": trained.clips(config.clip),
         "seed": config.seed,
         "strata": config.strata,
         "bits_per_dim": split,

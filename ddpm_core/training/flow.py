@@ -15,7 +15,7 @@ from ddpm_core.likelihood import bits_per_dim, reverse_of
 from ddpm_core.probability_flow import flow_bound, flow_log_density
 from ddpm_core.randomness import keyed_noise
 from ddpm_core.samplers.ladders import log_snr
-from ddpm_core.training.bound import denoiser_in_float64
+from ddpm_core.training.bound import denoiser_in_float64, subject_of
 from ddpm_core.training.data import Dataset
 from ddpm_core.training.evaluate_config import EvaluateConfig
 from ddpm_core.training.files import write_bytes
@@ -54,8 +54,8 @@ def flow_figures(
     """
     if config.flow is None:
         return None
-    told = ("flow", config.flow, trained.variance(config.variance), config.clip, config.seed)
-    key, parts = key_for(trained, dataset, told), []
+    options = (trained.variance(config.variance), trained.clips(config.clip), config.seed)
+    key, parts = key_for(trained, dataset, ("flow", config.flow, *options)), []
     with tqdm(total=len(test), desc="flow", unit="image", disable=not sys.stderr.isatty()) as bar:
         for indices in test.split(config.batch_size):
             path = folder / "flow" / f"{int(indices[0]):06d}-{len(indices)}.npz"
@@ -91,9 +91,10 @@ def _followed(
 ) -> dict[str, Any]:
     """Of each image, in nats; noise and probes are keyed by (seed, image)."""
     schedule = trained.schedule
-    x_0 = dataset.take(indices).double().to(device)
+    with torch.no_grad():
+        x_0, levels, beside = subject_of(trained, dataset, indices, device)
     plain = denoiser_in_float64(trained)
-    denoiser = ClipX0(plain) if config.clip else plain
+    denoiser = ClipX0(plain) if trained.clips(config.clip) else plain
     cond = None
     if trained.config.conditional and dataset.labels is not None:
         cond = dataset.labels[indices].to(device)
@@ -110,8 +111,8 @@ def _followed(
     reverse = reverse_of(schedule, denoiser, trained.variance(config.variance), cond)
     with torch.no_grad():
         log_p_1 = found.nats.to(device)
-        bound = flow_bound(schedule, x_0, x_1, log_p_1, reverse, levels=dataset.levels)
-    tensors = (bound, found.nats, found.probe_error, found.step_error)
+        bound = flow_bound(schedule, x_0, x_1, log_p_1, reverse, levels=levels)
+    tensors = (bound.cpu() + beside, found.nats, found.probe_error, found.step_error)
     return {name: each.cpu().numpy() for name, each in zip(FIELDS, tensors, strict=True)}
 
 

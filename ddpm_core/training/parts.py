@@ -24,9 +24,10 @@ def weights_digest(network: nn.Module) -> bytes:
 
 
 def key_for(trained: Trained, dataset: Dataset, told: Sequence[object]) -> str:
-    """A digest of the weights, the schedule, the data and the options `told`."""
+    """A digest of weights (the autoencoder's, too), schedule, data and the options `told`."""
     schedule = trained.schedule.log_alpha_bar.numpy().tobytes()
-    parts = [weights_digest(trained.network), schedule, dataset.digest().encode()]
+    kept = "" if trained.autoencoder is None else trained.autoencoder.digest
+    parts = [weights_digest(trained.network), schedule, f"{dataset.digest()}{kept}".encode()]
     return hashlib.sha256(b"".join([*parts, json.dumps(told).encode()])).hexdigest()
 
 

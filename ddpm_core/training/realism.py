@@ -12,8 +12,6 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ddpm_core._types import Denoiser
-from ddpm_core.denoiser import ClipX0, NetworkDenoiser
 from ddpm_core.randomness import keyed_noise
 from ddpm_core.samplers.base import Sampler, generate
 from ddpm_core.samplers.ladders import LADDERS
@@ -24,6 +22,7 @@ from ddpm_core.training.evaluate_config import EvaluateConfig
 from ddpm_core.training.files import write_bytes
 from ddpm_core.training.heldout import spread
 from ddpm_core.training.inception import check_inception, inception_features
+from ddpm_core.training.kept_autoencoder import KeptAutoencoder
 from ddpm_core.training.parts import key_for, pack, unpack
 from ddpm_core.training.quality import (
     copy_rate,
@@ -80,17 +79,20 @@ def sample_quality(
     config: EvaluateConfig, trained: Trained, dataset: Dataset, folder: Path, device: torch.device
 ) -> dict[str, Any] | None:
     """Each distance of samples from test images, and of real images and of noise; None of none.
+    Of a run in latents also of those real images as they come back from their latents.
 
     Samples, and the classifier whose features are compared, are kept in `folder`.
     """
     if not config.samples:
         return None
-    shape = trained.image_shape
+    shape, real = dataset.shape, spread(dataset.train, config.samples)
     sets = {
         "samples": samples(config, trained, dataset, folder, device),
-        "real": dataset.take(spread(dataset.train, config.samples)),
+        "real": dataset.take(real),
         "noise": keyed_noise(shape, config.seed, "floor", 0, range(config.samples)).clamp(-1, 1),
     }
+    if trained.autoencoder is not None:
+        sets["decoded"] = there_and_back(trained.autoencoder, dataset, real, device)
     reference = dataset.take(spread(dataset.test, REFERENCE))
     figures = by_pixels(sets, reference, dataset)
     feature = None
@@ -126,15 +128,12 @@ def samples(
 
     A run that is told classes is told them in the proportions that they have in training.
     """
-    denoiser: Denoiser = NetworkDenoiser(
-        trained.schedule, trained.network, trained.parameterization, trained.learns_variance
-    )
-    denoiser = ClipX0(denoiser) if config.clip else denoiser
+    denoiser = trained.denoiser(config.clip)
     told = None
     if trained.config.conditional and dataset.labels is not None:
         told = in_proportion(dataset.labels[dataset.train], config.samples)
     variance, steps = trained.variance(config.variance), steps_of(config, trained)
-    options = (config.sampler, steps, variance, config.clip, config.seed)
+    options = (config.sampler, steps, variance, trained.clips(config.clip), config.seed)
     classes = None if told is None else told.tolist()
     key = key_for(trained, dataset, ("samples", *options, classes))
     parts = []
@@ -153,7 +152,8 @@ def samples(
                     cond=None if told is None else told[indices].to(device),
                     device=device,
                 )
-                found = {"images": deque(chain, maxlen=1)[0].x_t.cpu().numpy()}
+                drawn = trained.view.decode(deque(chain, maxlen=1)[0].x_t)
+                found = {"images": drawn.cpu().numpy()}
                 write_bytes(path, pack(key, **found))
             parts.append(torch.from_numpy(found["images"]))
             bar.update(len(indices))
@@ -164,6 +164,18 @@ def samples(
             "images; look at its report, or pass --samples 0"
         )
     return drawn
+
+
+def there_and_back(
+    kept: KeptAutoencoder, dataset: Dataset, indices: Int64[Tensor, " n"], device: torch.device
+) -> Images:
+    """The images as they come back from their latents: the best that samples can be."""
+    return torch.cat(
+        [
+            kept.decode(kept.draw(dataset.take(part).to(device), part)[0]).cpu()
+            for part in indices.split(AT_A_TIME)
+        ]
+    )
 
 
 def steps_of(config: EvaluateConfig, trained: Trained) -> int:
@@ -210,7 +222,11 @@ def by_pixels(
     test = pixels(reference)
     found = {name: pixels(images) for name, images in sets.items()}
     train = torch.cat([pixels(dataset.take(part)) for part in dataset.train.split(AT_A_TIME)])
-    near = {name: nearest(test if name == "real" else each, train) for name, each in found.items()}
+    near = {
+        name: nearest(test if name == "real" else each, train)
+        for name, each in found.items()
+        if name != "decoded"  # which are training images, and near to themselves
+    }
     return {
         "pixel_frechet": {name: frechet(each, test) for name, each in found.items()},
         "copy_rate": {name: copy_rate(each, near["real"]) for name, each in near.items()},
@@ -251,13 +267,17 @@ def table(quality: Mapping[str, Any]) -> str:
     """Every distance beside its floors, and what the features are."""
     n = quality["n"]
     drawn = f"{n['samples']:,} samples ({quality['sampler']}, {quality['steps']} steps)"
-    head = [f"against {n['reference']:,} test images", drawn]
-    lines = [[*head, f"{n['real']:,} real images", "noise"]]
+    head = f"against {n['reference']:,} test images"
+    sets = {"samples": drawn, "real": f"{n['real']:,} real images", "noise": "noise"}
+    if "decoded" in n:
+        sets["decoded"] = "those real images, from their latents"
+    lines = [[head, *sets.values()]]
     for name, found in quality["distances"].items():
         form = ".1%" if name in ("class_histogram", "copy_rate") else ".4f"
         title = TITLES[name].replace("pixels", quality["pixels"])
-        lines.append([title, *(f"{found[each]:{form}}" for each in ("samples", "real", "noise"))])
+        cells = (f"{found[each]:{form}}" if each in found else "-" for each in sets)
+        lines.append([title, *cells])
     rows = [f"| {' | '.join(line)} |" for line in lines]
     notes = dict.fromkeys(quality["missing"].values())
-    rows.insert(1, "|---|---|---|---|")
+    rows.insert(1, f"|{'---|' * len(lines[0])}")
     return "\n".join([*rows, "", f"features: {quality['feature'] or ', '.join(notes)}"])

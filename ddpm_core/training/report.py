@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ddpm_core.training.curves import loss_figure
+from ddpm_core.training.curves import autoencoder_figure, loss_figure
 from ddpm_core.training.files import write_bytes
 from ddpm_core.training.pictures import DenoisingRecord, denoising_gif, evenly, frame_limit
 
@@ -29,11 +29,14 @@ def write_report(run: Path, *, watermark: str | None = None) -> Path:
     timing = _rows(run / "timing.jsonl", faults)
     test = _object(run / "test.json", faults)
     if metrics:
-        write_bytes(run / "loss.png", loss_figure(metrics))
+        encodes = any("reconstruction" in row for row in metrics)
+        figure = autoencoder_figure if encodes else loss_figure
+        write_bytes(run / "loss.png", figure(metrics))
     _write_gif(run, faults, watermark)
 
-    sheets, samples = (_visits(run / name, "png") for name in ("denoising", "samples"))
-    earlier = evenly(list(sheets), 3)[:-1]
+    kinds = ("denoising", "samples", "reconstructions")
+    sheets, samples, pairs = (_visits(run / name, "png") for name in kinds)
+    earlier, first = (evenly(list(each), 3)[:-1] for each in (sheets, pairs))
     parts = [
         f'<p class="strip">{html.escape(watermark)}</p>' if watermark else "",
         f"<h1>{html.escape(run.resolve().name)}</h1>",
@@ -43,6 +46,9 @@ def write_report(run: Path, *, watermark: str | None = None) -> Path:
         *(_details(sheets[s], f"Denoising at step {s:,}") for s in earlier),
         _figure(run / "denoising.gif", "Structure emerging across training", GIF_NOTE),
         *(_figure(samples[s], f"Samples at step {s:,}") for s in list(samples)[-1:]),
+        *(_figure(pairs[s], f"Images and what comes back, step {s:,}") for s in list(pairs)[-1:]),
+        *(_details(pairs[s], f"Images and what comes back, step {s:,}") for s in first),
+        _figure(run / "latents.png", "Latents of validation images, channel by channel"),
         _figure(run / "loss.png", "Loss"),
         '<div class="tables">',
         _table("Configuration", _object(run / "config.json", faults)),
@@ -148,6 +154,8 @@ def _headline(
         ("training loss", *_last(metrics, "loss")),
         ("held-out loss", *_last(metrics, "validation_loss")),
         ("test \N{GREEK SMALL LETTER EPSILON}-MSE", *_last(tests, "eps_mse")),
+        ("held-out squared error", *_last(metrics, "validation_reconstruction")),
+        ("test squared error", *_last(tests, "reconstruction")),
         ("images a second", *_last(timing, "images_per_second")),
     ]
     cells = [

@@ -5,15 +5,18 @@ from pathlib import Path
 
 import torch
 
-from ddpm_core._types import Parameterization
+from ddpm_core._types import Denoiser, Parameterization
+from ddpm_core.denoiser import ClipX0, NetworkDenoiser
 from ddpm_core.gate.admission import watermark
 from ddpm_core.networks.unet import UNet
 from ddpm_core.samplers.ancestral import Variance
 from ddpm_core.schedules import Schedule
 from ddpm_core.training.checkpoint import latest_checkpoint, load_checkpoint
 from ddpm_core.training.config import TrainConfig
+from ddpm_core.training.kept_autoencoder import KeptAutoencoder, load_kept
 from ddpm_core.training.options import from_json
 from ddpm_core.training.setup import build_network, build_schedule
+from ddpm_core.training.visits import PIXELS, View
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +32,28 @@ class Trained:
     levels: int
     class_names: tuple[str, ...]
     watermark: str | None  # of a run that was let in unverified
+    autoencoder: KeptAutoencoder | None = None  # in whose latents it was trained, if any
+
+    @property
+    def picture_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of the images that were trained on, or into whose latents."""
+        return self.image_shape if self.autoencoder is None else self.autoencoder.image_shape
+
+    @property
+    def view(self) -> View:
+        """How what is drawn becomes pictures."""
+        return PIXELS if self.autoencoder is None else self.autoencoder
+
+    def denoiser(self, clip: bool) -> Denoiser:
+        """What the network says of x_0, clipped to [-1, 1] if asked to and of pixels."""
+        plain = NetworkDenoiser(
+            self.schedule, self.network, self.parameterization, self.learns_variance
+        )
+        return ClipX0(plain) if self.clips(clip) else plain
+
+    def clips(self, asked: bool) -> bool:
+        """Whether x0_hat is clipped as asked: never where it is of latents."""
+        return asked and self.autoencoder is None
 
     @property
     def parameterization(self) -> Parameterization:
@@ -55,7 +80,8 @@ class Trained:
 def load_trained(path: Path, device: torch.device) -> Trained:
     """The model of a run's newest checkpoint, or of the checkpoint named.
 
-    Raises FileNotFoundError where there is none, ValueError where it is damaged.
+    Raises FileNotFoundError where there is none, ValueError where it is damaged; either where it
+    was trained in latents and the run's autoencoder is missing or another.
     """
     if not path.is_dir():
         raise FileNotFoundError(f"{path} is no folder; name the --out-dir of a training run")
@@ -68,11 +94,13 @@ def load_trained(path: Path, device: torch.device) -> Trained:
         )
     checkpoint = load_checkpoint(saved, ["ema"], ["config", "image_shape", "levels", "class_names"])
     config = from_json(TrainConfig, checkpoint.state["config"])
-    shape = checkpoint.state["image_shape"]
+    shape, digest = checkpoint.state["image_shape"], checkpoint.state.get("autoencoder")
+    run = path if is_run else path.parent.parent
+    kept = None if digest is None else load_kept(run, device, digest)
     network = build_network(config, shape[0], checkpoint.state["class_names"])
     network.load_state_dict(checkpoint.tensors["ema"])
     return Trained(
-        run=path if is_run else path.parent.parent,
+        run=run,
         step=checkpoint.step,
         config=config,
         network=network.to(device).eval(),
@@ -80,5 +108,7 @@ def load_trained(path: Path, device: torch.device) -> Trained:
         image_shape=(shape[0], shape[1], shape[2]),
         levels=checkpoint.state["levels"],
         class_names=tuple(checkpoint.state["class_names"]),
-        watermark=watermark(checkpoint.state.get("admissions", [])),
+        watermark=watermark(checkpoint.state.get("admissions", []))
+        or (None if kept is None else kept.watermark),
+        autoencoder=kept,
     )

@@ -54,7 +54,7 @@ class SampleConfig:
     guidance_interval: tuple[int, int] | None = None
     """The lowest and the highest level that are guided; all where none are given."""
     clip: bool = True
-    """Clip x0_hat to [-1, 1] at every step."""
+    """Clip x0_hat to [-1, 1] at every step; latents, which have no range, are never clipped."""
     gif: bool = False
     """Also write the chain of the first samples as an animation."""
     compare: bool = False

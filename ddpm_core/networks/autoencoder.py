@@ -1,0 +1,98 @@
+"""A convolutional autoencoder: images to the two moments of fewer numbers, and back."""
+
+import math
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ddpm_core.networks.blocks import Downsample, Upsample, group_norm, zero_init
+
+FACTORS = (2, 4, 8)
+
+
+class PlainBlock(nn.Module):
+    """x + conv(SiLU(conv(SiLU(norm(x))))): a residual block that is told nothing."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = group_norm(channels)
+        self.conv_in = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv_out = zero_init(nn.Conv2d(channels, channels, 3, padding=1))
+
+    def forward(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        out: Tensor = x + self.conv_out(F.silu(self.conv_in(F.silu(self.norm(x)))))
+        return out
+
+
+class Autoencoder(nn.Module):
+    """encode(x) -> moments of latents, `factor` times smaller along each side; decode(z) -> images.
+
+    A square of 2 x 2 pixels goes to the channels first, and comes back last, so that no block works
+    at full size; then a level for each further halving, twice as wide as the first from there on.
+    Any height and width that `factor` divides will do.
+    """
+
+    def __init__(
+        self,
+        image_channels: int,
+        latent_channels: int = 4,
+        factor: int = 4,
+        width: int = 32,
+        blocks: int = 1,
+    ) -> None:
+        super().__init__()
+        if factor not in FACTORS:
+            raise ValueError(f"factor = {factor} must be one of {', '.join(map(str, FACTORS))}")
+        if min(image_channels, latent_channels, width, blocks) < 1:
+            raise ValueError(
+                f"image_channels = {image_channels}, latent_channels = {latent_channels}, width = "
+                f"{width}, blocks = {blocks}: an autoencoder needs at least one of each"
+            )
+        self.factor = factor
+        self.latent_channels = latent_channels
+        widths = [width] + [2 * width] * (int(math.log2(factor)) - 1)
+        coarsest = widths[-1]
+
+        def level(channels: int) -> nn.Sequential:
+            return nn.Sequential(*(PlainBlock(channels) for _ in range(blocks)))
+
+        self.stem = nn.Conv2d(4 * image_channels, width, 3, padding=1)
+        self.down = nn.ModuleList(map(level, widths))
+        self.shrink = nn.ModuleList(map(Downsample, widths, widths[1:]))
+        self.moments = nn.Conv2d(coarsest, 2 * latent_channels, 3, padding=1)
+        self.open = nn.Conv2d(latent_channels, coarsest, 3, padding=1)
+        self.up = nn.ModuleList(map(level, widths))
+        self.grow = nn.ModuleList(map(Upsample, widths[1:], widths))
+        self.norm = group_norm(width)
+        self.head = nn.Conv2d(width, 4 * image_channels, 3, padding=1)
+
+    def encode(
+        self, x: Float[Tensor, "batch image_channels height width"]
+    ) -> Float[Tensor, "batch moments small_height small_width"]:
+        """The means of the latents, and behind them the logs of their variances."""
+        height, width = x.shape[-2:]
+        if height % self.factor or width % self.factor:
+            raise ValueError(
+                f"images of {height} x {width} pixels do not divide by a factor of {self.factor}; "
+                "crop or resize them, or take a smaller factor"
+            )
+        h = self.stem(F.pixel_unshuffle(x, 2))
+        for i, level in enumerate(self.down):
+            h = level(self.shrink[i - 1](h) if i else h)
+        moments: Tensor = self.moments(h)
+        return moments
+
+    def decode(
+        self, z: Float[Tensor, "batch latent_channels small_height small_width"]
+    ) -> Float[Tensor, "batch image_channels height width"]:
+        """The images that the latents stand for."""
+        h = self.open(z)
+        for i, level in reversed(list(enumerate(self.up))):
+            h = level(h)
+            if i:
+                h = self.grow[i - 1](h, (2 * h.shape[-2], 2 * h.shape[-1]))
+        image: Tensor = F.pixel_shuffle(self.head(F.silu(self.norm(h))), 2)
+        return image

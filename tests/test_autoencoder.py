@@ -1,0 +1,54 @@
+"""The autoencoder's network: shapes, factors, and what it refuses."""
+
+import pytest
+import torch
+
+from ddpm_core.networks.autoencoder import Autoencoder
+
+
+@pytest.mark.parametrize("factor", [2, 4, 8])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_latents_are_smaller_by_the_factor(factor, channels):
+    network = Autoencoder(channels, latent_channels=5, factor=factor, width=8)
+    x = torch.zeros(2, channels, 16, 24)
+    moments = network.encode(x)
+    assert moments.shape == (2, 10, 16 // factor, 24 // factor)
+    assert network.decode(moments[:, :5]).shape == x.shape
+
+
+def test_more_blocks_are_more_parameters():
+    sizes = [sum(p.numel() for p in Autoencoder(1, width=8, blocks=n).parameters()) for n in (1, 2)]
+    assert sizes[1] > 1.5 * sizes[0]
+
+
+def test_every_parameter_learns():
+    """From where none is 0 any more, as the last layer of each branch is at the start."""
+    torch.manual_seed(0)
+    network = Autoencoder(1, factor=4, width=8)
+    for parameter in network.parameters():
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    moments = network.encode(torch.randn(2, 1, 8, 8))
+    mean, log_var = moments.chunk(2, dim=1)
+    (network.decode(mean + log_var).square().mean()).backward()
+    still = [name for name, p in network.named_parameters() if not p.grad.abs().max() > 0]
+    assert still == []
+
+
+def test_an_image_is_seen_by_itself():
+    torch.manual_seed(0)
+    network = Autoencoder(1, factor=2, width=8).eval()
+    x = torch.randn(3, 1, 8, 8)
+    torch.testing.assert_close(network.encode(x)[1:2], network.encode(x[1:2]))
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: Autoencoder(1, factor=3), "factor = 3 must be one of 2, 4, 8"),
+        (lambda: Autoencoder(1, latent_channels=0), "needs at least one of each"),
+        (lambda: Autoencoder(1, factor=4).encode(torch.zeros(1, 1, 8, 6)), "8 x 6 pixels do not"),
+    ],
+)
+def test_what_cannot_be_built_or_encoded_is_refused(call, says):
+    with pytest.raises(ValueError, match=says):
+        call()

@@ -1,0 +1,130 @@
+"""Latents by example: a law and a draw of it, a loss in parts, a scale, and what is refused."""
+
+import math
+
+import pytest
+import torch
+
+from ddpm_core import Gaussian
+from ddpm_core.latent import (
+    LatentScale,
+    LatentSpace,
+    autoencoder_loss,
+    gradient_error,
+    latent_bound,
+    posterior_of,
+)
+
+MOMENTS = torch.tensor([[[1.0, 2.0], [0.0, -2.0]], [[0.5, 0.5], [2.0, 4.0]]])  # (2, 2, 2)
+
+
+def test_an_encoder_says_means_and_logs_of_variances():
+    q = posterior_of(MOMENTS)
+    torch.testing.assert_close(q.mean, MOMENTS[:, :1])
+    torch.testing.assert_close(q.var, torch.tensor([[[1.0, 0.1353353]], [[7.389056, 54.59815]]]))
+
+
+def test_a_loss_has_parts():
+    """An error of 1 in one of four pixels, at a corner: one difference of two each way is 1."""
+    x = torch.zeros(1, 1, 2, 2)
+    x_hat = x.clone()
+    x_hat[..., 0, 0] = 1.0
+    q = Gaussian(torch.full((1, 1, 1, 1), 2.0), torch.ones(1, 1, 1, 1))
+    found = autoencoder_loss(x, x_hat, q, kl_weight=0.5, gradient_weight=3.0)
+    assert found.reconstruction.tolist() == [0.25]
+    assert found.kl.tolist() == [2.0]
+    assert found.gradient.tolist() == [1.0]
+    assert found.total.per_sample.tolist() == [0.25 + 0.5 * 2 / 4 + 3.0]
+
+
+def test_half_precision_is_compared_in_float32():
+    x = torch.full((1, 1, 2, 2), 0.5)
+    q = Gaussian(torch.zeros(1, 1, 1, 1).bfloat16(), torch.ones(1, 1, 1, 1).bfloat16())
+    found = autoencoder_loss(x, x.bfloat16(), q, kl_weight=1.0)
+    assert found.total.per_sample.dtype == torch.float32
+    assert found.total.mean == 0
+
+
+def test_a_scale_is_that_of_each_channel_and_goes_back():
+    z = torch.tensor([[1.0, 10.0], [3.0, 30.0]])
+    scale = LatentScale.measured(z)
+    assert scale.shift.tolist() == [2.0, 20.0]
+    assert scale.scale.tolist() == [1.0, 10.0]
+    y = scale.apply(z)
+    assert y.tolist() == [[-1.0, -1.0], [1.0, 1.0]]
+    assert scale.undo(y).tolist() == z.tolist()
+    law = scale.apply_to_law(Gaussian(z, torch.full_like(z, 4.0)))
+    torch.testing.assert_close(law.var, torch.tensor([[4.0, 0.04]] * 2))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_latents_keep_their_dtype(dtype):
+    scale = LatentScale.measured(torch.randn(8, 3, 2, generator=torch.Generator().manual_seed(0)))
+    z = torch.ones(2, 3, 2, dtype=dtype)
+    assert scale.apply(z).dtype == scale.undo(z).dtype == dtype
+    assert scale.apply_to_law(Gaussian(z, z)).var.dtype == dtype
+
+
+def test_half_precision_is_scaled_in_float32_and_cast_once():
+    scale = LatentScale(torch.tensor([100.0]).double(), torch.tensor([0.1]).double())
+    z = torch.tensor([[100.5]], dtype=torch.bfloat16)
+    assert float(scale.apply(z)) == float(torch.tensor((float(z) - 100) / 0.1).bfloat16())
+
+
+def test_a_space_encodes_means_or_draws_and_decodes():
+    def encoder(x):
+        return torch.cat([2 * x, torch.zeros_like(x)], dim=1)
+
+    scale = LatentScale(torch.tensor([1.0]).double(), torch.tensor([4.0]).double())
+    space = LatentSpace(encoder, lambda z: z / 2, scale)
+    x = torch.tensor([[3.0]])
+    assert space.encode(x).tolist() == [[1.25]]
+    assert space.encode(x, torch.tensor([[2.0]])).tolist() == [[1.25 + 2 / 4]]
+    assert space.decode(space.encode(x)).tolist() == x.tolist()
+
+
+def test_the_bound_of_one_number_is_what_a_hand_calculates():
+    one, zero = torch.ones(1, 1).double(), torch.zeros(1, 1).double()
+    nats = torch.tensor([2.0]).double()
+    got = latent_bound(one, zero, Gaussian(zero, one), Gaussian(zero, one), nats, None)
+    assert float(got) == pytest.approx(2 + 0.5)  # both densities share their constant
+    grey = latent_bound(one, zero, Gaussian(zero, one), Gaussian(zero, one), nats, 3)
+    upper = 0.5 * math.erfc(0.5 / math.sqrt(2))  # of three levels the highest has what is above 1/2
+    assert float(grey) == pytest.approx(2 - 0.5 * math.log(2 * math.pi) - math.log(upper))
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: posterior_of(torch.zeros(2, 3)), "answers in twice the channels"),
+        (lambda: posterior_of(torch.zeros(2)), "answers in twice the channels"),
+        (lambda: posterior_of(torch.zeros(2, 2, dtype=torch.int64)), "needs floating point"),
+        (lambda: gradient_error(torch.zeros(1, 1, 1, 4), torch.zeros(1, 1, 1, 4)), "no neighbours"),
+        (lambda: gradient_error(torch.zeros(4, 4), torch.zeros(4, 4)), "no neighbours both ways"),
+        (lambda: LatentScale.measured(torch.ones(4, 2)), "the scale of channel 0 is 0.0"),
+        (
+            lambda: LatentScale.measured(torch.tensor([[0.0, 1.0], [math.nan, 2.0]])),
+            "the scale of channel 0 is nan",
+        ),
+        (
+            lambda: LatentScale(torch.zeros(2).double(), torch.ones(3).double()),
+            "both need one number for each channel",
+        ),
+        (
+            lambda: LatentScale(torch.zeros(2).double(), torch.ones(2).double()).apply(
+                torch.zeros(1, 3, 2)
+            ),
+            "have not the 2 channels that were measured",
+        ),
+        (
+            lambda: LatentScale(torch.zeros(2).double(), torch.ones(2).double()).undo(
+                torch.zeros(2)
+            ),
+            "have not the 2 channels",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("unchecked")
+def test_what_has_no_meaning_is_refused_in_a_sentence(call, says):
+    with pytest.raises((ValueError, TypeError), match=says):
+        call()

@@ -1,0 +1,297 @@
+"""Diffusion in latents: from an autoencoder's run to samples and figures, and what is refused."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ddpm_core import (
+    Ancestral,
+    Gaussian,
+    evaluate,
+    generate,
+    latent_bound,
+    reverse_of,
+    sample,
+    trailing,
+    vlb_terms,
+)
+from ddpm_core.denoiser import NetworkDenoiser
+from ddpm_core.randomness import keyed_noise
+from ddpm_core.training import diffusion, drawing
+from ddpm_core.training.bound import bound_of, denoiser_in_float64
+from ddpm_core.training.config import TrainConfig
+from ddpm_core.training.data import load_dataset
+from ddpm_core.training.diffusion import DiffusionRun
+from ddpm_core.training.evaluate_config import EvaluateConfig
+from ddpm_core.training.kept_autoencoder import load_kept
+from ddpm_core.training.latents import latents_of
+from ddpm_core.training.parts import key_for
+from ddpm_core.training.pictures import DenoisingRecord
+from ddpm_core.training.restore import load_trained
+from tests.test_train import Crash, after_step, crash, fingerprint, train
+from tests.test_train_autoencoder import encode
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def coder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "autoencoder"
+    assert encode(folder, steps=60) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(coder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "latent"
+    assert train(folder, "--latent", str(coder)) == 0
+    return folder
+
+
+def test_a_run_works_in_the_scaled_latents_of_its_images(coder):
+    config = TrainConfig(latent=coder, width=8, multipliers=(1, 2), device="cpu")
+    prepared = DiffusionRun.prepare(config)
+    data, kept = load_dataset("digits"), load_kept(coder, CPU)
+    few = data.train[:5]
+    noise = keyed_noise((4, 4, 4), 0, "latents", 0, few.tolist())
+    wanted = kept.space.encode(data.take(few), noise)
+    torch.testing.assert_close(prepared.dataset.take(few), wanted, atol=1e-6, rtol=1e-5)
+    assert torch.equal(prepared.dataset.labels, data.labels)
+    assert prepared.config.fourier_octaves == ()
+    assert TrainConfig().fourier_octaves == (3, 4)
+    with_some = TrainConfig(latent=coder, fourier_octaves=(1,))
+    assert with_some.fourier_octaves == (1,)
+
+
+def test_latents_are_read_from_disk_the_second_time(coder, tmp_path, monkeypatch):
+    copy = tmp_path / "coder"
+    shutil.copytree(coder, copy)
+    shutil.rmtree(copy / "autoencoder" / "latents", ignore_errors=True)
+    kept, data = load_kept(copy, CPU), load_dataset("digits")
+    assert latents_of(data, kept, copy, write=False)
+    assert not (copy / "autoencoder" / "latents").exists()
+    first = latents_of(data, kept, copy, write=True)
+    (file,) = (copy / "autoencoder" / "latents").iterdir()
+    monkeypatch.setattr(type(kept), "draw", None)  # nothing is encoded any more
+    second = latents_of(data, kept, copy, write=True)
+    assert torch.equal(first.images, second.images)
+    assert first.digest() == second.digest()
+    others = (
+        (data, replace(kept, digest="another")),
+        (replace(data, train=data.test, test=data.train), kept),
+    )
+    for pictures, coder_of in others:  # of which nothing is known, and nothing is taken for theirs
+        with pytest.raises(TypeError, match="not callable"):
+            latents_of(pictures, coder_of, copy, write=False)
+
+    with np.load(file) as held:
+        latents = held["latents"]
+    np.savez(file, key=np.array("of other data"), latents=latents)
+    with pytest.raises(ValueError, match=r"latents of other data.*delete it"):
+        latents_of(data, kept, copy, write=True)
+    file.write_bytes(b"no archive")
+    with pytest.raises(ValueError, match=r"is damaged.*delete it"):
+        latents_of(data, kept, copy, write=True)
+
+
+def test_a_crashed_run_goes_on_to_the_same_bits(coder, run, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        after_step(patch, 6, crash)
+        with pytest.raises(Crash):
+            train(tmp_path / "run", "--latent", str(coder))
+    assert train(tmp_path / "run", "--latent", str(coder)) == 0
+    assert fingerprint(tmp_path / "run") == fingerprint(run)
+
+
+def test_the_sheet_shows_guesses_decoded_and_states_as_colours(coder, run):
+    record = DenoisingRecord.load(run / "denoising" / "step-000008.npz")
+    kept = load_kept(coder, CPU)
+    assert record.free_x0_hat.shape[2:] == (1, 8, 8)
+    assert record.free_x_t.shape[2:] == (3, 8, 8)
+    first = record.free_x_t[0][:, :, ::2, ::2] * 3  # a third of the noise is shown
+    assert 0.5 < first.std() < 1.5
+    assert np.array_equal(record.free_x_t[..., ::2, ::2], record.free_x_t[..., 1::2, 1::2])
+    data = load_dataset("digits")
+    y, _ = kept.draw(data.take(data.validation[:3]), data.validation[:3])
+    np.testing.assert_allclose(record.heldout_x_0, kept.decode(y).numpy(), atol=1e-5)
+    np.testing.assert_allclose(record.heldout_x0_hat[-1], record.heldout_x_0, atol=1e-5)
+
+
+def test_a_visit_does_not_clip_latents(coder, tmp_path, monkeypatch):
+    seen = []
+    real = diffusion.visit
+    monkeypatch.setattr(diffusion, "visit", lambda *a, **k: seen.append(a[0]) or real(*a, **k))
+    assert train(tmp_path, "--latent", str(coder), steps=1) == 0
+    assert {type(each) for each in seen} == {NetworkDenoiser}
+
+
+def test_samples_are_decoded(coder, run, tmp_path, monkeypatch):
+    chains = []
+    real = drawing.chain_gif
+    monkeypatch.setattr(drawing, "chain_gif", lambda *a, **k: chains.append(a[0]) or real(*a, **k))
+    out = ("--out-dir", str(tmp_path), "--n", "5", "--steps", "4", "--gif")
+    assert sample.main([str(run), *out]) == 0
+    (file,) = tmp_path.glob("*.npy")
+    drawn = np.load(file)
+    assert drawn.shape == (5, 1, 8, 8)
+    trained = load_trained(run, CPU)
+    assert type(trained.denoiser(True)) is NetworkDenoiser  # latents are never clipped
+    sampler = Ancestral(trained.schedule, trailing(trained.schedule, 4))
+    *_, last = generate(sampler, trained.denoiser(True), (4, 4, 4), indices=range(5))
+    pictures = load_kept(coder, CPU).decode(last.x_t).clamp(-1, 1)
+    np.testing.assert_allclose(drawn, (pictures.numpy() + 1) / 2, atol=1e-5)
+    t, x_t, x0_hat = chains[0][-1]
+    assert (t, x_t.shape) == (0, (5, 3, 8, 8))
+    np.testing.assert_allclose(x0_hat.clip(-1, 1), pictures.numpy(), atol=1e-5)
+
+
+def test_samplers_are_compared_by_their_pictures(run, tmp_path):
+    assert sample.main([str(run), "--compare", "--out-dir", str(tmp_path)]) == 0
+    assert [each.suffix for each in tmp_path.iterdir()] == [".png"]
+
+
+def test_an_evaluation_adds_what_the_autoencoder_costs(run):
+    few = ("--n", "6", "--samples", "20", "--steps", "4", "--flow", "5")
+    assert evaluate.main([str(run), *few]) == 0
+    found = json.loads((run / "evaluation" / "evaluation.json").read_bytes())
+    split = found["bits_per_dim"]
+    parts = ("prior", "steps", "decoder", "autoencoder")
+    assert split["total"] == pytest.approx(sum(split[each] for each in parts))
+    assert found["dims"] == 64
+    assert found["clip"] is False
+    assert found["quality"]["n"]["decoded"] == 20
+    assert "decoded" in found["quality"]["distances"]["pixel_frechet"]
+    assert "decoded" not in found["quality"]["distances"]["copy_rate"]
+
+
+def test_the_run_needs_nothing_of_the_autoencoders_own_folder(coder, tmp_path):
+    moved = tmp_path / "coder"
+    shutil.copytree(coder, moved)
+    assert train(tmp_path / "run", "--latent", str(moved), steps=2) == 0
+    shutil.rmtree(moved)
+    assert sample.main([str(tmp_path / "run"), "--n", "2", "--steps", "2"]) == 0
+
+
+def test_classes_are_told_and_a_variance_is_learned_in_latents_too(coder, tmp_path):
+    flags = ("--latent", str(coder), "--conditional", "--loss", "vlb")
+    assert train(tmp_path, *flags, steps=2) == 0
+    flags = ("--class", "3", "--guidance-scale", "2", "--n", "2", "--steps", "2")
+    assert sample.main([str(tmp_path), *flags]) == 0
+    assert evaluate.main([str(tmp_path), "--n", "4", "--strata", "4", "--samples", "0"]) == 0
+
+
+def test_the_bound_of_an_image_is_that_of_its_latents_and_what_they_cost(run):
+    trained, data = load_trained(run, CPU), load_dataset("digits")
+    few = data.test[:3]
+    part = bound_of(EvaluateConfig(run), trained, data, few, CPU)
+    kept, x = trained.autoencoder, data.take(few).double()
+    y, law = kept.draw(x.float(), few)
+    law = Gaussian(law.mean.double(), law.var.double())
+    decoder = Gaussian(kept.decode(y).double(), torch.full_like(x, kept.decoder_variance))
+    terms = vlb_terms(
+        trained.schedule,
+        y.double(),
+        reverse_of(trained.schedule, denoiser_in_float64(trained), "fixed_small"),
+        lambda t: keyed_noise((4, 4, 4), 0, "bound", t, few.tolist(), dtype=torch.float64),
+        levels=None,
+    )
+    wanted = latent_bound(x, y.double(), law, decoder, terms.sum(0), 17)
+    np.testing.assert_allclose(part.images, wanted.detach().numpy(), rtol=1e-9)
+    np.testing.assert_allclose(part.autoencoder, (wanted - terms.sum(0)).detach().numpy())
+
+
+def test_what_is_kept_of_an_evaluation_is_that_of_this_autoencoder(run):
+    trained, data = load_trained(run, CPU), load_dataset("digits")
+    other = replace(trained, autoencoder=replace(trained.autoencoder, digest="another"))
+    assert key_for(trained, data, ()) != key_for(other, data, ())
+
+
+def test_a_dry_run_writes_nothing(coder, tmp_path):
+    copy = tmp_path / "coder"
+    shutil.copytree(coder, copy)
+    shutil.rmtree(copy / "autoencoder" / "latents", ignore_errors=True)
+    assert train(tmp_path / "run", "--latent", str(copy), "--dry-run") == 0
+    assert not (tmp_path / "run").exists()
+    assert not (copy / "autoencoder" / "latents").exists()
+
+
+def test_an_unverified_autoencoder_marks_what_is_made_of_its_latents(tmp_path, capsys):
+    reason = ("--require-verified", "--unverified", "to see whether its mark is handed on")
+    nowhere = ("--certificate", str(tmp_path / "none.json"))
+    assert encode(tmp_path / "coder", *reason, *nowhere, steps=1) == 0
+    assert train(tmp_path / "run", "--latent", str(tmp_path / "coder"), steps=1) == 0
+    assert "UNVERIFIED" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert sample.main([str(tmp_path / "run"), "--n", "1", "--steps", "1"]) == 0
+    assert "UNVERIFIED: to see whether" in capsys.readouterr().err
+
+
+# --- what is refused ------------------------------------------------------------------------------
+
+
+def refusal(call: object, capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as stopped:
+        call()
+    assert stopped.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_autoencoder_is_refused(coder, run, tmp_path, capsys):
+    def beginning(path: Path) -> str:
+        return refusal(lambda: train(tmp_path / "new", "--latent", str(path)), capsys)
+
+    assert "is no run of train_autoencoder" in beginning(tmp_path / "nothing")
+    plain = tmp_path / "plain"
+    assert train(plain, steps=1) == 0
+    capsys.readouterr()
+    assert "has no finished autoencoder" in beginning(plain)
+    broken = tmp_path / "broken"
+    shutil.copytree(coder, broken)
+    weights = broken / "autoencoder" / "weights.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-4] + b"\0\0\0\1")
+    assert "is not what autoencoder.json describes" in beginning(broken)
+    weights.write_bytes(content[:100])
+    assert "is damaged" in beginning(broken)
+    weights.write_bytes(content)
+    (broken / "autoencoder" / "autoencoder.json").write_text("{}")
+    assert "is damaged" in beginning(broken)
+    assert not (tmp_path / "new").exists()
+
+
+def test_images_of_another_shape_are_refused(coder, tmp_path, capsys):
+    flags = ("--latent", str(coder), "--dataset", "patches:16")
+    said = refusal(lambda: train(tmp_path / "run", *flags), capsys)
+    assert "images of shape (3, 16, 16)" in said
+    assert "takes (1, 8, 8)" in said
+
+
+def test_a_run_is_not_resumed_in_other_latents_or_in_pixels(coder, run, tmp_path, capsys):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    assert "in the latents of autoencoder" in refusal(lambda: train(copy), capsys)
+    other = tmp_path / "other"
+    assert encode(other, "--seed", "1", steps=1) == 0
+    capsys.readouterr()
+    said = refusal(lambda: train(copy, "--latent", str(other)), capsys)
+    assert "give the same --latent to go on" in said
+
+
+def test_a_run_without_its_autoencoder_draws_nothing(run, tmp_path, capsys):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    shutil.rmtree(copy / "autoencoder")
+    for command in (sample, evaluate):
+        said = refusal(lambda each=command: each.main([str(copy)]), capsys)
+        assert "its autoencoder is missing from" in said
+        assert "Put back the folder" in said
+    other = tmp_path / "other"
+    assert encode(other, "--seed", "1", steps=1) == 0
+    capsys.readouterr()
+    shutil.copytree(other / "autoencoder", copy / "autoencoder")
+    said = refusal(lambda: sample.main([str(copy)]), capsys)
+    assert "holds another autoencoder" in said
