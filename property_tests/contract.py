@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from . import evidence
-from .protocol import FlowDensity, Hybrid, Implementation, Levels, Normal
+from .protocol import FlowDensity, Hybrid, Implementation, Levels, Normal, Scale
 
 SECONDS = 60  # a call takes milliseconds; by then it hangs
 NOT_OFFERED = "not offered: "  # a skip of this reason is reported in a column of its own
@@ -94,6 +94,11 @@ SHAPES: dict[str, Shapes] = {
         (name, given["x_1"].shape[:1]) for name in FlowDensity._fields
     ],
     "flow_bound": lambda given: [("nats", given["x_0"].shape[:1])],
+    "latent_draw": _event("z", like="noise"),
+    "latent_kl": lambda given: [("kl", given["moments"].shape[:1])],
+    "autoencoder_loss": lambda given: [("loss", given["x"].shape[:1])],
+    "latent_scale": lambda given: [(name, given["latents"].shape[1:2]) for name in Scale._fields],
+    "latent_bound": lambda given: [("nats", given["x_0"].shape[:1])],
     "bits_per_dim": _event("bits", like="nats"),
     "dequantised_bits_per_dim": _event("bits", like="nats"),
 }

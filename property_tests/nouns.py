@@ -125,3 +125,18 @@ class Hybrid(NamedTuple):
     loss: Array  # (batch,)
     of_guess: Array  # with respect to what the network predicts
     of_variance: Array  # with respect to what it says of the variance, in -1..1
+
+
+class Scale(NamedTuple):
+    """Of latents, channel by channel, (channels,): scaled ones are (latent - shift) / scale."""
+
+    shift: Array
+    scale: Array
+
+
+class Coder(NamedTuple):
+    """An autoencoder: x to means and logs of variances of latents, in twice the channels; back."""
+
+    encoder: Callable[[Array], Array]
+    decoder: Callable[[Array], Array]
+    scale: Scale

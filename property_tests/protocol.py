@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .densities import Densities
+from .latents import Latents
 from .nouns import ANCESTRAL as ANCESTRAL
 from .nouns import LADDERS as LADDERS
 from .nouns import NO_LABEL as NO_LABEL
@@ -20,6 +21,7 @@ from .nouns import Array as Array
 from .nouns import Averages as Averages
 from .nouns import Betas as Betas
 from .nouns import Chain as Chain
+from .nouns import Coder as Coder
 from .nouns import Denoiser as Denoiser
 from .nouns import Deviation as Deviation
 from .nouns import Draw as Draw
@@ -32,11 +34,12 @@ from .nouns import Layout as Layout
 from .nouns import Levels as Levels
 from .nouns import Normal as Normal
 from .nouns import ReverseKernel as ReverseKernel
+from .nouns import Scale as Scale
 from .nouns import Slopes as Slopes
 from .nouns import Times as Times
 
 
-class Implementation(Densities, Protocol):
+class Implementation(Densities, Latents, Protocol):
     """What an implementation offers. A method that it lacks raises NotImplementedError."""
 
     name: str

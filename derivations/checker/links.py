@@ -18,7 +18,7 @@ CORE = (  # whose public functions cite an equation each
     *("schedules", "forward_process", "posterior", "parameterization", "losses"),
     *("learned_variance", "guidance"),
     *("samplers/ladders", "samplers/ancestral", "samplers/ddim", "samplers/dpm_solver"),
-    *("samplers/heun", "networks/embeddings", "likelihood", "probability_flow"),
+    *("samplers/heun", "networks/embeddings", "latent", "likelihood", "probability_flow"),
     "training/ema",
 )
 PLAIN = ("_", "check_", "has_", "T")  # helpers, checks of arguments and properties: no mathematics

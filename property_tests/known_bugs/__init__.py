@@ -4,6 +4,7 @@
 from . import (
     forward_process,
     guidance,
+    latents,
     likelihood,
     look_alikes,
     plumbing,
@@ -19,6 +20,7 @@ __all__ = [
     "KnownBug",
     "forward_process",
     "guidance",
+    "latents",
     "likelihood",
     "look_alikes",
     "plumbing",

@@ -27,8 +27,7 @@ Look-alikes that were reported as bugs and are right; the suite leaves them alon
 """
 
 WAITING = """
-Not here yet, because the protocol lacks their method: P05 and P06 (learned variance). Left
-out by name, since this library has no such method: S12, S16, A19, A20, A27, G06, L05, L09.
+Left out by name, since this library has no such method: S12, S16, A19, A20, A27, G06, L05, L09.
 """
 
 

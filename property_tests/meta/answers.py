@@ -10,6 +10,7 @@ from ..statistics import power_of_mean
 from ..test_schedules import zero_terminal
 from .asking import FLOAT32, Answer, Ask, Point, at, name, one, x
 from .bound_answers import BOUND
+from .latent_answers import LATENT
 from .pages import Values
 from .sampler_answers import SAMPLERS
 
@@ -273,6 +274,7 @@ ASK: dict[str, Ask] = {
     "losses.min-snr-v": weight("v"),
     "losses.min-snr-score": weight("score"),
     **BOUND,
+    **LATENT,
     **SAMPLERS,
     "embeddings.sinusoidal": wave(0),
     "embeddings.cosines": wave(1),

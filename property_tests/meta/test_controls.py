@@ -8,7 +8,7 @@ import pytest
 from .. import fresh_noise
 from ..adapters.ddpm_core import DdpmCore
 from ..strategies import STEEP, STEEP_GRID
-from . import bound_faults, faults
+from . import bound_faults, faults, latent_faults
 from .test_known_bugs import CAUGHT, attack_with
 
 CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
@@ -211,6 +211,7 @@ CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
         {"betas": STEEP},
     ),
     *bound_faults.CONTROLS,
+    *latent_faults.CONTROLS,
 ]
 
 

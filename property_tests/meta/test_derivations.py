@@ -18,6 +18,7 @@ from ..tolerances import allowance, check
 from . import pages
 from .answers import ASK
 from .asking import Answer, Point
+from .latent_answers import LATENT
 
 ORACLE = "the LaTeX of the derivations, parsed"
 
@@ -71,6 +72,7 @@ OWN_LEVELS = {  # asked at levels of their own
     *("probability-flow.density", "probability-flow.data"),
     *("learned-variance.range", "learned-variance.decoder", "learned-variance.hybrid"),
     "learned-variance.importance",
+    *LATENT,
     *("losses.simple", "losses.weighted", "images.range", "statistics.power"),
     *("ancestral.ladder", "ddim.linspace", "ddim.leading"),
     *("schedules.linear", "schedules.cosine", "schedules.sigmoid", "ema.decay", "ema.update"),

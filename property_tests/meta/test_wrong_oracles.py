@@ -76,6 +76,13 @@ TWINS: list[tuple[Any, Callable[..., Any], str, str, dict[str, Any]]] = [
     (mixture, lambda *case: lambda x: 1.01 * log_density(*case)(x), "log_density_of",
      "test_probability_flow.py::test_its_error_falls_with_the_square_of_the_number_of_steps",
      {"data": "gaussian"}),
+    (bound, lambda *laws: divergence(*laws) * mpf("1.0001"), "divergence",
+     "test_latent.py::test_what_latents_cost_is_their_divergence_from_noise", {}),
+    (bound, lambda *laws: log_of(*laws) * mpf("1.0001"), "log_density",
+     "test_latent.py::test_with_the_law_of_the_latents_the_bound_is_the_density_of_the_data", {}),
+    (chains, lambda *case: chains.Output(*(1.0001 * each for each in law(*case))), "law",
+     "test_latent_scale.py::test_decoded_samples_have_the_law_of_the_data",
+     {"sampler": "ddim", "times": (4, 2, 0)}),
     (mixture, lambda *case: score(*case) * mpf("1.0001"), "score", TWEEDIE, {}),
     (mixture, lambda betas, data, *case: denoiser(betas, data[1:], *case), "denoiser", TWEEDIE, {}),
 ]  # fmt: skip
@@ -84,6 +91,7 @@ law, a_step, gain, climb = chains.law, chains.a_step, chains.gain, chains.climb
 score, denoiser = mixture.score, mixture.denoiser
 wide, slope, log_density = exact.kernel, mixture.slope_of, mixture.log_density_of
 divergence, mass, reverse, level = bound.divergence, bound.mass, bound.exact_reverse, bound.level
+log_of = bound.log_density
 
 
 def _short(value: Any) -> str | None:

@@ -27,6 +27,9 @@ EQUIVALENTS: Reasons = {
             "of two tails that sum to 1 the smaller is at most 1/2"
         ),
     },
+    "latent": {
+        "error = x - x_hat": "a difference and its negative square alike",
+    },
     "learned_variance": {
         "if not isinstance(t, int):": "both levels of a pair are of one kind in the protocol",
         "per_dim = terms / flat(x_t).shape[1]": "both have one shape",

@@ -142,7 +142,13 @@ def _learned_variance(impl: Implementation, case: Case, rng: np.random.Generator
     ]
 
 
+def _latent(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
+    x, x_hat = rng.normal(size=(2, 3, 2, 3, 4))
+    return [impl.autoencoder_loss(x, x_hat, rng.normal(size=(3, 2, 2)), 0.5, 2.0)]
+
+
 CALLS: dict[str, Calls] = {
+    "latent": _latent,
     "learned_variance": _learned_variance,
     "probability_flow": _probability_flow,
     "guidance": _guidance,

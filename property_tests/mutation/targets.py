@@ -14,7 +14,23 @@ PROPERTIES = {
     "forward_process": ("test_forward_process",),
     "posterior": ("test_posterior",),
     "parameterization": ("test_parameterization",),
-    "losses": ("test_losses", TERMS, STRETCH),
+    "losses": (
+        "test_losses",
+        TERMS,
+        STRETCH,
+        "test_latent::test_what_latents_cost_is_their_divergence_from_noise",
+    ),
+    "latent": tuple(
+        f"test_latent{name}"
+        for name in (
+            "::test_a_draw_is_the_mean_and_its_noise",
+            "::test_the_loss_weighs_its_parts",
+            "_scale::test_images_come_back_through_their_latents",
+            "_scale::test_scaled_latents_have_mean_0_and_variance_1",
+            "::test_with_the_law_of_the_latents_the_bound_is_the_density_of_the_data",
+            "::test_the_bound_reads_grey_levels_where_data_have_them",
+        )
+    ),
     "learned_variance": ("test_learned_variance",),
     "guidance": ("test_guidance",),
     "samplers.ladders": ("test_ladders",),

@@ -34,10 +34,11 @@ from .arrays import (
     tensor,
     variance_named,
 )
+from .latents import Latents
 from .likelihood import Likelihood
 
 
-class DdpmCore(Likelihood):
+class DdpmCore(Likelihood, Latents):
     """ddpm_core in float64; see `protocol.Implementation`."""
 
     name = "ddpm_core"

@@ -1,0 +1,65 @@
+"""The part of our own implementation that speaks of latents."""
+
+from collections.abc import Callable
+
+import torch
+
+from ddpm_core.latent import (
+    LatentScale,
+    LatentSpace,
+    autoencoder_loss,
+    latent_bound,
+    posterior_of,
+)
+from ddpm_core.losses import kl_to_noise
+from ddpm_core.training.kept_autoencoder import draw_noise
+
+from ...protocol import Array, Coder, Normal, Scale
+from .arrays import gaussian, tensor
+
+
+class Latents:
+    """The methods of `protocol.Implementation` about latents, in float64."""
+
+    def latent_draw(self, moments: Array, noise: Array) -> Array:
+        return posterior_of(tensor(moments)).sample(tensor(noise)).numpy()
+
+    def latent_kl(self, moments: Array) -> Array:
+        return kl_to_noise(posterior_of(tensor(moments))).numpy()
+
+    def autoencoder_loss(
+        self, x: Array, x_hat: Array, moments: Array, kl_weight: float, gradient_weight: float
+    ) -> Array:
+        arguments = tensor(x), tensor(x_hat), posterior_of(tensor(moments))
+        loss = autoencoder_loss(*arguments, kl_weight, gradient_weight)
+        return loss.total.per_sample.numpy()
+
+    def latent_scale(self, latents: Array) -> Scale:
+        found = LatentScale.measured(tensor(latents))
+        return Scale(found.shift.numpy(), found.scale.numpy())
+
+    def to_latents(self, coder: Coder, x: Array, noise: Array | None) -> Array:
+        given = None if noise is None else tensor(noise)
+        return _space(coder).encode(tensor(x), given).numpy()
+
+    def from_latents(self, coder: Coder, y: Array) -> Array:
+        return _space(coder).decode(tensor(y)).numpy()
+
+    def draw_latents(self, coder: Coder, x: Array, seed: int) -> Array:
+        law = _space(coder).law(tensor(x))
+        noise = draw_noise(seed, law.mean, torch.arange(len(x)))
+        return law.sample(noise).numpy()
+
+    def latent_bound(
+        self, x_0: Array, y: Array, law: Normal, decoder: Normal, nats: Array, levels: int | None
+    ) -> Array:
+        laws = gaussian(law), gaussian(decoder)
+        return latent_bound(tensor(x_0), tensor(y), *laws, tensor(nats), levels).numpy()
+
+
+def _space(coder: Coder) -> LatentSpace:
+    def on_tensors(function: Callable[[Array], Array]) -> Callable[[torch.Tensor], torch.Tensor]:
+        return lambda x: tensor(function(x.numpy()))
+
+    scale = LatentScale(tensor(coder.scale.shift), tensor(coder.scale.scale))
+    return LatentSpace(on_tensors(coder.encoder), on_tensors(coder.decoder), scale)

@@ -1,0 +1,94 @@
+"""Bugs of latents: what is drawn, and the scale that is applied once each way."""
+
+import numpy as np
+
+from ..adapters.ddpm_core import DdpmCore
+from ..protocol import Array, Coder, Scale
+from .registry import known
+
+THROUGH = "test_latent_scale.py::test_images_come_back_through_their_latents"
+
+
+@known(
+    "Z01-scale-missing-at-decode",
+    "huggingface/diffusers #5166",
+    "latents are scaled before diffusion and decoded as they are",
+    THROUGH,
+)
+class DecodedAsTheyAre(DdpmCore):
+    def from_latents(self, coder: Coder, y: Array) -> Array:
+        return coder.decoder(y)
+
+
+@known(
+    "Z02-shift-missing-at-encode",
+    "huggingface/diffusers #8887, #8708",
+    "training multiplies by the scale alone, sampling also adds the shift",
+    THROUGH,
+)
+class EncodedWithoutTheShift(DdpmCore):
+    def to_latents(self, coder: Coder, x: Array, noise: Array | None) -> Array:
+        unshifted = Scale(0 * coder.scale.shift, coder.scale.scale)
+        return super().to_latents(coder._replace(scale=unshifted), x, noise)
+
+
+@known(
+    "Z03-shift-missing-at-decode",
+    "huggingface/diffusers PR #14671",
+    "one pipeline takes the shift off and never puts it back",
+    THROUGH,
+)
+class DecodedWithoutTheShift(DdpmCore):
+    def from_latents(self, coder: Coder, y: Array) -> Array:
+        unshifted = Scale(0 * coder.scale.shift, coder.scale.scale)
+        return super().from_latents(coder._replace(scale=unshifted), y)
+
+
+@known(
+    "Z04-scaled-after-decoding",
+    "priyammaz/PyTorch-Adventures #4",
+    "the scale is put back on the image, not on its latents",
+    THROUGH,
+)
+class ScaledAfterDecoding(DdpmCore):
+    def from_latents(self, coder: Coder, y: Array) -> Array:
+        shape = (1, -1, *[1] * (y.ndim - 2))
+        scale, shift = coder.scale.scale.reshape(shape), coder.scale.shift.reshape(shape)
+        return coder.decoder(y) * scale + shift
+
+
+@known(
+    "Z05-scale-of-another-autoencoder",
+    "hpcaitech/Open-Sora #493",
+    "the scale of one released autoencoder is written into the code, whichever is used",
+    "test_latent_scale.py::test_scaled_latents_have_mean_0_and_variance_1",
+)
+class ScaleWrittenIntoTheCode(DdpmCore):
+    def latent_scale(self, latents: Array) -> Scale:
+        channels = latents.shape[1]
+        return Scale(np.zeros(channels), np.full(channels, 1 / 0.18215))
+
+
+@known(
+    "Z06-deviation-is-variance",
+    "rachtsingh/ibp_vae #3; rishikksh20/vae_tacotron2 #3",
+    "the noise of a draw is multiplied by the exponential of the whole log variance",
+    "test_latent.py::test_a_draw_is_the_mean_and_its_noise",
+)
+class DeviationIsVariance(DdpmCore):
+    def latent_draw(self, moments: Array, noise: Array) -> Array:
+        mean, log_var = np.split(moments, 2, axis=1)
+        return mean + np.exp(log_var) * noise
+
+
+@known(
+    "Z07-kl-of-log-variances",
+    "AntixK/PyTorch-VAE #69",
+    "-(1 + log var - mean^2 - var) / 2, reported to take log var for log deviation: it does not",
+    "test_latent.py::test_what_latents_cost_is_their_divergence_from_noise",
+    right=True,
+)
+class DivergenceOfLogVariances(DdpmCore):
+    def latent_kl(self, moments: Array) -> Array:
+        mean, log_var = np.split(moments.reshape(len(moments), moments.shape[1], -1), 2, axis=1)
+        return -0.5 * (1 + log_var - mean**2 - np.exp(log_var)).sum(axis=(1, 2))

@@ -1,0 +1,120 @@
+"""Faults of latents, each with the check that sees it."""
+
+from typing import Any
+
+import numpy as np
+
+from ..adapters.ddpm_core import DdpmCore
+from ..protocol import Normal, Scale
+
+
+class CostsAMean(DdpmCore):
+    """Nats of a latent, in the mean over the latents of a sample."""
+
+    def latent_kl(self, moments):
+        return super().latent_kl(moments) / moments[0].size * 2
+
+
+class NoiseCosts(DdpmCore):
+    def latent_kl(self, moments):
+        return super().latent_kl(moments) + 2.0**-40
+
+
+class OneEdgeTooMany(DdpmCore):
+    """Differences between the first and the last pixel of a row, too."""
+
+    def autoencoder_loss(self, x, x_hat, moments, kl_weight, gradient_weight):
+        plain = super().autoencoder_loss(x, x_hat, moments, kl_weight, 0.0)
+        errors = ((x_hat - x) - np.roll(x_hat - x, 1, axis=axis) for axis in (2, 3))
+        edges = sum((each**2).mean(axis=(1, 2, 3)) for each in errors)
+        return plain + gradient_weight * edges
+
+
+class DivergenceOfEachLatent(DdpmCore):
+    """The divergence counts for each latent alike, however many pixels they stand for."""
+
+    def autoencoder_loss(self, x, x_hat, moments, kl_weight, gradient_weight):
+        share = x[0].size / (moments[0].size / 2)
+        return super().autoencoder_loss(x, x_hat, moments, kl_weight * share, gradient_weight)
+
+
+class OneScaleForAllChannels(DdpmCore):
+    def latent_scale(self, latents):
+        return Scale(*(0 * each + each.mean() for each in super().latent_scale(latents)))
+
+
+class OneLatentShort(DdpmCore):
+    """The deviation about the mean as of a sample, not of what was measured: 2 % at n = 28."""
+
+    def latent_scale(self, latents):
+        found = super().latent_scale(latents)
+        n = latents.size // latents.shape[1]
+        return found._replace(scale=found.scale * np.sqrt(n / (n - 1)))
+
+
+class MeasuredOnAFew(DdpmCore):
+    def latent_scale(self, latents):
+        return super().latent_scale(latents[: max(1, len(latents) // 100)] * 1.1)
+
+
+class OneNoiseForTheBatch(DdpmCore):
+    def draw_latents(self, coder, x, seed):
+        return self.to_latents(
+            coder, x, 0 * x + np.random.default_rng(seed).normal(size=x[0].shape)
+        )
+
+
+class TheMeanIsDiffused(DdpmCore):
+    def to_latents(self, coder, x, noise):
+        return super().to_latents(coder, x, None)
+
+
+class ClippedToTheRangeOfImages(DdpmCore):
+    def from_latents(self, coder, y):
+        return super().from_latents(coder, np.clip(y, -1, 1))
+
+
+class NatsOfTheOtherUnit(DdpmCore):
+    """The draw in the units of the encoder, the density of latents in those of their scale."""
+
+    def latent_bound(self, x_0, y, law, decoder, nats, levels):
+        found = super().latent_bound(x_0, y, law, decoder, nats, levels)
+        return found - y[0].size * np.log(2)
+
+
+class ADensityOfGreyLevels(DdpmCore):
+    def latent_bound(self, x_0, y, law, decoder, nats, levels):
+        return super().latent_bound(x_0, y, law, decoder, nats, None)
+
+
+class PosteriorOfTheDecoder(DdpmCore):
+    def latent_bound(self, x_0, y, law, decoder, nats, levels):
+        wide = Normal(law.mean, law.var * 1.5)
+        return super().latent_bound(x_0, y, wide, decoder, nats, levels)
+
+
+LATENT, SCALED = "test_latent.py::test_", "test_latent_scale.py::test_"
+CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
+    (CostsAMean, f"{LATENT}what_latents_cost_is_their_divergence_from_noise", {}),
+    (NoiseCosts, f"{LATENT}latents_that_are_noise_cost_nothing", {}),
+    (OneEdgeTooMany, f"{LATENT}the_loss_weighs_its_parts", {}),
+    (DivergenceOfEachLatent, f"{LATENT}the_loss_weighs_its_parts", {}),
+    (OneScaleForAllChannels, f"{SCALED}scaled_latents_have_mean_0_and_variance_1", {}),
+    (OneLatentShort, f"{SCALED}scaled_latents_have_mean_0_and_variance_1", {}),
+    (MeasuredOnAFew, f"{SCALED}a_fresh_sample_has_the_variance_of_a_quotient", {}),
+    (OneNoiseForTheBatch, f"{LATENT}latents_are_drawn_from_what_the_encoder_says", {}),
+    (TheMeanIsDiffused, f"{SCALED}noised_latents_have_the_law_of_the_scaled_ones", {"t": 1}),
+    *(
+        (
+            ClippedToTheRangeOfImages,
+            f"{SCALED}decoded_samples_have_the_law_of_the_data",
+            {"sampler": sampler, "times": (4, 2, 0)},
+        )
+        for sampler in ("fixed_small", "ddim", "dpm++2m")
+    ),
+    *(
+        (wrong, f"{LATENT}with_the_law_of_the_latents_the_bound_is_the_density_of_the_data", {})
+        for wrong in (NatsOfTheOtherUnit, PosteriorOfTheDecoder)
+    ),
+    (ADensityOfGreyLevels, f"{LATENT}the_bound_reads_grey_levels_where_data_have_them", {}),
+]

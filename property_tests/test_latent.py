@@ -1,0 +1,184 @@
+"""Latents: what an encoder says, what that costs, the loss, and the bound."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from .chain_laws import FLOAT64
+from .linear_coder import FORTH, LOG_VARS, SCALE, along, linear_coder, mixed
+from .monte_carlo import Ledger
+from .oracles import bound
+from .oracles.exact import mp, mpf
+from .protocol import Array, Implementation, Normal
+from .statistics import standard_normal
+from .strategies import numbers
+from .tolerances import check, elements
+
+ORACLE = "the definitions in 60 digits, and Bayes' rule"
+
+SHAPES = ((1, 2), (2, 4), (3, 6, 3), (2, 2, 2, 2), (4, 8, 2, 4))  # of moments, batch first
+logs = st.floats(-12, 4, width=32)
+
+
+class Said(NamedTuple):
+    """What an encoder says, and noise."""
+
+    mean: Array
+    log_var: Array
+    noise: Array
+
+    @property
+    def moments(self) -> Array:
+        return np.concatenate([self.mean, self.log_var], axis=1)
+
+
+@st.composite
+def encodings(draw: st.DrawFn) -> Said:
+    batch, twice, *position = draw(st.sampled_from(SHAPES))
+    shape = (batch, twice // 2, *position)
+    size = math.prod(shape)
+
+    def drawn(each: st.SearchStrategy[float]) -> Array:
+        return np.float64(draw(st.lists(each, min_size=size, max_size=size))).reshape(shape)
+
+    return Said(drawn(numbers), drawn(logs), drawn(numbers))
+
+
+PLAIN = Said(*np.float64([[[0.5, -1.0]], [[1.0, -2.0]], [[0.25, 3.0]]]))
+
+
+@given(said=encodings())
+@example(said=PLAIN)
+def test_a_draw_is_the_mean_and_its_noise(impl: Implementation, said: Said):
+    """Eq. latent.posterior: the exponential of half the logarithm is the deviation. The exponential
+    and the root are off by 2 u, product and sum by one each."""
+    got = impl.latent_draw(said.moments, said.noise)
+    for where in elements(got):
+        added = mp.exp(mpf(said.log_var[where]) / 2) * mpf(said.noise[where])
+        size = abs(mpf(said.mean[where])) + abs(added)
+        check("z", where, got, mpf(said.mean[where]) + added, 4 * impl.unit_roundoff * size)
+
+
+@given(said=encodings())
+@example(said=PLAIN)
+def test_what_latents_cost_is_their_divergence_from_noise(impl: Implementation, said: Said):
+    """Eq. latent.kl, by a quadrature that is exact for it, summed over the latents of a sample."""
+    got = impl.latent_kl(said.moments)
+    for row in range(len(got)):
+        want, unit = cost(impl, said, row)
+        check("kl", (row,), got, want, unit)
+
+
+def test_latents_that_are_noise_cost_nothing(impl: Implementation):
+    """Eq. latent.kl is 0 for a standard normal law, and nowhere else."""
+    assert np.array_equal(impl.latent_kl(np.zeros((2, 4, 3))), np.zeros(2))
+    for place in range(4):
+        moments_of = np.zeros((1, 4))
+        moments_of[0, place] = 2.0**-10
+        assert impl.latent_kl(moments_of)[0] > 2.0**-23
+
+
+def cost(impl: Implementation, said: Said, row: int) -> tuple[mpf, mpf]:
+    """The divergence of a sample, and what rounding allows: a term has 8 roundings of its parts,
+    and their sum one for each."""
+    total, size = mpf(0), mpf(0)
+    for where in elements(said.mean[row]):
+        mean, log_var = mpf(said.mean[row][where]), mpf(said.log_var[row][where])
+        total += bound.divergence(bound.Law(mean, mp.exp(log_var)), bound.Law(mpf(0), mpf(1)))
+        size += mean**2 + mp.exp(log_var) + 1 + abs(log_var)
+    return total, (8 + said.mean[row].size) * impl.unit_roundoff * size
+
+
+@given(
+    said=encodings(),
+    values=st.lists(numbers, min_size=36, max_size=36),
+    kl_weight=st.sampled_from([0.0, 2.0**-10, 1.0]),
+    gradient_weight=st.sampled_from([0.0, 0.5, 2.0]),
+)
+@example(said=PLAIN, values=[0.5, -1.0, 2.0, 0.25], kl_weight=1.0, gradient_weight=0.5)
+@example(said=PLAIN, values=[0.5, -1.0, 2.0], kl_weight=2.0**-10, gradient_weight=0.0)
+def test_the_loss_weighs_its_parts(
+    impl: Implementation, said: Said, values, kl_weight, gradient_weight
+):
+    """Eq. latent.loss and latent.gradient, of images as wide as the batch or not."""
+    batch = len(said.mean)
+    x, x_hat = np.resize(np.float64(values), (2, batch, 2, 3, 4))
+    x_hat = x_hat[::-1, :, ::-1] + x
+    got = impl.autoencoder_loss(x, x_hat, said.moments, kl_weight, gradient_weight)
+    n = x[0].size
+    for row in range(batch):
+        off = [mpf(a) - mpf(b) for a, b in zip(x_hat[row].flat, x[row].flat, strict=True)]
+        error = np.array(off, dtype=object).reshape(x[row].shape)
+        squared = sum(each**2 for each in off) / n
+        edges = edge_size = mpf(0)
+        for axis in (1, 2):
+            ends = (np.moveaxis(error, axis, 0)[1:], np.moveaxis(error, axis, 0)[:-1])
+            edges += sum(((ends[0] - ends[1]) ** 2).flat) / ends[0].size
+            edge_size += sum(((abs(ends[0]) + abs(ends[1])) ** 2).flat) / ends[0].size
+        kl, unit = cost(impl, said, row)
+        want = squared + mpf(kl_weight) * kl / n + mpf(gradient_weight) * edges
+        size = squared + mpf(kl_weight) * abs(kl) / n + mpf(gradient_weight) * edge_size
+        allowed = (n + 16) * impl.unit_roundoff * size + mpf(kl_weight) * unit / n
+        check("loss", (row,), got, want, allowed)
+
+
+def test_latents_are_drawn_from_what_the_encoder_says(impl: Implementation, ledger: Ledger):
+    """Eq. latent.posterior from the implementation's own noise, whitened by the exact law."""
+    shape = (4096, 2, 2, 2)
+    claim = ledger.claim("latent.posterior", shape, scalars=math.prod(shape))
+    x = np.resize(np.float64([0.5, -1.0, 2.0]), shape)
+    drawn = impl.draw_latents(linear_coder(), x, claim.seed)
+    z = along(SCALE.scale, x) * drawn + along(SCALE.shift, x)
+    claim.check(standard_normal((z - mixed(FORTH, x)) / along(np.exp(LOG_VARS / 2), x)))
+    again, other = (impl.draw_latents(linear_coder(), x[:2], claim.seed + i) for i in (0, 1))
+    assert np.array_equal(again, drawn[:2]), "the draw depends on its batch"
+    assert not np.array_equal(again, other), "two seeds draw the same"
+
+
+# --- the bound: latents N(0.5, 2) for each number, seen through N(3/4 z - 1, 1/2) -----------------
+
+PRIOR, SLOPE, OFFSET, NOISE = bound.Law(mpf(0.5), mpf(2)), mpf(0.75), mpf(-1), mpf(0.5)
+
+
+@given(x=st.lists(numbers, min_size=6, max_size=6), y=st.lists(numbers, min_size=6, max_size=6))
+@example(x=[0.5, -1.0, 2.0, 0.0, 1.0, -3.0], y=[1.0, 0.25, -2.0, 3.0, 0.0, 0.5])
+def test_with_the_law_of_the_latents_the_bound_is_the_density_of_the_data(
+    impl: Implementation, x, y
+):
+    """Eq. latent.bound: by Bayes' rule it is -log p(x_0) at every draw. A density is off by 8 u in
+    units of its squares, and 1 + them come up in sums of three."""
+    x_0, latents = (np.float64(each).reshape(2, 3) for each in (x, y))
+    gain = SLOPE * PRIOR.var / (SLOPE**2 * PRIOR.var + NOISE)
+    var = PRIOR.var * NOISE / (SLOPE**2 * PRIOR.var + NOISE)
+    means = [[PRIOR.mean + gain * (mpf(v) - SLOPE * PRIOR.mean - OFFSET) for v in r] for r in x_0]
+    law = Normal(np.float64(means), np.full((2, 3), float(var)))
+    decoder = Normal(float(SLOPE) * latents + float(OFFSET), np.full((2, 3), float(NOISE)))
+    prior = [[-bound.log_density(PRIOR, mpf(v)) for v in row] for row in latents]
+    nats = np.float64([sum(row) for row in prior])
+    got = impl.latent_bound(x_0, latents, law, decoder, nats, None)
+    data = bound.Law(SLOPE * PRIOR.mean + OFFSET, SLOPE**2 * PRIOR.var + NOISE)
+    for row in range(2):
+        want = -sum(bound.log_density(data, mpf(v)) for v in x_0[row])
+        away = (abs(x_0[row]) + abs(latents[row]) + 3) ** 2
+        size = float(away.sum()) / float(var) + abs(nats[row])
+        check("nats", (row,), got, want, 32 * (impl.unit_roundoff + FLOAT64) * size)
+
+
+def test_the_bound_reads_grey_levels_where_data_have_them(impl: Implementation):
+    """Eq. latent.bound with the probability of each of 17 levels for a density."""
+    x_0 = np.float64([[-1.0, 0.125, 1.0], [0.5, 0.0, -0.25]])
+    law, decoder = Normal(x_0 / 2, 0.5 + 0 * x_0), Normal(x_0 / 4, 0.125 + 0 * x_0)
+    y, nats = x_0 + 0.25, np.float64([3.0, -1.0])
+    got = impl.latent_bound(x_0, y, law, decoder, nats, 17)
+    grey = impl.log_grey_level(decoder, x_0, 17)
+    for row in range(2):
+        spent = sum(
+            bound.log_density(bound.Law(mpf(m), mpf(0.5)), mpf(v))
+            for m, v in zip(law.mean[row], y[row], strict=True)
+        )
+        says = sum(map(mpf, grey[row]))
+        size = abs(spent) + abs(nats[row]) + abs(says) + 3
+        check("nats", (row,), got, spent + mpf(nats[row]) - says, 16 * impl.unit_roundoff * size)

@@ -1,0 +1,177 @@
+"""The scale of latents: measured, once each way, and the law of what is diffused and decoded."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from scipy import stats
+
+from .chain_laws import FLOAT64, ROUNDINGS, denoiser_of, gaussian_data
+from .linear_coder import BACK, FORTH, LOG_VARS, SCALE, along, certain, linear_coder, mixed
+from .monte_carlo import SCALARS, Ledger
+from .noise_tape import moments
+from .oracles import chains, exact, gaussian
+from .oracles.exact import mp, mpf
+from .protocol import Array, Chain, Coder, Implementation, Scale
+from .statistics import Finding
+from .strategies import STEEP, numbers
+from .tolerances import allowance, check, check_largest, elements
+
+ORACLE = "the definitions in 60 digits, linear algebra, and the law of a quotient of variances"
+
+
+@given(
+    shape=st.sampled_from([(2, 1), (3, 3), (2, 2, 2), (3, 3, 3, 3), (5, 2, 4, 1)]),
+    values=st.lists(numbers, min_size=5, max_size=40),
+    offset=st.sampled_from([0.0, 3.0, -1024.0]),
+)
+@example(shape=(3, 3), values=[1.0, -2.0, 0.5, 3.0, 0.0], offset=3.0)
+def test_scaled_latents_have_mean_0_and_variance_1(impl: Implementation, shape, values, offset):
+    """Eq. latent.shift, latent.spread and latent.scale: on what was measured, each channel by
+    itself. Of n numbers a mean is off by at most n u of their mean size; a variance by 2 n u times
+    their mean square over it."""
+    latents = np.resize(np.float64(values), shape) + np.arange(math.prod(shape)).reshape(shape) % 7
+    latents = latents * (1.0 + np.arange(shape[1])).reshape(1, -1, *[1] * (len(shape) - 2)) + offset
+    found = impl.latent_scale(latents)
+    coder = Coder(certain, lambda z: z, found)
+    scaled = impl.to_latents(coder, latents, None)
+    for channel in range(shape[1]):
+        z = [mpf(each) for each in latents[:, channel].flat]
+        y = [mpf(each) for each in scaled[:, channel].flat]
+        n, u = len(z), mpf(impl.unit_roundoff)
+        mean = sum(z) / n
+        var = sum((each - mean) ** 2 for each in z) / n
+        conditioning = sum(each**2 for each in z) / n / var
+        mean_off = n * u * sum(map(abs, z)) / n
+        check("shift", (channel,), found.shift, mean, mean_off + u * abs(mean))
+        root_off = 2 * n * u * conditioning
+        check("scale", (channel,), found.scale, mp.sqrt(var), root_off * mp.sqrt(var))
+        left = sum(y) / n
+        spread = sum(each**2 for each in y) / n - left**2
+        check("mean", (0,), np.float64([left]), mpf(0), 2 * mean_off / mp.sqrt(var) + 8 * u)
+        rounded = 8 * u * (1 + mp.sqrt(conditioning))
+        check("variance", (0,), np.float64([spread]), mpf(1), 2 * root_off + rounded)
+
+
+images = st.tuples(
+    st.sampled_from([(1, 2), (2, 2), (2, 2, 2), (2, 2, 2, 3)]),
+    st.lists(numbers, min_size=24, max_size=24),
+).map(lambda drawn: np.resize(np.float64(drawn[1]), drawn[0]))
+
+
+@given(x=images, noisy=st.booleans())
+@example(x=np.float64([[0.5, -1.0], [2.0, 3.0]]), noisy=True)
+@example(x=np.float64([[0.5, -1.0], [2.0, 3.0]]), noisy=False)
+def test_images_come_back_through_their_latents(impl: Implementation, x: Array, noisy: bool):
+    """Eq. latent.scale and latent.unscale, each once each way: what the encoder says less the shift
+    over the scale; times it and on top of it before the decoder; and the image itself without
+    noise. The stub's whole numbers add one rounding to each side."""
+    u = mpf(impl.unit_roundoff)
+    noise = np.flip(x, axis=0) + 0.25 if noisy else None
+    y = impl.to_latents(linear_coder(), x, noise)
+    assert y.shape == x.shape
+    sizes = np.empty(x.shape, dtype=object)
+    for where in elements(x):
+        channel, place = where[1], (where[0], slice(None), *where[2:])
+        shift, scale = mpf(SCALE.shift[channel]), mpf(SCALE.scale[channel])
+        parts = [mpf(w) * mpf(v) for w, v in zip(FORTH[channel], x[place], strict=True)]
+        added = mpf(0)
+        if noise is not None:
+            added = mp.exp(mpf(LOG_VARS[channel]) / 2) * mpf(noise[where])
+        sizes[where] = (sum(map(abs, parts)) + abs(shift) + abs(added)) / scale
+        want = (sum(parts) + added - shift) / scale
+        check("y", where, y, want, 8 * u * sizes[where])
+    back = impl.from_latents(linear_coder(), y)
+    for where in elements(x):
+        place = (where[0], slice(None), *where[2:])
+        latents = [
+            mpf(b) * mpf(v) + mpf(a)
+            for a, b, v in zip(SCALE.shift, SCALE.scale, y[place], strict=True)
+        ]
+        want = sum(mpf(w) * z for w, z in zip(BACK[where[1]], latents, strict=True))
+        size = sum(
+            abs(mpf(w)) * (mpf(b) * size + abs(mpf(a)))
+            for w, a, b, size in zip(
+                BACK[where[1]], SCALE.shift, SCALE.scale, sizes[place], strict=True
+            )
+        )
+        check("decoded", where, back, want, 8 * u * size)
+        if not noisy:
+            check("image", where, back, mpf(x[where]), 16 * u * size)
+
+
+def test_a_fresh_sample_has_the_variance_of_a_quotient(impl: Implementation, ledger: Ledger):
+    """Eq. latent.shift and latent.spread on samples that were not measured: the quotient of two
+    variances has Fisher's law, the difference of two means Student's, channel by channel. A
+    quotient of two samples spreads by the root of 2 more than one, hence twice the numbers."""
+    n, truth = 2 * SCALARS, Scale(np.float64([1.5, -20.0]), np.float64([0.2, 7.0]))
+    claim = ledger.claim("latent.spread", truth, scalars=SCALARS)
+    known, fresh = along(truth.shift, np.empty((2, 2, 2, 2))) + along(
+        truth.scale, np.empty((2, 2, 2, 2))
+    ) * claim.rng.normal(size=(2, n // 4, 2, 2, 2))
+    coder = Coder(certain, lambda z: z, impl.latent_scale(known))
+    y = np.moveaxis(impl.to_latents(coder, fresh, None), 1, 0).reshape(2, n)
+    findings = []
+    for channel, values in enumerate(y):
+        quotient = values.var(ddof=1) * (n - 1) / n  # of variances that are both without bias
+        tails = stats.f.cdf(quotient, n - 1, n - 1), stats.f.sf(quotient, n - 1, n - 1)
+        effect = f"its variance is {quotient:.4g} of what was measured"
+        findings.append(Finding(f"channel {channel}", float(2 * min(tails)), effect))
+        distance = float(values.mean()) * math.sqrt((n - 1) / n) / math.sqrt(2 / n)
+        p = 2 * float(stats.t.sf(abs(distance), n - 1))
+        findings.append(Finding(f"channel {channel}", p, f"its mean is {values.mean():.3g}"))
+    claim.check(findings)
+
+
+@pytest.mark.parametrize("t", [1, 3])
+def test_noised_latents_have_the_law_of_the_scaled_ones(impl: Implementation, t):
+    """Eq. latent.units: the noise of the encoder and that of the level, by noise tape. Of the
+    variance no more than 16 roundings in units of its terms."""
+    x = np.float64([0.5, -1.0, 2.0, 0.25, -3.0, 1.0, 0.0, 4.0]).reshape(1, 2, 2, 2)
+    images = np.concatenate([x, x])
+
+    def noised(noise: Array, more: list[Array]) -> Array:
+        y = impl.to_latents(linear_coder(), images, noise)
+        return impl.q_sample(STEEP, y, np.array([t, t]), more[0])
+
+    got = moments(noised, (2, 2, 2), draws=1, batch=2)
+    kernel = exact.kernel(STEEP, 0, t)
+    scale, var = float(kernel.scale), float(kernel.var)
+    mean = scale * (mixed(FORTH, x) - along(SCALE.shift, x)) / along(SCALE.scale, x)
+    spread = scale**2 * np.repeat(np.exp(LOG_VARS) / SCALE.scale**2, 4) + var
+    unit = float(allowance(impl.unit_roundoff, exact.kappa(STEEP, 0, t), times=2)) + 32 * FLOAT64
+    size = scale * (np.abs(mixed(np.abs(FORTH), np.abs(x))).max() + 2) / 0.5 + 1
+    check_largest("mean", got.mean, mean.ravel(), unit * size)
+    check_largest("covariance", got.covariance, np.diag(spread), unit * size**2)
+
+
+@pytest.mark.parametrize("sampler", ["fixed_small", "ddim", "dpm++2m"])
+@pytest.mark.parametrize("times", [(4, 3, 2, 1, 0), (4, 2, 0)], ids=str)
+def test_decoded_samples_have_the_law_of_the_data(impl: Implementation, sampler, times):
+    """Eq. latent.unscale at the end of a chain with the best denoiser of scaled latents of
+    linear-Gaussian data: the exact law of the decoded samples, by noise tape, is that of the chain
+    carried through shift, scale and decoder."""
+    data = gaussian_data((2, 2, 2))
+    forth, back = (np.kron(each, np.eye(4)) for each in (FORTH, BACK))
+    shift, scale = (np.repeat(each, 4) for each in SCALE)
+    there = forth / scale[:, None]
+    latents = gaussian.Law((forth @ data.mean - shift) / scale, there @ data.covariance @ there.T)
+    path = chains.Path(STEEP, sampler, times)
+    chain = Chain(STEEP, sampler, times, denoiser_of(STEEP, latents))
+
+    def decoded(x_T: Array, noises: list[Array]) -> Array:
+        return impl.from_latents(linear_coder(), impl.sample(chain, x_T, noises))
+
+    got = moments(decoded, (2, 2, 2), draws=len(times) - 2, batch=2)
+    law = chains.law(path, latents)
+    through = back * scale
+    want = through @ law.mean + back @ shift
+    relative = ROUNDINGS * (FLOAT64 + impl.unit_roundoff)
+    reach = float(np.abs(through).sum(axis=1).max())
+    size = reach * (law.size + float(np.abs(law.mean).max())) + float(np.abs(back @ shift).max())
+    check_largest("mean", got.mean, want, relative * size)
+    check_largest(
+        "covariance", got.covariance, through @ law.covariance @ through.T, relative * size**2
+    )
