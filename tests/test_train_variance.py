@@ -66,3 +66,15 @@ def test_samples_have_the_variance_that_was_asked_for(tmp_path, monkeypatch, fla
     steps = ("--sampler", "ancestral", "--n", "1", "--steps", "2")
     assert sample.main([str(tmp_path), *steps, *flags]) == 0
     assert seen == [variance]
+
+
+def test_a_flow_is_decoded_by_the_variance_that_was_asked_for(tmp_path):
+    """In one folder, where parts of the first call are not taken for those of the second."""
+    assert train(tmp_path, "--loss", "hybrid", steps=1) == 0
+    found = []
+    for flags in ((), ("--variance", "fixed_large")):
+        few = ("--n", "2", "--strata", "2", "--samples", "0", "--flow", "4")
+        assert evaluate.main([str(tmp_path), *few, *flags]) == 0
+        whole = json.loads((tmp_path / "evaluation" / "evaluation.json").read_bytes())
+        found.append(whole["flow"]["bits_per_dim"])
+    assert found[0] != found[1]
