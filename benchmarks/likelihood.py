@@ -34,7 +34,8 @@ from ddpm_core.training.evaluation import check, summary
 from ddpm_core.training.heldout import spread
 from ddpm_core.training.restore import Trained, load_trained
 from ddpm_core.training.setup import group_parameters, seeded
-from ddpm_core.training.step import diffuse, learning_rate
+from ddpm_core.training.step import diffuse
+from ddpm_core.training.trainee import learning_rate
 
 CPU = torch.device("cpu")
 OURS = "ddpm-core"
@@ -208,6 +209,8 @@ def main() -> None:
     ours = load_trained(options.run, CPU)
     if ours.parameterization != "eps" or ours.config.conditional:
         raise SystemExit(f"{options.run} predicts another thing than the noise, or is told classes")
+    if ours.autoencoder is not None:
+        raise SystemExit(f"{options.run} works in latents, and peers are trained on pixels here")
     if ours.watermark:
         print(ours.watermark, file=sys.stderr)
     dataset = load_dataset(ours.config.dataset, ours.config.image_size)

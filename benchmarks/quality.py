@@ -19,7 +19,7 @@ from matplotlib import pyplot as plt
 from torch import Tensor
 from tqdm import tqdm
 
-from ddpm_core import LADDERS, ClipX0, NetworkDenoiser, generate
+from ddpm_core import LADDERS, generate
 from ddpm_core.samplers.names import CALLS, named
 from ddpm_core.training.classifier import AT_A_TIME, trained_classifier
 from ddpm_core.training.data import load_dataset
@@ -38,12 +38,12 @@ def drawn(trained: Trained, name: str, steps: int, n: int) -> Tensor:
     """n samples by this sampler with this many steps, from the noise of seed 0."""
     schedule = trained.schedule
     ladder = LADDERS["trailing"](schedule, steps)
-    denoiser = ClipX0(NetworkDenoiser(schedule, trained.network, trained.parameterization))
+    denoiser = trained.denoiser(clip=True)
     parts = []
     for indices in tqdm(torch.arange(n).split(AT_A_TIME), f"{name}, {steps} steps", disable=None):
         sampler = named(name, schedule, ladder)
         chain = generate(sampler, denoiser, trained.image_shape, indices=indices.tolist())
-        parts.append(deque(chain, maxlen=1)[0].x_t)
+        parts.append(trained.view.decode(deque(chain, maxlen=1)[0].x_t))
     return torch.cat(parts)
 
 
