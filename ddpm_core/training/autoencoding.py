@@ -140,7 +140,8 @@ class AutoencoderRun(Run):
         row = {f"validation_{name}": mean for name, mean in _means(seen.loss).items()}
         files.append_line(self.folder / "metrics.jsonl", {"step": self.step, **row})
         name, mark, shown = f"step-{self.step:06d}.png", self.watermark, self.config.preview_samples
-        grid = reconstruction_grid(seen.x[:shown], seen.x_hat[:shown], watermark=mark)
+        few = spread(torch.arange(len(seen.x)), shown)
+        grid = reconstruction_grid(seen.x[few], seen.x_hat[few], watermark=mark)
         files.write_bytes(self.folder / "reconstructions" / name, grid)
         files.write_bytes(self.folder / "latents.png", latent_figure(seen.z, watermark=mark))
 

@@ -195,8 +195,9 @@ def bound_figure(result: Mapping[str, Any], *, watermark: str | None = None) -> 
     _dress(left, f"{split['total']:.3f} bits per dimension, term by term", "noise level t")
     first, *steps, prior = result["terms"]
     levels = np.linspace(1, result["T"], len(steps) + 1)
+    lowest = "decoder" if "decoder" in split else "lowest levels"  # of a stretch, where estimated
     left.plot(levels[1:], _positive(steps), color=TRAIN, lw=1.6, label="steps")
-    left.plot(levels[:1], _positive([first]), "s", color=TRAIN, ms=6, label="decoder")
+    left.plot(levels[:1], _positive([first]), "s", color=TRAIN, ms=6, label=lowest)
     left.plot([result["T"]], _positive([prior]), "o", color=HELDOUT, ms=6, label="prior")
     left.set_xscale("log")
     _finish(left)
