@@ -122,7 +122,7 @@ class LatentScale:
     def measured(cls, latents: Float[Tensor, "n channels *position"]) -> "LatentScale":
         """Mean and standard deviation of each channel over all latents and positions.
 
-        Eq. latent.scale: on these very latents the variance is 1 once they are scaled, to rounding.
+        Eq. latent.shift and latent.spread: these very latents, once scaled, have variance 1.
         Raises ValueError for a channel that does not vary.
         """
         check_event("latents", latents)

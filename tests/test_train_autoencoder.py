@@ -74,6 +74,9 @@ def test_rows_say_what_each_part_comes_to(finished):
     for row in logged:
         whole = row["reconstruction"] + 1e-3 * row["kl"] / 64
         assert row["loss"] == pytest.approx(whole, rel=1e-6)
+    newest = latest_checkpoint(finished / "checkpoints")
+    assert newest is not None
+    assert json.loads((newest / "state.json").read_bytes())["losses"] == {}, "each row begins anew"
     visited = [row for row in rows if "validation_loss" in row]
     assert [row["step"] for row in visited] == [0, 4, 8]
 
