@@ -163,8 +163,8 @@ def memory_of(options: argparse.Namespace) -> int:
 def quality(options: argparse.Namespace, side: str) -> dict[str, Any]:
     """The figures of the evaluator."""
     path = folder(options, side)
-    evaluate(EvaluateConfig(path, n=options.n, strata=20, samples=options.samples, device="cpu"))
-    found: dict[str, Any] = json.loads((path / "evaluation" / "evaluation.json").read_bytes())
+    config = EvaluateConfig(path, n=options.n, strata=20, samples=options.samples, device="cpu")
+    found: dict[str, Any] = json.loads(evaluate(config)[0].read_bytes())
     return found
 
 

@@ -1,26 +1,23 @@
 """python -m ddpm_core.evaluate RUN: how likely its test images are, and how real its samples."""
 
 import sys
+from pathlib import Path
 
 from ddpm_core.training.evaluate_config import EvaluateConfig
-from ddpm_core.training.options import parse, usage_error
+from ddpm_core.training.options import parse
+from ddpm_core.training.start import make
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse, evaluate, write; returns the exit code: 0 done, 2 usage, 130 interrupted."""
+    """Parse, evaluate, write, and return the exit code: see `make`."""
     config = parse(EvaluateConfig, "evaluate", arguments)
 
-    from ddpm_core.training.evaluation import evaluate  # torch only once --help is answered
+    def files() -> list[Path]:
+        from ddpm_core.training.evaluation import evaluate  # torch only once --help is answered
 
-    try:
-        written = evaluate(config)
-    except (ValueError, OSError) as error:
-        usage_error("evaluate", str(error))
-    except KeyboardInterrupt:
-        print("ddpm_core.evaluate: interrupted; the same command goes on", file=sys.stderr)
-        return 130
-    print("wrote", *written, sep="\n  ")
-    return 0
+        return evaluate(config)
+
+    return make("evaluate", files, left="the same command goes on")
 
 
 if __name__ == "__main__":

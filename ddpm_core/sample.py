@@ -1,23 +1,23 @@
 """python -m ddpm_core.sample RUN: draw images from the averaged weights of a run."""
 
 import sys
+from pathlib import Path
 
-from ddpm_core.training.options import parse, usage_error
+from ddpm_core.training.options import parse
 from ddpm_core.training.sample_config import SampleConfig
+from ddpm_core.training.start import make
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse, sample, write; returns the exit code: 0 done, 2 usage."""
+    """Parse, sample, write, and return the exit code: see `make`."""
     config = parse(SampleConfig, "sample", arguments)
 
-    from ddpm_core.training.drawing import draw  # torch only once --help is answered
+    def files() -> list[Path]:
+        from ddpm_core.training.drawing import draw  # torch only once --help is answered
 
-    try:
-        written = draw(config)
-    except (ValueError, OSError) as error:
-        usage_error("sample", str(error))
-    print("wrote", *written, sep="\n  ")
-    return 0
+        return draw(config)
+
+    return make("sample", files, left="nothing was written")
 
 
 if __name__ == "__main__":

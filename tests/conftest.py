@@ -45,3 +45,23 @@ def project(tmp_path: Path) -> Iterator[Any]:
 def path(tmp_path: Path) -> Path:
     """Where its certificate is written."""
     return tmp_path / "certificate.json"
+
+
+@pytest.fixture(scope="session")
+def coder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short run of train_autoencoder."""
+    from tests.test_train_autoencoder import encode
+
+    folder = tmp_path_factory.mktemp("runs") / "autoencoder"
+    assert encode(folder, steps=60) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def latent_run(coder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short run of train in its latents."""
+    from tests.test_train import train
+
+    folder = tmp_path_factory.mktemp("runs") / "latent"
+    assert train(folder, "--latent", str(coder)) == 0
+    return folder

@@ -1,8 +1,9 @@
 """The evaluate command: figures of a run, kept part by part, and compared with baselines."""
 
 import dataclasses
-import json
 import math
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,9 @@ from ddpm_core.training import evaluation
 from ddpm_core.training.baselines import baselines, marginal, normal
 from ddpm_core.training.bound import DECILES
 from ddpm_core.training.data import load_dataset
+from ddpm_core.training.files import RunLock
 from ddpm_core.training.restore import load_trained
+from tests.evaluated import newest
 
 OPTIONS = "--max-steps 2 --width 8 --multipliers 1 --batch-size 8 --T 20 --schedule cosine"
 SHORT = [*OPTIONS.split(), "--preview-steps", "2"]
@@ -38,7 +41,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def figures(run: Path, out: Path, *flags: str) -> dict:
     assert main([str(run), "--out-dir", str(out), "--samples", "0", *flags]) == 0
-    return json.loads((out / "evaluation.json").read_bytes())
+    return newest(out)
 
 
 def test_it_is_the_bound_of_the_clipped_network(runs, tmp_path, capsys):
@@ -62,12 +65,15 @@ def test_it_is_the_bound_of_the_clipped_network(runs, tmp_path, capsys):
         )
     bits = terms[:, 0] / (64 * math.log(2))
     assert np.allclose(found["terms"], bits, rtol=1e-6, atol=1e-12)
-    split = found["bits_per_dim"]
-    assert math.isclose(split["total"], split["prior"] + split["steps"] + split["decoder"])
-    assert split["standard_error"] is None
+    shares = found["bits_per_dim"]["shares"]
+    assert list(shares) == ["decoder", "prior", "steps"]
+    assert math.isclose(found["bits_per_dim"]["total"], sum(shares.values()))
+    assert found["bits_per_dim"]["standard_error"] is None
     assert found["quality"] is None
     assert "| digits | 1 | " in capsys.readouterr().out
-    assert (tmp_path / "evaluation.png").read_bytes().startswith(b"\x89PNG")
+    assert (
+        (tmp_path / "step-000002-seed-3-1-images-0-samples.png").read_bytes().startswith(b"\x89PNG")
+    )
 
 
 def test_every_image_counts_once_in_whatever_parts(runs, tmp_path):
@@ -105,22 +111,40 @@ def test_what_is_done_is_not_done_again(runs, tmp_path, monkeypatch):
     wide = figures(runs["RUN"], tmp_path, "--n", "4", "--variance", "fixed_large", "--no-clip")
     assert asked == [2, 2, 2, 4]
     assert wide["variance"] == "fixed_large"
+    assert sorted(each.name for each in tmp_path.glob("*.json")) == [
+        "step-000002-seed-0-4-images-batches-of-2-0-samples.json",
+        "step-000002-seed-0-4-images-fixed_large-unclipped-0-samples.json",
+        "step-000002-seed-1-4-images-batches-of-2-0-samples.json",
+    ]
 
 
-def test_an_interruption_keeps_what_is_done(runs, tmp_path, monkeypatch, capsys):
-    real = evaluation.bound_of
+@pytest.mark.parametrize(
+    ("number", "code", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+def test_a_signal_keeps_what_is_done(runs, tmp_path, monkeypatch, capsys, number, code, word):
+    real, before = evaluation.bound_of, signal.getsignal(signal.SIGTERM)
 
     def interrupted(config, trained, dataset, indices, *rest):
         if len(list((tmp_path / "parts").glob("*.npz"))) == 1:
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), number)
         return real(config, trained, dataset, indices, *rest)
 
     monkeypatch.setattr(evaluation, "bound_of", interrupted)
     flags = ["--n", "4", "--batch-size", "2", "--samples", "0"]
-    assert main([str(runs["RUN"]), "--out-dir", str(tmp_path), *flags]) == 130
-    assert "interrupted; the same command goes on" in capsys.readouterr().err
+    assert main([str(runs["RUN"]), "--out-dir", str(tmp_path), *flags]) == code
+    assert f"ddpm_core.evaluate: {word}; the same command goes on" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == before
     assert len(list((tmp_path / "parts").glob("*.npz"))) == 1
-    assert not (tmp_path / "evaluation.json").exists()
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_two_evaluations_do_not_share_a_folder(runs, tmp_path, capsys):
+    with RunLock(tmp_path), pytest.raises(SystemExit) as stopped:
+        main([str(runs["RUN"]), "--out-dir", str(tmp_path), "--n", "1"])
+    assert stopped.value.code == 2
+    assert f"{tmp_path} is in use by process {os.getpid()}" in capsys.readouterr().err
+    assert not (tmp_path / "parts").exists()
 
 
 def test_an_estimate_is_near_the_sum_over_all_levels(runs, tmp_path):
@@ -130,8 +154,9 @@ def test_an_estimate_is_near_the_sum_over_all_levels(runs, tmp_path):
     some = figures(runs["RUN"], tmp_path / "b", *flags, "--strata", "10")["bits_per_dim"]
     error = math.hypot(whole["standard_error"], some["standard_error"])
     assert abs(whole["total"] - some["total"]) < 5 * error
-    assert "decoder" not in some
-    assert math.isclose(some["prior"], whole["prior"], rel_tol=1e-9)
+    assert set(some["shares"]) == {"lowest_levels", "other_levels", "prior"}
+    assert math.isclose(some["total"], sum(some["shares"].values()))
+    assert math.isclose(some["shares"]["prior"], whole["shares"]["prior"], rel_tol=1e-9)
 
 
 def test_classes_are_told_and_each_tenth_has_its_error(runs, tmp_path):

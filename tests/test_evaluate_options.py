@@ -1,6 +1,5 @@
 """What the evaluate command makes of its options, and what it takes from what is kept."""
 
-import json
 import math
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ddpm_core.train import main as train
 from ddpm_core.training import bound, evaluation, flow
 from ddpm_core.training.data import load_dataset
 from ddpm_core.training.restore import load_trained
+from tests.evaluated import newest
 
 OPTIONS = "--max-steps 2 --width 8 --multipliers 1 --batch-size 8 --T 20 --schedule cosine"
 SHORT = [*OPTIONS.split(), "--preview-steps", "2", "--device", "cpu"]
@@ -31,7 +31,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def figures(run: Path, out: Path, *flags: str) -> dict:
     common = ("--samples", "0", "--batch-size", "2", "--out-dir", str(out))
     assert main([str(run), *common, *flags]) == 0
-    return json.loads((out / "evaluation.json").read_bytes())
+    return newest(out)
 
 
 @pytest.mark.parametrize("plain", [(), ("--flow", "4", "--strata", "2")], ids=["bound", "flow"])

@@ -1,6 +1,5 @@
 """evaluate --flow: a density along the flow of a run's test images, and the bound that it makes."""
 
-import json
 import math
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from ddpm_core.train import main as train
 from ddpm_core.training import flow
 from ddpm_core.training.data import load_dataset
 from ddpm_core.training.restore import load_trained
+from tests.evaluated import newest
 
 OPTIONS = "--max-steps 2 --width 8 --multipliers 1 --batch-size 8 --T 20 --schedule cosine"
 SHORT = [*OPTIONS.split(), "--preview-steps", "2", "--device", "cpu"]
@@ -33,7 +33,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def figures(run: Path, out: Path, *flags: str) -> dict:
     common = ("--strata", "2", "--samples", "0", "--out-dir", str(out))
     assert main([str(run), *common, *flags]) == 0
-    return json.loads((out / "evaluation.json").read_bytes())["flow"]
+    return newest(out)["flow"]
 
 
 def test_it_is_the_bound_along_the_flow_of_the_clipped_network(run, tmp_path, capsys):

@@ -1,6 +1,5 @@
 """Sample quality in the evaluate command: what is compared, kept, told, refused and left out."""
 
-import json
 import pickle
 import sys
 from pathlib import Path
@@ -20,6 +19,7 @@ from ddpm_core.training import classifier, evaluation, inception, realism
 from ddpm_core.training.data import load_dataset
 from ddpm_core.training.quality import frechet
 from ddpm_core.training.restore import load_trained
+from tests.evaluated import newest
 
 OPTIONS = "--max-steps 2 --width 8 --multipliers 1 --batch-size 8 --T 20 --schedule cosine"
 SHORT = [*OPTIONS.split(), "--preview-steps", "2"]
@@ -50,7 +50,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def quality(run: Path, out: Path, *flags: str) -> dict:
     assert main([str(run), "--out-dir", str(out), *FEW, *flags]) == 0
-    return json.loads((out / "evaluation.json").read_bytes())["quality"]
+    return newest(out)["quality"]
 
 
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict]:

@@ -159,3 +159,13 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_drawn(
     with pytest.raises(SystemExit):
         main([str(run), "--out-dir", str(tmp_path / "file")])
     assert "file: File exists. Name a folder" in capsys.readouterr().err
+
+
+def test_an_interruption_is_no_traceback(run, tmp_path, monkeypatch, capsys):
+    def interrupted(*given, **named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(drawing, "generate", interrupted)
+    assert main([str(run), "--out-dir", str(tmp_path)]) == 130
+    assert "ddpm_core.sample: interrupted; nothing was written" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -1,7 +1,5 @@
 """Training that learns a variance: what it keeps, and what the other commands make of it."""
 
-import json
-
 import pytest
 import torch
 
@@ -9,6 +7,7 @@ from ddpm_core import evaluate, sample
 from ddpm_core.samplers import names as samplers
 from ddpm_core.training import drawing, step
 from ddpm_core.training.restore import load_trained
+from tests.evaluated import newest
 from tests.test_train import Crash, after_step, crash, fingerprint, train
 
 
@@ -39,7 +38,7 @@ def test_a_variance_is_learned_and_used_by_default(tmp_path):
     assert said.abs().max() > 0
     assert sample.main([str(folder), "--n", "2", "--steps", "3"]) == 0
     assert evaluate.main([str(folder), "--n", "4", "--strata", "4"]) == 0
-    found = json.loads((folder / "evaluation" / "evaluation.json").read_bytes())
+    found = newest(folder / "evaluation")
     assert found["variance"] == "learned_range"
 
 
@@ -75,6 +74,6 @@ def test_a_flow_is_decoded_by_the_variance_that_was_asked_for(tmp_path):
     for flags in ((), ("--variance", "fixed_large")):
         few = ("--n", "2", "--strata", "2", "--samples", "0", "--flow", "4")
         assert evaluate.main([str(tmp_path), *few, *flags]) == 0
-        whole = json.loads((tmp_path / "evaluation" / "evaluation.json").read_bytes())
+        whole = newest(tmp_path / "evaluation")
         found.append(whole["flow"]["bits_per_dim"])
     assert found[0] != found[1]

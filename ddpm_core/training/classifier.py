@@ -1,7 +1,6 @@
 """A small classifier of a data set, for the features that samples are compared in."""
 
 import hashlib
-import sys
 from pathlib import Path
 
 import torch
@@ -9,12 +8,12 @@ from jaxtyping import Float, Float64, Int64
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from ddpm_core.training.data import Dataset, batch_indices
 from ddpm_core.training.files import write_bytes
 from ddpm_core.training.heldout import spread
 from ddpm_core.training.parts import weights_digest
+from ddpm_core.training.progress import progress
 from ddpm_core.training.setup import seeded
 
 FEATURES = 64
@@ -75,7 +74,7 @@ def trained_classifier(dataset: Dataset) -> Classifier:
         raise ValueError(f"{dataset.name} has fewer than two classes: there is nothing to tell")
     network = _untrained(dataset)
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
-    for step in tqdm(range(STEPS), "classifier", unit="step", disable=not sys.stderr.isatty()):
+    for step in progress(range(STEPS), "classifier", "step"):
         indices = batch_indices(dataset.train, 0, step, BATCH)
         loss = nn.functional.cross_entropy(network(dataset.take(indices)), labels[indices])
         optimizer.zero_grad()

@@ -191,14 +191,21 @@ def bound_figure(result: Mapping[str, Any], *, watermark: str | None = None) -> 
     each tenth of the noise levels.
     """
     figure, (left, right) = _panels()
-    split = result["bits_per_dim"]
-    _dress(left, f"{split['total']:.3f} bits per dimension, term by term", "noise level t")
+    bound = result["bits_per_dim"]
+    _dress(left, f"{bound['total']:.3f} bits per dimension, term by term", "noise level t")
     first, *steps, prior = result["terms"]
-    levels = np.linspace(1, result["T"], len(steps) + 1)
-    lowest = "decoder" if "decoder" in split else "lowest levels"  # of a stretch, where estimated
-    left.plot(levels[1:], _positive(steps), color=TRAIN, lw=1.6, label="steps")
-    left.plot(levels[:1], _positive([first]), "s", color=TRAIN, ms=6, label=lowest)
-    left.plot([result["T"]], _positive([prior]), "o", color=HELDOUT, ms=6, label="prior")
+    T, shares = result["T"], iter(bound["shares"].items())
+    levels = np.linspace(1, T, len(steps) + 1)
+    for t, terms, form, color in (
+        (levels[:1], [first], "s", TRAIN),
+        (levels[1:], steps, "-", TRAIN),
+        ([T], [prior], "o", HELDOUT),
+    ):
+        name, bits = next(shares)
+        label = _share(name, bits, terms)
+        left.plot(t, _positive(terms), form, color=color, lw=1.6, ms=6, label=label)
+    for name, bits in shares:  # of no level
+        left.plot([], [], " ", label=_share(name, bits, ()))
     left.set_xscale("log")
     _finish(left)
     _dress(right, f"error of the noise, {result['eps_mse']['mean']:.4f} in the mean", "tenth of t")
@@ -207,3 +214,11 @@ def bound_figure(result: Mapping[str, Any], *, watermark: str | None = None) -> 
     _finish(right)
     _mark(figure, watermark)
     return _png(figure)
+
+
+def _share(name: str, bits: float, terms: Sequence[float]) -> str:
+    """How a part of the bound stands in the legend, with what its terms hide from a log scale."""
+    hidden = sum(not term > 0 for term in terms)
+    which = "not drawn" if hidden == len(terms) else f"of which {hidden} not drawn"
+    note = f" ({which}: no logarithm)" if hidden else ""
+    return f"{name.replace('_', ' ')}: {bits:.3f}{note}"

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from tqdm import tqdm
 
 from ddpm_core._types import Denoiser
 from ddpm_core.denoiser import ClipX0
@@ -23,6 +22,7 @@ from ddpm_core.samplers.names import CALLS, named
 from ddpm_core.training.comparison import STEPS, compared, comparison_sheet
 from ddpm_core.training.files import writable_folder, write_bytes
 from ddpm_core.training.pictures import chain_gif, sample_grid
+from ddpm_core.training.progress import progress
 from ddpm_core.training.restore import Trained, load_trained
 from ddpm_core.training.sample_config import SampleConfig
 
@@ -39,8 +39,8 @@ def draw(config: SampleConfig) -> list[Path]:
     """
     device = choose_device(config.device)
     trained = load_trained(config.run, device)
-    if trained.watermark:
-        print(trained.watermark, file=sys.stderr)
+    for remark in trained.remarks:
+        print(remark, file=sys.stderr)
     check_levels(config, trained.schedule.T)
     labels = chosen_classes(config, trained)
     schedule = trained.schedule
@@ -144,8 +144,11 @@ def _compare(
         cond=torch.tensor(each, device=device) if each else None,
         device=device,
     )
-    chains = tqdm(drawing, total=many, unit="chain", disable=not sys.stderr.isatty())
-    cells = [(row, steps, trained.view.decode(x_0).cpu()) for row, steps, x_0 in chains]
+    cells = []
+    with progress(many, "comparison", "chain") as bar:
+        for row, steps, x_0 in drawing:
+            cells.append((row, steps, trained.view.decode(x_0).cpu()))
+            bar.update()
     path = stem.with_name(f"{stem.name}-compare.png")
     title = f"{config.ladder} levels, seed {config.seed}"
     if config.class_ is not None:
@@ -172,7 +175,7 @@ def _draw(
     def seen(pictures: Tensor) -> Float[np.ndarray, "n channels height width"]:
         return pictures.cpu().numpy()
 
-    with tqdm(total=len(wanted) * len(times), unit="level", disable=not sys.stderr.isatty()) as bar:
+    with progress(len(wanted) * len(times), "samples", "level") as bar:
         for start in range(0, len(wanted), config.batch_size):
             told, indices = zip(*wanted[start : start + config.batch_size], strict=True)
             steps = generate(

@@ -6,7 +6,7 @@ from typing import Literal
 
 import tyro
 
-from ddpm_core.training.options import flag
+from ddpm_core.training.options import flag, marks
 from ddpm_core.training.sample_config import Stepping
 
 
@@ -70,3 +70,21 @@ class EvaluateConfig:
             )
         if self.fid and not self.samples:
             raise ValueError("--fid is of samples, and --samples 0 draws none: leave one out")
+
+    def name(self, step: int) -> str:
+        """What tells the files of this call from those of another."""
+        return "-".join([f"step-{step:06d}-seed-{self.seed}", *marks(self, MARKS)])
+
+
+MARKS = {
+    "n": "{}-images",
+    "strata": "{}-strata",
+    "variance": "{}",
+    "flow": "flow-{}",
+    "clip": "unclipped",
+    "batch_size": "batches-of-{}",
+    "samples": "{}-samples",
+    "sampler": "{}",
+    "steps": "{}-steps",
+    "fid": "fid",
+}

@@ -2,12 +2,12 @@
 
 import math
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from ddpm_core.gate.devices import choose_device
 from ddpm_core.losses import check_levels
@@ -16,40 +16,70 @@ from ddpm_core.training.bound import Part, bound_of, key_of, read_part, whole
 from ddpm_core.training.curves import bound_figure
 from ddpm_core.training.data import Dataset, load_dataset
 from ddpm_core.training.evaluate_config import EvaluateConfig
-from ddpm_core.training.files import writable_folder, write_bytes, write_json
+from ddpm_core.training.files import RunLock, write_bytes, write_json
 from ddpm_core.training.flow import check_flow, flow_figures, sentence
 from ddpm_core.training.heldout import spread
+from ddpm_core.training.progress import progress
 from ddpm_core.training.realism import check_quality, columns, sample_quality, table
 from ddpm_core.training.restore import Trained, load_trained
 
+DOUBT = 0.1  # of what it costs to know nothing: a bound that is off by more says little
+
 
 def evaluate(config: EvaluateConfig) -> list[Path]:
-    """Write evaluation.json and .png, and print a row for a table; returns the paths.
+    """Write the figures as .json, a picture of them as .png, print a row; returns the paths.
 
     Raises ValueError or FileNotFoundError for a run or data that cannot be evaluated.
     """
     device = choose_device(config.device)
     trained = load_trained(config.run, device)
-    if trained.watermark:
-        print(trained.watermark, file=sys.stderr)
+    for remark in trained.remarks:
+        print(remark, file=sys.stderr)
     dataset = load_dataset(trained.config.dataset, trained.config.image_size)
     check(config, trained, dataset)
-    folder = writable_folder(config.out_dir or trained.run / "evaluation")
-    test = spread(dataset.test, config.n or len(dataset.test))
-    found = whole(_parts(config, trained, dataset, test, folder, device))
-    result = summary(config, trained, dataset, found)
-    result["baselines"] = baselines(dataset, test, config.seed)
-    result["flow"] = flow_figures(config, trained, dataset, test, folder, device)
-    result["quality"] = sample_quality(config, trained, dataset, folder, device)
-    print(row(result))
-    if result["flow"]:
-        print(f"\n{sentence(result['flow'])}")
-    if result["quality"]:
-        print(f"\n{table(result['quality'])}\n")
-    paths = [folder / "evaluation.json", folder / "evaluation.png"]
-    write_json(paths[0], result)
-    write_bytes(paths[1], bound_figure(result, watermark=trained.watermark))
+    folder = config.out_dir or trained.run / "evaluation"
+    with RunLock(folder):
+        test = spread(dataset.test, config.n or len(dataset.test))
+        found = whole(_parts(config, trained, dataset, test, folder, device))
+        result = summary(config, trained, dataset, found)
+        result["baselines"] = baselines(dataset, test, config.seed)
+        result["flow"] = flow_figures(config, trained, dataset, test, folder, device)
+        result["quality"] = sample_quality(config, trained, dataset, folder, device)
+        paths = [folder / f"{config.name(trained.step)}.{ending}" for ending in ("json", "png")]
+        write_json(paths[0], result)
+        write_bytes(paths[1], bound_figure(result, watermark=trained.watermark))
+    print(*told(config, result), sep="\n\n")
     return paths
+
+
+def told(config: EvaluateConfig, result: dict[str, Any]) -> Iterator[str]:
+    """What a call prints."""
+    yield row(result)
+    shares = result["bits_per_dim"]["shares"].items()
+    yield "of which " + ", ".join(f"{name.replace('_', ' ')} {bits:.3f}" for name, bits in shares)
+    if result["flow"]:
+        yield sentence(result["flow"])
+    yield from doubts(config, result)
+    if result["quality"]:
+        yield table(result["quality"])
+
+
+def doubts(config: EvaluateConfig, result: dict[str, Any]) -> Iterator[str]:
+    """Which bound is known too badly to be used, and what makes it better known."""
+    bound, flow, nothing = (result[name] for name in ("bits_per_dim", "flow", "baselines"))
+    worst = DOUBT * nothing["uniform"]
+    more = "more test images" if config.strata is None else "more --strata, or none"
+    off = {"the bound": (bound["standard_error"], more)}
+    if flow:
+        off["the flow's bound"] = (flow["standard_error"], "more test images")
+        off["the flow"] = (abs(flow["step_error"]), "more levels for --flow")
+        off["the flow's divergence"] = (flow["probe_error"], "more test images")
+    for name, (error, way_out) in off.items():
+        if error is not None and error > worst:
+            yield (
+                f"NOTE: {name} may be off by {error:.3f} bits/dim, and to know nothing at all "
+                f"costs {nothing['uniform']:.3f}: take {way_out}"
+            )
 
 
 def check(config: EvaluateConfig, trained: Trained, dataset: Dataset) -> None:
@@ -89,8 +119,7 @@ def _parts(
     """Each part from its file, or worked out and put there."""
     key, parts = key_of(config, trained, dataset), []
     calls = (config.strata or trained.schedule.T) * len(test)
-    hidden = not sys.stderr.isatty()
-    with tqdm(total=calls, unit="call", unit_scale=True, disable=hidden) as bar:
+    with progress(calls, "bound", "call") as bar:
         for indices in test.split(config.batch_size):
             path = folder / "parts" / f"{int(indices[0]):06d}-{len(indices)}.npz"
             this = f"{key} of {indices.tolist()}"  # as --n spreads them, others begin alike
@@ -113,11 +142,11 @@ def summary(
     unit = dims * math.log(2)
     bits, terms = found.images / unit, found.terms / n / unit
     error = float(bits.std(ddof=1) / math.sqrt(n)) if n > 1 else None
-    split = {"total": float(bits.mean()), "standard_error": error, "prior": float(terms[-1])}
+    names = ("decoder", "steps") if config.strata is None else ("lowest_levels", "other_levels")
+    parts = (terms[0], terms[1:-1].sum(), terms[-1])
+    shares = dict(zip((*names, "prior"), map(float, parts), strict=True))
     if trained.autoencoder is not None:
-        split["autoencoder"] = float(found.autoencoder.mean() / unit)
-    if config.strata is None:
-        split |= {"steps": float(terms[1:-1].sum()), "decoder": float(terms[0])}
+        shares["autoencoder"] = float(found.autoencoder.mean() / unit)
     means = found.errors / np.maximum(found.asked, 1)
     return {
         "run": str(config.run),
@@ -132,7 +161,7 @@ def summary(
         "clip": trained.clips(config.clip),
         "seed": config.seed,
         "strata": config.strata,
-        "bits_per_dim": split,
+        "bits_per_dim": {"total": float(bits.mean()), "standard_error": error, "shares": shares},
         "terms": terms.tolist(),  # from the decoder's to the prior's; of stretches where estimated
         "eps_mse": {
             "mean": float(found.errors.sum() / found.asked.sum()),

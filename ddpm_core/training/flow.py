@@ -1,13 +1,11 @@
 """The likelihood of a run's test images by its probability flow, some images at a time."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Int64
 from torch import Tensor
-from tqdm import tqdm
 
 from ddpm_core.denoiser import ClipX0
 from ddpm_core.forward_process import q_sample
@@ -20,6 +18,7 @@ from ddpm_core.training.data import Dataset
 from ddpm_core.training.evaluate_config import EvaluateConfig
 from ddpm_core.training.files import write_bytes
 from ddpm_core.training.parts import key_for, pack, unpack
+from ddpm_core.training.progress import progress
 from ddpm_core.training.restore import Trained
 
 PROBES = 2  # of each image, random signs: enough for an error bar
@@ -56,7 +55,7 @@ def flow_figures(
         return None
     options = (trained.variance(config.variance), trained.clips(config.clip), config.seed)
     key, parts = key_for(trained, dataset, ("flow", config.flow, *options)), []
-    with tqdm(total=len(test), desc="flow", unit="image", disable=not sys.stderr.isatty()) as bar:
+    with progress(len(test), "flow", "image") as bar:
         for indices in test.split(config.batch_size):
             path = folder / "flow" / f"{int(indices[0]):06d}-{len(indices)}.npz"
             this = f"{key} of {indices.tolist()}"  # as --n spreads them, others begin alike

@@ -1,12 +1,10 @@
 """The error on images that were never trained on, at fixed times with fixed noise."""
 
 import math
-import sys
 
 import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
-from tqdm import tqdm
 
 from ddpm_core._types import Parameterization
 from ddpm_core.denoiser import Network
@@ -16,6 +14,7 @@ from ddpm_core.losses import l_simple, prediction_target
 from ddpm_core.parameterization import convert
 from ddpm_core.randomness import keyed_noise
 from ddpm_core.schedules import Schedule
+from ddpm_core.training.progress import progress
 
 AT_A_TIME = 256  # images in memory together
 
@@ -44,20 +43,19 @@ def heldout_errors(
     measure: Parameterization | None = None,
     labels: Int64[Tensor, " images"] | None = None,
     device: torch.device | str = "cpu",
-    progress: str | None = None,
+    name: str | None = None,
     learns_variance: bool = False,
 ) -> Float64[Tensor, "times images"]:
     """Mean squared error of each image at each time, of the prediction turned into `measure`.
 
     The noise is keyed by (seed, t, image), so that every visit, run and network sees the same.
     measure: what is compared with its target; by default what the network predicts. labels: the
-    classes that the network is told. progress: the name of a progress bar, shown on a terminal.
+    classes that the network is told. name: of a progress bar.
     learns_variance: the network answers twice the channels, the predictions first.
     """
     measure = measure or parameterization
     rows = []
-    hidden = progress is None or not sys.stderr.isatty()
-    for t in tqdm(times, progress, unit="level", disable=hidden):
+    for t in progress(times, name, "level"):
         for part in torch.arange(len(images)).split(AT_A_TIME):
             noise = keyed_noise(images.shape[1:], seed, "held-out", t, part.tolist()).to(device)
             x_0 = images[part].to(device)

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -12,11 +11,11 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from tqdm import tqdm
 
 from ddpm_core.training.data import Dataset
 from ddpm_core.training.files import write_bytes
 from ddpm_core.training.kept_autoencoder import AT_A_TIME, FOLDER, KeptAutoencoder
+from ddpm_core.training.progress import progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +87,7 @@ def _read(path: Path, key: str) -> Tensor:
 def _drawn(pictures: Dataset, kept: KeptAutoencoder) -> Float[Tensor, "n channels height width"]:
     n, rows = len(pictures.images), []
     device = next(kept.network.parameters()).device
-    with tqdm(total=n, desc="latents", unit="image", disable=not sys.stderr.isatty()) as bar:
+    with progress(n, "latents", "image") as bar:
         for indices in torch.arange(n).split(AT_A_TIME):
             rows.append(kept.draw(pictures.take(indices).to(device), indices)[0].cpu())
             bar.update(len(indices))

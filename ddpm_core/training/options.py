@@ -6,7 +6,7 @@ import io
 import re
 import sys
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, get_args, get_type_hints
 
@@ -49,6 +49,16 @@ def parse(kind: type[Config], command: str, arguments: Sequence[str] | None = No
         if usage.code and from_file:
             print(f"where the value was not typed, it is from --config {path}", file=sys.stderr)
         raise
+
+
+def marks(config: Any, words: Mapping[str, str]) -> list[str]:
+    """What names the files of a call: each option that is not as by default, in its words."""
+    defaults, found = {each.name: each.default for each in dataclasses.fields(config)}, []
+    for name, form in words.items():
+        value = getattr(config, name)
+        if value != defaults[name]:
+            found.append(form.format(*value if isinstance(value, tuple) else (value,)))
+    return found
 
 
 def usage_error(command: str, sentence: str) -> NoReturn:

@@ -1,6 +1,5 @@
 """How real samples of a run look, beside what real images and noise come to."""
 
-import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from itertools import count
@@ -10,7 +9,6 @@ from typing import Any
 import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from ddpm_core.randomness import keyed_noise
 from ddpm_core.samplers.base import Sampler, generate
@@ -24,6 +22,7 @@ from ddpm_core.training.heldout import spread
 from ddpm_core.training.inception import check_inception, inception_features
 from ddpm_core.training.kept_autoencoder import KeptAutoencoder
 from ddpm_core.training.parts import key_for, pack, unpack
+from ddpm_core.training.progress import progress
 from ddpm_core.training.quality import (
     copy_rate,
     frechet,
@@ -137,8 +136,7 @@ def samples(
     classes = None if told is None else told.tolist()
     key = key_for(trained, dataset, ("samples", *options, classes))
     parts = []
-    hidden = not sys.stderr.isatty()
-    with tqdm(total=config.samples, desc="samples", unit="image", disable=hidden) as bar:
+    with progress(config.samples, "samples", "image") as bar:
         for indices in torch.arange(config.samples).split(config.batch_size):
             path = folder / "samples" / f"{int(indices[0]):06d}-{len(indices)}.npz"
             found = unpack(path, key, ["images"])

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from ddpm_core.training.options import flag
+from ddpm_core.training.options import flag, marks
 
 Stepping = Literal["ancestral", "ddim", "dpm++", "heun"]  # SamplerName, which would load torch
 
@@ -111,11 +111,7 @@ class SampleConfig:
 
         labels: the numbers of the classes that --class names.
         """
-        found = [
-            words.format(*value) if isinstance(value, tuple) else words.format(value)
-            for name, words in MARKS.items()
-            if (value := getattr(self, name)) != _default(name)
-        ]
+        found = marks(self, MARKS)
         if self.class_ is not None:
             which = "all" if "all" in self.class_ else "-".join(map(str, labels))
             found.append(f"class-{which}")
@@ -134,7 +130,3 @@ MARKS = {
     "guidance_rescale": "rescale-{:g}",
     "guidance_interval": "levels-{}-{}",
 }
-
-
-def _default(name: str) -> object:
-    return next(each.default for each in fields(SampleConfig) if each.name == name)

@@ -1,6 +1,8 @@
-"""SIGINT and SIGTERM as a request that the loop reads, so that nothing is lost."""
+"""SIGINT and SIGTERM as a request that a loop reads, or as an error, so that nothing is lost."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -41,3 +43,21 @@ class Stop:
     def _restore(self) -> None:
         for each, handler in self._before.items():
             signal.signal(each, handler)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, as SIGINT is a KeyboardInterrupt."""
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """While entered, SIGTERM raises Terminated."""
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

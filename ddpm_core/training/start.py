@@ -1,13 +1,14 @@
-"""From a parsed command to a run that trains, and to an exit code."""
+"""From a parsed command to what it does, and to an exit code."""
 
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ddpm_core.training.options import usage_error
 from ddpm_core.training.run_config import RunConfig
-from ddpm_core.training.signals import Stop
+from ddpm_core.training.signals import Stop, Terminated, terminable
 
 if TYPE_CHECKING:
     from ddpm_core.training.loop import Run
@@ -45,3 +46,24 @@ def start(command: str, config: RunConfig, prepare: Callable[[], "Run"]) -> int:
             return 0
         print(run.plan(), flush=True)
         return run.finish(stop)
+
+
+def make(command: str, files: Callable[[], list[Path]], *, left: str) -> int:
+    """Make files, say which, and return the exit code: 0 done, 2 usage, 130 and 143 interrupted.
+
+    files: imports torch, writes and returns the paths. left: what an interruption leaves.
+    """
+    from ddpm_core.training.files import RunLocked
+
+    try:
+        with terminable():
+            written = files()
+    except (ValueError, OSError, RunLocked) as error:
+        usage_error(command, str(error))
+    except KeyboardInterrupt as signal:
+        terminated = isinstance(signal, Terminated)
+        name = "terminated" if terminated else "interrupted"
+        print(f"ddpm_core.{command}: {name}; {left}", file=sys.stderr)
+        return 143 if terminated else 130
+    print("wrote", *written, sep="\n  ")
+    return 0

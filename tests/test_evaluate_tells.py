@@ -1,0 +1,96 @@
+"""What the evaluate command says of its figures: in words, and in the legend of its picture."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ddpm_core.training import curves
+from ddpm_core.training.curves import bound_figure
+from ddpm_core.training.evaluate_config import EvaluateConfig
+from ddpm_core.training.evaluation import doubts, told
+
+RUN = Path("run")
+
+
+def result(shares: dict[str, float], terms: list[float], **more: object) -> dict:
+    """Of an evaluation of two grey levels, of which to know nothing costs one bit."""
+    made = {
+        "dataset": "digits",
+        "images": 7,
+        "T": 10,
+        "terms": terms,
+        "bits_per_dim": {"total": sum(shares.values()), "standard_error": 0.01, "shares": shares},
+        "eps_mse": {"mean": 0.1, "by_decile": [0.1] * 10},
+        "baselines": {"uniform": 1.0},
+        "flow": None,
+        "quality": None,
+    }
+    return made | more
+
+
+def legend(found: dict, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    drawn = []
+    monkeypatch.setattr(curves, "_png", lambda figure: drawn.append(figure) or b"")
+    bound_figure(found)
+    left = drawn[0].axes[0]
+    shares = found["bits_per_dim"]["shares"]
+    assert f"{sum(shares.values()):.3f} bits per dimension" in left.get_title("left")
+    return [each.get_text() for each in left.get_legend().get_texts()]
+
+
+def test_the_legend_adds_up_to_the_title(monkeypatch):
+    shares = {"decoder": 0.25, "steps": 1.5, "prior": 0.125}
+    found = result(shares, [0.25, *[0.5] * 3, 0.125])
+    assert legend(found, monkeypatch) == ["decoder: 0.250", "steps: 1.500", "prior: 0.125"]
+    assert list(told(EvaluateConfig(RUN), found))[1] == (
+        "of which decoder 0.250, steps 1.500, prior 0.125"
+    )
+
+
+def test_what_a_logarithm_hides_is_said(monkeypatch):
+    """The decoder of latents is a density, whose term may be below 0; beside, they cost."""
+    shares = {"decoder": -4.5, "steps": 6.0, "prior": 0.0, "autoencoder": 2.0}
+    found = result(shares, [-4.5, 5.0, -1.0, 2.0, 0.0])
+    assert legend(found, monkeypatch) == [
+        "decoder: -4.500 (not drawn: no logarithm)",
+        "steps: 6.000 (of which 1 not drawn: no logarithm)",
+        "prior: 0.000 (not drawn: no logarithm)",
+        "autoencoder: 2.000",
+    ]
+
+
+def test_an_estimate_has_no_decoder_of_its_own(monkeypatch):
+    found = result({"lowest_levels": 0.5, "other_levels": 1.0, "prior": 0.1}, [0.5, 1.0, 0.1])
+    words = ["lowest levels: 0.500", "other levels: 1.000", "prior: 0.100"]
+    assert legend(found, monkeypatch) == words
+
+
+FLOW = {"levels": 4, "bits_per_dim": 2.0, "standard_error": 0.02, "step_error": 0.03}
+
+
+@pytest.mark.parametrize(
+    ("bound", "flow", "strata", "words"),
+    [
+        ({}, {}, None, None),
+        ({"standard_error": None}, {"standard_error": None}, None, None),
+        ({"standard_error": 0.09}, {"probe_error": 0.09}, 2, None),
+        ({"standard_error": 0.11}, {}, None, "the bound may be off by 0.110 bits/dim, .* images"),
+        ({"standard_error": 0.11}, {}, 2, "the bound may be off .* take more --strata, or none"),
+        ({}, {"standard_error": 0.11}, None, "the flow's bound .* take more test images"),
+        ({}, {"step_error": 0.11}, None, "the flow may be off .* take more levels for --flow"),
+        ({}, {"step_error": -0.11}, None, "the flow may be off by 0.110 .* more levels"),
+        ({}, {"probe_error": 0.11}, None, "the flow's divergence .* to know nothing .* 1.000"),
+    ],
+)
+def test_a_bound_that_may_be_far_off_is_not_left_without_a_word(bound, flow, strata, words):
+    """A tenth of what it costs to know nothing is far."""
+    found = result({"steps": 2.0}, [], flow=FLOW | {"probe_error": 0.01} | flow)
+    found["bits_per_dim"] |= bound
+    notes = list(doubts(EvaluateConfig(RUN, strata=strata), found))
+    if words is None:
+        assert notes == []
+    else:
+        (note,) = notes
+        assert note in list(told(EvaluateConfig(RUN, strata=strata), found))
+        assert re.search(words, note)
