@@ -1,10 +1,16 @@
 """A model back from its run, or a sentence about what the run lacks."""
 
+import os
+import signal
+
 import pytest
 import torch
 
+from ddpm_core import evaluate, sample
+from ddpm_core.training import diffusion
 from ddpm_core.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from ddpm_core.training.restore import load_trained
+from tests.test_train import train
 
 
 def test_what_a_checkpoint_lacks_is_named(tmp_path):
@@ -15,3 +21,30 @@ def test_what_a_checkpoint_lacks_is_named(tmp_path):
         load_checkpoint(path, ["model"], ["losses", "config", "data"])
     with pytest.raises(CheckpointError, match=r"step-000005 lacks ema\.safetensors: this is no"):
         load_trained(tmp_path, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("command", [sample, evaluate])
+def test_an_autoencoder_has_nothing_to_draw_and_the_way_on_is_named(coder, capsys, command):
+    with pytest.raises(SystemExit) as stopped:
+        command.main([str(coder)])
+    assert stopped.value.code == 2
+    said = capsys.readouterr().err
+    assert f"{coder} is a run of train_autoencoder, which draws no images" in said
+    assert f"`python -m ddpm_core.train --latent {coder}`" in said
+
+
+def test_what_was_stopped_before_its_first_step_says_so(tmp_path, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            diffusion.DiffusionRun, "look", lambda run: os.kill(os.getpid(), signal.SIGINT)
+        )
+        assert train(tmp_path) == 130
+    said = f"NOTE: {tmp_path} was stopped at step 0: its network has learned nothing"
+    assert sample.main([str(tmp_path), "--n", "1", "--steps", "2"]) == 0
+    assert said in capsys.readouterr().err
+    few = ("--n", "1", "--strata", "2", "--samples", "0")
+    assert evaluate.main([str(tmp_path), *few]) == 0
+    assert said in capsys.readouterr().err
+    assert train(tmp_path, steps=8) == 0
+    assert sample.main([str(tmp_path), "--n", "1", "--steps", "2"]) == 0
+    assert "NOTE" not in capsys.readouterr().err

@@ -139,7 +139,7 @@ def test_a_signal_saves_and_says_how_to_go_on(tmp_path, monkeypatch, capsys):
         patch.setattr(AutoencoderRun, "take_step", then_stop)
         assert encode(tmp_path) == 143
     assert "the same command goes on" in capsys.readouterr().out
-    with pytest.raises(FileNotFoundError, match="no finished autoencoder"):
+    with pytest.raises(FileNotFoundError, match="has no autoencoder"):
         load_kept(tmp_path, CPU)
     assert encode(tmp_path) == 0
     assert load_kept(tmp_path, CPU).digest

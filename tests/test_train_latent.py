@@ -1,6 +1,5 @@
 """Diffusion in latents: from an autoencoder's run to samples and figures, and what is refused."""
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,26 +10,19 @@ import torch
 
 from ddpm_core import (
     Ancestral,
-    Gaussian,
     evaluate,
     generate,
-    latent_bound,
-    reverse_of,
     sample,
     trailing,
-    vlb_terms,
 )
 from ddpm_core.denoiser import NetworkDenoiser
 from ddpm_core.randomness import keyed_noise
 from ddpm_core.training import diffusion, drawing
-from ddpm_core.training.bound import bound_of, denoiser_in_float64
 from ddpm_core.training.config import TrainConfig
 from ddpm_core.training.data import load_dataset
 from ddpm_core.training.diffusion import DiffusionRun
-from ddpm_core.training.evaluate_config import EvaluateConfig
 from ddpm_core.training.kept_autoencoder import load_kept
 from ddpm_core.training.latents import latents_of
-from ddpm_core.training.parts import key_for
 from ddpm_core.training.pictures import DenoisingRecord
 from ddpm_core.training.restore import load_trained
 from tests.test_train import Crash, after_step, crash, fingerprint, train
@@ -39,18 +31,9 @@ from tests.test_train_autoencoder import encode
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(scope="module")
-def coder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runs") / "autoencoder"
-    assert encode(folder, steps=60) == 0
-    return folder
-
-
-@pytest.fixture(scope="module")
-def run(coder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runs") / "latent"
-    assert train(folder, "--latent", str(coder)) == 0
-    return folder
+@pytest.fixture
+def run(latent_run: Path) -> Path:
+    return latent_run
 
 
 def test_a_run_works_in_the_scaled_latents_of_its_images(coder):
@@ -155,21 +138,6 @@ def test_samplers_are_compared_by_their_pictures(run, tmp_path):
     assert [each.suffix for each in tmp_path.iterdir()] == [".png"]
 
 
-def test_an_evaluation_adds_what_the_autoencoder_costs(run):
-    few = ("--n", "6", "--samples", "20", "--steps", "4", "--flow", "5")
-    assert evaluate.main([str(run), *few]) == 0
-    found = json.loads((run / "evaluation" / "evaluation.json").read_bytes())
-    split = found["bits_per_dim"]
-    parts = ("prior", "steps", "decoder", "autoencoder")
-    assert split["total"] == pytest.approx(sum(split[each] for each in parts))
-    assert found["dims"] == 64
-    assert found["clip"] is False
-    assert found["quality"]["n"]["decoded"] == 20
-    pixels = found["quality"]["distances"]["pixel_frechet"]
-    assert pixels["decoded"] != pixels["real"]
-    assert "decoded" not in found["quality"]["distances"]["copy_rate"]
-
-
 def test_the_run_needs_nothing_of_the_autoencoders_own_folder(coder, tmp_path):
     moved = tmp_path / "coder"
     shutil.copytree(coder, moved)
@@ -178,38 +146,48 @@ def test_the_run_needs_nothing_of_the_autoencoders_own_folder(coder, tmp_path):
     assert sample.main([str(tmp_path / "run"), "--n", "2", "--steps", "2"]) == 0
 
 
+def test_a_finished_run_takes_its_autoencoder_back(coder, run, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    shutil.rmtree(copy / "autoencoder")
+    assert train(copy, "--latent", str(coder)) == 0
+    assert fingerprint(copy) == fingerprint(run)
+    whole = (run / "autoencoder" / "weights.safetensors").read_bytes()
+    weights = copy / "autoencoder" / "weights.safetensors"
+    assert weights.read_bytes() == whole
+    weights.write_bytes(whole[:100])
+    assert train(copy, "--latent", str(coder)) == 0
+    assert weights.read_bytes() == whole
+
+
+def test_a_run_in_latents_lends_its_copy(run, tmp_path):
+    assert train(tmp_path, "--latent", str(run), steps=1) == 0
+    assert load_kept(tmp_path, CPU).digest == load_kept(run, CPU).digest
+
+
+def test_the_sheet_and_the_report_say_what_their_colours_are(coder, tmp_path, monkeypatch):
+    notes, real = [], diffusion.denoising_sheet
+    monkeypatch.setattr(
+        diffusion, "denoising_sheet", lambda *a, **k: notes.append(k["note"]) or real(*a, **k)
+    )
+    assert train(tmp_path / "latent", "--latent", str(coder), steps=1) == 0
+    assert train(tmp_path / "pixels", steps=1) == 0
+    latent, pixels = notes[0], notes[-1]
+    assert "latents as colours" in latent
+    assert "Fixed range [-1, 1]" in pixels
+    said = {
+        name: "shown as colours" in (tmp_path / name / "report.html").read_text(encoding="utf-8")
+        for name in ("latent", "pixels")
+    }
+    assert said == {"latent": True, "pixels": False}
+
+
 def test_classes_are_told_and_a_variance_is_learned_in_latents_too(coder, tmp_path):
     flags = ("--latent", str(coder), "--conditional", "--loss", "vlb")
     assert train(tmp_path, *flags, steps=2) == 0
     flags = ("--class", "3", "--guidance-scale", "2", "--n", "2", "--steps", "2")
     assert sample.main([str(tmp_path), *flags]) == 0
     assert evaluate.main([str(tmp_path), "--n", "4", "--strata", "4", "--samples", "0"]) == 0
-
-
-def test_the_bound_of_an_image_is_that_of_its_latents_and_what_they_cost(run):
-    trained, data = load_trained(run, CPU), load_dataset("digits")
-    few = data.test[:3]
-    part = bound_of(EvaluateConfig(run), trained, data, few, CPU)
-    kept, x = trained.autoencoder, data.take(few).double()
-    y, law = kept.draw(x.float(), few)
-    law = Gaussian(law.mean.double(), law.var.double())
-    decoder = Gaussian(kept.decode(y).double(), torch.full_like(x, kept.decoder_variance))
-    terms = vlb_terms(
-        trained.schedule,
-        y.double(),
-        reverse_of(trained.schedule, denoiser_in_float64(trained), "fixed_small"),
-        lambda t: keyed_noise((4, 4, 4), 0, "bound", t, few.tolist(), dtype=torch.float64),
-        levels=None,
-    )
-    wanted = latent_bound(x, y.double(), law, decoder, terms.sum(0), 17)
-    np.testing.assert_allclose(part.images, wanted.detach().numpy(), rtol=1e-9)
-    np.testing.assert_allclose(part.autoencoder, (wanted - terms.sum(0)).detach().numpy())
-
-
-def test_what_is_kept_of_an_evaluation_is_that_of_this_autoencoder(run):
-    trained, data = load_trained(run, CPU), load_dataset("digits")
-    other = replace(trained, autoencoder=replace(trained.autoencoder, digest="another"))
-    assert key_for(trained, data, ()) != key_for(other, data, ())
 
 
 def test_a_dry_run_writes_nothing(coder, tmp_path):
@@ -245,11 +223,13 @@ def test_a_folder_that_is_no_autoencoder_is_refused(coder, run, tmp_path, capsys
     def beginning(path: Path) -> str:
         return refusal(lambda: train(tmp_path / "new", "--latent", str(path)), capsys)
 
-    assert "is no run of train_autoencoder" in beginning(tmp_path / "nothing")
+    assert "nothing has no autoencoder: train_autoencoder" in beginning(tmp_path / "nothing")
     plain = tmp_path / "plain"
     assert train(plain, steps=1) == 0
     capsys.readouterr()
-    assert "has no finished autoencoder" in beginning(plain)
+    assert "train --latent a copy in its own. Name such a run" in beginning(plain)
+    inside = beginning(coder / "autoencoder")
+    assert f"is the autoencoder of a run; name that run, {coder}" in inside
     broken = tmp_path / "broken"
     shutil.copytree(coder, broken)
     weights = broken / "autoencoder" / "weights.safetensors"
@@ -280,6 +260,23 @@ def test_a_run_is_not_resumed_in_other_latents_or_in_pixels(coder, run, tmp_path
     capsys.readouterr()
     said = refusal(lambda: train(copy, "--latent", str(other)), capsys)
     assert "give the same --latent to go on" in said
+
+
+def test_a_run_is_not_resumed_by_the_other_command(coder, run, tmp_path, capsys):
+    """Nor are its files touched."""
+    for folder, call in (
+        (coder, lambda path: train(path, "--latent", str(coder))),
+        (run, lambda path: encode(path)),
+    ):
+        copy = tmp_path / folder.name
+        shutil.copytree(folder, copy)
+        before = {path: path.read_bytes() for path in copy.rglob("*.*") if path.is_file()}
+        said = refusal(lambda call=call, copy=copy: call(copy), capsys)
+        other = "train_autoencoder, not train;" if folder == coder else "train, not train_auto"
+        assert f"was made by {other}" in said
+        assert "choose another --out-dir" in said
+        after = {path: path.read_bytes() for path in before}
+        assert after == before
 
 
 def test_a_run_without_its_autoencoder_draws_nothing(run, tmp_path, capsys):

@@ -96,6 +96,11 @@ class DiffusionRun(Run):
         if self.autoencoder is not None:
             self.autoencoder.copy_to(self.folder)
 
+    def is_done(self) -> bool:
+        """Also whether the autoencoder is still there; if not, it is put back."""
+        kept = self.autoencoder
+        return super().is_done() and (kept is None or kept.is_in(self.folder))
+
     def take_step(self) -> tuple[dict[str, float], float]:
         """A batch at times and with noise of its own."""
         loss, norm = train_step(
@@ -112,6 +117,7 @@ class DiffusionRun(Run):
             self.schedule, network, config.parameterization, config.learns_variance
         )
         kept = self.autoencoder
+        view = PIXELS if kept is None else kept
         record, samples = visit(
             ClipX0(denoiser) if kept is None else denoiser,
             self.schedule,
@@ -123,7 +129,7 @@ class DiffusionRun(Run):
             seed=config.seed,
             labels=labels,
             device=self.device,
-            view=PIXELS if kept is None else kept,
+            view=view,
         )
         row: dict[str, Any] = {
             "step": self.step,
@@ -138,7 +144,7 @@ class DiffusionRun(Run):
         name = f"step-{self.step:06d}"
         record.save(self.folder / "denoising" / f"{name}.npz")
         title, mark = f"{config.dataset}, step {self.step:,}", self.watermark
-        sheet = denoising_sheet(record, title, watermark=mark)
+        sheet = denoising_sheet(record, title, note=view.note, watermark=mark)
         files.write_bytes(self.folder / "denoising" / f"{name}.png", sheet)
         grid = sample_grid(samples, watermark=mark)
         files.write_bytes(self.folder / "samples" / f"{name}.png", grid)
@@ -170,7 +176,7 @@ class DiffusionRun(Run):
     def test_error(self) -> tuple[float, float | None]:
         """eps-MSE of the averaged weights on the test images, uniform over t: (mean, its standard
         error)."""
-        errors = self._errors(self.dataset.test, TEST_TIMES, measure="eps", progress="test error")
+        errors = self._errors(self.dataset.test, TEST_TIMES, measure="eps", name="test error")
         return heldout.mean_and_standard_error(errors)
 
     def _errors(self, indices: torch.Tensor, times: int, **options: Any) -> torch.Tensor:

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from safetensors import SafetensorError
@@ -38,6 +38,8 @@ class KeptAutoencoder:
     watermark: str | None  # of one that was trained unverified
     files: dict[str, bytes]
 
+    note: ClassVar[str] = "Upper rows: latents as colours; lower rows: decoded. MSE of latents"
+
     @property
     def latent_shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of the latents of an image."""
@@ -61,12 +63,16 @@ class KeptAutoencoder:
         factor = self.network.factor
         return colours.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
 
+    def is_in(self, run: Path) -> bool:
+        """Whether it stands in a run's folder, byte for byte."""
+        paths = {run / FOLDER / name: content for name, content in self.files.items()}
+        return all(path.is_file() and path.read_bytes() == paths[path] for path in paths)
+
     def copy_to(self, run: Path) -> None:
-        """Put it into another run's folder."""
-        for name, content in self.files.items():
-            path = run / FOLDER / name
-            if not path.exists() or path.read_bytes() != content:
-                write_bytes(path, content)
+        """Put it into a run's folder, unless it is there."""
+        if not self.is_in(run):
+            for name, content in self.files.items():
+                write_bytes(run / FOLDER / name, content)
 
 
 def draw_noise(seed: int, mean: Tensor, indices: Tensor) -> Tensor:
@@ -134,12 +140,12 @@ def _missing(run: Path, wanted: str | None) -> str:
             f"{run} was trained in latents, and its autoencoder is missing from {run / FOLDER}. "
             f"{_way_out(wanted)}"
         )
-    if (run / "checkpoints").is_dir() and (run / "status.json").is_file():
-        return (
-            f"{run} has no finished autoencoder in {run / FOLDER}; let train_autoencoder finish "
-            "there, or name a run of it that has"
-        )
-    return f"{run} is no run of train_autoencoder; name the --out-dir of one that is finished"
+    if (run / ABOUT).is_file():
+        return f"{run} is the autoencoder of a run; name that run, {run.parent}"
+    return (
+        f"{run} has no autoencoder: train_autoencoder leaves one in its --out-dir once it has "
+        "finished, and train --latent a copy in its own. Name such a run"
+    )
 
 
 def _way_out(wanted: str | None) -> str:

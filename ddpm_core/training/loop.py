@@ -84,6 +84,7 @@ class Run(ABC):
     def about(self) -> dict[str, Any]:
         """What a checkpoint says beside the numbers, for those who use it."""
         return {
+            "command": self.command,
             "config": lasting(self.config),
             "data": self.dataset.digest(),
             "image_shape": list(self.dataset.shape),
@@ -153,6 +154,11 @@ class Run(ABC):
             return
         groups = list(self.trainee.tensors())
         checkpoint = load_checkpoint(saved, groups, ["config", "data", "losses"])
+        command = checkpoint.state.get("command", self.command)
+        if command != self.command:
+            raise ValueError(
+                f"{saved} was made by {command}, not {self.command}; choose another --out-dir"
+            )
         self.check_resumed(checkpoint)
         self.trainee.restore(checkpoint.tensors)
         losses = checkpoint.state["losses"]

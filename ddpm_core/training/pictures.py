@@ -119,12 +119,16 @@ def reconstruction_grid(
 
 
 def denoising_sheet(
-    record: DenoisingRecord, title: str | None = None, *, watermark: str | None = None
+    record: DenoisingRecord,
+    title: str | None = None,
+    *,
+    note: str = "",
+    watermark: str | None = None,
 ) -> bytes:
     """PNG whose columns are the fixed times from T to 0: x_t above, x0_hat below.
 
     First the chains from noise, then the held-out images noised to t and guessed in one shot, with
-    the mean squared error under each column.
+    the mean squared error under each column. note: what its colours mean.
     """
     size = _cell_size(record, 1280)
     free = _Block(record.free_x_t, record.free_x0_hat, size)
@@ -138,7 +142,6 @@ def denoising_sheet(
     free.label(page, free_top, record.times, "Free run, from the same noise at every visit")
     heldout.label(page, heldout_top, record.times, "Held-out images, noised to t; one-shot guess")
     page.words(GUTTER - 16, bars + 20, "MSE", 14, FAINT, "rs")
-    note = "Fixed range [-1, 1], values outside clipped; magenta is not finite"
     page.words(MARGIN, bars + 54, note, 14, FAINT)
     known = np.isfinite(record.one_shot_mse)
     for x, mse, fine in zip(free.lefts, record.one_shot_mse, known, strict=True):

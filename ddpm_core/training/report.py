@@ -36,13 +36,15 @@ def write_report(run: Path, *, watermark: str | None = None) -> Path:
 
     kinds = ("denoising", "samples", "reconstructions")
     sheets, samples, pairs = (_visits(run / name, "png") for name in kinds)
+    config = _object(run / "config.json", faults)
+    note = f"{NOTE} {LATENT_NOTE}" if config.get("latent") else NOTE
     earlier, first = (evenly(list(each), 3)[:-1] for each in (sheets, pairs))
     parts = [
         f'<p class="strip">{html.escape(watermark)}</p>' if watermark else "",
         f"<h1>{html.escape(run.resolve().name)}</h1>",
         _banner(status),
         _headline(status, metrics, timing, [test] if "step" in test else []),
-        *(_figure(sheets[s], f"Denoising at step {s:,}", NOTE) for s in list(sheets)[-1:]),
+        *(_figure(sheets[s], f"Denoising at step {s:,}", note) for s in list(sheets)[-1:]),
         *(_details(sheets[s], f"Denoising at step {s:,}") for s in earlier),
         _figure(run / "denoising.gif", "Structure emerging across training", GIF_NOTE),
         *(_figure(samples[s], f"Samples at step {s:,}") for s in list(samples)[-1:]),
@@ -51,7 +53,7 @@ def write_report(run: Path, *, watermark: str | None = None) -> Path:
         _figure(run / "latents.png", "Latents of validation images, channel by channel"),
         _figure(run / "loss.png", "Loss"),
         '<div class="tables">',
-        _table("Configuration", _object(run / "config.json", faults)),
+        _table("Configuration", config),
         _table("Environment", _object(run / "env.json", faults)),
         "</div>",
         *(f'<p class="fault">{html.escape(fault)}</p>' for fault in faults),
@@ -129,6 +131,10 @@ NOTE = (
     "x&#770;<sub>0</sub> further and further to the left, and one-shot errors (the mean over 64 "
     "held-out images, below) that get smaller from sheet to sheet; bars are relative to the "
     "largest of their own sheet."
+)
+LATENT_NOTE = (
+    "Of noisy latents three channels are shown as colours, a third of their value; guesses are "
+    "decoded, and the errors are those of latents."
 )
 GIF_NOTE = "One frame a visit, always from the same noise; the last frame is held."
 

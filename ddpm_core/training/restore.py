@@ -56,6 +56,14 @@ class Trained:
         return asked and self.autoencoder is None
 
     @property
+    def remarks(self) -> list[str]:
+        """What is to be known of all that is made with it."""
+        found = [] if self.watermark is None else [self.watermark]
+        if self.step == 0:
+            found.append(f"NOTE: {self.run} was stopped at step 0: its network has learned nothing")
+        return found
+
+    @property
     def parameterization(self) -> Parameterization:
         """What the network predicts."""
         return self.config.parameterization
@@ -93,6 +101,11 @@ def load_trained(path: Path, device: torch.device) -> Trained:
             "one of its folders checkpoints/step-..."
         )
     checkpoint = load_checkpoint(saved, ["ema"], ["config", "image_shape", "levels", "class_names"])
+    if checkpoint.state.get("command") == "train_autoencoder":
+        raise ValueError(
+            f"{path} is a run of train_autoencoder, which draws no images; diffuse its latents "
+            f"with `python -m ddpm_core.train --latent {path}`, and name that run"
+        )
     config = from_json(TrainConfig, checkpoint.state["config"])
     shape, digest = checkpoint.state["image_shape"], checkpoint.state.get("autoencoder")
     run = path if is_run else path.parent.parent

@@ -21,6 +21,11 @@ from ddpm_core.training.pictures import DenoisingRecord
 class View(Protocol):
     """How what is diffused becomes pictures."""
 
+    @property
+    def note(self) -> str:
+        """What the colours of a sheet mean, and what its errors are of."""
+        ...
+
     def state(self, x_t: Tensor) -> Tensor:
         """A noisy one."""
         ...
@@ -32,6 +37,8 @@ class View(Protocol):
 
 class Pixels:
     """They are pictures already."""
+
+    note = "Fixed range [-1, 1], values outside clipped; magenta is not finite"
 
     def state(self, x_t: Tensor) -> Tensor:
         """As it is."""
