@@ -11,9 +11,6 @@ from typing import Any
 import pytest
 import torch
 
-from ddpm_core.training.config import TrainConfig
-from ddpm_core.training.options import parse
-from ddpm_core.training.sample_config import SampleConfig
 from property_tests.catalogue import properties
 from property_tests.contract import Checked
 
@@ -103,16 +100,3 @@ def test_every_relative_link_leads_somewhere(page):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / page).read_text()):
         assert (ROOT / target).exists(), target
     assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) < 80
-
-
-COMMANDS = re.findall(r"^python (.*)$", (ROOT / "docs" / "sampling.md").read_text(), re.M)
-
-
-def test_the_commands_of_the_sampling_page_are_understood():
-    kinds = {"ddpm_core.sample": SampleConfig, "ddpm_core.train": TrainConfig}
-    asked = [shlex.split(each) for each in COMMANDS]
-    for arguments in asked:
-        if arguments[0] == "-m":
-            parse(kinds[arguments[1]], arguments[1], arguments[2:])
-    assert [each[0] for each in asked].count("-m") == len(asked) - 1
-    assert (ROOT / asked[-1][0]).is_file()
