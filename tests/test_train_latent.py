@@ -21,6 +21,7 @@ from ddpm_core.training import diffusion, drawing
 from ddpm_core.training.config import TrainConfig
 from ddpm_core.training.data import load_dataset
 from ddpm_core.training.diffusion import DiffusionRun
+from ddpm_core.training.heldout import spread
 from ddpm_core.training.kept_autoencoder import load_kept
 from ddpm_core.training.latents import latents_of
 from ddpm_core.training.pictures import DenoisingRecord
@@ -100,7 +101,8 @@ def test_the_sheet_shows_guesses_decoded_and_states_as_colours(coder, run):
     assert 0.5 < first.std() < 1.5
     assert np.array_equal(record.free_x_t[..., ::2, ::2], record.free_x_t[..., 1::2, 1::2])
     data = load_dataset("digits")
-    y, _ = kept.draw(data.take(data.validation[:3]), data.validation[:3])
+    shown = spread(spread(data.validation, 64), 3)
+    y, _ = kept.draw(data.take(shown), shown)
     np.testing.assert_allclose(record.heldout_x_0, kept.decode(y).numpy(), atol=1e-5)
     np.testing.assert_allclose(record.heldout_x0_hat[-1], record.heldout_x_0, atol=1e-5)
 

@@ -1,5 +1,6 @@
 """A visit: what its sheet shows is noised by the fixed times, each with noise of its own."""
 
+import numpy as np
 import torch
 
 from ddpm_core import Prediction, Schedule
@@ -30,8 +31,8 @@ def test_heldout_images_meet_other_noise_at_every_time_and_the_same_at_every_vis
     assert (look(7).heldout_x_t == record.heldout_x_t).all()
 
 
-def test_the_chain_is_of_second_order_and_the_first_images_keep_their_classes(monkeypatch):
-    """Of more than the 64 images that are measured."""
+def test_the_chain_is_of_second_order_and_images_from_all_over_keep_their_classes(monkeypatch):
+    """Of more than the 64 images that are measured, and the three that are shown."""
     schedule, labels = Schedule.cosine(20), torch.arange(70) % 10
     told, used, real = [], [], visits.generate
     monkeypatch.setattr(visits, "generate", lambda *a, **k: used.append(a[0]) or real(*a, **k))
@@ -40,11 +41,18 @@ def test_the_chain_is_of_second_order_and_the_first_images_keep_their_classes(mo
         told.append(cond)
         return Prediction(torch.zeros_like(x_t))
 
-    images = torch.zeros(70, 1, 4, 4)
-    visit(denoiser, schedule, images, (20, 3, 0), step=0, samples=2, steps=4, seed=0, labels=labels)
+    images = torch.arange(70.0)[:, None, None, None].expand(70, 1, 4, 4)
+    record, _ = visit(
+        denoiser, schedule, images, (20, 3, 0), step=0, samples=2, steps=4, seed=0, labels=labels
+    )
     assert used[0].order == 2
     assert used[0].times == (20, 15, 10, 5, 3, 0)
-    assert torch.equal(told[-1], labels[:64])
+    few = torch.arange(64) * 70 // 64
+    assert torch.equal(told[-1], labels[few])
+    shown = few[torch.arange(3) * 64 // 3]
+    assert np.array_equal(record.heldout_x_0[:, 0, 0, 0], shown)
+    assert np.array_equal(record.heldout_x_t[-1], record.heldout_x_0)
+    assert np.array_equal(record.heldout_x0_hat[-1], record.heldout_x_0)
 
 
 def test_the_chain_takes_each_class_in_turn_and_heldout_images_their_own():

@@ -14,6 +14,7 @@ from ddpm_core.samplers.base import generate
 from ddpm_core.samplers.dpm_solver import DPMSolver
 from ddpm_core.samplers.ladders import trailing
 from ddpm_core.schedules import Schedule
+from ddpm_core.training.heldout import spread
 from ddpm_core.training.pictures import DenoisingRecord
 
 
@@ -91,8 +92,9 @@ def visit(
     )
     free = [(x_t, x0_hat) for t, x_t, x0_hat in chain if t in times]
 
-    x_0 = heldout[:MEASURED].to(device)
-    told = None if labels is None else labels[:MEASURED].to(device)
+    few = spread(torch.arange(len(heldout)), MEASURED)  # neighbours may be alike
+    x_0 = heldout[few].to(device)
+    told = None if labels is None else labels[few].to(device)
     seen = []
     for t in times:
         noise = keyed_noise(shape, seed, "sheet", t, range(len(x_0))).to(device)
@@ -100,18 +102,22 @@ def visit(
         seen.append((x_t, denoiser(x_t, t, told).x0_hat if t else x_0))
     mse = [(x0_hat.double() - x_0.double()).square().mean().item() for _, x0_hat in seen]
 
-    def stack(pairs: list[tuple[Tensor, Tensor]], which: int) -> np.ndarray:
+    def stack(
+        pairs: list[tuple[Tensor, Tensor]], which: int, shown: Int64[Tensor, " shown"]
+    ) -> np.ndarray:
         seen = (view.state, view.decode)[which]
-        return np.stack([seen(pair[which][:SHOWN]).float().cpu().numpy() for pair in pairs])
+        return np.stack([seen(pair[which][shown]).float().cpu().numpy() for pair in pairs])
+
+    chains, images = torch.arange(min(samples, SHOWN)), spread(torch.arange(len(x_0)), SHOWN)
 
     record = DenoisingRecord(
         step=step,
         times=times,
-        free_x_t=stack(free, 0),
-        free_x0_hat=stack(free, 1),
-        heldout_x_0=view.decode(x_0[:SHOWN]).cpu().numpy(),
-        heldout_x_t=stack(seen, 0),
-        heldout_x0_hat=stack(seen, 1),
+        free_x_t=stack(free, 0, chains),
+        free_x0_hat=stack(free, 1, chains),
+        heldout_x_0=view.decode(x_0[images]).cpu().numpy(),
+        heldout_x_t=stack(seen, 0, images),
+        heldout_x0_hat=stack(seen, 1, images),
         one_shot_mse=np.array(mse),
     )
     return record, view.decode(free[-1][0]).cpu()
