@@ -2,6 +2,7 @@
 
 import io
 import sys
+import time
 
 import pytest
 
@@ -28,6 +29,20 @@ def test_a_log_has_a_line_now_and_then(capsys):
     assert sum(line.startswith("bound: 1,000 of 4,000 calls, ") for line in lines) == 1
     assert lines[-1].startswith("bound: 4,000 of 4,000 calls, ")
     assert all(line.startswith("bound: ") and line.endswith(" left") for line in lines)
+
+
+def test_a_long_piece_of_work_is_not_written_of_twice(monkeypatch, capsys):
+    """As by tqdm's monitor, a thread that lowers a number of items above 1 and writes a line."""
+    monkeypatch.setattr(module, "EVERY", 0.1)
+    bar = progress(1000, "bound", "call")
+    with bar:
+        for _ in range(40):
+            time.sleep(0.01)
+            bar.update()
+        assert bar.miniters == 1
+        assert not bar.dynamic_miniters
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == len(set(lines)) > 0
 
 
 def test_what_is_soon_done_prints_nothing(capsys):

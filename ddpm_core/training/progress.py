@@ -19,7 +19,8 @@ def progress(of: Iterable[Item] | int, name: str | None, unit: str) -> "tqdm[Ite
         return tqdm(items, name, total, unit=unit, disable=name is None)
     form = "{desc}: {n:,} of {total:,} {unit}s, {remaining} left"
     lines = {"file": _Lines(), "mininterval": EVERY, "delay": EVERY, "bar_format": form}
-    return tqdm(items, name, total, unit=unit, leave=False, **lines)
+    # miniters: with more, tqdm has a thread that writes a line of its own every ten seconds
+    return tqdm(items, name, total, unit=unit, leave=False, miniters=1, **lines)
 
 
 class _Lines:
