@@ -1,6 +1,7 @@
 """The evaluate command: figures of a run, kept part by part, and compared with baselines."""
 
 import dataclasses
+import errno
 import math
 import os
 import signal
@@ -19,7 +20,7 @@ from ddpm_core.training import evaluation
 from ddpm_core.training.baselines import baselines, marginal, normal
 from ddpm_core.training.bound import DECILES
 from ddpm_core.training.data import load_dataset
-from ddpm_core.training.files import RunLock
+from ddpm_core.training.files import RunLock, RunLocked
 from ddpm_core.training.restore import load_trained
 from tests.evaluated import newest
 
@@ -68,6 +69,8 @@ def test_it_is_the_bound_of_the_clipped_network(runs, tmp_path, capsys):
     shares = found["bits_per_dim"]["shares"]
     assert list(shares) == ["decoder", "prior", "steps"]
     assert math.isclose(found["bits_per_dim"]["total"], sum(shares.values()))
+    split = [shares[name] for name in ("decoder", "steps", "prior")]
+    assert np.allclose(split, [bits[0], bits[1:-1].sum(), bits[-1]], rtol=1e-6, atol=1e-12)
     assert found["bits_per_dim"]["standard_error"] is None
     assert found["quality"] is None
     assert "| digits | 1 | " in capsys.readouterr().out
@@ -147,15 +150,56 @@ def test_two_evaluations_do_not_share_a_folder(runs, tmp_path, capsys):
     assert not (tmp_path / "parts").exists()
 
 
+def test_the_folder_is_held_to_the_end(runs, tmp_path, monkeypatch):
+    real, tried = evaluation.write_bytes, []
+
+    def write(path, data):
+        with pytest.raises(RunLocked), RunLock(tmp_path):
+            pass
+        tried.append(path.suffix)
+        real(path, data)
+
+    monkeypatch.setattr(evaluation, "write_bytes", write)
+    figures(runs["RUN"], tmp_path, "--n", "1")
+    assert tried == [".npz", ".png"]
+
+
+def test_a_full_disk_is_a_sentence(runs, tmp_path, monkeypatch, capsys):
+    def full(path, data):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(evaluation, "write_bytes", full)
+    with pytest.raises(SystemExit) as stopped:
+        figures(runs["RUN"], tmp_path, "--n", "1")
+    assert stopped.value.code == 2
+    assert "No space left on device" in capsys.readouterr().err
+
+
+def test_progress_counts_calls_and_what_is_kept(runs, tmp_path, monkeypatch):
+    """Of 10 images at 20 levels, of which a part is kept."""
+    figures(runs["RUN"], tmp_path, "--n", "10", "--batch-size", "4")
+    (tmp_path / "parts" / sorted(os.listdir(tmp_path / "parts"))[0]).unlink()
+    bars, real = [], evaluation.progress
+    monkeypatch.setattr(
+        evaluation, "progress", lambda *given: bars.append((given, real(*given))) or bars[-1][1]
+    )
+    figures(runs["RUN"], tmp_path, "--n", "10", "--batch-size", "4")
+    ((given, bar),) = bars
+    assert given == (200, "bound", "call")
+    assert bar.n == 200
+
+
 def test_an_estimate_is_near_the_sum_over_all_levels(runs, tmp_path):
     """Within 5 standard errors of it, both taken over images; levels here differ by thousands."""
     flags = ["--n", "200", "--no-clip"]
     whole = figures(runs["RUN"], tmp_path / "a", *flags)["bits_per_dim"]
-    some = figures(runs["RUN"], tmp_path / "b", *flags, "--strata", "10")["bits_per_dim"]
+    estimate = figures(runs["RUN"], tmp_path / "b", *flags, "--strata", "10")
+    some = estimate["bits_per_dim"]
     error = math.hypot(whole["standard_error"], some["standard_error"])
     assert abs(whole["total"] - some["total"]) < 5 * error
     assert set(some["shares"]) == {"lowest_levels", "other_levels", "prior"}
     assert math.isclose(some["total"], sum(some["shares"].values()))
+    assert math.isclose(some["shares"]["lowest_levels"], estimate["terms"][0])
     assert math.isclose(some["shares"]["prior"], whole["shares"]["prior"], rel_tol=1e-9)
 
 

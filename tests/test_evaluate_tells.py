@@ -1,8 +1,10 @@
 """What the evaluate command says of its figures: in words, and in the legend of its picture."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ddpm_core.training import curves
@@ -14,7 +16,7 @@ RUN = Path("run")
 
 
 def result(shares: dict[str, float], terms: list[float], **more: object) -> dict:
-    """Of an evaluation of two grey levels, of which to know nothing costs one bit."""
+    """Of an evaluation of four grey levels, of which to know nothing costs two bits."""
     made = {
         "dataset": "digits",
         "images": 7,
@@ -22,7 +24,7 @@ def result(shares: dict[str, float], terms: list[float], **more: object) -> dict
         "terms": terms,
         "bits_per_dim": {"total": sum(shares.values()), "standard_error": 0.01, "shares": shares},
         "eps_mse": {"mean": 0.1, "by_decile": [0.1] * 10},
-        "baselines": {"uniform": 1.0},
+        "baselines": {"uniform": 2.0, "per-pixel marginal": 1.0},
         "flow": None,
         "quality": None,
     }
@@ -34,6 +36,10 @@ def legend(found: dict, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(curves, "_png", lambda figure: drawn.append(figure) or b"")
     bound_figure(found)
     left = drawn[0].axes[0]
+    places = [list(line.get_xdata()) for line in left.lines[:3]]
+    T, steps = found["T"], len(found["terms"]) - 2
+    levels = np.linspace(1, T, steps + 1).tolist()
+    assert places == [levels[:1], levels[1:], [T]]
     shares = found["bits_per_dim"]["shares"]
     assert f"{sum(shares.values()):.3f} bits per dimension" in left.get_title("left")
     return [each.get_text() for each in left.get_legend().get_texts()]
@@ -74,13 +80,13 @@ FLOW = {"levels": 4, "bits_per_dim": 2.0, "standard_error": 0.02, "step_error": 
     [
         ({}, {}, None, None),
         ({"standard_error": None}, {"standard_error": None}, None, None),
-        ({"standard_error": 0.09}, {"probe_error": 0.09}, 2, None),
-        ({"standard_error": 0.11}, {}, None, "the bound may be off by 0.110 bits/dim, .* images"),
-        ({"standard_error": 0.11}, {}, 2, "the bound may be off .* take more --strata, or none"),
-        ({}, {"standard_error": 0.11}, None, "the flow's bound .* take more test images"),
-        ({}, {"step_error": 0.11}, None, "the flow may be off .* take more levels for --flow"),
-        ({}, {"step_error": -0.11}, None, "the flow may be off by 0.110 .* more levels"),
-        ({}, {"probe_error": 0.11}, None, "the flow's divergence .* to know nothing .* 1.000"),
+        ({"standard_error": 0.199}, {"probe_error": 0.199}, 2, None),
+        ({"standard_error": 0.201}, {}, None, "the bound may be off by 0.201 .* test images"),
+        ({"standard_error": 0.201}, {}, 2, "the bound may be off .* take more --strata, or none"),
+        ({}, {"standard_error": 0.201}, 2, "the flow's bound .* take more test images"),
+        ({}, {"step_error": 0.201}, None, "the flow may be off .* take more levels for --flow"),
+        ({}, {"step_error": -0.201}, None, "the flow may be off by 0.201 .* more levels"),
+        ({}, {"probe_error": 0.201}, None, "the flow's divergence .* 2.000: take more test images"),
     ],
 )
 def test_a_bound_that_may_be_far_off_is_not_left_without_a_word(bound, flow, strata, words):
@@ -94,3 +100,33 @@ def test_a_bound_that_may_be_far_off_is_not_left_without_a_word(bound, flow, str
         (note,) = notes
         assert note in list(told(EvaluateConfig(RUN, strata=strata), found))
         assert re.search(words, note)
+
+
+def test_every_doubt_has_a_word_of_its_own():
+    error = {"standard_error": 0.3, "step_error": 0.3, "probe_error": 0.3}
+    found = result({"steps": 2.0}, [], flow=FLOW | error)
+    found["bits_per_dim"]["standard_error"] = 0.3
+    assert len(list(doubts(EvaluateConfig(RUN), found))) == 4
+
+
+def test_the_name_of_a_file_tells_calls_apart():
+    """All but where they look and write, and the machine that they run on."""
+    others = {
+        "n": 5,
+        "strata": 50,
+        "variance": "fixed_large",
+        "flow": 5,
+        "clip": False,
+        "batch_size": 5,
+        "seed": 5,
+        "samples": 5,
+        "sampler": "ddim",
+        "steps": 5,
+        "fid": True,
+    }
+    options = {each.name for each in fields(EvaluateConfig)}
+    assert options - set(others) == {"run", "config", "out_dir", "device"}
+    names = {EvaluateConfig(RUN, **{name: value}).name(3300) for name, value in others.items()}
+    names |= {EvaluateConfig(RUN).name(step) for step in (3300, 5)}
+    assert len(names) == len(others) + 2
+    assert "step-003300-seed-0-50-strata" in names  # as docs/evaluation.md has it

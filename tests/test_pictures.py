@@ -153,6 +153,13 @@ def test_bars_under_the_columns_are_as_high_as_the_errors() -> None:
     assert heights.tolist() == [29, 15, 8, 5, 1]
 
 
+def test_a_sheet_has_its_note_at_the_bottom() -> None:
+    plain, noted = (decode(denoising_sheet(make_record(), note=note)) for note in ("", "of what"))
+    differs = (plain != noted).any((1, 2))
+    assert differs[-30:].any()
+    assert not differs[:-30].any()
+
+
 def test_a_nan_shows_in_magenta_where_it_is() -> None:
     record = make_record()
     hat, mse = record.free_x0_hat.copy(), record.one_shot_mse.copy()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
@@ -42,6 +43,8 @@ def test_what_was_stopped_before_its_first_step_says_so(tmp_path, monkeypatch, c
     said = f"NOTE: {tmp_path} was stopped at step 0: its network has learned nothing"
     assert sample.main([str(tmp_path), "--n", "1", "--steps", "2"]) == 0
     assert said in capsys.readouterr().err
+    marked = replace(load_trained(tmp_path, torch.device("cpu")), watermark="UNVERIFIED")
+    assert marked.remarks == ["UNVERIFIED", said]
     few = ("--n", "1", "--strata", "2", "--samples", "0")
     assert evaluate.main([str(tmp_path), *few]) == 0
     assert said in capsys.readouterr().err

@@ -275,3 +275,16 @@ def test_a_dry_run_writes_nothing(tmp_path, capsys):
     with pytest.raises(SystemExit):
         train(tmp_path / "file" / "run", "--dry-run")
     assert f"{tmp_path / 'file'} is no folder" in capsys.readouterr().err
+
+
+def test_a_checkpoint_that_does_not_say_which_command_made_it_is_resumed(tmp_path, monkeypatch):
+    """As those do that are older than train_autoencoder."""
+    real = loop.Run.about
+
+    def older(run):
+        return {name: value for name, value in real(run).items() if name != "command"}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Run, "about", older)
+        assert train(tmp_path) == 0
+    assert train(tmp_path) == 0

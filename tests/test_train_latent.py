@@ -154,12 +154,12 @@ def test_a_finished_run_takes_its_autoencoder_back(coder, run, tmp_path):
     shutil.rmtree(copy / "autoencoder")
     assert train(copy, "--latent", str(coder)) == 0
     assert fingerprint(copy) == fingerprint(run)
-    whole = (run / "autoencoder" / "weights.safetensors").read_bytes()
-    weights = copy / "autoencoder" / "weights.safetensors"
-    assert weights.read_bytes() == whole
-    weights.write_bytes(whole[:100])
-    assert train(copy, "--latent", str(coder)) == 0
-    assert weights.read_bytes() == whole
+    for name in ("weights.safetensors", "autoencoder.json"):
+        whole, again = ((each / "autoencoder" / name) for each in (run, copy))
+        assert again.read_bytes() == whole.read_bytes()
+        again.write_bytes(whole.read_bytes()[:100])
+        assert train(copy, "--latent", str(coder)) == 0
+        assert again.read_bytes() == whole.read_bytes()
 
 
 def test_a_run_in_latents_lends_its_copy(run, tmp_path):
@@ -175,7 +175,7 @@ def test_the_sheet_and_the_report_say_what_their_colours_are(coder, tmp_path, mo
     assert train(tmp_path / "latent", "--latent", str(coder), steps=1) == 0
     assert train(tmp_path / "pixels", steps=1) == 0
     latent, pixels = notes[0], notes[-1]
-    assert "latents as colours" in latent
+    assert latent.startswith("Upper rows: latents as colours; lower rows: decoded")
     assert "Fixed range [-1, 1]" in pixels
     said = {
         name: "shown as colours" in (tmp_path / name / "report.html").read_text(encoding="utf-8")

@@ -13,14 +13,15 @@ def test_heldout_images_meet_other_noise_at_every_time_and_the_same_at_every_vis
     x_0 = torch.zeros(4, 1, 8, 8)
 
     def denoiser(x_t, t, cond=None):
-        return Prediction(torch.zeros_like(x_t))
+        return Prediction(x_t / 2)
 
     def look(step: int):
         return visit(
-            denoiser, schedule, x_0, times, step=step, samples=3, steps=4, seed=0, device="cpu"
-        )[0]
+            denoiser, schedule, x_0, times, step=step, samples=5, steps=4, seed=0, device="cpu"
+        )
 
-    record = look(0)
+    record, drawn = look(0)
+    assert np.array_equal(record.free_x_t[-1], drawn[:3])
     # x_0 is 0, so x_t is sigma_t noise; at T the noise is all there is.
     sigma = [float(schedule.one_minus_alpha_bar(t).sqrt()) for t in times[:3]]
     noise = [record.heldout_x_t[i] / sigma[i] for i in range(3)]
@@ -28,7 +29,7 @@ def test_heldout_images_meet_other_noise_at_every_time_and_the_same_at_every_vis
         assert 0.7 < noise[i].std() < 1.3  # 192 draws
         for j in range(i):
             assert abs(noise[i] - noise[j]).max() > 1
-    assert (look(7).heldout_x_t == record.heldout_x_t).all()
+    assert (look(7)[0].heldout_x_t == record.heldout_x_t).all()
 
 
 def test_the_chain_is_of_second_order_and_images_from_all_over_keep_their_classes(monkeypatch):
