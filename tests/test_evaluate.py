@@ -135,7 +135,11 @@ def test_a_signal_keeps_what_is_done(runs, tmp_path, monkeypatch, capsys, number
 
     monkeypatch.setattr(evaluation, "bound_of", interrupted)
     flags = ["--n", "4", "--batch-size", "2", "--samples", "0"]
-    assert main([str(runs["RUN"]), "--out-dir", str(tmp_path), *flags]) == code
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background: ignored
+    try:
+        assert main([str(runs["RUN"]), "--out-dir", str(tmp_path), *flags]) == code
+    finally:
+        signal.signal(signal.SIGINT, usual)
     assert f"ddpm_core.evaluate: {word}; the same command goes on" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) == before
     assert len(list((tmp_path / "parts").glob("*.npz"))) == 1
