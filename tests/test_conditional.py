@@ -195,7 +195,8 @@ def test_each_class_is_drawn_from_the_same_noise(
     got = drawn_with(runs, tmp_path, monkeypatch, *flags.split())
     assert got[:2] == (labels, indices)
     (array,) = tmp_path.glob("*.npy")
-    assert array.stem == f"step-000002-seed-0-2-steps{name}"
+    n = flags.split()[1]
+    assert array.stem == f"step-000002-seed-0-{n}-samples-2-steps{name}"
     assert len(np.load(array)) == sum(map(len, indices))
 
 
@@ -207,9 +208,8 @@ def test_the_flags_reach_the_guidance_which_is_clipped_once(runs, tmp_path, monk
     assert type(guided) is Guided
     assert (guided.scale, guided.no_label) == (2.0, 10)
     assert (guided.rescale, guided.interval) == (0.5, (4, 17))
-    assert (
-        tmp_path / "step-000002-seed-0-2-steps-scale-2-rescale-0.5-levels-4-17-class-3.npy"
-    ).exists()
+    name = "step-000002-seed-0-1-samples-2-steps-scale-2-rescale-0.5-levels-4-17-class-3"
+    assert (tmp_path / f"{name}.npy").exists()
 
 
 def test_a_class_has_its_name_in_the_data(runs):

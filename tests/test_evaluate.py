@@ -73,10 +73,13 @@ def test_it_is_the_bound_of_the_clipped_network(runs, tmp_path, capsys):
     assert np.allclose(split, [bits[0], bits[1:-1].sum(), bits[-1]], rtol=1e-6, atol=1e-12)
     assert found["bits_per_dim"]["standard_error"] is None
     assert found["quality"] is None
-    assert "| digits | 1 | " in capsys.readouterr().out
-    assert (
-        (tmp_path / "step-000002-seed-3-1-images-0-samples.png").read_bytes().startswith(b"\x89PNG")
-    )
+    out = capsys.readouterr().out
+    printed = ", ".join(f"{name} {shares[name]:.3f}" for name in ("decoder", "steps", "prior"))
+    assert "| digits | 1 | " in out
+    assert f"of which {printed}\n" in out
+    (picture,) = tmp_path.glob("*.png")
+    assert picture.name == "step-000002-seed-3-1-images-0-samples.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 def test_every_image_counts_once_in_whatever_parts(runs, tmp_path):
@@ -114,6 +117,8 @@ def test_what_is_done_is_not_done_again(runs, tmp_path, monkeypatch):
     wide = figures(runs["RUN"], tmp_path, "--n", "4", "--variance", "fixed_large", "--no-clip")
     assert asked == [2, 2, 2, 4]
     assert wide["variance"] == "fixed_large"
+    assert figures(runs["RUN"], tmp_path, "--n", "4", "--batch-size", "2") == first
+    assert asked == [2, 2, 2, 4], "what other options asked for lies beside"
     assert sorted(each.name for each in tmp_path.glob("*.json")) == [
         "step-000002-seed-0-4-images-batches-of-2-0-samples.json",
         "step-000002-seed-0-4-images-fixed_large-unclipped-0-samples.json",

@@ -41,7 +41,7 @@ def test_it_lists_what_it_wrote(run, capsys):
     assert main([str(run), "--n", "4", "--steps", "5", "--gif"]) == 0
     written = [Path(line.strip()) for line in capsys.readouterr().out.splitlines()[1:]]
     assert [each.name for each in written] == [
-        f"step-000002-seed-0-5-steps.{s}" for s in ("npy", "png", "gif")
+        f"step-000002-seed-0-4-samples-5-steps.{s}" for s in ("npy", "png", "gif")
     ]
     assert all(each.stat().st_size > 0 for each in written)
 

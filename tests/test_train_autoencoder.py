@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -205,6 +206,18 @@ def test_latents_are_drawn_and_not_their_means(finished):
     assert torch.equal(again, y[2:])
     raw = posterior_of(kept.network.encode(x))
     torch.testing.assert_close(law.mean, kept.space.scale.apply(raw.mean))
+
+
+def test_a_finished_run_makes_a_lost_or_damaged_autoencoder_again(finished, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(finished, copy)
+    digest, weights = load_kept(finished, CPU).digest, copy / "autoencoder" / "weights.safetensors"
+    shutil.rmtree(copy / "autoencoder")
+    assert encode(copy) == 0
+    assert load_kept(copy, CPU).digest == digest
+    weights.write_bytes(weights.read_bytes()[:100])
+    assert encode(copy) == 0
+    assert load_kept(copy, CPU).digest == digest
 
 
 def test_colour_images_and_larger_factors_work(tmp_path):

@@ -225,11 +225,11 @@ def test_a_folder_that_is_no_autoencoder_is_refused(coder, run, tmp_path, capsys
     def beginning(path: Path) -> str:
         return refusal(lambda: train(tmp_path / "new", "--latent", str(path)), capsys)
 
-    assert "nothing has no autoencoder: train_autoencoder" in beginning(tmp_path / "nothing")
+    assert "nothing is no folder; name the --out-dir" in beginning(tmp_path / "nothing")
     plain = tmp_path / "plain"
     assert train(plain, steps=1) == 0
     capsys.readouterr()
-    assert "train --latent a copy in its own. Name such a run" in beginning(plain)
+    assert "train --latent a copy in its own. Let that run finish" in beginning(plain)
     inside = beginning(coder / "autoencoder")
     assert f"is the autoencoder of a run; name that run, {coder}" in inside
     broken = tmp_path / "broken"

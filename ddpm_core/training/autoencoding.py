@@ -20,7 +20,7 @@ from ddpm_core.training.autoencoder_config import AutoencoderConfig
 from ddpm_core.training.curves import latent_figure
 from ddpm_core.training.data import Dataset, batch_indices, load_dataset
 from ddpm_core.training.heldout import spread
-from ddpm_core.training.kept_autoencoder import AT_A_TIME, draw_noise, keep
+from ddpm_core.training.kept_autoencoder import AT_A_TIME, draw_noise, keep, load_kept
 from ddpm_core.training.loop import Run, let_in
 from ddpm_core.training.pictures import reconstruction_grid
 from ddpm_core.training.setup import seeded
@@ -110,6 +110,14 @@ class AutoencoderRun(Run):
             f"autoencoder of {weights:,} parameters: {few:,} numbers of shape {self.latent_shape} "
             f"for the {many:,} of an image"
         )
+
+    def is_done(self) -> bool:
+        """Also whether what it leaves is there and whole; if not, it is measured and kept again."""
+        try:
+            load_kept(self.folder, torch.device("cpu"))
+        except (ValueError, FileNotFoundError):
+            return False
+        return super().is_done()
 
     def take_step(self) -> tuple[dict[str, float], float]:
         """A batch with noise of its own."""

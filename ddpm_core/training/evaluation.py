@@ -19,6 +19,7 @@ from ddpm_core.training.evaluate_config import EvaluateConfig
 from ddpm_core.training.files import RunLock, write_bytes, write_json
 from ddpm_core.training.flow import check_flow, flow_figures, sentence
 from ddpm_core.training.heldout import spread
+from ddpm_core.training.parts import place
 from ddpm_core.training.progress import progress
 from ddpm_core.training.realism import check_quality, columns, sample_quality, table
 from ddpm_core.training.restore import Trained, load_trained
@@ -99,9 +100,14 @@ def check(config: EvaluateConfig, trained: Trained, dataset: Dataset) -> None:
             f"{trained.levels} levels, but {name} has {dataset.shape} with {dataset.levels} now"
         )
     if config.n is not None and config.n > len(dataset.test):
-        raise ValueError(f"--n = {config.n}, but {name} has {len(dataset.test)} test images")
+        many = len(dataset.test)
+        raise ValueError(
+            f"--n = {config.n}, but {name} has {many} test images; take {many} or fewer"
+        )
     if config.strata is not None and config.strata > T:
-        raise ValueError(f"--strata = {config.strata}, but {config.run} has T = {T} levels")
+        raise ValueError(
+            f"--strata = {config.strata}, but {config.run} has T = {T} levels; take {T} or fewer"
+        )
     conditional = trained.config.conditional
     if conditional and dataset.labels is None:
         raise ValueError(f"{config.run} is told classes, but {name} has none now")
@@ -121,13 +127,11 @@ def _parts(
     calls = (config.strata or trained.schedule.T) * len(test)
     with progress(calls, "bound", "call") as bar:
         for indices in test.split(config.batch_size):
-            path = folder / "parts" / f"{int(indices[0]):06d}-{len(indices)}.npz"
-            this = f"{key} of {indices.tolist()}"  # as --n spreads them, others begin alike
-            part = read_part(path, this)
+            path, own = place(folder / "parts", key, indices)
+            part = read_part(path, own)
             if part is None:
                 part = bound_of(config, trained, dataset, indices, device, bar.update)
-                path.parent.mkdir(exist_ok=True)
-                write_bytes(path, part.to_bytes(this))
+                write_bytes(path, part.to_bytes(own))
             else:
                 bar.update(len(indices) * (config.strata or trained.schedule.T))
             parts.append(part)

@@ -17,7 +17,7 @@ from ddpm_core.training.bound import denoiser_in_float64, subject_of
 from ddpm_core.training.data import Dataset
 from ddpm_core.training.evaluate_config import EvaluateConfig
 from ddpm_core.training.files import write_bytes
-from ddpm_core.training.parts import key_for, pack, unpack
+from ddpm_core.training.parts import key_for, pack, place, unpack
 from ddpm_core.training.progress import progress
 from ddpm_core.training.restore import Trained
 
@@ -31,7 +31,9 @@ def check_flow(config: EvaluateConfig, trained: Trained) -> None:
     if config.flow is None:
         return
     if config.flow > T:
-        raise ValueError(f"--flow = {config.flow}, but {config.run} has T = {T} levels")
+        raise ValueError(
+            f"--flow = {config.flow}, but {config.run} has T = {T} levels; take {T} or fewer"
+        )
     if trained.schedule.has_zero_terminal_snr:
         raise ValueError(
             f"--flow = {config.flow}, but {config.run} was trained with --zero-terminal-snr, and a "
@@ -57,12 +59,11 @@ def flow_figures(
     key, parts = key_for(trained, dataset, ("flow", config.flow, *options)), []
     with progress(len(test), "flow", "image") as bar:
         for indices in test.split(config.batch_size):
-            path = folder / "flow" / f"{int(indices[0]):06d}-{len(indices)}.npz"
-            this = f"{key} of {indices.tolist()}"  # as --n spreads them, others begin alike
-            found = unpack(path, this, FIELDS)
+            path, own = place(folder / "flow", key, indices)
+            found = unpack(path, own, FIELDS)
             if found is None:
                 found = _followed(config, trained, dataset, indices, device)
-                write_bytes(path, pack(this, **found))
+                write_bytes(path, pack(own, **found))
             parts.append({name: torch.from_numpy(found[name]) for name in FIELDS})
             bar.update(len(indices))
     rows = {name: torch.cat([each[name] for each in parts]) for name in FIELDS}

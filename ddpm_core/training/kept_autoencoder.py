@@ -142,9 +142,11 @@ def _missing(run: Path, wanted: str | None) -> str:
         )
     if (run / ABOUT).is_file():
         return f"{run} is the autoencoder of a run; name that run, {run.parent}"
+    if not run.is_dir():
+        return f"{run} is no folder; name the --out-dir of a finished run of train_autoencoder"
     return (
         f"{run} has no autoencoder: train_autoencoder leaves one in its --out-dir once it has "
-        "finished, and train --latent a copy in its own. Name such a run"
+        "finished, and train --latent a copy in its own. Let that run finish, or name another"
     )
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-from torch import nn
+from jaxtyping import Int64
+from torch import Tensor, nn
 
 from ddpm_core.training.data import Dataset
 from ddpm_core.training.restore import Trained
@@ -29,6 +30,14 @@ def key_for(trained: Trained, dataset: Dataset, told: Sequence[object]) -> str:
     kept = "" if trained.autoencoder is None else trained.autoencoder.digest
     parts = [weights_digest(trained.network), schedule, f"{dataset.digest()}{kept}".encode()]
     return hashlib.sha256(b"".join([*parts, json.dumps(told).encode()])).hexdigest()
+
+
+def place(folder: Path, key: str, indices: Int64[Tensor, " images"]) -> tuple[Path, str]:
+    """Where a part of these images is kept, and its own key; parts of other questions, or of other
+    images that begin alike, lie beside it."""
+    own = f"{key} of {indices.tolist()}"
+    name = f"{int(indices[0]):06d}-{len(indices)}-{hashlib.sha256(own.encode()).hexdigest()[:12]}"
+    return folder / f"{name}.npz", own
 
 
 def pack(key: str, **arrays: Any) -> bytes:

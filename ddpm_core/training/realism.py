@@ -21,7 +21,7 @@ from ddpm_core.training.files import write_bytes
 from ddpm_core.training.heldout import spread
 from ddpm_core.training.inception import check_inception, inception_features
 from ddpm_core.training.kept_autoencoder import KeptAutoencoder
-from ddpm_core.training.parts import key_for, pack, unpack
+from ddpm_core.training.parts import key_for, pack, place, unpack
 from ddpm_core.training.progress import progress
 from ddpm_core.training.quality import (
     copy_rate,
@@ -138,8 +138,8 @@ def samples(
     parts = []
     with progress(config.samples, "samples", "image") as bar:
         for indices in torch.arange(config.samples).split(config.batch_size):
-            path = folder / "samples" / f"{int(indices[0]):06d}-{len(indices)}.npz"
-            found = unpack(path, key, ["images"])
+            path, own = place(folder / "samples", key, indices)
+            found = unpack(path, own, ["images"])
             if found is None:
                 chain = generate(
                     sampler_of(config, trained),
@@ -152,7 +152,7 @@ def samples(
                 )
                 drawn = trained.view.decode(deque(chain, maxlen=1)[0].x_t)
                 found = {"images": drawn.cpu().numpy()}
-                write_bytes(path, pack(key, **found))
+                write_bytes(path, pack(own, **found))
             parts.append(torch.from_numpy(found["images"]))
             bar.update(len(indices))
     drawn = torch.cat(parts)

@@ -80,7 +80,8 @@ class Trained:
         """
         if asked == "learned_range" and not self.learns_variance:
             raise ValueError(
-                f"--variance learned_range, but {self.run} learned none; train with --loss hybrid"
+                f"--variance learned_range, but {self.run} learned none; leave it out, or "
+                "train with --loss hybrid or vlb"
             )
         return asked or ("learned_range" if self.learns_variance else "fixed_small")
 

@@ -119,6 +119,7 @@ class SampleConfig:
 
 
 MARKS = {
+    "n": "{}-samples",
     "sampler": "{}",
     "steps": "{}-steps",
     "ladder": "{}",
