@@ -1,6 +1,5 @@
 """python -m ddpm_core.verify: run the suite on this very code, and read its certificate."""
 
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ddpm_core.training.options import parse
+from ddpm_core.training.progress import say
 
 if TYPE_CHECKING:
     from ddpm_core.gate.certificate import Project, Statement
@@ -70,14 +70,6 @@ def main(arguments: list[str] | None = None) -> int:
         return 3
     say(described(whole, path))
     return 0
-
-
-def say(text: str) -> None:
-    """Print; a reader that left early, such as `head`, changes nothing of the exit code."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def spot(project: "Project") -> list[str]:

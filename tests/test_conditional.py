@@ -230,7 +230,7 @@ def test_the_comparison_takes_the_classes_in_turn(runs, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ("BARE --class 3", "was trained without classes; train with --conditional"),
+        ("BARE --class 3", "was trained without classes; leave it out, or train with"),
         ("RUN --class 10", "--class 10 is unknown; the 10 classes are 0, 1, 2"),
         ("RUN --class", "--class needs a name, a number, or all"),
         ("RUN --class -1", "-1"),

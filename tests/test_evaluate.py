@@ -48,6 +48,7 @@ def figures(run: Path, out: Path, *flags: str) -> dict:
 def test_it_is_the_bound_of_the_clipped_network(runs, tmp_path, capsys):
     """Worked out again for one image, with the noise that (seed, t, image) keys."""
     found = figures(runs["RUN"], tmp_path, "--n", "1", "--seed", "3")
+    assert found["notes"] == ["NOTE: of one image no error is known: take more test images"]
     trained = load_trained(runs["RUN"], torch.device("cpu"))
     dataset = load_dataset("digits")
     index = dataset.test[:1]
@@ -76,6 +77,7 @@ def test_it_is_the_bound_of_the_clipped_network(runs, tmp_path, capsys):
     out = capsys.readouterr().out
     printed = ", ".join(f"{name} {shares[name]:.3f}" for name in ("decoder", "steps", "prior"))
     assert "| digits | 1 | " in out
+    assert found["notes"][0] in out
     assert f"of which {printed}\n" in out
     (picture,) = tmp_path.glob("*.png")
     assert picture.name == "step-000002-seed-3-1-images-0-samples.png"
@@ -256,6 +258,10 @@ def test_baselines_know_what_they_are_told():
         ("RUN --n 501", "--n = 501, but digits has 500 test images"),
         ("RUN --strata 21", "--strata = 21, but"),
         ("RUN --variance medium", "fixed_large"),
+        ("RUN --flow 2", "--flow = 2 is below 3: a step is"),
+        ("RUN --samples 0 --sampler ddim", "leave --sampler out: --samples 0 draws none"),
+        ("RUN --samples 0 --steps 5", "leave --steps out: --samples 0 draws none"),
+        ("RUN --samples 0 --fid", "leave --fid out: --samples 0 draws none"),
         ("REAL", "holds real numbers, of which no number of grey levels is known"),
     ],
 )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ddpm_core import Gaussian, evaluate, latent_bound, reverse_of, vlb_terms
+from ddpm_core import Gaussian, evaluate, latent_bound, reverse_of, sample, vlb_terms
 from ddpm_core.randomness import keyed_noise
 from ddpm_core.training import flow
 from ddpm_core.training.bound import bound_of, denoiser_in_float64
@@ -32,6 +32,15 @@ def test_an_evaluation_adds_what_the_autoencoder_costs(latent_run):
     pixels = found["quality"]["distances"]["pixel_frechet"]
     assert pixels["decoded"] != pixels["real"]
     assert "decoded" not in found["quality"]["distances"]["copy_rate"]
+
+
+@pytest.mark.parametrize("command", [sample, evaluate])
+def test_what_is_never_clipped_is_not_asked_to_be_left_unclipped(latent_run, capsys, command):
+    with pytest.raises(SystemExit) as stopped:
+        command.main([str(latent_run), "--no-clip"])
+    assert stopped.value.code == 2
+    said = capsys.readouterr().err
+    assert f"leave --no-clip out: {latent_run} was trained in latents, which are never" in said
 
 
 def test_the_bound_along_the_flow_has_it_too(latent_run, tmp_path, monkeypatch):

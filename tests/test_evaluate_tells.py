@@ -26,6 +26,7 @@ def result(shares: dict[str, float], terms: list[float], **more: object) -> dict
         "eps_mse": {"mean": 0.1, "by_decile": [0.1] * 10},
         "baselines": {"uniform": 2.0, "per-pixel marginal": 1.0},
         "flow": None,
+        "notes": [],
         "quality": None,
     }
     return made | more
@@ -38,6 +39,7 @@ def legend(found: dict, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     left = drawn[0].axes[0]
     places = [list(line.get_xdata()) for line in left.lines[:3]]
     T, steps = found["T"], len(found["terms"]) - 2
+    assert (left.lines[1].get_marker() == "None") == (steps > 1)  # a line of one point is not seen
     levels = np.linspace(1, T, steps + 1).tolist()
     assert places == [levels[:1], levels[1:], [T]]
     shares = found["bits_per_dim"]["shares"]
@@ -49,9 +51,7 @@ def test_the_legend_adds_up_to_the_title(monkeypatch):
     shares = {"decoder": 0.25, "steps": 1.5, "prior": 0.125}
     found = result(shares, [0.25, *[0.5] * 3, 0.125])
     assert legend(found, monkeypatch) == ["decoder: 0.250", "steps: 1.500", "prior: 0.125"]
-    assert list(told(EvaluateConfig(RUN), found))[1] == (
-        "of which decoder 0.250, steps 1.500, prior 0.125"
-    )
+    assert list(told(found))[1] == ("of which decoder 0.250, steps 1.500, prior 0.125")
 
 
 def test_what_a_logarithm_hides_is_said(monkeypatch):
@@ -62,8 +62,13 @@ def test_what_a_logarithm_hides_is_said(monkeypatch):
         "decoder: -4.500 (not drawn: no logarithm)",
         "steps: 6.000 (of which 1 not drawn: no logarithm)",
         "prior: 0.000 (not drawn: no logarithm)",
-        "autoencoder: 2.000",
+        "autoencoder: 2.000 (of no level)",
     ]
+
+
+def test_the_flow_stands_in_the_legend_and_one_term_is_a_mark(monkeypatch):
+    found = result({"steps": 0.5, "other_levels": 1.0, "prior": 0.1}, [0.5, 1.0, 0.1], flow=FLOW)
+    assert legend(found, monkeypatch)[-1] == "by the flow, in place of all these: 2.000"
 
 
 def test_an_estimate_has_no_decoder_of_its_own(monkeypatch):
@@ -72,41 +77,46 @@ def test_an_estimate_has_no_decoder_of_its_own(monkeypatch):
     assert legend(found, monkeypatch) == words
 
 
+FAR, NONE = {"standard_error": 0.201}, {"standard_error": None}
 FLOW = {"levels": 4, "bits_per_dim": 2.0, "standard_error": 0.02, "step_error": 0.03}
 
 
 @pytest.mark.parametrize(
-    ("bound", "flow", "strata", "words"),
+    ("bound", "flow", "flags", "words"),
     [
-        ({}, {}, None, None),
-        ({"standard_error": None}, {"standard_error": None}, None, None),
-        ({"standard_error": 0.199}, {"probe_error": 0.199}, 2, None),
-        ({"standard_error": 0.201}, {}, None, "the bound may be off by 0.201 .* test images"),
-        ({"standard_error": 0.201}, {}, 2, "the bound may be off .* take more --strata, or none"),
-        ({}, {"standard_error": 0.201}, 2, "the flow's bound .* take more test images"),
-        ({}, {"step_error": 0.201}, None, "the flow may be off .* take more levels for --flow"),
-        ({}, {"step_error": -0.201}, None, "the flow may be off by 0.201 .* more levels"),
-        ({}, {"probe_error": 0.201}, None, "the flow's divergence .* 2.000: take more test images"),
+        ({}, {}, {}, None),
+        ({"standard_error": 0.199}, {"probe_error": 0.199}, {"strata": 2}, None),
+        (FAR, {}, {}, "the bound may be off by 0.201 .*: the data have no more test images$"),
+        (FAR, {}, {"n": 7}, "the bound may be off .* 2.000: take more test images$"),
+        (FAR, {}, {"strata": 2}, "the bound may be off .*: take more --strata, or none$"),
+        (FAR, {}, {"strata": 2, "n": 7}, "take more --strata, or none, and more test images$"),
+        (NONE, NONE, {"n": 1}, "of one image no error is known: take more test images$"),
+        ({}, FAR, {"strata": 2, "n": 7}, "the flow's bound .*: take more test images$"),
+        ({}, {"step_error": 0.201}, {}, "the flow may be off .*: take more levels for --flow$"),
+        ({}, {"step_error": -0.201}, {}, "the flow may be off by 0.201 .* more levels"),
+        ({}, {"probe_error": 0.201}, {"n": 7}, "the flow's divergence .*: take more test images$"),
+        ({}, {"probe_error": 0.201} | FAR, {}, "the flow's divergence"),
+        ({}, {"step_error": 0.201, "probe_error": 0.3} | FAR, {}, "the flow may be off"),
     ],
 )
-def test_a_bound_that_may_be_far_off_is_not_left_without_a_word(bound, flow, strata, words):
-    """A tenth of what it costs to know nothing is far."""
+def test_a_bound_that_may_be_far_off_is_not_left_without_a_word(bound, flow, flags, words):
+    """A tenth of what it costs to know nothing is far; of the flow the first cause is named."""
     found = result({"steps": 2.0}, [], flow=FLOW | {"probe_error": 0.01} | flow)
     found["bits_per_dim"] |= bound
-    notes = list(doubts(EvaluateConfig(RUN, strata=strata), found))
+    notes = list(doubts(EvaluateConfig(RUN, **flags), found))
     if words is None:
         assert notes == []
     else:
         (note,) = notes
-        assert note in list(told(EvaluateConfig(RUN, strata=strata), found))
+        assert note in list(told(found | {"notes": notes}))
         assert re.search(words, note)
 
 
-def test_every_doubt_has_a_word_of_its_own():
+def test_each_of_two_bounds_has_a_word_of_its_own():
     error = {"standard_error": 0.3, "step_error": 0.3, "probe_error": 0.3}
     found = result({"steps": 2.0}, [], flow=FLOW | error)
     found["bits_per_dim"]["standard_error"] = 0.3
-    assert len(list(doubts(EvaluateConfig(RUN), found))) == 4
+    assert len(list(doubts(EvaluateConfig(RUN), found))) == 2
 
 
 def test_the_name_of_a_file_tells_calls_apart():

@@ -42,7 +42,7 @@ def test_an_accelerator_is_refused_before_it_is_looked_for(project, path, device
 
 def test_an_accelerator_that_is_not_there_is_said_so(project, path):
     certify(project, path)
-    with pytest.raises(ValueError, match="--device cuda: this machine offers only the CPU"):
+    with pytest.raises(ValueError, match="only the CPU; leave --device out to work on that"):
         let_in(project, path, "cuda")
 
 

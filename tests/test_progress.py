@@ -1,13 +1,20 @@
-"""How far a piece of work is, where there is no terminal, and where there is one."""
+"""What a command says, where there is a terminal, where there is none, and where nobody reads."""
 
 import io
+import json
+import os
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from ddpm_core import evaluate, sample
 from ddpm_core.training import progress as module
 from ddpm_core.training.progress import progress
+from tests.test_train import after_step, train
 
 
 class Terminal(io.StringIO):
@@ -63,3 +70,33 @@ def test_without_a_name_nothing_is_shown(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stderr", Terminal())
     list(progress(range(3), None, "level"))
     assert sys.stderr.getvalue() == ""
+
+
+@contextmanager
+def unread(patch: pytest.MonkeyPatch) -> Iterator[None]:
+    """While entered, standard output and standard error are pipes whose reader has left."""
+    with ExitStack() as stack, patch.context() as within:
+        for name in ("stdout", "stderr"):
+            reader, writer = os.pipe()
+            os.close(reader)
+            within.setattr(sys, name, stack.enter_context(os.fdopen(writer, "w")))
+        yield
+
+
+@pytest.mark.usefixtures("always")
+def test_a_reader_that_left_changes_nothing(tmp_path, monkeypatch):
+    with unread(monkeypatch):
+        assert train(tmp_path) == 0
+        assert train(tmp_path, "--dry-run") == train(tmp_path) == 0
+        few = ("--n", "1", "--strata", "2", "--samples", "0")
+        assert evaluate.main([str(tmp_path), *few]) == 0
+        assert sample.main([str(tmp_path), "--n", "1", "--steps", "2"]) == 0
+    assert json.loads((tmp_path / "status.json").read_bytes())["state"] == "done"
+    assert list((tmp_path / "generated").glob("*.png"))
+
+
+def test_a_run_that_nobody_reads_of_stops_as_any(tmp_path, monkeypatch):
+    after_step(monkeypatch, 1, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with unread(monkeypatch):
+        assert train(tmp_path) == 143
+    assert json.loads((tmp_path / "status.json").read_bytes())["state"] == "interrupted"

@@ -129,7 +129,9 @@ def test_the_comparison_has_a_row_for_each_sampler_and_one_for_the_whole_chain(r
     ("arguments", "sentence"),
     [
         (["nowhere"], "nowhere is no folder; name the --out-dir of a training run"),
-        (["tests"], "tests holds no checkpoint"),
+        (["tests"], "tests holds no checkpoint; name the --out-dir of a training run, or"),
+        (["RUN/samples"], "samples holds no checkpoint; name RUN, which is a training run, or"),
+        (["RUN/checkpoints"], "checkpoints holds no checkpoint; name RUN, which is"),
         (["README.md"], "README.md is no folder"),
         (["RUN", "--steps", "21"], "--steps = 21, but"),
         (["RUN", "--steps", "0"], "--steps = 0"),
@@ -146,9 +148,9 @@ def test_the_comparison_has_a_row_for_each_sampler_and_one_for_the_whole_chain(r
 )
 def test_bad_usage_exits_2_with_a_sentence(run, capsys, arguments, sentence):
     with pytest.raises(SystemExit) as stopped:
-        main([str(run) if each == "RUN" else each for each in arguments])
+        main([each.replace("RUN", str(run)) for each in arguments])
     assert stopped.value.code == 2
-    assert sentence in capsys.readouterr().err
+    assert sentence.replace("RUN", str(run)) in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_drawn(

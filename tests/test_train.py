@@ -270,7 +270,12 @@ def test_what_was_damaged_since_is_named_or_made_again(tmp_path, capsys, finishe
 def test_a_dry_run_writes_nothing(tmp_path, capsys):
     assert train(tmp_path / "run", "--dry-run") == 0
     assert not (tmp_path / "run").exists()
-    assert "1,200 training" in capsys.readouterr().out
+    plan = capsys.readouterr().out
+    assert "1,200 training" in plan
+    assert "NOTE" not in plan
+    assert train(tmp_path / "run", "--dry-run", "--warmup-steps", "9") == 0
+    note = "NOTE: the rate rises over 9 steps: lower --warmup-steps to see its peak"
+    assert note in capsys.readouterr().out
     (tmp_path / "file").write_text("")
     with pytest.raises(SystemExit):
         train(tmp_path / "file" / "run", "--dry-run")

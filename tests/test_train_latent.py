@@ -41,6 +41,7 @@ def test_a_run_works_in_the_scaled_latents_of_its_images(coder):
     config = TrainConfig(latent=coder, width=8, multipliers=(1, 2), device="cpu")
     prepared = DiffusionRun.prepare(config)
     data, kept = load_dataset("digits"), load_kept(coder, CPU)
+    assert f"(4, 4, 4), by autoencoder {kept.digest[:12]} in {coder}, on" in prepared.describe()
     few = data.train[:5]
     noise = keyed_noise((4, 4, 4), 0, "latents", 0, few.tolist())
     wanted = kept.space.encode(data.take(few), noise)
@@ -230,8 +231,8 @@ def test_a_folder_that_is_no_autoencoder_is_refused(coder, run, tmp_path, capsys
     assert train(plain, steps=1) == 0
     capsys.readouterr()
     assert "train --latent a copy in its own. Let that run finish" in beginning(plain)
-    inside = beginning(coder / "autoencoder")
-    assert f"is the autoencoder of a run; name that run, {coder}" in inside
+    for part in ("autoencoder", "checkpoints", "checkpoints/step-000060"):
+        assert f"has an autoencoder; name that run, {coder}" in beginning(coder / part)
     broken = tmp_path / "broken"
     shutil.copytree(coder, broken)
     weights = broken / "autoencoder" / "weights.safetensors"

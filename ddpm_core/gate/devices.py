@@ -29,5 +29,8 @@ def choose_device(name: str) -> torch.device:
         return device
     found = torch.accelerator.current_accelerator(check_available=True)
     if found is None or found.type != device.type:
-        raise ValueError(f"--device {name}: this machine offers {found or 'only the CPU'}")
+        raise ValueError(
+            f"--device {name}: this machine offers {found or 'only the CPU'}; leave --device out "
+            "to work on that"
+        )
     return device

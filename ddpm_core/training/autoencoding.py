@@ -23,6 +23,7 @@ from ddpm_core.training.heldout import spread
 from ddpm_core.training.kept_autoencoder import AT_A_TIME, draw_noise, keep, load_kept
 from ddpm_core.training.loop import Run, let_in
 from ddpm_core.training.pictures import reconstruction_grid
+from ddpm_core.training.progress import say
 from ddpm_core.training.setup import seeded
 from ddpm_core.training.trainee import NonFiniteError, Trainee
 
@@ -155,7 +156,7 @@ class AutoencoderRun(Run):
 
     def conclude(self) -> str:
         """The error on test images; the scale of the training images' latents, and all is kept."""
-        print(f"measuring the latents of {len(self.dataset.train):,} training images", flush=True)
+        say(f"measuring the latents of {len(self.dataset.train):,} training images")
         scale = LatentScale.measured(
             torch.cat([z.cpu() for _, _, z in self._encoded(self.dataset.train)])
         )

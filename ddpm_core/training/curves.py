@@ -190,23 +190,30 @@ def bound_figure(result: Mapping[str, Any], *, watermark: str | None = None) -> 
     Left: each term of the bound over t, in bits per dimension. Right: the error of the noise in
     each tenth of the noise levels.
     """
+    from matplotlib.ticker import NullFormatter
+
     figure, (left, right) = _panels()
     bound = result["bits_per_dim"]
     _dress(left, f"{bound['total']:.3f} bits per dimension, term by term", "noise level t")
     first, *steps, prior = result["terms"]
     T, shares = result["T"], iter(bound["shares"].items())
     levels = np.linspace(1, T, len(steps) + 1)
+    line = "-" if len(steps) > 1 else "D"  # of one point nothing would be seen
     for t, terms, form, color in (
         (levels[:1], [first], "s", TRAIN),
-        (levels[1:], steps, "-", TRAIN),
+        (levels[1:], steps, line, TRAIN),
         ([T], [prior], "o", HELDOUT),
     ):
         name, bits = next(shares)
         label = _share(name, bits, terms)
         left.plot(t, _positive(terms), form, color=color, lw=1.6, ms=6, label=label)
-    for name, bits in shares:  # of no level
-        left.plot([], [], " ", label=_share(name, bits, ()))
+    beside = [f"{_share(name, bits, ())} (of no level)" for name, bits in shares]
+    if result["flow"]:
+        beside.append(f"by the flow, in place of all these: {result['flow']['bits_per_dim']:.3f}")
+    for label in beside:
+        left.plot([], [], " ", label=label)
     left.set_xscale("log")
+    left.xaxis.set_minor_formatter(NullFormatter())
     _finish(left)
     _dress(right, f"error of the noise, {result['eps_mse']['mean']:.4f} in the mean", "tenth of t")
     errors = _positive(result["eps_mse"]["by_decile"])

@@ -16,6 +16,7 @@ from ddpm_core.training.kept_autoencoder import KeptAutoencoder, load_kept
 from ddpm_core.training.latents import Latents, latents_of
 from ddpm_core.training.loop import Run, let_in
 from ddpm_core.training.pictures import denoising_sheet, sample_grid
+from ddpm_core.training.progress import say
 from ddpm_core.training.setup import build_schedule
 from ddpm_core.training.step import build_trainee, train_step
 from ddpm_core.training.visits import PIXELS, fixed_times, visit
@@ -152,7 +153,7 @@ class DiffusionRun(Run):
     def conclude(self) -> str:
         """The error of the noise on test images, which test.json keeps."""
         images = min(len(self.dataset.test), TEST_IMAGES)
-        print(f"measuring the test error on {images} images", flush=True)
+        say(f"measuring the test error on {images} images")
         mean, error = self.test_error()
         doubt = "one image: no error bar" if error is None else f"standard error {error:.5f}"
         result = {"step": self.step, "eps_mse": mean, "standard_error": error}
@@ -167,7 +168,10 @@ class DiffusionRun(Run):
         if config.conditional:
             share = f"{config.label_dropout:.0%} of them withheld"
             told = f", told which of {len(self.dataset.class_names)} classes, {share},"
-        where = "" if self.autoencoder is None else f" in latents of shape {self.dataset.shape}"
+        kept, where = self.autoencoder, ""
+        if kept is not None:
+            whose = f"autoencoder {kept.digest[:12]} in {config.latent}"
+            where = f" in latents of shape {self.dataset.shape}, by {whose},"
         return (
             f"U-Net of {weights:,} parameters{told} predicts {config.parameterization}{where} on "
             f"the {config.schedule} schedule, T = {config.T}"

@@ -2,7 +2,6 @@
 
 import difflib
 import io
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from ddpm_core.samplers.names import CALLS, named
 from ddpm_core.training.comparison import STEPS, compared, comparison_sheet
 from ddpm_core.training.files import writable_folder, write_bytes
 from ddpm_core.training.pictures import chain_gif, sample_grid
-from ddpm_core.training.progress import progress
+from ddpm_core.training.progress import progress, say
 from ddpm_core.training.restore import Trained, load_trained
 from ddpm_core.training.sample_config import SampleConfig
 
@@ -40,7 +39,8 @@ def draw(config: SampleConfig) -> list[Path]:
     device = choose_device(config.device)
     trained = load_trained(config.run, device)
     for remark in trained.remarks:
-        print(remark, file=sys.stderr)
+        say(remark, error=True)
+    trained.check_clip(config.clip)
     check_levels(config, trained.schedule.T)
     labels = chosen_classes(config, trained)
     schedule = trained.schedule
@@ -80,7 +80,7 @@ def chosen_classes(config: SampleConfig, trained: Trained) -> list[int]:
     if wanted and not trained.config.conditional:
         raise ValueError(
             f"--class {' '.join(wanted)}, but {config.run} was trained without classes; "
-            "train with --conditional"
+            "leave it out, or train with --conditional"
         )
     if trained.config.conditional and not withheld and config.guidance_scale != 1:
         raise ValueError(

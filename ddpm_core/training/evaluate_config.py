@@ -6,7 +6,7 @@ from typing import Literal
 
 import tyro
 
-from ddpm_core.training.options import flag, marks
+from ddpm_core.training.options import flag, leave_out, marks
 from ddpm_core.training.sample_config import Stepping
 
 
@@ -30,7 +30,8 @@ class EvaluateConfig:
     variance: Literal["fixed_small", "fixed_large", "learned_range"] | None = None
     """Variance of the reverse steps; what the run learned, or fixed_small, where none is given."""
     flow: int | None = None
-    """Also a bound along the probability flow, followed through so many levels (100 are many)."""
+    """Also a bound along the probability flow, followed through so many levels: 3 or more, and 100
+    are many."""
     clip: bool = True
     """Clip x0_hat to [-1, 1], as the sampler does; latents are never clipped."""
     batch_size: int = 250
@@ -54,7 +55,6 @@ class EvaluateConfig:
         least_of = {
             "n": 1,
             "strata": 1,
-            "flow": 3,
             "batch_size": 1,
             "seed": 0,
             "samples": 0,
@@ -68,8 +68,13 @@ class EvaluateConfig:
             raise ValueError(
                 "--samples = 1, and a covariance takes two: pass 2 or more, or 0 for no samples"
             )
-        if self.fid and not self.samples:
-            raise ValueError("--fid is of samples, and --samples 0 draws none: leave one out")
+        if self.flow is not None and self.flow < 3:
+            raise ValueError(
+                f"--flow = {self.flow} is below 3: a step is compared with two of half its length, "
+                "which take three levels; pass 3 or more"
+            )
+        if not self.samples:
+            leave_out(self, ("sampler", "steps", "fid"), "--samples 0 draws none")
 
     def name(self, step: int) -> str:
         """What tells the files of this call from those of another."""

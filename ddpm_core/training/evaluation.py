@@ -1,7 +1,6 @@
 """What the evaluate command does: the bound of a run's test images, its split, and baselines."""
 
 import math
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from ddpm_core.training.files import RunLock, write_bytes, write_json
 from ddpm_core.training.flow import check_flow, flow_figures, sentence
 from ddpm_core.training.heldout import spread
 from ddpm_core.training.parts import place
-from ddpm_core.training.progress import progress
+from ddpm_core.training.progress import progress, say
 from ddpm_core.training.realism import check_quality, columns, sample_quality, table
 from ddpm_core.training.restore import Trained, load_trained
 
@@ -35,7 +34,7 @@ def evaluate(config: EvaluateConfig) -> list[Path]:
     device = choose_device(config.device)
     trained = load_trained(config.run, device)
     for remark in trained.remarks:
-        print(remark, file=sys.stderr)
+        say(remark, error=True)
     dataset = load_dataset(trained.config.dataset, trained.config.image_size)
     check(config, trained, dataset)
     folder = config.out_dir or trained.run / "evaluation"
@@ -46,21 +45,22 @@ def evaluate(config: EvaluateConfig) -> list[Path]:
         result["baselines"] = baselines(dataset, test, config.seed)
         result["flow"] = flow_figures(config, trained, dataset, test, folder, device)
         result["quality"] = sample_quality(config, trained, dataset, folder, device)
+        result["notes"] = list(doubts(config, result))
         paths = [folder / f"{config.name(trained.step)}.{ending}" for ending in ("json", "png")]
         write_json(paths[0], result)
         write_bytes(paths[1], bound_figure(result, watermark=trained.watermark))
-    print(*told(config, result), sep="\n\n")
+    say("\n\n".join(told(result)) + "\n")
     return paths
 
 
-def told(config: EvaluateConfig, result: dict[str, Any]) -> Iterator[str]:
+def told(result: dict[str, Any]) -> Iterator[str]:
     """What a call prints."""
     yield row(result)
     shares = result["bits_per_dim"]["shares"].items()
     yield "of which " + ", ".join(f"{name.replace('_', ' ')} {bits:.3f}" for name, bits in shares)
     if result["flow"]:
         yield sentence(result["flow"])
-    yield from doubts(config, result)
+    yield from result["notes"]
     if result["quality"]:
         yield table(result["quality"])
 
@@ -68,24 +68,36 @@ def told(config: EvaluateConfig, result: dict[str, Any]) -> Iterator[str]:
 def doubts(config: EvaluateConfig, result: dict[str, Any]) -> Iterator[str]:
     """Which bound is known too badly to be used, and what makes it better known."""
     bound, flow, nothing = (result[name] for name in ("bits_per_dim", "flow", "baselines"))
-    worst = DOUBT * nothing["uniform"]
-    more = "more test images" if config.strata is None else "more --strata, or none"
-    off = {"the bound": (bound["standard_error"], more)}
+    images = "the data have no more test images" if config.n is None else "take more test images"
+    terms = images if config.strata is None else "take more --strata, or none"
+    if config.strata is not None and config.n is not None:
+        terms += ", and more test images"
+    if bound["standard_error"] is None:
+        yield f"NOTE: of one image no error is known: {images}"
+    errors = [[("the bound", bound["standard_error"], terms)]]
     if flow:
-        off["the flow's bound"] = (flow["standard_error"], "more test images")
-        off["the flow"] = (abs(flow["step_error"]), "more levels for --flow")
-        off["the flow's divergence"] = (flow["probe_error"], "more test images")
-    for name, (error, way_out) in off.items():
-        if error is not None and error > worst:
+        errors.append(  # each of which may stem from the one before
+            [
+                ("the flow", abs(flow["step_error"]), "take more levels for --flow"),
+                ("the flow's divergence", flow["probe_error"], images),
+                ("the flow's bound", flow["standard_error"], images),
+            ]
+        )
+    for known in errors:
+        far = [
+            each for each in known if each[1] is not None and each[1] > DOUBT * nothing["uniform"]
+        ]
+        for name, error, way_out in far[:1]:
             yield (
                 f"NOTE: {name} may be off by {error:.3f} bits/dim, and to know nothing at all "
-                f"costs {nothing['uniform']:.3f}: take {way_out}"
+                f"costs {nothing['uniform']:.3f}: {way_out}"
             )
 
 
 def check(config: EvaluateConfig, trained: Trained, dataset: Dataset) -> None:
     """Refuse what has no bound, before any of it is worked out."""
     trained.variance(config.variance)
+    trained.check_clip(config.clip)
     check_flow(config, trained)
     name, T = dataset.name, trained.schedule.T
     if dataset.images.is_floating_point():

@@ -140,8 +140,9 @@ def _missing(run: Path, wanted: str | None) -> str:
             f"{run} was trained in latents, and its autoencoder is missing from {run / FOLDER}. "
             f"{_way_out(wanted)}"
         )
-    if (run / ABOUT).is_file():
-        return f"{run} is the autoencoder of a run; name that run, {run.parent}"
+    for above in run.parents[:2]:
+        if (above / FOLDER / ABOUT).is_file():
+            return f"{run} is in a run that has an autoencoder; name that run, {above}"
     if not run.is_dir():
         return f"{run} is no folder; name the --out-dir of a finished run of train_autoencoder"
     return (

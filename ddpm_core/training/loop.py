@@ -22,6 +22,7 @@ from ddpm_core.training.checkpoint import (
 )
 from ddpm_core.training.data import Dataset
 from ddpm_core.training.options import to_json
+from ddpm_core.training.progress import say
 from ddpm_core.training.report import write_report
 from ddpm_core.training.run_config import RunConfig, check_same_run, lasting
 from ddpm_core.training.setup import environment
@@ -117,6 +118,11 @@ class Run(ABC):
     def plan(self) -> str:
         """What is about to happen, for a person."""
         config, data = self.config, self.pictures
+        rise, note = config.warmup_steps, ""
+        if rise > config.max_steps:
+            note = (
+                f"\nNOTE: the rate rises over {rise:,} steps: lower --warmup-steps to see its peak"
+            )
         return (
             f"{data.name}: {len(data.train):,} training, {len(data.validation):,} validation and "
             f"{len(data.test):,} test images of shape {data.shape}, {data.levels} grey levels\n"
@@ -124,7 +130,7 @@ class Run(ABC):
             f"{'goes on at' if self.step else 'from'} step {self.step:,} of "
             f"{config.max_steps:,}, {config.batch_size} images each, on {self.device} in "
             f"{config.dtype}, reported every {config.log_every}, to {self.folder}\n"
-            f"{self.admission}"
+            f"{self.admission}{note}"
         )
 
     # --- what is kept ---------------------------------------------------------------------------
@@ -174,18 +180,19 @@ class Run(ABC):
             self.train(stop)
         except (NonFiniteError, files.DamagedFile, OSError) as failure:
             last = latest_checkpoint(self.folder / "checkpoints")
-            message = f"{failure}. The last good checkpoint is {last or 'none yet'}"
+            kept = f"The last good checkpoint is {last}" if last else "No checkpoint was saved yet"
+            message = f"{failure}. {kept}"
             self._status("failed", message)
-            print(f"ddpm_core.{self.command}: {message}", file=sys.stderr)
+            say(f"ddpm_core.{self.command}: {message}", error=True)
             return 1
         if stop.requested is not None and self.step < self.config.max_steps:
             self._status("interrupted", f"{stop.requested.name} at step {self.step}")
-            print(f"saved at step {self.step:,}; the same command goes on from here")
+            say(f"saved at step {self.step:,}; the same command goes on from here")
             return stop.exit_code
         message = self.conclude()
         self._status("done", message)
         write_report(self.folder, watermark=self.watermark)
-        print(f"{message}\nlook at {self.folder / 'report.html'}")
+        say(f"{message}\nlook at {self.folder / 'report.html'}")
         return 0
 
     def begin(self) -> None:
@@ -249,10 +256,9 @@ class Run(ABC):
         bar.set_postfix(loss=f"{means['loss']:.4f}", refresh=False)
         if bar.disable:
             left = (self.config.max_steps - self.step) * self.config.batch_size / speed
-            print(
+            say(
                 f"step {self.step:>6,} of {self.config.max_steps:,}  loss {means['loss']:.4f}  "
-                f"{speed:,.0f} images/s, {left / 60:.1f} minutes of steps left",
-                flush=True,
+                f"{speed:,.0f} images/s, {left / 60:.1f} minutes of steps left"
             )
 
     def _status(self, state: str, message: str = "") -> None:

@@ -61,6 +61,13 @@ def marks(config: Any, words: Mapping[str, str]) -> list[str]:
     return found
 
 
+def leave_out(config: Any, names: Sequence[str], reason: str) -> None:
+    """Refuse options that would have no effect, where they are not as by default."""
+    for each in dataclasses.fields(config):
+        if each.name in names and getattr(config, each.name) != each.default:
+            raise ValueError(f"leave {flag(each.name)} out: {reason}")
+
+
 def usage_error(command: str, sentence: str) -> NoReturn:
     """Say what is wrong with the call and exit 2."""
     print(f"ddpm_core.{command}: {sentence}", file=sys.stderr)

@@ -1,5 +1,6 @@
-"""How far a piece of work is: a bar on a terminal, and where there is none a line now and then."""
+"""What a command says: sentences, and how far it is, by a bar or by a line now and then."""
 
+import os
 import sys
 from collections.abc import Iterable
 from typing import TypeVar
@@ -9,6 +10,16 @@ from tqdm import tqdm
 Item = TypeVar("Item")
 
 EVERY = 30.0  # seconds between two lines, of which a short piece of work prints none
+
+
+def say(text: str, *, error: bool = False) -> None:
+    """Print, or write to standard error. A reader that left early, such as `head`, changes nothing
+    of the work or the exit code."""
+    stream = sys.stderr if error else sys.stdout
+    try:
+        print(text, file=stream, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def progress(of: Iterable[Item] | int, name: str | None, unit: str) -> "tqdm[Item]":
@@ -29,7 +40,7 @@ class _Lines:
     def write(self, text: str) -> None:
         """A line of its own, unless it is of the spaces that wipe a terminal's."""
         if text := text.strip():
-            print(text, file=sys.stderr)
+            say(text, error=True)
 
     def flush(self) -> None:
         """Now."""

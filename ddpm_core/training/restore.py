@@ -55,6 +55,13 @@ class Trained:
         """Whether x0_hat is clipped as asked: never where it is of latents."""
         return asked and self.autoencoder is None
 
+    def check_clip(self, asked: bool) -> None:
+        """Refuse --no-clip where there is nothing to clip."""
+        if not asked and self.autoencoder is not None:
+            raise ValueError(
+                f"leave --no-clip out: {self.run} was trained in latents, which are never clipped"
+            )
+
     @property
     def remarks(self) -> list[str]:
         """What is to be known of all that is made with it."""
@@ -97,9 +104,11 @@ def load_trained(path: Path, device: torch.device) -> Trained:
     is_run = not (path / "MANIFEST.json").exists()
     saved = latest_checkpoint(path / "checkpoints") if is_run else path
     if saved is None:
+        runs = [above for above in path.parents[:2] if (above / "checkpoints").is_dir()]
+        which = f"{runs[0]}, which is" if runs else "the --out-dir of"
         raise FileNotFoundError(
-            f"{path} holds no checkpoint; name the --out-dir of a training run, or "
-            "one of its folders checkpoints/step-..."
+            f"{path} holds no checkpoint; name {which} a training run, or one of its folders "
+            "checkpoints/step-..."
         )
     checkpoint = load_checkpoint(saved, ["ema"], ["config", "image_shape", "levels", "class_names"])
     if checkpoint.state.get("command") == "train_autoencoder":

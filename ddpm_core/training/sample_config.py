@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
-from ddpm_core.training.options import flag, marks
+from ddpm_core.training.options import flag, leave_out, marks
 
 Stepping = Literal["ancestral", "ddim", "dpm++", "heun"]  # SamplerName, which would load torch
 
@@ -70,9 +70,9 @@ class SampleConfig:
             raise ValueError(f"--steps = {self.steps} is below 1")
         if self.compare:
             own = ("sampler", "steps", "eta", "variance", "n", "first", "batch_size", "gif")
-            self._leave_out(own, "--compare draws by every sampler, at several numbers")
+            leave_out(self, own, "--compare draws by every sampler, at several numbers")
         if self.steps is None and not self.compare:
-            self._leave_out(("ladder",), "without --steps every level is visited")
+            leave_out(self, ("ladder",), "without --steps every level is visited")
         if not 0 <= self.eta <= 1:
             raise ValueError(
                 f"--eta = {self.eta:g} is outside [0, 1]; 0 is deterministic, 1 as ancestral"
@@ -96,15 +96,9 @@ class SampleConfig:
         if self.class_ is not None and ("all" in self.class_ and len(self.class_) > 1):
             raise ValueError(f"--class {' '.join(self.class_)}: all stands alone")
         if self.class_ is None:
-            self._leave_out(guidance, "it leads towards a class, which --class names")
+            leave_out(self, guidance, "it leads towards a class, which --class names")
         if self.guidance_scale == 1:
-            self._leave_out(guidance[1:], "--guidance-scale 1 does not guide")
-
-    def _leave_out(self, names: tuple[str, ...], reason: str) -> None:
-        """Refuse options that would have no effect."""
-        for each in fields(self):
-            if each.name in names and getattr(self, each.name) != each.default:
-                raise ValueError(f"leave {flag(each.name)} out: {reason}")
+            leave_out(self, guidance[1:], "--guidance-scale 1 does not guide")
 
     def marks(self, labels: Sequence[int]) -> str:
         """What tells the files of this call from those of another: all that is not as by default.

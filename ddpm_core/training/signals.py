@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
+from ddpm_core.training.progress import say
+
 
 class Stop:
     """While entered, the first SIGINT or SIGTERM sets `requested`; the second acts as usual."""
@@ -34,10 +36,7 @@ class Stop:
 
     def _request(self, number: int, frame: FrameType | None) -> None:
         self.requested = signal.Signals(number)
-        print(
-            f"\n{self.requested.name}: saving after this step; once more to stop at once",
-            flush=True,
-        )
+        say(f"\n{self.requested.name}: saving after this step; once more to stop at once")
         self._restore()
 
     def _restore(self) -> None:

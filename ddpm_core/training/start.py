@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ddpm_core.training.options import usage_error
+from ddpm_core.training.progress import say
 from ddpm_core.training.run_config import RunConfig
 from ddpm_core.training.signals import Stop, Terminated, terminable
 
@@ -37,14 +38,14 @@ def start(command: str, config: RunConfig, prepare: Callable[[], "Run"]) -> int:
         except (ValueError, TypeError, OSError, RunLocked) as error:
             usage_error(command, str(error))
         if config.dry_run:
-            print(run.plan())
-            print("dry run: all of this is in order, and nothing was written")
+            say(run.plan())
+            say("dry run: all of this is in order, and nothing was written")
             return 0
         if run.is_done():
             mark = f", {run.watermark}" if run.watermark else ""
-            print(f"finished{mark}: see {run.folder}/report.html; another --out-dir starts afresh")
+            say(f"finished{mark}: see {run.folder}/report.html; another --out-dir starts afresh")
             return 0
-        print(run.plan(), flush=True)
+        say(run.plan())
         return run.finish(stop)
 
 
@@ -65,5 +66,5 @@ def make(command: str, files: Callable[[], list[Path]], *, left: str) -> int:
         name = "terminated" if terminated else "interrupted"
         print(f"ddpm_core.{command}: {name}; {left}", file=sys.stderr)
         return 143 if terminated else 130
-    print("wrote", *written, sep="\n  ")
+    say("\n  ".join(["wrote", *map(str, written)]))
     return 0
