@@ -62,7 +62,8 @@ def latent_figure(
     for i, values in enumerate(channels):
         axes = figure.add_subplot(rows, columns, i + 1)
         known = values[np.isfinite(values)]
-        _dress(axes, f"channel {i}: {known.mean():.2f} ± {known.std():.2f}", "")
+        moments = f"mean {known.mean():.2f}, deviation {known.std():.2f}"
+        _dress(axes, f"channel {i} of the latents", moments)
         axes.hist(known, bins=60, density=True, color=RAW)
         axes.set_yticks([])
     _mark(figure, watermark)
