@@ -150,25 +150,45 @@ def test_noised_latents_have_the_law_of_the_scaled_ones(impl: Implementation, t)
 @pytest.mark.parametrize("sampler", ["fixed_small", "ddim", "dpm++2m"])
 @pytest.mark.parametrize("times", [(4, 3, 2, 1, 0), (4, 2, 0)], ids=str)
 def test_decoded_samples_have_the_law_of_the_data(impl: Implementation, sampler, times):
-    """Eq. latent.unscale at the end of a chain with the best denoiser of scaled latents of
-    linear-Gaussian data: the exact law of the decoded samples, by noise tape, is that of the chain
-    carried through shift, scale and decoder."""
-    data = gaussian_data((2, 2, 2))
+    """Eq. latent.units and latent.unscale, from linear-Gaussian data to decoded samples, exactly:
+    a scale is measured on what is encoded; by noise tape, what is encoded has the law of the data
+    carried through encoder, noise, shift and scale; and what the chain with the best denoiser of
+    that law puts out, carried back, is what comes of the decoder."""
+    event, relative = (2, 2, 2), ROUNDINGS * (FLOAT64 + impl.unit_roundoff)
+    data = gaussian_data(event)
+    root = np.linalg.cholesky(data.covariance)
+
+    def images(unit: Array) -> Array:
+        return (data.mean + unit.reshape(len(unit), -1) @ root.T).reshape(unit.shape)
+
+    some = np.sin(np.arange(40.0)).reshape(5, *event)
+    unscaled = linear_coder(Scale(np.zeros(2), np.ones(2)))
+    coder = linear_coder(impl.latent_scale(impl.to_latents(unscaled, images(some), some[::-1])))
     forth, back = (np.kron(each, np.eye(4)) for each in (FORTH, BACK))
-    shift, scale = (np.repeat(each, 4) for each in SCALE)
-    there = forth / scale[:, None]
-    latents = gaussian.Law((forth @ data.mean - shift) / scale, there @ data.covariance @ there.T)
+    shift, scale = (np.repeat(each, 4) for each in coder.scale)
+    there, said = forth / scale[:, None], np.repeat(np.exp(LOG_VARS), 4) / scale**2
+    covariance = there @ data.covariance @ there.T + np.diag(said)
+    latents = gaussian.Law((forth @ data.mean - shift) / scale, covariance)
+
+    def encoded(unit: Array, noises: list[Array]) -> Array:
+        return impl.to_latents(coder, images(unit), noises[0])
+
+    got = moments(encoded, event, draws=1, batch=2)
+    parts = np.abs(there) @ (np.abs(data.mean) + np.abs(root).sum(axis=1)) + np.abs(shift / scale)
+    size = float((parts + np.sqrt(said)).max())
+    check_largest("mean of latents", got.mean, latents.mean, relative * size)
+    check_largest("covariance of latents", got.covariance, covariance, relative * size**2)
+
     path = chains.Path(STEEP, sampler, times)
     chain = Chain(STEEP, sampler, times, denoiser_of(STEEP, latents))
 
     def decoded(x_T: Array, noises: list[Array]) -> Array:
-        return impl.from_latents(linear_coder(), impl.sample(chain, x_T, noises))
+        return impl.from_latents(coder, impl.sample(chain, x_T, noises))
 
-    got = moments(decoded, (2, 2, 2), draws=len(times) - 2, batch=2)
+    got = moments(decoded, event, draws=len(times) - 2, batch=2)
     law = chains.law(path, latents)
     through = back * scale
     want = through @ law.mean + back @ shift
-    relative = ROUNDINGS * (FLOAT64 + impl.unit_roundoff)
     reach = float(np.abs(through).sum(axis=1).max())
     size = reach * (law.size + float(np.abs(law.mean).max())) + float(np.abs(back @ shift).max())
     check_largest("mean", got.mean, want, relative * size)
