@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from ddpm_core.denoiser import ClipX0, NetworkDenoiser
 from ddpm_core.evaluate import main
 from ddpm_core.likelihood import reverse_of, vlb_terms
-from ddpm_core.randomness import keyed_noise
+from ddpm_core.randomness import keyed_generator, keyed_noise
 from ddpm_core.train import main as train
 from ddpm_core.training import evaluation
 from ddpm_core.training.baselines import baselines, marginal, normal
@@ -250,6 +251,21 @@ def test_baselines_know_what_they_are_told():
     assert normal(dataset, first, seed=0) != normal(dataset, first, seed=1)
 
 
+def test_the_normal_baseline_is_scipys_on_the_grid_of_levels():
+    """Counted in levels, of which each is 1 wide and the noise within half of one."""
+    dataset = load_dataset("digits")
+    train, test = (
+        dataset.images[each].flatten(1).numpy() for each in (dataset.train, dataset.test)
+    )
+    noise = torch.rand(
+        test.shape, dtype=torch.float64, generator=keyed_generator(3, "dequantisation")
+    )
+    law = stats.multivariate_normal(train.mean(0), np.cov(train.T) + np.eye(64) / 12)
+    bits = -law.logpdf(test + noise.numpy() - 0.5) / (64 * math.log(2))
+    found = baselines(dataset, dataset.test, seed=3)["full-covariance Gaussian"]
+    assert found == pytest.approx(bits.mean(), rel=1e-9)
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -261,8 +277,7 @@ def test_baselines_know_what_they_are_told():
         ("RUN --flow 2", "--flow = 2 is below 3: a step is"),
         ("RUN --samples 0 --sampler ddim", "leave --sampler out: --samples 0 draws none"),
         ("RUN --samples 0 --steps 5", "leave --steps out: --samples 0 draws none"),
-        ("RUN --samples 0 --fid", "leave --fid out: --samples 0 draws none"),
-        ("REAL", "holds real numbers, of which no number of grey levels is known"),
+        ("REAL", "holds real numbers, and bits per dimension are of grey levels: store uint8"),
     ],
 )
 def test_bad_usage_exits_2_with_a_sentence(runs, tmp_path, capsys, arguments, sentence):

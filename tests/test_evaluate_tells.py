@@ -69,6 +69,10 @@ def test_what_a_logarithm_hides_is_said(monkeypatch):
 def test_the_flow_stands_in_the_legend_and_one_term_is_a_mark(monkeypatch):
     found = result({"steps": 0.5, "other_levels": 1.0, "prior": 0.1}, [0.5, 1.0, 0.1], flow=FLOW)
     assert legend(found, monkeypatch)[-1] == "by the flow, in place of all these: 2.000"
+    assert list(told(found))[2] == (
+        "along the flow, 4 levels: 2.000 (0.020) bits/dim; the steps may be off by 0.030, the "
+        "probes by 0.010; log p_1 is -7.2 nats of an image"
+    )
 
 
 def test_an_estimate_has_no_decoder_of_its_own(monkeypatch):
@@ -79,6 +83,7 @@ def test_an_estimate_has_no_decoder_of_its_own(monkeypatch):
 
 FAR, NONE = {"standard_error": 0.201}, {"standard_error": None}
 FLOW = {"levels": 4, "bits_per_dim": 2.0, "standard_error": 0.02, "step_error": 0.03}
+FLOW |= {"probe_error": 0.01, "log_density_at_level_1": -7.25}
 
 
 @pytest.mark.parametrize(
@@ -101,7 +106,7 @@ FLOW = {"levels": 4, "bits_per_dim": 2.0, "standard_error": 0.02, "step_error": 
 )
 def test_a_bound_that_may_be_far_off_is_not_left_without_a_word(bound, flow, flags, words):
     """A tenth of what it costs to know nothing is far; of the flow the first cause is named."""
-    found = result({"steps": 2.0}, [], flow=FLOW | {"probe_error": 0.01} | flow)
+    found = result({"steps": 2.0}, [], flow=FLOW | flow)
     found["bits_per_dim"] |= bound
     notes = list(doubts(EvaluateConfig(RUN, **flags), found))
     if words is None:

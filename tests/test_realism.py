@@ -87,8 +87,10 @@ def test_every_distance_is_of_keyed_samples_and_stands_beside_its_floors(runs, t
     printed = capsys.readouterr().out
     assert found["feature"].endswith("% accuracy on test images; not Inception's")
     assert f"features: {found['feature']}" in printed
-    cells = [distances[name]["samples"] for name in ("feature_frechet", "feature_kernel")]
-    assert f"| {cells[0]:.4f} | {cells[1]:.4f} |\n\nof which " in printed
+    for name, title in (("feature_frechet", "Fréchet"), ("feature_kernel", "kernel")):
+        sample, real, noise = (distances[name][each] for each in ("samples", "real", "noise"))
+        assert f"| {title} distance of features of a small classifier, 10 samples |" in printed
+        assert f"| {sample:.4f} (real {real:.4f}, noise {noise:.4f}) |" in printed
     assert "\n\n| against 500 test images |" in printed
 
 
@@ -254,7 +256,7 @@ def test_fid_is_of_what_torch_fidelity_makes_of_8_bit_pictures(runs, tmp_path, m
             "--steps = 30, but RUN has T = 20 levels; take 20 or fewer, or --samples 0",
         ),
         ("RUN --sampler euler", "heun"),
-        ("RUN --samples 0 --fid", "--fid is of samples, and --samples 0 draws none"),
+        ("RUN --samples 0 --fid", "leave --fid out: --samples 0 draws none"),
         (
             "ZERO --sampler heun --steps 5",
             "--sampler heun --steps 5: times begins at t = 20, where",

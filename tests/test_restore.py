@@ -12,6 +12,7 @@ from ddpm_core.training import diffusion
 from ddpm_core.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from ddpm_core.training.restore import load_trained
 from tests.test_train import train
+from tests.test_train_autoencoder import encode
 
 
 def test_what_a_checkpoint_lacks_is_named(tmp_path):
@@ -51,3 +52,21 @@ def test_what_was_stopped_before_its_first_step_says_so(tmp_path, monkeypatch, c
     assert train(tmp_path, steps=8) == 0
     assert sample.main([str(tmp_path), "--n", "1", "--steps", "2"]) == 0
     assert "NOTE" not in capsys.readouterr().err
+
+
+def test_an_unverified_autoencoder_marks_what_is_made_of_its_latents(tmp_path, capsys):
+    reason = ("--require-verified", "--unverified", "to see whether its mark is handed on")
+    nowhere = ("--certificate", str(tmp_path / "none.json"))
+    assert encode(tmp_path / "coder", *reason, *nowhere, steps=1) == 0
+    assert train(tmp_path / "run", "--latent", str(tmp_path / "coder"), steps=1) == 0
+    assert "UNVERIFIED" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert sample.main([str(tmp_path / "run"), "--n", "1", "--steps", "1"]) == 0
+    assert "UNVERIFIED: to see whether" in capsys.readouterr().err
+
+
+def test_a_checkpoint_is_used_from_where_it_lies(tmp_path, monkeypatch):
+    """Its run is two folders up, however it is named."""
+    assert train(tmp_path, steps=1) == 0
+    monkeypatch.chdir(tmp_path / "checkpoints")
+    assert sample.main(["step-000001", "--n", "1", "--steps", "2"]) == 0
+    assert list((tmp_path / "generated").glob("*.png"))

@@ -258,14 +258,19 @@ def test_bad_input_is_a_sentence_and_exit_2(tmp_path, capsys, flags, says):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_factor_that_does_not_divide_the_images_names_a_size_that_it_does(tmp_path, capsys):
+@pytest.mark.parametrize(("levels", "way_out"), [(256, "pass --image-size 8"), (17, "pad or crop")])
+def test_a_factor_that_does_not_divide_the_images_names_a_way_out(
+    tmp_path, capsys, levels, way_out
+):
+    """Images of fewer levels are not resized."""
     images = np.zeros((10, 1, 10, 14), np.uint8)
-    write_npz(tmp_path / "a.npz", images=images)
+    write_npz(tmp_path / "a.npz", images=images, levels=np.int64(levels))
     with pytest.raises(SystemExit, match="2"):
         encode(tmp_path / "run", "--dataset", f"npz:{tmp_path / 'a.npz'}", "--factor", "4")
     said = capsys.readouterr().err
     assert "--factor 4 does not divide images of 10 x 14 pixels" in said
-    assert "--image-size 8" in said
+    assert way_out in said
+    assert "or pass another --factor" in said
 
 
 def test_it_passes_the_same_gate_as_training(tmp_path, capsys):

@@ -8,13 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ddpm_core import (
-    Ancestral,
-    evaluate,
-    generate,
-    sample,
-    trailing,
-)
+from ddpm_core import Ancestral, evaluate, generate, sample, trailing
 from ddpm_core.denoiser import NetworkDenoiser
 from ddpm_core.randomness import keyed_noise
 from ddpm_core.training import diffusion, drawing
@@ -26,6 +20,7 @@ from ddpm_core.training.kept_autoencoder import load_kept
 from ddpm_core.training.latents import latents_of
 from ddpm_core.training.pictures import DenoisingRecord
 from ddpm_core.training.restore import load_trained
+from tests.datasets_written import write_npz
 from tests.test_train import Crash, after_step, crash, fingerprint, train
 from tests.test_train_autoencoder import encode
 
@@ -202,14 +197,13 @@ def test_a_dry_run_writes_nothing(coder, tmp_path):
     assert not (copy / "autoencoder" / "latents").exists()
 
 
-def test_an_unverified_autoencoder_marks_what_is_made_of_its_latents(tmp_path, capsys):
-    reason = ("--require-verified", "--unverified", "to see whether its mark is handed on")
-    nowhere = ("--certificate", str(tmp_path / "none.json"))
-    assert encode(tmp_path / "coder", *reason, *nowhere, steps=1) == 0
-    assert train(tmp_path / "run", "--latent", str(tmp_path / "coder"), steps=1) == 0
-    assert "UNVERIFIED" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    assert sample.main([str(tmp_path / "run"), "--n", "1", "--steps", "1"]) == 0
-    assert "UNVERIFIED: to see whether" in capsys.readouterr().err
+def test_an_autoencoder_of_other_data_is_told_of(coder, tmp_path, capsys):
+    other = write_npz(tmp_path / "other.npz", images=np.zeros((40, 8, 8), np.uint8))
+    for spec, noted in (("digits", False), (f"npz:{other}", True)):
+        flags = ("--latent", str(coder), "--dataset", spec, "--dry-run")
+        assert train(tmp_path / "run", *flags) == 0
+        said = "NOTE: the autoencoder was trained on other data, and latents of these may be far"
+        assert (said in capsys.readouterr().out) == noted
 
 
 # --- what is refused ------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Training that learns a variance: what it keeps, and what the other commands make of it."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -7,6 +8,7 @@ from ddpm_core import evaluate, sample
 from ddpm_core.samplers import names as samplers
 from ddpm_core.training import drawing, step
 from ddpm_core.training.restore import load_trained
+from tests.datasets_written import GREY, write_npz
 from tests.evaluated import newest
 from tests.test_train import Crash, after_step, crash, fingerprint, train
 
@@ -80,3 +82,19 @@ def test_a_flow_is_decoded_by_the_variance_that_was_asked_for(tmp_path):
         whole = newest(tmp_path / "evaluation")
         found.append(whole["flow"]["bits_per_dim"])
     assert found[0] != found[1]
+
+
+@pytest.mark.parametrize("loss", ["hybrid", "vlb"])
+def test_levels_that_no_decoder_tells_apart_are_refused(tmp_path, capsys, loss):
+    """By the loss that decodes them, and by the evaluation; the squared error knows no levels."""
+    many = write_npz(tmp_path / "many.npz", images=GREY, levels=np.int64(2**31))
+    flags = ("--dataset", f"npz:{many}", "--multipliers", "1")
+    said = f"npz:{many}: levels = 2,147,483,648 is outside 2..4,194,304, what torch.float32 tells"
+    with pytest.raises(SystemExit, match="2"):
+        train(tmp_path / "run", *flags, "--loss", loss)
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    assert train(tmp_path / "run", *flags, steps=1) == 0
+    with pytest.raises(SystemExit, match="2"):
+        evaluate.main([str(tmp_path / "run")])
+    assert f"{said} apart in [-1, 1], as a bound has to: store fewer" in capsys.readouterr().err

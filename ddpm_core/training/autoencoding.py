@@ -38,9 +38,10 @@ def build_autoencoder(config: AutoencoderConfig, dataset: Dataset) -> Autoencode
     channels, height, width = dataset.shape
     if height % config.factor or width % config.factor:
         near = max(config.factor, min(height, width) // config.factor * config.factor)
+        resize = f"pass --image-size {near}" if dataset.levels == 256 else "pad or crop them"
         raise ValueError(
             f"--factor {config.factor} does not divide images of {height} x {width} pixels, as "
-            f"{dataset.name} has them; pass --image-size {near} or another --factor"
+            f"{dataset.name} has them; {resize}, or pass another --factor"
         )
     with seeded(keyed_seed(config.seed, "initialisation")):
         network = Autoencoder(

@@ -12,6 +12,7 @@ from jaxtyping import Float32, Int64, Shaped
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ddpm_core.losses import check_levels
 from ddpm_core.randomness import keyed_generator
 from ddpm_core.training.idx import read_idx_folder
 from ddpm_core.training.images import photograph_patches, read_image_folder, square_images
@@ -81,6 +82,17 @@ class Dataset:
                 sha.update(f"; {field} {value.dtype} {tuple(value.shape)} ".encode())
                 sha.update(value.contiguous().numpy())
         return sha.hexdigest()
+
+
+def check_decoded(dataset: Dataset) -> None:
+    """Refuse images whose grey levels a decoder in float32 cannot tell apart."""
+    try:
+        check_levels(dataset.levels, torch.float32)
+    except ValueError as error:
+        reason = str(error).split(";")[0]
+        raise ValueError(
+            f"--dataset {dataset.name}: {reason}, as a bound has to: store fewer `levels`"
+        ) from None
 
 
 def load_dataset(spec: str, image_size: int | None = None) -> Dataset:

@@ -11,7 +11,7 @@ from ddpm_core.schedules import Schedule
 from ddpm_core.training import files, heldout
 from ddpm_core.training.checkpoint import Checkpoint
 from ddpm_core.training.config import TrainConfig
-from ddpm_core.training.data import Dataset, load_dataset
+from ddpm_core.training.data import Dataset, check_decoded, load_dataset
 from ddpm_core.training.kept_autoencoder import KeptAutoencoder, load_kept
 from ddpm_core.training.latents import Latents, latents_of
 from ddpm_core.training.loop import Run, let_in
@@ -48,6 +48,8 @@ class DiffusionRun(Run):
         if config.latent is not None:
             kept = load_kept(config.latent, torch.device(admission.device))
             dataset = latents_of(dataset, kept, config.latent, write=not config.dry_run)
+        elif config.learns_variance and not dataset.images.is_floating_point():
+            check_decoded(dataset)
         name = config.dataset.split(":")[0] + ("" if kept is None else "-latent")
         return cls(
             config=config,
@@ -70,6 +72,16 @@ class DiffusionRun(Run):
         """What every picture says once the run, or its autoencoder, was let in unverified."""
         kept = self.autoencoder
         return super().watermark or (None if kept is None else kept.watermark)
+
+    def plan(self) -> str:
+        """Also that the autoencoder has learned other data, if it has."""
+        kept, plan = self.autoencoder, super().plan()
+        if kept is None or kept.data == self.pictures.digest():
+            return plan
+        return (
+            f"{plan}\nNOTE: the autoencoder was trained on other data, and latents of these may be "
+            "far from mean 0 and variance 1"
+        )
 
     def about(self) -> dict[str, Any]:
         """With the digest of the autoencoder, without which nothing can be made of latents."""

@@ -9,11 +9,10 @@ import numpy as np
 import torch
 
 from ddpm_core.gate.devices import choose_device
-from ddpm_core.losses import check_levels
 from ddpm_core.training.baselines import baselines
 from ddpm_core.training.bound import Part, bound_of, key_of, read_part, whole
 from ddpm_core.training.curves import bound_figure
-from ddpm_core.training.data import Dataset, load_dataset
+from ddpm_core.training.data import Dataset, check_decoded, load_dataset
 from ddpm_core.training.evaluate_config import EvaluateConfig
 from ddpm_core.training.files import RunLock, write_bytes, write_json
 from ddpm_core.training.flow import check_flow, flow_figures, sentence
@@ -102,10 +101,10 @@ def check(config: EvaluateConfig, trained: Trained, dataset: Dataset) -> None:
     name, T = dataset.name, trained.schedule.T
     if dataset.images.is_floating_point():
         raise ValueError(
-            f"--dataset {name} holds real numbers, of which no number of grey levels is known, and "
-            "bits per dimension are of levels: store uint8 images and their number of `levels`"
+            f"--dataset {name} holds real numbers, and bits per dimension are of grey levels: "
+            "store uint8 images and their number of `levels`"
         )
-    check_levels(dataset.levels, torch.float32)
+    check_decoded(dataset)
     if dataset.shape != trained.picture_shape or dataset.levels != trained.levels:
         raise ValueError(
             f"{config.run} was trained on images of shape {trained.picture_shape} with "

@@ -121,5 +121,6 @@ def sentence(flow: dict[str, Any]) -> str:
     error = "" if flow["standard_error"] is None else f" ({flow['standard_error']:.3f})"
     return (
         f"along the flow, {flow['levels']} levels: {flow['bits_per_dim']:.3f}{error} bits/dim; the "
-        f"steps may be off by {flow['step_error']:.3f}, the probes by {flow['probe_error']:.3f}"
+        f"steps may be off by {flow['step_error']:.3f}, the probes by {flow['probe_error']:.3f}; "
+        f"log p_1 is {flow['log_density_at_level_1']:.1f} nats of an image"
     )

@@ -21,7 +21,7 @@ FOLDER = "autoencoder"  # in the run that trained it, and in each run that diffu
 WEIGHTS, ABOUT = "weights.safetensors", "autoencoder.json"
 FORMAT = 1
 AT_A_TIME = 256  # images encoded or decoded together
-FIELDS = ("network", "image_shape", "levels", "seed", "shift", "scale", "decoder_variance")
+FIELDS = ("network", "image_shape", "levels", "seed", "shift", "scale", "decoder_variance", "data")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +35,7 @@ class KeptAutoencoder:
     seed: int  # keys the noise of the latents of training images
     decoder_variance: float  # what its images are off by in the mean, squared
     digest: str  # of the weights and of all of this
+    data: str  # digest of what it was trained on
     watermark: str | None  # of one that was trained unverified
     files: dict[str, bytes]
 
@@ -104,7 +105,7 @@ def load_kept(run: Path, device: torch.device, wanted: str | None = None) -> Kep
         about = json.loads(files[ABOUT])
         if about["format"] > FORMAT:
             raise ValueError(f"{folder} was written by a newer ddpm-core: upgrade ddpm-core")
-        kind, shape, levels, seed, shift, scale, variance = (about[each] for each in FIELDS)
+        kind, shape, levels, seed, shift, scale, variance, data = (about[each] for each in FIELDS)
         whole = about["weights_sha256"] == sha256(files[WEIGHTS]).hexdigest()
         network = Autoencoder(**kind)
         network.load_state_dict(load(files[WEIGHTS]))
@@ -129,6 +130,7 @@ def load_kept(run: Path, device: torch.device, wanted: str | None = None) -> Kep
         seed=seed,
         decoder_variance=variance,
         digest=digest,
+        data=data,
         watermark=about.get("watermark"),
         files=files,
     )

@@ -219,12 +219,13 @@ def by_pixels(
     """What the pixels of each set tell; for the copy rate, test images are the real ones."""
     test = pixels(reference)
     found = {name: pixels(images) for name, images in sets.items()}
-    train = torch.cat([pixels(dataset.take(part)) for part in dataset.train.split(AT_A_TIME)])
-    near = {
-        name: nearest(test if name == "real" else each, train)
-        for name, each in found.items()
-        if name != "decoded"  # which are training images, and near to themselves
-    }
+    looked_up = found | {"real": test}
+    looked_up.pop("decoded", None)  # which are training images, and near to themselves
+    near = {name: torch.full((len(each),), torch.inf).double() for name, each in looked_up.items()}
+    for part in dataset.train.split(AT_A_TIME):
+        train = pixels(dataset.take(part))
+        for name, each in looked_up.items():
+            near[name] = torch.minimum(near[name], nearest(each, train))
     return {
         "pixel_frechet": {name: frechet(each, test) for name, each in found.items()},
         "copy_rate": {name: copy_rate(each, near["real"]) for name, each in near.items()},
@@ -252,13 +253,15 @@ def pixels_named(shape: tuple[int, int, int]) -> str:
 
 
 def columns(quality: Mapping[str, Any] | None) -> dict[str, str]:
-    """What a row of a table says of it: no cell where there are no features."""
+    """What a row of a table says of it, beside its floors: no cell where there are no features."""
     distances = {} if quality is None else quality["distances"]
-    return {
-        TITLES[name]: f"{distances[name]['samples']:.4f}"
-        for name in ("feature_frechet", "feature_kernel")
-        if name in distances
-    }
+    found = {}
+    for name in ("feature_frechet", "feature_kernel"):
+        if quality and name in distances:
+            title = f"{TITLES[name]} of a small classifier, {quality['n']['samples']:,} samples"
+            samples, real, noise = (distances[name][key] for key in ("samples", "real", "noise"))
+            found[title] = f"{samples:.4f} (real {real:.4f}, noise {noise:.4f})"
+    return found
 
 
 def table(quality: Mapping[str, Any]) -> str:

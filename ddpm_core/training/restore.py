@@ -118,7 +118,7 @@ def load_trained(path: Path, device: torch.device) -> Trained:
         )
     config = from_json(TrainConfig, checkpoint.state["config"])
     shape, digest = checkpoint.state["image_shape"], checkpoint.state.get("autoencoder")
-    run = path if is_run else path.parent.parent
+    run = path if is_run else path.absolute().parent.parent
     kept = None if digest is None else load_kept(run, device, digest)
     network = build_network(config, shape[0], checkpoint.state["class_names"])
     network.load_state_dict(checkpoint.tensors["ema"])
