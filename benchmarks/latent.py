@@ -139,25 +139,26 @@ def speed(options: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
-def memory(options: argparse.Namespace) -> dict[str, int]:
-    """What three training steps add to a process at their peak, in MiB."""
+def memory(options: argparse.Namespace) -> dict[str, dict[str, int]]:
+    """What three training steps add to a process at their peak, and all of it, in MiB."""
     peaks = {}
     for side in SIDES:
         command = [sys.executable, "-m", "benchmarks.latent", *sys.argv[1:], "--memory-of", side]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-        peaks[side] = int(done.stdout.split()[-1])
+        added, whole = map(int, done.stdout.split()[-2:])
+        peaks[side] = {"steps": added, "process": whole}
     return peaks
 
 
-def memory_of(options: argparse.Namespace) -> int:
-    """The same, of this process: data, network and optimizer are there before."""
+def memory_of(options: argparse.Namespace) -> tuple[int, int]:
+    """The same, of this process: libraries, data, network and optimizer are there before."""
     run = prepared(options, options.memory_of)
     Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
     before = resident("VmRSS")
     step = stepped(run)
     for _ in range(3):
         step()
-    return resident("VmHWM") - before
+    return resident("VmHWM") - before, resident("VmHWM")
 
 
 def quality(options: argparse.Namespace, side: str) -> dict[str, Any]:
@@ -213,7 +214,7 @@ def main() -> None:
     options = arguments()
     torch.set_num_threads(options.threads)
     if options.memory_of:
-        print(memory_of(options))
+        print(*memory_of(options))
         return
     coder = AutoencoderConfig(
         dataset=options.dataset,
@@ -238,7 +239,7 @@ def main() -> None:
             flush=True,
         )
     found["memory"] = memory(options)
-    print(f"memory of training steps in MiB: {found['memory']}", flush=True)
+    print(f"memory of training steps, and of the process, in MiB: {found['memory']}", flush=True)
     found["seconds"] = {"autoencoder": spent}
     for side, seconds in (("latents", options.seconds - spent), ("pixels", options.seconds)):
         trained(config_of(options, side), seconds, found["training images, median seconds"][side])
