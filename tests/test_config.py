@@ -24,6 +24,10 @@ def test_options_come_from_defaults_then_the_file_then_flags(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(arguments)
     assert "did you mean seed" in capsys.readouterr().err
+    (tmp_path / "run.toml").write_text("max-steps = 3\nmax_steps = 4\n")
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert "has 'max-steps' and 'max_steps'; keep one of them" in capsys.readouterr().err
     (tmp_path / "run.toml").write_text("T = 'many'\n")
     with pytest.raises(SystemExit):
         main(arguments)

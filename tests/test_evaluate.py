@@ -181,10 +181,10 @@ def test_a_full_disk_is_a_sentence(runs, tmp_path, monkeypatch, capsys):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
     monkeypatch.setattr(evaluation, "write_bytes", full)
-    with pytest.raises(SystemExit) as stopped:
-        figures(runs["RUN"], tmp_path, "--n", "1")
-    assert stopped.value.code == 2
-    assert "No space left on device" in capsys.readouterr().err
+    assert main([str(runs["RUN"]), "--out-dir", str(tmp_path), "--n", "1", "--samples", "0"]) == 1
+    said = capsys.readouterr().err
+    assert "No space left on device" in said
+    assert "free it, or name another --out-dir" in said
 
 
 def test_progress_counts_calls_and_what_is_kept(runs, tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ import pytest
 
 from ddpm_core import evaluate, sample
 from ddpm_core.training import progress as module
-from ddpm_core.training.progress import progress
+from ddpm_core.training.progress import progress, say
 from tests.test_train import after_step, train
 
 
@@ -100,3 +100,11 @@ def test_a_run_that_nobody_reads_of_stops_as_any(tmp_path, monkeypatch):
     with unread(monkeypatch):
         assert train(tmp_path) == 143
     assert json.loads((tmp_path / "status.json").read_bytes())["state"] == "interrupted"
+
+
+def test_a_full_disk_for_what_is_said_changes_nothing(monkeypatch):
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        say("nothing of this is kept")
+        say("nor of this")
+        monkeypatch.undo()

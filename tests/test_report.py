@@ -152,11 +152,13 @@ def test_an_empty_run_has_a_page_and_so_has_one_with_any_single_file(tmp_path: P
 def test_what_cannot_be_read_is_named_on_the_page(tmp_path: Path) -> None:
     fill(tmp_path)
     (tmp_path / "denoising" / "step-000500.npz").write_bytes(b"PK torn")
+    sorted((tmp_path / "denoising").glob("*.png"))[-1].write_bytes(b"torn, too")
     (tmp_path / "config.json").write_text("{")
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('[1]\n{"loss": 2.0}\n{"step": 1, "lo')
     words = read_page(tmp_path).words
     assert "denoising/step-000500.npz cannot be read" in words
+    assert "png cannot be read: cannot identify image file" in words
     assert "config.json cannot be read" in words
     assert [f"line {n}" in words for n in (8, 9, 10, 11, 12)] == [False, True, True, True, False]
     assert len(frames((tmp_path / "denoising.gif").read_bytes())) == 3

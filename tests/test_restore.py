@@ -1,6 +1,8 @@
 """A model back from its run, or a sentence about what the run lacks."""
 
+import errno
 import os
+import shutil
 import signal
 from dataclasses import replace
 
@@ -8,7 +10,7 @@ import pytest
 import torch
 
 from ddpm_core import evaluate, sample
-from ddpm_core.training import diffusion
+from ddpm_core.training import diffusion, latents
 from ddpm_core.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from ddpm_core.training.restore import load_trained
 from tests.test_train import train
@@ -70,3 +72,17 @@ def test_a_checkpoint_is_used_from_where_it_lies(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "checkpoints")
     assert sample.main(["step-000001", "--n", "1", "--steps", "2"]) == 0
     assert list((tmp_path / "generated").glob("*.png"))
+
+
+def test_an_autoencoder_that_cannot_be_written_beside_serves(coder, tmp_path, monkeypatch, capsys):
+    copy = tmp_path / "coder"
+    shutil.copytree(coder / "autoencoder", copy / "autoencoder")
+    shutil.rmtree(copy / "autoencoder" / "latents", ignore_errors=True)
+
+    def refused(path, content):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(latents, "write_bytes", refused)
+    assert train(tmp_path / "run", "--latent", str(copy), steps=1) == 0
+    said = f"latents cannot be kept in {copy / 'autoencoder' / 'latents'}: Read-only file system"
+    assert said in capsys.readouterr().err

@@ -5,6 +5,7 @@ import dataclasses
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -137,3 +138,12 @@ def test_the_network_is_told_the_time_of_its_image_and_held_against_its_noise(
     knows = dataclasses.replace(run.trainee, forward=knowing)
     loss, _ = train_step(config, run.schedule, run.dataset, knows, 0, run.device)
     assert loss == 0
+
+
+def test_the_plan_knows_real_numbers_from_grey_levels(tmp_path):
+    np.savez(
+        tmp_path / "real.npz", images=np.linspace(-1, 1, 640, dtype=np.float32).reshape(40, 4, 4)
+    )
+    real = dataclasses.replace(SMALL, dataset=f"npz:{tmp_path / 'real.npz'}", multipliers=(1,))
+    assert "images of shape (1, 4, 4), real numbers\n" in DiffusionRun.prepare(real).plan()
+    assert "images of shape (1, 8, 8), 17 grey levels\n" in DiffusionRun.prepare(SMALL).plan()

@@ -238,6 +238,8 @@ def test_a_folder_that_is_no_autoencoder_is_refused(coder, run, tmp_path, capsys
     weights.write_bytes(content)
     (broken / "autoencoder" / "autoencoder.json").write_text("{}")
     assert "is damaged" in beginning(broken)
+    (broken / "autoencoder" / "autoencoder.json").write_bytes(b"\x9c")
+    assert "autoencoder.json is damaged: it is no text. Train it again" in beginning(broken)
     assert not (tmp_path / "new").exists()
 
 

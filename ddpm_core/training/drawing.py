@@ -96,7 +96,7 @@ def chosen_classes(config: SampleConfig, trained: Trained) -> list[int]:
         return list(range(len(names)))
     labels = [_label(each, names) for each in wanted or ()]
     if len(set(labels)) < len(labels):
-        raise ValueError(f"--class {' '.join(wanted or ())} names a class twice")
+        raise ValueError(f"--class {' '.join(wanted or ())} names a class twice; name each once")
     return labels
 
 

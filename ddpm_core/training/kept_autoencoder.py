@@ -112,6 +112,10 @@ def load_kept(run: Path, device: torch.device, wanted: str | None = None) -> Kep
         measured = LatentScale(
             *(torch.tensor(each, dtype=torch.float64) for each in (shift, scale))
         )
+    except UnicodeDecodeError:
+        raise ValueError(
+            f"{folder / ABOUT} is damaged: it is no text. {_way_out(wanted)}"
+        ) from None
     except (KeyError, TypeError, json.JSONDecodeError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"{folder} is damaged: {error}. {_way_out(wanted)}") from None
     if not whole:

@@ -15,7 +15,7 @@ from torch import Tensor
 from ddpm_core.training.data import Dataset
 from ddpm_core.training.files import write_bytes
 from ddpm_core.training.kept_autoencoder import AT_A_TIME, FOLDER, KeptAutoencoder
-from ddpm_core.training.progress import progress
+from ddpm_core.training.progress import progress, say
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,8 @@ class Latents(Dataset):
 
 
 def latents_of(pictures: Dataset, kept: KeptAutoencoder, run: Path, *, write: bool) -> Latents:
-    """The latents of all pictures, read from the autoencoder's run or worked out and put there.
+    """The latents of all pictures, read from the autoencoder's run or worked out and put there,
+    if they can be.
 
     Raises ValueError for pictures of another shape, and for a file of other latents in their place.
     """
@@ -50,7 +51,14 @@ def latents_of(pictures: Dataset, kept: KeptAutoencoder, run: Path, *, write: bo
         if write:
             content = io.BytesIO()
             np.savez(content, key=np.array(key), latents=found.numpy())
-            write_bytes(path, content.getvalue())
+            try:
+                write_bytes(path, content.getvalue())
+            except OSError as error:
+                why = f"{path.parent}: {error.strerror}"
+                say(
+                    f"NOTE: latents cannot be kept in {why}; each start draws them again",
+                    error=True,
+                )
     return Latents(
         pictures.name,
         found,
@@ -74,7 +82,7 @@ def _read(path: Path, key: str) -> Tensor:
         with np.load(path, allow_pickle=False) as held:
             told, latents = str(held["key"]), held["latents"]
     except (ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise ValueError(f"{path} is damaged ({error}); delete it, and it is made again") from None
+        raise ValueError(f"{path} is damaged; delete it, and it is made again") from error
     if told != key:
         raise ValueError(
             f"{path} holds latents of other data, or of another autoencoder, than its name says; "

@@ -118,6 +118,8 @@ class Run(ABC):
     def plan(self) -> str:
         """What is about to happen, for a person."""
         config, data = self.config, self.pictures
+        real = data.images.is_floating_point()
+        values = "real numbers" if real else f"{data.levels} grey levels"
         rise, note = config.warmup_steps, ""
         if rise > config.max_steps:
             note = (
@@ -125,7 +127,7 @@ class Run(ABC):
             )
         return (
             f"{data.name}: {len(data.train):,} training, {len(data.validation):,} validation and "
-            f"{len(data.test):,} test images of shape {data.shape}, {data.levels} grey levels\n"
+            f"{len(data.test):,} test images of shape {data.shape}, {values}\n"
             f"{self.describe()}\n"
             f"{'goes on at' if self.step else 'from'} step {self.step:,} of "
             f"{config.max_steps:,}, {config.batch_size} images each, on {self.device} in "

@@ -91,6 +91,7 @@ def _file_arguments(kind: type[Any], path: Path) -> Iterator[str]:
         entries = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"--config {path} is not TOML: {error}") from None
+    seen: dict[str, str] = {}
     names = [each.name.rstrip("_") for each in dataclasses.fields(kind) if each.name != "config"]
     for key, value in entries.items():
         name = key.replace("-", "_")
@@ -98,6 +99,9 @@ def _file_arguments(kind: type[Any], path: Path) -> Iterator[str]:
             near = difflib.get_close_matches(name, names, 1)
             hint = f"; did you mean {near[0]}?" if near else f"; the options are {', '.join(names)}"
             raise ValueError(f"--config {path} has an unknown option {key!r}{hint}")
+        if name in seen:
+            raise ValueError(f"--config {path} has {seen[name]!r} and {key!r}; keep one of them")
+        seen[name] = key
         if isinstance(value, bool):
             yield flag(name) if value else "--no-" + flag(name)[2:]
         else:

@@ -13,12 +13,12 @@ EVERY = 30.0  # seconds between two lines, of which a short piece of work prints
 
 
 def say(text: str, *, error: bool = False) -> None:
-    """Print, or write to standard error. A reader that left early, such as `head`, changes nothing
-    of the work or the exit code."""
+    """Print, or write to standard error. Where nobody can read it, as of a pipe to `head` or a
+    full disk, that changes nothing of the work or the exit code."""
     stream = sys.stderr if error else sys.stdout
     try:
         print(text, file=stream, flush=True)
-    except BrokenPipeError:
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

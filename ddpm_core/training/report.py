@@ -205,8 +205,12 @@ def _picture(path: Path, title: str) -> str:
     """A picture in a box of its own, which scrolls where the page is narrow."""
     from PIL import Image
 
-    with Image.open(path) as image:
-        width, height = image.size
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+    except (OSError, ValueError) as error:
+        fault = f"{path.parent.name}/{path.name} cannot be read: {error}"
+        return f'<p class="fault">{html.escape(fault)}</p>'
     source = f"data:image/{path.suffix[1:]};base64,{base64.b64encode(path.read_bytes()).decode()}"
     kind = "wide" if width > 720 else "snug"
     return (

@@ -1,5 +1,6 @@
 """From a parsed command to what it does, and to an exit code."""
 
+import errno
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -50,9 +51,11 @@ def start(command: str, config: RunConfig, prepare: Callable[[], "Run"]) -> int:
 
 
 def make(command: str, files: Callable[[], list[Path]], *, left: str) -> int:
-    """Make files, say which, and return the exit code: 0 done, 2 usage, 130 and 143 interrupted.
+    """Make files, say which, and return the exit code.
 
-    files: imports torch, writes and returns the paths. left: what an interruption leaves.
+    0 done, 1 a disk that is full or broken, 2 usage, 130 and 143 interrupted.
+
+    files: imports torch, writes and returns the paths. left: what is left where it stops.
     """
     from ddpm_core.training.files import RunLocked
 
@@ -60,6 +63,9 @@ def make(command: str, files: Callable[[], list[Path]], *, left: str) -> int:
         with terminable():
             written = files()
     except (ValueError, OSError, RunLocked) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            say(f"ddpm_core.{command}: {error}; free it, or name another --out-dir", error=True)
+            return 1
         usage_error(command, str(error))
     except KeyboardInterrupt as signal:
         terminated = isinstance(signal, Terminated)
