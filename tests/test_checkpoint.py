@@ -143,9 +143,7 @@ def test_any_flipped_bit_is_refused_with_its_file_and_a_way_out(folder, step, ot
             message = refused(path)
             where = file if file.name != "MANIFEST.json" else path
             assert str(where) in message, (i, message)
-            assert message.endswith(
-                f"{intact} is intact: name it instead, or train with --resume {intact}"
-            ), message
+            assert message.endswith(f"{intact} is intact: name it, or --resume {intact}"), message
         file.write_bytes(data)
     assert load_checkpoint(path).step == step
 
@@ -218,7 +216,7 @@ def test_a_newer_format_says_to_upgrade(folder):
 
 def test_a_path_that_is_no_checkpoint_names_one_that_is(folder):
     newest = folder / "step-000500"
-    way_out = f"; {newest} is intact: name it instead, or train with --resume {newest}"
+    way_out = f"; {newest} is intact: name it, or --resume {newest}"
     for path in (folder, folder.parent, folder / "LATEST.json"):
         assert refused(path) == (
             f"{path} is no checkpoint: it is no folder with a MANIFEST.json{way_out}"

@@ -265,5 +265,5 @@ def _way_out(path: Path) -> str:
     for folder in (path.parent, path, path / "checkpoints"):
         other = _newest_intact(folder, but=path)
         if other is not None:
-            return f"{other} is intact: name it instead, or train with --resume {other}"
+            return f"{other} is intact: name it, or --resume {other}"
     return "no other checkpoint beside it is intact (another --out-dir starts afresh)"
