@@ -55,7 +55,7 @@ def make(command: str, files: Callable[[], list[Path]], *, left: str) -> int:
 
     0 done, 1 a disk that is full or broken, 2 usage, 130 and 143 interrupted.
 
-    files: imports torch, writes and returns the paths. left: what is left where it stops.
+    files: imports torch, writes and returns the paths. left: what an interruption leaves.
     """
     from ddpm_core.training.files import RunLocked
 
@@ -64,7 +64,7 @@ def make(command: str, files: Callable[[], list[Path]], *, left: str) -> int:
             written = files()
     except (ValueError, OSError, RunLocked) as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
-            say(f"ddpm_core.{command}: {error}; free it, or name another --out-dir", error=True)
+            say(f"ddpm_core.{command}: {error}; make room, or name another --out-dir", error=True)
             return 1
         usage_error(command, str(error))
     except KeyboardInterrupt as signal:
