@@ -28,16 +28,16 @@ from benchmarks.interleaved import interleaved, paired_ratio
 from benchmarks.likelihood import seconds_of, size
 from benchmarks.unet import resident
 from ddpm_core import ClipX0, DPMSolver, NetworkDenoiser, generate, trailing
+from ddpm_core.evaluation.config import EvaluateConfig
+from ddpm_core.evaluation.evaluate import evaluate
 from ddpm_core.training.autoencoder_config import AutoencoderConfig
-from ddpm_core.training.autoencoding import AutoencoderRun
-from ddpm_core.training.config import TrainConfig
-from ddpm_core.training.diffusion import DiffusionRun
-from ddpm_core.training.evaluate_config import EvaluateConfig
-from ddpm_core.training.evaluation import evaluate
+from ddpm_core.training.autoencoder_run import AutoencoderRun
+from ddpm_core.training.build import build_network
+from ddpm_core.training.diffusion_config import TrainConfig
+from ddpm_core.training.diffusion_run import DiffusionRun
 from ddpm_core.training.loop import Run
-from ddpm_core.training.restore import load_trained
-from ddpm_core.training.setup import build_network
 from ddpm_core.training.start import start
+from ddpm_core.training.trained import load_trained
 
 CPU = torch.device("cpu")
 SIDES = ("latents", "pixels")
@@ -66,8 +66,8 @@ def config_of(options: argparse.Namespace, side: str) -> TrainConfig:
     if side == "latents":
         return config
     channels = AutoencoderConfig().latent_channels
-    target = size(build_network(replace(config, fourier_octaves=()), channels))
-    pixels = replace(config, multipliers=(1, 2, 2), fourier_octaves=(6, 7))
+    target = size(build_network(replace(config, fourier_frequencies=()), channels))
+    pixels = replace(config, multipliers=(1, 2, 2), fourier_frequencies=(6, 7))
     colours = 3 if options.dataset.startswith("patches") else 1
 
     def farness(width: int) -> int:

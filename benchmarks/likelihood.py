@@ -23,19 +23,18 @@ from torch import nn
 from tqdm import tqdm
 
 from benchmarks.unet import WithTime
+from ddpm_core.data.dataset import Dataset, batch_indices, load_dataset, spread
+from ddpm_core.evaluation.bits_per_dim import Part, bound_of, whole
+from ddpm_core.evaluation.config import EvaluateConfig
+from ddpm_core.evaluation.evaluate import check, summary
 from ddpm_core.losses import l_simple
 from ddpm_core.randomness import keyed_generator, keyed_seed
-from ddpm_core.training.bound import Part, bound_of, whole
-from ddpm_core.training.config import TrainConfig
-from ddpm_core.training.data import Dataset, batch_indices, load_dataset
+from ddpm_core.training.build import group_parameters, seeded
+from ddpm_core.training.diffusion_config import TrainConfig
 from ddpm_core.training.ema import Ema
-from ddpm_core.training.evaluate_config import EvaluateConfig
-from ddpm_core.training.evaluation import check, summary
-from ddpm_core.training.heldout import spread
-from ddpm_core.training.restore import Trained, load_trained
-from ddpm_core.training.setup import group_parameters, seeded
+from ddpm_core.training.state import learning_rate
 from ddpm_core.training.step import diffuse
-from ddpm_core.training.trainee import learning_rate
+from ddpm_core.training.trained import Trained, load_trained
 
 CPU = torch.device("cpu")
 OURS = "ddpm-core"
@@ -117,7 +116,7 @@ def build(peer: str, trained: Trained) -> nn.Module:
 def fall(options: argparse.Namespace, spent: float) -> float:
     """The rate's share that is left: all of it, or cosine to 0 over the seconds."""
     cosine = (1 + math.cos(math.pi * spent / options.seconds)) / 2
-    return cosine if options.rate_decay == "cosine" else 1.0
+    return cosine if options.learning_rate_decay == "cosine" else 1.0
 
 
 def train(
@@ -128,7 +127,7 @@ def train(
     The step is Ho et al. (2020), Algorithm 1, with what the run adds to it.
     """
     config, schedule = trained.config, trained.schedule
-    plan = replace(config, learning_rate=options.rate, rate_decay="constant")
+    plan = replace(config, learning_rate=options.rate, learning_rate_decay="constant")
     groups = group_parameters(peer, config.weight_decay)
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99), fused=True)
     ema, step = Ema(peer, config.ema_decay), 0
@@ -194,7 +193,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=300.0, help="of a peer's training")
     parser.add_argument("--peer", nargs="+", choices=PEERS, default=list(PEERS))
     parser.add_argument("--rate", type=float, default=2.5e-3, help="of a peer's AdamW")
-    parser.add_argument("--rate-decay", choices=["constant", "cosine"], default="constant")
+    parser.add_argument("--learning-rate-decay", choices=["constant", "cosine"], default="constant")
     parser.add_argument("--n", type=int, default=500, help="test images, at least 2")
     parser.add_argument("--strata", type=int, help="terms of an image; all where none are given")
     parser.add_argument("--threads", type=int, default=2)

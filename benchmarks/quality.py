@@ -19,14 +19,13 @@ from matplotlib import pyplot as plt
 from torch import Tensor
 from tqdm import tqdm
 
-from ddpm_core import LADDERS, generate
+from ddpm_core import TIMESTEP_SPACINGS, generate
+from ddpm_core.data.dataset import load_dataset, spread
+from ddpm_core.evaluation.classifier import AT_A_TIME, trained_classifier
+from ddpm_core.evaluation.distances import difference, kernel_distance
+from ddpm_core.evaluation.sample_quality import REFERENCE
 from ddpm_core.samplers.names import CALLS, named
-from ddpm_core.training.classifier import AT_A_TIME, trained_classifier
-from ddpm_core.training.data import load_dataset
-from ddpm_core.training.heldout import spread
-from ddpm_core.training.quality import difference, kernel_distance
-from ddpm_core.training.realism import REFERENCE
-from ddpm_core.training.restore import Trained, load_trained
+from ddpm_core.training.trained import Trained, load_trained
 
 matplotlib.use("Agg")
 EVALUATIONS = (10, 15, 20, 30, 50, 100)
@@ -37,7 +36,7 @@ COLOURS = {"ancestral": "#7a7a7a", "ddim": "#2a6fbb", "dpm++": "#d1732a", "heun"
 def drawn(trained: Trained, name: str, steps: int, n: int) -> Tensor:
     """n samples by this sampler with this many steps, from the noise of seed 0."""
     schedule = trained.schedule
-    ladder = LADDERS["trailing"](schedule, steps)
+    ladder = TIMESTEP_SPACINGS["trailing"](schedule, steps)
     denoiser = trained.denoiser(clip=True)
     parts = []
     for indices in tqdm(torch.arange(n).split(AT_A_TIME), f"{name}, {steps} steps", disable=None):

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from ddpm_core.samplers.ddim import invert as invert
     from ddpm_core.samplers.dpm_solver import DPMSolver as DPMSolver
     from ddpm_core.samplers.heun import Heun as Heun
-    from ddpm_core.samplers.ladders import LADDERS as LADDERS
-    from ddpm_core.samplers.ladders import trailing as trailing
+    from ddpm_core.samplers.timestep_spacing import TIMESTEP_SPACINGS as TIMESTEP_SPACINGS
+    from ddpm_core.samplers.timestep_spacing import trailing as trailing
     from ddpm_core.schedules import Schedule as Schedule
 
 __version__ = "0.1.0"
@@ -57,7 +57,7 @@ _HOME = {
     "Gaussian": "_types",
     "Guided": "guidance",
     "Heun": "samplers.heun",
-    "LADDERS": "samplers.ladders",
+    "TIMESTEP_SPACINGS": "samplers.timestep_spacing",
     "LatentScale": "latent",
     "LatentSpace": "latent",
     "NetworkDenoiser": "denoiser",
@@ -83,7 +83,7 @@ _HOME = {
     "generate": "samplers.base",
     "sampling_loop": "samplers.base",
     "reverse_of": "likelihood",
-    "trailing": "samplers.ladders",
+    "trailing": "samplers.timestep_spacing",
     "vlb_terms": "likelihood",
 }
 

@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from ddpm_core.training.evaluate_config import EvaluateConfig
-from ddpm_core.training.options import parse
-from ddpm_core.training.start import make
+from ddpm_core.cli.options import parse
+from ddpm_core.cli.output_command import make
+from ddpm_core.evaluation.config import EvaluateConfig
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -13,7 +13,7 @@ def main(arguments: list[str] | None = None) -> int:
     config = parse(EvaluateConfig, "evaluate", arguments)
 
     def files() -> list[Path]:
-        from ddpm_core.training.evaluation import evaluate  # torch only once --help is answered
+        from ddpm_core.evaluation.evaluate import evaluate  # torch only once --help is answered
 
         return evaluate(config)
 

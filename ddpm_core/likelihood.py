@@ -55,12 +55,12 @@ def vlb_terms(
     of grey levels of x_0, None for the density of continuous data. times: the levels that the chain
     visits, falling to 0; all of them by default.
     """
-    ladder = check_times(times, schedule.T)
+    timesteps = check_times(times, schedule.T)
     terms = []
-    for s, t in pairwise(reversed(ladder)):
+    for s, t in pairwise(reversed(timesteps)):
         x_t = q_sample(schedule, x_0, t, noise_source(t))
         terms.append(vlb_term(schedule, x_0, x_t, s, t, reverse(x_t, s, t), levels))
-    return torch.stack([*terms, prior_kl(schedule, x_0, ladder[0])])
+    return torch.stack([*terms, prior_kl(schedule, x_0, timesteps[0])])
 
 
 def stratified_vlb(

@@ -52,8 +52,8 @@ def probability_flow(
     divergence (Hutchinson 1990); None works it out exactly, by one backward pass for each number of
     an event. The denoiser is differentiated. Raises ValueError for a flow through zero SNR.
     """
-    ladder = check_times(times, schedule.T)[:-1]
-    if schedule.has_zero_terminal_snr and ladder[0] == schedule.T:
+    timesteps = check_times(times, schedule.T)[:-1]
+    if schedule.has_zero_terminal_snr and timesteps[0] == schedule.T:
         raise ValueError(
             f"times begins at t = {schedule.T}, where the SNR is 0 and the flow ends at infinity; "
             f"begin one level lower, at {schedule.T - 1}"
@@ -66,7 +66,7 @@ def probability_flow(
     at = partial(_slope, schedule, denoiser, probes, cond)
     rows, dims = 1 if probes is None else len(probes), flat(x_1).shape[1]
     volume = torch.zeros(rows, len(x_1), dtype=torch.float64)
-    for s, t in pairwise(reversed(ladder)):
+    for s, t in pairwise(reversed(timesteps)):
         h = log_scale_to_noise(schedule, s, t)
         apart = schedule.one_minus_alpha_bar(t).sqrt() * -(-h).expm1()  # sqrt(ab_t) (r_t - r_s)
         x0_hat, slope, spread = at(x_1, s)
@@ -94,16 +94,16 @@ def flow_log_density(
     to the lowest level, which `flow_bound` relates to data. The step error is a third of what the
     answer moves by if every other level is left out (Eq. probability-flow.doubling).
     """
-    ladder = check_times(times, schedule.T)
-    if len(ladder) < 4:
+    timesteps = check_times(times, schedule.T)
+    if len(timesteps) < 4:
         raise ValueError(
-            f"times = {ladder} has {len(ladder) - 1} levels above 0; an error from doubled steps "
-            "needs at least 3"
+            f"times = {timesteps} has {len(timesteps) - 1} timesteps above 0; the error from "
+            "doubled steps needs at least 3"
         )
-    *levels, lowest = ladder[:-1]
+    *levels, lowest = timesteps[:-1]
     doubled = (*levels[::2], lowest, 0)
     found = []
-    for each in (ladder, doubled):
+    for each in (timesteps, doubled):
         flow = probability_flow(schedule, denoiser, x_1, probes, times=each, cond=cond)
         noise = Gaussian(torch.zeros_like(flow.x_T), torch.ones_like(flow.x_T))
         last = flat(log_density(noise, flow.x_T)).double().sum(1).cpu()

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from ddpm_core.certify import Certifying
 from ddpm_core.gate.bytecode import stale
 from ddpm_core.gate.certificate import Project
+from ddpm_core.gate.certify import Certifying
 
 UNFINISHED = "unfinished"  # of a check in which the run was interrupted
 EVIDENCE = "property_tests"  # the user property under which a check sends its row

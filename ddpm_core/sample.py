@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from ddpm_core.training.options import parse
-from ddpm_core.training.sample_config import SampleConfig
-from ddpm_core.training.start import make
+from ddpm_core.cli.options import parse
+from ddpm_core.cli.output_command import make
+from ddpm_core.generation.config import SampleConfig
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -13,7 +13,7 @@ def main(arguments: list[str] | None = None) -> int:
     config = parse(SampleConfig, "sample", arguments)
 
     def files() -> list[Path]:
-        from ddpm_core.training.drawing import draw  # torch only once --help is answered
+        from ddpm_core.generation.generate_images import draw  # torch only once --help is answered
 
         return draw(config)
 

@@ -3,8 +3,8 @@
 import sys
 from typing import TYPE_CHECKING
 
-from ddpm_core.training.config import TrainConfig
-from ddpm_core.training.options import parse
+from ddpm_core.cli.options import parse
+from ddpm_core.training.diffusion_config import TrainConfig
 from ddpm_core.training.start import start
 
 if TYPE_CHECKING:
@@ -16,7 +16,9 @@ def main(arguments: list[str] | None = None) -> int:
     config = parse(TrainConfig, "train", arguments)
 
     def prepare() -> "Run":
-        from ddpm_core.training.diffusion import DiffusionRun  # torch only once --help is answered
+        from ddpm_core.training.diffusion_run import (
+            DiffusionRun,  # torch only once --help is answered
+        )
 
         return DiffusionRun.prepare(config)
 

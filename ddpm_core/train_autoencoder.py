@@ -3,8 +3,8 @@
 import sys
 from typing import TYPE_CHECKING
 
+from ddpm_core.cli.options import parse
 from ddpm_core.training.autoencoder_config import AutoencoderConfig
-from ddpm_core.training.options import parse
 from ddpm_core.training.start import start
 
 if TYPE_CHECKING:
@@ -16,7 +16,9 @@ def main(arguments: list[str] | None = None) -> int:
     config = parse(AutoencoderConfig, "train_autoencoder", arguments)
 
     def prepare() -> "Run":
-        from ddpm_core.training.autoencoding import AutoencoderRun  # torch, once --help is answered
+        from ddpm_core.training.autoencoder_run import (
+            AutoencoderRun,  # torch, once --help is answered
+        )
 
         return AutoencoderRun.prepare(config)
 

@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ddpm_core.training.options import parse
-from ddpm_core.training.progress import say
+from ddpm_core.cli.options import parse
+from ddpm_core.cli.progress import say
 
 if TYPE_CHECKING:
     from ddpm_core.gate.certificate import Project, Statement

@@ -115,7 +115,7 @@ def _error(schedule: d.Schedule, name: str, steps: int, until: int) -> float:
         root = kept[t].sqrt()
         return d.Prediction(mean + root * var / deviations[t] ** 2 * (x_t - root * mean))
 
-    times = d.LADDERS["log_snr"](schedule, steps)
+    times = d.TIMESTEP_SPACINGS["log_snr"](schedule, steps)
     sampler = {"ddim": d.DDIM, "dpm++ 2M": d.DPMSolver, "heun": d.Heun}[name](schedule, times)
     start = torch.linspace(-2, 2, 5, dtype=torch.float64)
     found = {each.t: each.x_t for each in d.sampling_loop(sampler, best, start, lambda t: start)}

@@ -82,7 +82,7 @@ class Chain(NamedTuple):
 ANCESTRAL = ("fixed_small", "fixed_large")  # Ho et al. (2020), by the variance of a step
 SOLVERS = ("dpm++1", "dpm++2m", "heun")  # Lu et al. (2022), Karras et al. (2022): no noise
 SAMPLERS = (*ANCESTRAL, "ddim", *SOLVERS)
-LADDERS = ("trailing", "leading", "linspace", "log_snr")
+TIMESTEP_SPACINGS = ("trailing", "leading", "linspace", "log_snr")
 
 
 class Deviation(NamedTuple):

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from .densities import Densities
 from .latents import Latents
 from .nouns import ANCESTRAL as ANCESTRAL
-from .nouns import LADDERS as LADDERS
 from .nouns import NO_LABEL as NO_LABEL
 from .nouns import SAMPLERS as SAMPLERS
 from .nouns import SOLVERS as SOLVERS
+from .nouns import TIMESTEP_SPACINGS as TIMESTEP_SPACINGS
 from .nouns import Array as Array
 from .nouns import Averages as Averages
 from .nouns import Betas as Betas
@@ -141,10 +141,10 @@ class Implementation(Densities, Latents, Protocol):
     def default_times(self, T: int) -> tuple[int, ...]:
         """The levels that an ancestral chain visits where none are named."""
 
-    def ladder(
+    def timestep_spacing(
         self, name: str, betas: Betas, steps: int, zero_terminal: bool = False
     ) -> tuple[int, ...]:
-        """The levels that a sampler of `steps` steps visits; `name` is one of LADDERS.
+        """The levels that a sampler of `steps` steps visits; `name` is one of TIMESTEP_SPACINGS.
 
         trailing: T to 0 in even strides; linspace: T to 1 in even strides, then 0; leading: whole
         strides of T // steps above 1, then 0; log_snr: T to 1 in even strides of log-SNR, then 0.

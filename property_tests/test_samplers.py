@@ -13,7 +13,7 @@ from .convergence import DATA, carried
 from .monte_carlo import Ledger
 from .oracles import chains, exact, gaussian, mixture
 from .oracles.quadrature import Distribution
-from .protocol import ANCESTRAL, LADDERS, SAMPLERS, Array, Betas, Chain, Implementation
+from .protocol import ANCESTRAL, SAMPLERS, TIMESTEP_SPACINGS, Array, Betas, Chain, Implementation
 from .statistics import standard_normal
 from .strategies import GENTLE, LONG, PRODUCTION, STEEP, schedules
 from .tolerances import allowance, check, elements
@@ -37,12 +37,12 @@ def test_the_chain_has_the_law_of_the_recursion(impl: Implementation, variance, 
     check_law(impl, variance, 0.0, event, *case)
 
 
-@pytest.mark.parametrize("name", LADDERS)
+@pytest.mark.parametrize("name", TIMESTEP_SPACINGS)
 @pytest.mark.parametrize("sampler", ["fixed_small", "ddim", "dpm++2m"])
 def test_a_step_ends_where_the_next_one_begins(impl: Implementation, sampler, name):
     """Eq. ancestral.ladder, ddim.leading, ddim.linspace, ddim.even-log-snr: along a ladder of the
     implementation the law is that of the levels that it names; 7 does not divide T = 1000."""
-    times = impl.ladder(name, PRODUCTION, 7)
+    times = impl.timestep_spacing(name, PRODUCTION, 7)
     check_law(impl, sampler, 0.7 if sampler == "ddim" else 0.0, (2,), PRODUCTION, times)
 
 
@@ -133,14 +133,14 @@ def test_a_chain_leaves_nothing_behind(impl: Implementation, sampler, case):
     assert np.array_equal(first, again), "the run before it left something behind"
 
 
-@pytest.mark.parametrize("name", LADDERS)
+@pytest.mark.parametrize("name", TIMESTEP_SPACINGS)
 @pytest.mark.parametrize("sampler", ["ddim", "dpm++2m", "heun"])
 def test_four_times_as_many_steps_come_three_times_as_near(impl: Implementation, sampler, name):
     """Eq. ddim.euler, dpm-solver.second and heun.step along the shipped T = 1000 levels, down to
     data: the distance to the exact path, from five states. First order would leave a quarter."""
     x_T, errors = np.linspace(-2.0, 2.0, 5).reshape(5, 1), []
     for steps in (10, 40):
-        times = impl.ladder(name, PRODUCTION, steps)
+        times = impl.timestep_spacing(name, PRODUCTION, steps)
         guesses = {t: gaussian.denoiser(PRODUCTION, DATA, t) for t in times[:-1]}
         chain = Chain(PRODUCTION, sampler, times, lambda x, t, of=guesses: of[t](x))
         x_0 = impl.sample(chain, x_T, [x_T] * (len(times) - 2))

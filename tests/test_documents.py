@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from ddpm_core.cli.options import parse
+from ddpm_core.evaluation.config import EvaluateConfig
+from ddpm_core.generation.config import SampleConfig
 from ddpm_core.train import main as train
 from ddpm_core.training.autoencoder_config import AutoencoderConfig
-from ddpm_core.training.config import TrainConfig
-from ddpm_core.training.evaluate_config import EvaluateConfig
-from ddpm_core.training.options import parse
-from ddpm_core.training.sample_config import SampleConfig
+from ddpm_core.training.diffusion_config import TrainConfig
 
 DOCS = Path(__file__).parent.parent / "docs"
 KINDS = {

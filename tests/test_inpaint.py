@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 
 from ddpm_core import Ancestral, Prediction, Schedule
+from ddpm_core.data.dataset import load_dataset
 from ddpm_core.denoiser import ClipX0
 from ddpm_core.train import main as train
-from ddpm_core.training.data import load_dataset
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "examples" / "inpaint.py"
 spec = importlib.util.spec_from_file_location("inpaint", FILE)

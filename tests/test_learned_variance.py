@@ -13,8 +13,8 @@ from ddpm_core.networks.unet import UNet
 from ddpm_core.samplers.ancestral import Ancestral, reverse_kernel
 from ddpm_core.samplers.base import generate
 from ddpm_core.schedules import Schedule
-from ddpm_core.training.config import TrainConfig
-from ddpm_core.training.importance import KEPT, TermHistory
+from ddpm_core.training.diffusion_config import TrainConfig
+from ddpm_core.training.timestep_sampler import KEPT, TermHistory
 
 STEEP = Schedule.from_betas([0.1, 0.5, 0.3, 0.8])
 X = torch.linspace(-1, 1, 12).reshape(2, 1, 2, 3)

@@ -139,7 +139,7 @@ def test_other_bad_input_is_refused(unchecked):
         reverse_of(STEEP, knows, "medium")
     with pytest.raises(ValueError, match=r"strata = 5 is outside 1\.\.T = 4"):
         stratified_vlb(STEEP, X_0, reverse_of(STEEP, knows), GENERATOR, levels=5, strata=5)
-    with pytest.raises(ValueError, match="times goes 2 -> 3"):
+    with pytest.raises(ValueError, match="times has 2 -> 3"):
         vlb_terms(STEEP, X_0, reverse_of(STEEP, knows), lambda t: NOISE, levels=5, times=(2, 3, 0))
 
 

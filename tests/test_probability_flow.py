@@ -10,7 +10,7 @@ from ddpm_core._types import Prediction
 from ddpm_core.denoiser import NetworkDenoiser
 from ddpm_core.likelihood import reverse_of
 from ddpm_core.probability_flow import flow_bound, flow_log_density, probability_flow
-from ddpm_core.samplers.ladders import log_snr
+from ddpm_core.samplers.timestep_spacing import log_snr
 from ddpm_core.schedules import Schedule
 
 LINEAR = Schedule.linear()
@@ -90,7 +90,7 @@ def test_the_condition_is_handed_on():
         ({"denoiser": lambda x, t, c: Prediction((x / 2).detach())}, "does not depend on x_t"),
         ({"probes": torch.ones(2, 1, 2, 3)}, "needs one axis more, in front"),
         ({"probes": torch.ones(0, 2, 1, 2, 3)}, "at least one probe"),
-        ({"times": (3, 1, 0)}, "2 levels above 0"),
+        ({"times": (3, 1, 0)}, "2 timesteps above 0"),
         ({"times": (4, 2, 1)}, "end in 0"),
         ({"schedule": STEEP.with_zero_terminal_snr()}, "begin one level lower, at 3"),
     ],

@@ -21,7 +21,7 @@ PREDICATE = "urn:ddpm-core:certificate"
 FORMAT = 1
 
 # Modules that only draw: no number of a run depends on them.
-EXEMPT = frozenset(f"training/{name}.py" for name in ("canvas", "curves", "pictures", "report"))
+EXEMPT = frozenset(f"figures/{name}.py" for name in ("canvas", "curves", "report", "sheets"))
 PACKAGES = ("torch", "numpy", "scipy", "jaxtyping", "hypothesis", "mpmath", "pytest")
 
 PARTS = frozenset(  # of the predicate, without which nothing can be concluded

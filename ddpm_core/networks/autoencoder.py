@@ -61,11 +61,11 @@ class Autoencoder(nn.Module):
 
         self.stem = nn.Conv2d(4 * image_channels, width, 3, padding=1)
         self.down = nn.ModuleList(map(level, widths))
-        self.shrink = nn.ModuleList(map(Downsample, widths, widths[1:]))
+        self.downsample = nn.ModuleList(map(Downsample, widths, widths[1:]))
         self.moments = nn.Conv2d(coarsest, 2 * latent_channels, 3, padding=1)
         self.open = nn.Conv2d(latent_channels, coarsest, 3, padding=1)
         self.up = nn.ModuleList(map(level, widths))
-        self.grow = nn.ModuleList(map(Upsample, widths[1:], widths))
+        self.upsample = nn.ModuleList(map(Upsample, widths[1:], widths))
         self.norm = group_norm(width)
         self.head = nn.Conv2d(width, 4 * image_channels, 3, padding=1)
 
@@ -81,7 +81,7 @@ class Autoencoder(nn.Module):
             )
         h = self.stem(F.pixel_unshuffle(x, 2))
         for i, level in enumerate(self.down):
-            h = level(self.shrink[i - 1](h) if i else h)
+            h = level(self.downsample[i - 1](h) if i else h)
         moments: Tensor = self.moments(h)
         return moments
 
@@ -93,6 +93,6 @@ class Autoencoder(nn.Module):
         for i, level in reversed(list(enumerate(self.up))):
             h = level(h)
             if i:
-                h = self.grow[i - 1](h, (2 * h.shape[-2], 2 * h.shape[-1]))
+                h = self.upsample[i - 1](h, (2 * h.shape[-2], 2 * h.shape[-1]))
         image: Tensor = F.pixel_shuffle(self.head(F.silu(self.norm(h))), 2)
         return image

@@ -56,7 +56,7 @@ class UNet(nn.Module):
     One level for each multiplier, of width * multiplier channels and half the size of the one
     above, rounded up, so any height and width will do. What a level saw on the way down is put
     beside what comes up. attention: one flag a level, by default the coarsest alone. classes:
-    number of class labels; a sample without one has its own embedding. fourier_octaves: see
+    number of class labels; a sample without one has its own embedding. fourier_frequencies: see
     `fourier_features`. learns_variance: answer in twice the channels, the second half for a
     variance.
     """
@@ -70,7 +70,7 @@ class UNet(nn.Module):
         attention: Sequence[bool] | None = None,
         dropout: float = 0.0,
         classes: int | None = None,
-        fourier_octaves: Sequence[int] = (),
+        fourier_frequencies: Sequence[int] = (),
         learns_variance: bool = False,
     ) -> None:
         super().__init__()
@@ -101,36 +101,36 @@ class UNet(nn.Module):
             )
 
         steps = list(pairwise(widths))
-        self.fourier_octaves = tuple(fourier_octaves)
-        waves = 1 + 2 * len(self.fourier_octaves)
-        self.stem = nn.Conv2d(image_channels * waves, widths[0], 3, padding=1)
+        self.fourier_frequencies = tuple(fourier_frequencies)
+        inputs = 1 + 2 * len(self.fourier_frequencies)
+        self.stem = nn.Conv2d(image_channels * inputs, widths[0], 3, padding=1)
         self.down = levels(inputs=1)
-        self.shrink = nn.ModuleList(Downsample(fine, coarse) for fine, coarse in steps)
+        self.downsample = nn.ModuleList(Downsample(fine, coarse) for fine, coarse in steps)
         self.middle = ResidualBlock(widths[-1], widths[-1], embedding, dropout)
         self.up = levels(inputs=2)
-        self.grow = nn.ModuleList(Upsample(coarse, fine) for fine, coarse in steps)
+        self.upsample = nn.ModuleList(Upsample(coarse, fine) for fine, coarse in steps)
         self.norm = group_norm(widths[0])
-        answers = image_channels * (1 + learns_variance)
-        self.head = zero_init(nn.Conv2d(widths[0], answers, 3, padding=1))
+        out_channels = image_channels * (1 + learns_variance)
+        self.head = zero_init(nn.Conv2d(widths[0], out_channels, 3, padding=1))
 
     def forward(
         self,
         x_t: Float[Tensor, "batch channels height width"],
         t: Int[Tensor, " batch"],
         labels: Int[Tensor, " batch"] | None = None,
-    ) -> Float[Tensor, "batch answers height width"]:
+    ) -> Float[Tensor, "batch out_channels height width"]:
         """t: integer levels. labels: 0..classes - 1, or `classes` for none; all none by default."""
         embedding = F.silu(self._embed(t, labels))
-        h = self.stem(fourier_features(x_t, self.fourier_octaves))
-        seen = []
+        h = self.stem(fourier_features(x_t, self.fourier_frequencies))
+        skips = []
         for i, level in enumerate(self.down):
-            h = level(self.shrink[i - 1](h) if i else h, embedding)
-            seen.append(h)
+            h = level(self.downsample[i - 1](h) if i else h, embedding)
+            skips.append(h)
         h = self.middle(h, embedding)
         for i, level in reversed(list(enumerate(self.up))):
-            h = level(torch.cat([h, seen[i]], dim=1), embedding)
+            h = level(torch.cat([h, skips[i]], dim=1), embedding)
             if i:
-                h = self.grow[i - 1](h, seen[i - 1].shape[-2:])
+                h = self.upsample[i - 1](h, skips[i - 1].shape[-2:])
         image: Tensor = self.head(F.silu(self.norm(h)))
         return image
 

@@ -59,32 +59,36 @@ class Sampler(Protocol[State]):
 
 
 def check_times(times: Sequence[int], T: int) -> tuple[int, ...]:
-    """The ladder as a tuple, T..0 where it is (); refuses one that does not fall strictly to 0."""
+    """Return `times` as a tuple, by default T..0; refuse it unless it decreases strictly to 0."""
     if not isinstance(times, Sequence) or isinstance(times, str):
         raise TypeError(
             f"times = {times!r} is a {type(times).__name__}; name the visited levels as a tuple of "
             "Python ints, such as trailing(schedule, 50) makes (of an array, .tolist())"
         )
-    ladder = tuple(range(T, -1, -1)) if times == () else tuple(times)
-    for t in ladder:
+    timesteps = tuple(range(T, -1, -1)) if times == () else tuple(times)
+    for t in timesteps:
         if isinstance(t, bool) or not isinstance(t, int):
             raise TypeError(
                 f"times holds {t!r}, a {type(t).__name__}; every time is a Python int (of an "
                 "array, .tolist())"
             )
-    if len(ladder) < 2 or ladder[0] > T or ladder[-1] != 0:
+    if len(timesteps) < 2 or timesteps[0] > T or timesteps[-1] != 0:
         raise ValueError(
-            f"times = {shown(ladder)} must start at most at T = {T} and end in 0, the data"
+            f"times = {shown(timesteps)} must start at most at T = {T} and end in 0, the data"
         )
-    for t, s in pairwise(ladder):
+    for t, s in pairwise(timesteps):
         if s >= t:
-            raise ValueError(f"times goes {t} -> {s}; it must decrease strictly: {shown(ladder)}")
-    return ladder
+            raise ValueError(f"times has {t} -> {s}; it must decrease strictly: {shown(timesteps)}")
+    return timesteps
 
 
-def shown(ladder: tuple[int, ...]) -> str:
-    """The ladder, or its ends if it is long."""
-    return str(ladder) if len(ladder) <= 8 else f"({str(ladder[:4])[1:-1]}, ..., {ladder[-1]})"
+def shown(timesteps: tuple[int, ...]) -> str:
+    """Format the timesteps; of many, the first four and the last."""
+    return (
+        str(timesteps)
+        if len(timesteps) <= 8
+        else f"({str(timesteps[:4])[1:-1]}, ..., {timesteps[-1]})"
+    )
 
 
 def sampling_loop(

@@ -7,6 +7,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from ddpm_core._types import Parameterization
+from ddpm_core.cli.progress import progress
 from ddpm_core.denoiser import Network
 from ddpm_core.forward_process import q_sample
 from ddpm_core.learned_variance import split_range
@@ -14,15 +15,8 @@ from ddpm_core.losses import l_simple, prediction_target
 from ddpm_core.parameterization import convert
 from ddpm_core.randomness import keyed_noise
 from ddpm_core.schedules import Schedule
-from ddpm_core.training.progress import progress
 
 AT_A_TIME = 256  # images in memory together
-
-
-def spread(indices: Int64[Tensor, " many"], count: int) -> Int64[Tensor, " few"]:
-    """`count` of the indices, or all where there are no more, evenly spread."""
-    few = min(count, len(indices))
-    return indices[torch.arange(few) * len(indices) // few]
 
 
 def spread_times(T: int, count: int) -> tuple[int, ...]:

@@ -11,23 +11,23 @@ from typing import Any, ClassVar
 import torch
 from tqdm import tqdm
 
+from ddpm_core.cli.options import to_json
+from ddpm_core.cli.progress import say
+from ddpm_core.cli.signals import Stop
+from ddpm_core.data.dataset import Dataset
+from ddpm_core.figures.report import write_report
 from ddpm_core.gate.admission import Admission, admit, watermark
 from ddpm_core.schedules import Schedule
-from ddpm_core.training import files
-from ddpm_core.training.checkpoint import (
+from ddpm_core.storage import files
+from ddpm_core.storage.checkpoint import (
     Checkpoint,
     latest_checkpoint,
     load_checkpoint,
     save_checkpoint,
 )
-from ddpm_core.training.data import Dataset
-from ddpm_core.training.options import to_json
-from ddpm_core.training.progress import say
-from ddpm_core.training.report import write_report
+from ddpm_core.training.build import environment
 from ddpm_core.training.run_config import RunConfig, check_same_run, lasting
-from ddpm_core.training.setup import environment
-from ddpm_core.training.signals import Stop
-from ddpm_core.training.trainee import NonFiniteError, Trainee, learning_rate
+from ddpm_core.training.state import NonFiniteError, Trainee, learning_rate
 
 
 def let_in(config: RunConfig, schedule: Schedule) -> Admission:

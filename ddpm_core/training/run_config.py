@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from ddpm_core.cli.options import flag, from_json, to_json
 from ddpm_core.gate.certificate import FILE
-from ddpm_core.training.options import flag, from_json, to_json
 
 # Fields that may change when a run is resumed, since no number of the run depends on them.
 FREE_ON_RESUME = frozenset(
@@ -36,7 +36,7 @@ class RunConfig:
     """Peak rate of AdamW."""
     warmup_steps: int = 100
     """Steps over which the rate rises from 0."""
-    rate_decay: Literal["cosine", "constant"] = "cosine"
+    learning_rate_decay: Literal["cosine", "constant"] = "cosine"
     """What the rate does after warm-up."""
     weight_decay: float = 0.1
     """Decoupled weight decay of matrices and kernels."""
@@ -120,7 +120,7 @@ def check_same_run(saved: dict[str, Any], config: RunConfig, where: str) -> None
     """
     saved, wanted = lasting(from_json(type(config), saved)), lasting(config)
     for name in sorted(saved.keys() | wanted.keys()):
-        longer = name == "max_steps" and config.rate_decay == "constant"
+        longer = name == "max_steps" and config.learning_rate_decay == "constant"
         if not longer and saved.get(name) != wanted.get(name):
             raise ValueError(
                 f"{where} was made with {flag(name)} {saved.get(name)}, not {wanted.get(name)}; "

@@ -1,16 +1,14 @@
 """From a parsed command to what it does, and to an exit code."""
 
-import errno
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ddpm_core.training.options import usage_error
-from ddpm_core.training.progress import say
+from ddpm_core.cli.options import usage_error
+from ddpm_core.cli.progress import say
+from ddpm_core.cli.signals import Stop
 from ddpm_core.training.run_config import RunConfig
-from ddpm_core.training.signals import Stop, Terminated, terminable
 
 if TYPE_CHECKING:
     from ddpm_core.training.loop import Run
@@ -25,7 +23,7 @@ def start(command: str, config: RunConfig, prepare: Callable[[], "Run"]) -> int:
         stop = stack.enter_context(Stop())
 
         from ddpm_core.gate.admission import NotVerified
-        from ddpm_core.training.files import RunLock, RunLocked, check_writable
+        from ddpm_core.storage.run_lock import RunLock, RunLocked, check_writable
 
         try:
             run = prepare()
@@ -48,29 +46,3 @@ def start(command: str, config: RunConfig, prepare: Callable[[], "Run"]) -> int:
             return 0
         say(run.plan())
         return run.finish(stop)
-
-
-def make(command: str, files: Callable[[], list[Path]], *, left: str) -> int:
-    """Make files, say which, and return the exit code.
-
-    0 done, 1 a disk that is full or broken, 2 usage, 130 and 143 interrupted.
-
-    files: imports torch, writes and returns the paths. left: what an interruption leaves.
-    """
-    from ddpm_core.training.files import RunLocked
-
-    try:
-        with terminable():
-            written = files()
-    except (ValueError, OSError, RunLocked) as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
-            say(f"ddpm_core.{command}: {error}; make room, or name another --out-dir", error=True)
-            return 1
-        usage_error(command, str(error))
-    except KeyboardInterrupt as signal:
-        terminated = isinstance(signal, Terminated)
-        name = "terminated" if terminated else "interrupted"
-        print(f"ddpm_core.{command}: {name}; {left}", file=sys.stderr)
-        return 143 if terminated else 130
-    say("\n  ".join(["wrote", *map(str, written)]))
-    return 0

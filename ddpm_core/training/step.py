@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
+from ddpm_core.data.dataset import Dataset, batch_indices
 from ddpm_core.forward_process import q_sample
 from ddpm_core.guidance import drop_labels
 from ddpm_core.learned_variance import l_hybrid, split_range
@@ -12,11 +13,10 @@ from ddpm_core.parameterization import convert
 from ddpm_core.randomness import keyed_generator, keyed_seed
 from ddpm_core.samplers.ancestral import reverse_kernel
 from ddpm_core.schedules import Schedule
-from ddpm_core.training.config import TrainConfig
-from ddpm_core.training.data import Dataset, batch_indices
-from ddpm_core.training.importance import TermHistory
-from ddpm_core.training.setup import build_network, seeded
-from ddpm_core.training.trainee import NonFiniteError, Trainee
+from ddpm_core.training.build import build_network, seeded
+from ddpm_core.training.diffusion_config import TrainConfig
+from ddpm_core.training.state import NonFiniteError, Trainee
+from ddpm_core.training.timestep_sampler import TermHistory
 
 
 def build_trainee(config: TrainConfig, dataset: Dataset, device: torch.device) -> Trainee:

@@ -17,7 +17,7 @@ BESIDE = HERE.parent  # the checkout, or the package in a wheel
 CORE = (  # whose public functions cite an equation each
     *("schedules", "forward_process", "posterior", "parameterization", "losses"),
     *("learned_variance", "guidance"),
-    *("samplers/ladders", "samplers/ancestral", "samplers/ddim", "samplers/dpm_solver"),
+    *("samplers/timestep_spacing", "samplers/ancestral", "samplers/ddim", "samplers/dpm_solver"),
     *("samplers/heun", "networks/embeddings", "latent", "likelihood", "probability_flow"),
     "training/ema",
 )

@@ -20,11 +20,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ddpm_core import Ancestral, ClipX0, Denoiser, NetworkDenoiser, q_sample, q_step, trailing
+from ddpm_core.data.dataset import load_dataset
+from ddpm_core.figures.sheets import sample_grid
 from ddpm_core.randomness import keyed_generator
-from ddpm_core.training.data import load_dataset
-from ddpm_core.training.files import write_bytes
-from ddpm_core.training.pictures import sample_grid
-from ddpm_core.training.restore import load_trained
+from ddpm_core.storage.files import write_bytes
+from ddpm_core.training.trained import load_trained
 
 
 def inpaint(

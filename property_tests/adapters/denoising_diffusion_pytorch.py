@@ -127,7 +127,7 @@ class DenoisingDiffusionPytorch:
             torch.manual_seed(seed)
             return _run(chain, shape)
 
-    def ladder(
+    def timestep_spacing(
         self, name: str, betas: Betas, steps: int, zero_terminal: bool = False
     ) -> tuple[int, ...]:
         """The levels that its network is asked about, by DDIM where steps < T."""

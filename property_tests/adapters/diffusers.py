@@ -104,7 +104,7 @@ class Diffusers:
         x_T = randn_tensor(shape, generator=generator).unsqueeze(1)
         return _run(chain, x_T, generator)
 
-    def ladder(
+    def timestep_spacing(
         self, name: str, betas: Betas, steps: int, zero_terminal: bool = False
     ) -> tuple[int, ...]:
         """The levels of DDIMScheduler."""

@@ -243,12 +243,12 @@ class NoRescaling(DdpmCore):
 
 
 class OneRungDown(DdpmCore):
-    def ladder(self, *arguments):
-        *upper, last, _ = super().ladder(*arguments)
+    def timestep_spacing(self, *arguments):
+        *upper, last, _ = super().timestep_spacing(*arguments)
         moved = upper[-1] - 2 if upper and upper[-1] - 2 > last else None
         return (*upper[:-1], moved, last, 0) if moved else (*upper, last, 0)
 
 
 class OneRungShort(DdpmCore):
-    def ladder(self, name, betas, steps, *more):
-        return super().ladder(name, betas, max(steps - 1, 1), *more)
+    def timestep_spacing(self, name, betas, steps, *more):
+        return super().timestep_spacing(name, betas, max(steps - 1, 1), *more)

@@ -89,7 +89,7 @@ def rung(ladder: str) -> Ask:
 
     def ask(impl: Implementation, p: Point) -> Answer:
         T = p.n + 7 * p.t
-        found = impl.ladder(ladder, (0.01,) * T, p.n)[::-1][p.i]
+        found = impl.timestep_spacing(ladder, (0.01,) * T, p.n)[::-1][p.i]
         return Answer((float(found),), {}, {"T": T, "t": 1, "s": 0, "n": p.n, "i": p.i})
 
     return ask

@@ -182,7 +182,7 @@ CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
         {"sampler": "dpm++2m"},
     ),
     *(
-        (faults.OneRungDown, f"test_ladders.py::test_{name}", arguments)
+        (faults.OneRungDown, f"test_timestep_spacing.py::test_{name}", arguments)
         for name, arguments in (
             ("trailing_levels_lie_evenly_from_data", {}),
             ("linspace_levels_lie_evenly_from_the_first", {}),
@@ -192,7 +192,7 @@ CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
     ),
     (
         faults.OneRungShort,
-        "test_ladders.py::test_a_ladder_of_n_steps_falls_to_data_in_n_steps",
+        "test_timestep_spacing.py::test_a_ladder_of_n_steps_falls_to_data_in_n_steps",
         {"name": "linspace"},
     ),
     (faults.BatchStatistics, "test_networks.py::test_one_image_does_not_see_another", {}),

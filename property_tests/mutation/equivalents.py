@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 NOISE_TIMES_0 = (
     "at eta = 0 the noise is drawn and multiplied by 0: no answer differs. That it need not be "
-    "drawn is asked of ours alone, in tests/test_ddim.py"
+    "drawn is asked of ours alone, in tests/samplers/test_ddim.py"
 )
 ONE_DTYPE = "the protocol has one dtype, and both have it"
 NO_VALUE = (
@@ -67,7 +67,7 @@ EQUIVALENTS: Reasons = {
         "return (back.sample(noise.to(work)).to(x0_hat.dtype), x0_hat, None)": ONE_DTYPE,
         "return (back.mean.to(x0_hat.dtype), x0_hat, None)": ONE_DTYPE,
     },
-    "samplers.ladders": {
+    "samplers.timestep_spacing": {
         "nearest = int((wanted - levels).abs().argmin()) + 1": (
             "a difference and its negative are as far from 0"
         ),

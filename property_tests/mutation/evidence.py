@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .. import statistics
-from ..protocol import LADDERS, Array, Chain, Guidance, Implementation, Normal, Times
+from ..protocol import TIMESTEP_SPACINGS, Array, Chain, Guidance, Implementation, Normal, Times
 from ..strategies import Case
 
 CASES = 1000
@@ -76,8 +76,8 @@ def _ancestral(impl: Implementation, case: Case, rng: np.random.Generator) -> li
 def _ladders(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
     steps = int(rng.integers(1, len(case.betas) + 1))
     return [
-        np.float64(impl.ladder(name, case.betas, steps, zero_terminal))
-        for name in LADDERS
+        np.float64(impl.timestep_spacing(name, case.betas, steps, zero_terminal))
+        for name in TIMESTEP_SPACINGS
         for zero_terminal in (False, True)
     ]
 
@@ -156,7 +156,7 @@ CALLS: dict[str, Calls] = {
     "samplers.ancestral": _ancestral,
     "samplers.ddim": _ddim,
     "samplers.dpm_solver": _dpm_solver,
-    "samplers.ladders": _ladders,
+    "samplers.timestep_spacing": _ladders,
     "schedules": _schedules,
     "statistics": _statistics,
 }

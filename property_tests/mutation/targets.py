@@ -33,7 +33,7 @@ PROPERTIES = {
     ),
     "learned_variance": ("test_learned_variance",),
     "guidance": ("test_guidance",),
-    "samplers.ladders": ("test_ladders",),
+    "samplers.timestep_spacing": ("test_timestep_spacing",),
     "samplers.ancestral": (
         "test_samplers",
         "test_losses::test_the_reverse_kernel_is_the_posterior_of_the_guess",

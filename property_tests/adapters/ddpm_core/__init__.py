@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 import ddpm_core
 from ddpm_core._types import Prediction
+from ddpm_core.data.dataset import Dataset
 from ddpm_core.networks.embeddings import MAX_PERIOD, fourier_features, timestep_embedding
 from ddpm_core.randomness import keyed_generator
 from ddpm_core.samplers.base import Snapshot
-from ddpm_core.samplers.ladders import LADDERS
-from ddpm_core.training.data import Dataset
+from ddpm_core.samplers.timestep_spacing import TIMESTEP_SPACINGS
+from ddpm_core.training.build import seeded
 from ddpm_core.training.ema import Ema, ema_decay
-from ddpm_core.training.setup import seeded
 from ddpm_core.training.step import diffuse
 
 from ... import protocol
@@ -139,10 +139,10 @@ class DdpmCore(Likelihood, Latents):
         *_, last = ddpm_core.generate(sampler, denoiser, event, **numbered)
         return last.x_t.numpy()
 
-    def ladder(
+    def timestep_spacing(
         self, name: str, betas: Betas, steps: int, zero_terminal: bool = False
     ) -> tuple[int, ...]:
-        return LADDERS[name](schedule_of(betas, zero_terminal), steps)
+        return TIMESTEP_SPACINGS[name](schedule_of(betas, zero_terminal), steps)
 
     def schedule(self, name: str, T: int) -> Array:
         return table(getattr(ddpm_core.Schedule, name)(T))

@@ -12,7 +12,7 @@ from ddpm_core.latent import (
     posterior_of,
 )
 from ddpm_core.losses import kl_to_noise
-from ddpm_core.training.kept_autoencoder import draw_noise
+from ddpm_core.storage.saved_autoencoder import draw_noise
 
 from ...protocol import Array, Coder, Normal, Scale
 from .arrays import gaussian, tensor

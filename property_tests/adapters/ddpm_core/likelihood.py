@@ -19,7 +19,7 @@ from ddpm_core.losses import gaussian_kl, log_grey_level
 from ddpm_core.probability_flow import flow_bound, flow_log_density, probability_flow
 from ddpm_core.randomness import keyed_generator
 from ddpm_core.samplers.ancestral import Ancestral, reverse_kernel
-from ddpm_core.training.config import TrainConfig
+from ddpm_core.training.diffusion_config import TrainConfig
 from ddpm_core.training.step import objective
 
 from ...protocol import (

@@ -36,7 +36,7 @@ DENOISING_DIFFUSION_PYTORCH: dict[str, Deviation] = {
         "of Gaussian data the marginal variances are 0.04 to 0.47 times the exact ones on STEEP",
         LUCIDRAINS + "GaussianDiffusion.p_sample",
     ),
-    "test_ladders.py::test_trailing_levels_lie_evenly_from_data": Deviation(
+    "test_timestep_spacing.py::test_trailing_levels_lie_evenly_from_data": Deviation(
         "DDIM cuts the even levels down to integers instead of rounding them.",
         "up to 0.86 of a level too low at T = 1000 with 7 steps",
         LUCIDRAINS + "GaussianDiffusion.ddim_sample",

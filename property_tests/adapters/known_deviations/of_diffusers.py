@@ -162,7 +162,7 @@ DIFFUSERS: dict[str, Deviation] = {
         "201 steps of T = 1000 are 202, and the last asks the network at index -1",
         SCHEDULERS + "scheduling_ddim.py, DDIMScheduler.set_timesteps",
     ),
-    "test_ladders.py::test_trailing_levels_lie_evenly_from_data": Deviation(
+    "test_timestep_spacing.py::test_trailing_levels_lie_evenly_from_data": Deviation(
         "A float range of T / steps may hold one level more: index -1, which is the noisiest.",
         "201 steps of T = 1000 are 202, and the last asks the network at index -1",
         SCHEDULERS + "scheduling_ddim.py, DDIMScheduler.set_timesteps",

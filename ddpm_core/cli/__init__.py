@@ -1,0 +1,1 @@
+"""How a command is called, speaks and stops; nothing here imports torch."""

@@ -1,0 +1,263 @@
+"""Images to train on: five sources, one fixed split, and an order that keeps no state."""
+
+import difflib
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64, Shaped
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ddpm_core.data.idx import read_idx_folder
+from ddpm_core.data.image_folder import read_image_folder, square_images
+from ddpm_core.data.npz import read_npz
+from ddpm_core.data.photographs import photograph_patches
+from ddpm_core.losses import check_levels
+from ddpm_core.randomness import keyed_generator
+
+FORMS = ("digits", "idx:DIR", "npz:FILE", "folder:DIR", "patches:SIZE")
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images with their number of grey levels, class names and a fixed three-way split."""
+
+    name: str  # the spec as typed
+    images: Shaped[Tensor, " n channels height width"]  # uint8 0..levels-1, or float32 in [-1, 1]
+    labels: Int64[Tensor, " n"] | None  # places in class_names
+    class_names: tuple[str, ...]  # () where there are no classes
+    levels: int  # 17 for digits, 256 for 8-bit data
+    train: Int64[Tensor, " train"]
+    validation: Int64[Tensor, " validation"]
+    test: Int64[Tensor, " test"]
+
+    PICTURES: ClassVar[bool] = True  # of 1 or 3 channels, to be looked at
+
+    def __post_init__(self) -> None:
+        if self.images.dtype not in (torch.uint8, torch.float32):
+            raise TypeError(
+                f"images have dtype {self.images.dtype}; they must be torch.uint8 grey levels or "
+                "torch.float32 in [-1, 1]"
+            )
+        if self.PICTURES and self.shape[0] not in (1, 3):
+            raise ValueError(
+                f"images of {self.name} have {self.shape[0]} channels; a picture needs 1 (grey) or "
+                "3 (RGB). Select channels first"
+            )
+        places, _ = torch.cat([self.train, self.validation, self.test]).sort()
+        if not torch.equal(places, torch.arange(len(self.images))):
+            raise ValueError(
+                f"train, validation and test hold {len(places)} indices of {len(self.images)} "
+                "images; each image must be in exactly one of them"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(channels, height, width)."""
+        _, channels, height, width = self.images.shape
+        return channels, height, width
+
+    def take(
+        self, indices: Int64[Tensor, " batch"]
+    ) -> Float32[Tensor, " batch channels height width"]:
+        """The images at `indices`, level k as 2 k / (levels - 1) - 1. Eq. images.range."""
+        n = len(self.images)
+        if len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < n:
+            raise ValueError(
+                f"indices span {int(indices.min())}..{int(indices.max())}, outside 0..{n - 1}. "
+                "Take them from train, validation or test"
+            )
+        images = self.images[indices]
+        return images if images.is_floating_point() else 2 * images.float() / (self.levels - 1) - 1
+
+    def digest(self) -> str:
+        """SHA-256 of the content (images, labels, levels, split), whatever the data set's name."""
+        sha = hashlib.sha256(f"levels {self.levels}".encode())
+        for field in ("images", "labels", "train", "validation", "test"):
+            value = getattr(self, field)
+            if value is not None:
+                sha.update(f"; {field} {value.dtype} {tuple(value.shape)} ".encode())
+                sha.update(value.contiguous().numpy())
+        return sha.hexdigest()
+
+
+def check_decoded(dataset: Dataset) -> None:
+    """Refuse images whose grey levels a decoder in float32 cannot tell apart."""
+    try:
+        check_levels(dataset.levels, torch.float32)
+    except ValueError as error:
+        reason = str(error).split(";")[0]
+        raise ValueError(
+            f"--dataset {dataset.name}: {reason}, as a bound has to: store fewer `levels`"
+        ) from None
+
+
+def load_dataset(spec: str, image_size: int | None = None) -> Dataset:
+    """The data set that `spec` names; ~ is expanded, and nothing is unpickled.
+
+    - digits: scikit-learn's bundled 1,797 handwritten digits, 8 x 8, 17 levels. Test are the 500
+      images floor(k 1797 / 500), validation 97 of the rest spread alike, train the other 1,200.
+    - idx:DIR: MNIST's files, gzipped or not, labels optional. Test is t10k, or a tenth without it;
+      validation is a twentieth of the train file, 5,000 at most.
+    - npz:FILE: `images` (n, channels, height, width) or (n, height, width), uint8 below `levels`
+      (256 if absent) or floats in [-1, 1]; optional `labels` (n,) and `class_names`.
+    - folder:DIR: PNG and JPEG, in folders by class or in none, in the order of their names. Hidden
+      and other files are left alone. One colour image makes all RGB; alpha is dropped, EXIF
+      orientation is applied, a palette counts as colour.
+    - patches:SIZE: squares of SIZE pixels from scikit-learn's two photographs, of which the right
+      fifth is for test and the tenth beside it for validation.
+
+    npz and folder give a tenth to test and a twentieth to validation, at least one image each.
+    image_size crops 8-bit images centrally to a square and resizes it (Lanczos) to that many
+    pixels. Raises ValueError, or FileNotFoundError for a path that is missing.
+    """
+    if image_size is not None and image_size < 1:
+        raise ValueError(f"image_size = {image_size} is below 1; give a number of pixels")
+    source, path = _parse(spec)
+    found = _read(source, path, image_size)
+    n = len(found.images)
+    if n < 3:
+        raise ValueError(
+            f"dataset {spec!r} has {n} image{'s' * (n != 1)}; train, validation and test need one "
+            "each. Add more"
+        )
+    images = found.images if image_size is None else _resized(found, image_size, spec)
+    test = spread(torch.arange(n), max(1, n // 10)).numpy() if found.test is None else found.test
+    rest = np.setdiff1d(np.arange(n), test)
+    validation = found.validation
+    if not isinstance(validation, np.ndarray):
+        validation = spread(torch.from_numpy(rest), validation or max(1, n // 20)).numpy()
+    train = np.setdiff1d(rest, validation)
+    if not len(train):
+        raise ValueError(
+            f"dataset {spec!r} has {len(rest)} image beside its test images; train and validation "
+            "need one each. Add more"
+        )
+    return Dataset(
+        name=spec,
+        images=torch.from_numpy(images),
+        labels=None if found.labels is None else torch.from_numpy(found.labels.astype(np.int64)),
+        class_names=found.class_names,
+        levels=found.levels,
+        train=torch.from_numpy(train),
+        validation=torch.from_numpy(validation),
+        test=torch.from_numpy(test),
+    )
+
+
+def spread(indices: Int64[Tensor, " many"], count: int) -> Int64[Tensor, " few"]:
+    """`count` of the indices, or all where there are no more, evenly spread."""
+    few = min(count, len(indices))
+    return indices[torch.arange(few) * len(indices) // few]
+
+
+def epoch_order(indices: Int64[Tensor, " n"], seed: int, epoch: int) -> Int64[Tensor, " n"]:
+    """`indices` in the order of `epoch` = 0, 1, ..., keyed by (seed, epoch)."""
+    generator = keyed_generator(seed, "epoch order", epoch)
+    return indices[torch.randperm(len(indices), generator=generator)]
+
+
+def batch_indices(
+    indices: Int64[Tensor, " n"], seed: int, step: int, batch_size: int
+) -> Int64[Tensor, " batch"]:
+    """The batch of training step `step` = 0, 1, ...: its stretch of the epochs laid end to end.
+
+    A function of its arguments alone, so a resumed run sees what an unbroken one would. A batch may
+    straddle epochs, or span several.
+    """
+    n = len(indices)
+    if n < 1 or step < 0 or batch_size < 1:
+        raise ValueError(
+            f"{n} indices, step = {step}, batch_size = {batch_size}: needs an index, step >= 0 "
+            "and batch_size >= 1"
+        )
+    first = step * batch_size // n
+    last = ((step + 1) * batch_size - 1) // n
+    epochs = torch.cat([epoch_order(indices, seed, e) for e in range(first, last + 1)])
+    start = step * batch_size - first * n
+    return epochs[start : start + batch_size]
+
+
+class _Source(NamedTuple):
+    """What a source holds, before it is split."""
+
+    images: NDArray[Any]  # (n, channels, height, width)
+    labels: NDArray[Any] | None = None
+    class_names: tuple[str, ...] = ()
+    levels: int = 256
+    test: NDArray[np.int64] | None = None  # None: an evenly spread tenth
+    validation: NDArray[np.int64] | int | None = None  # evenly spread; None: a twentieth
+
+
+def _parse(spec: str) -> tuple[str, Path]:
+    """The source and the path of a spec."""
+    source, _, path = spec.partition(":")
+    form = {form.partition(":")[0]: form for form in FORMS}
+    if source not in form:
+        near = difflib.get_close_matches(source, form, 1)
+        hint = f" Did you mean {form[near[0]]}?" if near else ""
+        raise ValueError(
+            f"dataset {spec!r} is unknown; it must be one of {', '.join(FORMS)}.{hint}"
+        )
+    if source == "digits" != spec:
+        raise ValueError(f"dataset {spec!r} must be plain digits: they are bundled, without a path")
+    if source == "patches" and not (path.isascii() and path.isdigit()):
+        raise ValueError(f"dataset {spec!r} names no size; write patches:64 for 64 x 64 pixels")
+    if source != "digits" and not path:
+        raise ValueError(f"dataset {spec!r} names no path; write {form[source]}")
+    return source, Path(path).expanduser()
+
+
+def _read(source: str, path: Path, image_size: int | None) -> _Source:
+    if source == "digits":
+        from sklearn.datasets import load_digits  # a second that --help need not wait for
+
+        digits = load_digits()
+        images = digits.images.astype(np.uint8)[:, None]
+        return _Source(
+            images,
+            digits.target,
+            tuple("0123456789"),
+            17,
+            spread(torch.arange(len(images)), 500).numpy(),
+            97,
+        )
+    if source == "patches":
+        squares, which, names, test, validation = photograph_patches(int(path.name))
+        return _Source(squares, which, names, 256, test, validation)
+    if not path.exists():
+        raise FileNotFoundError(f"{source}:{path}: there is no {path}. Check the path")
+    if path.is_dir() == (source == "npz"):
+        have, want = ("folder", "file") if source == "npz" else ("file", "folder that holds it")
+        raise ValueError(f"{source}:{path} is a {have}; give the {want}")
+    if source == "npz":
+        return _Source(*read_npz(path))
+    if source == "folder":
+        return _Source(*read_image_folder(path, image_size))
+    images, labels, trained = read_idx_folder(path)
+    return _Source(
+        images=images[:, None],
+        labels=labels,
+        class_names=() if labels is None else tuple(map(str, range(int(labels.max()) + 1))),
+        test=np.arange(trained, len(images)) if trained < len(images) else None,
+        validation=min(5000, max(1, trained // 20)),
+    )
+
+
+def _resized(found: _Source, image_size: int, spec: str) -> NDArray[Any]:
+    height, width = found.images.shape[2:]
+    if height == width == image_size:
+        return found.images
+    if found.images.dtype != np.uint8 or found.levels != 256:
+        kind = f"{found.levels} grey levels" if found.images.dtype == np.uint8 else "float images"
+        raise ValueError(
+            f"image_size = {image_size}, but dataset {spec!r} has {kind} of {height} x {width} "
+            "pixels; only 8-bit images are resized, since others would leave their levels. Leave "
+            "--image-size out"
+        )
+    images: NDArray[Any] = square_images(found.images, image_size)
+    return images

@@ -1,0 +1,52 @@
+"""Bits per dimension of models that learn next to nothing, for comparison."""
+
+import math
+
+import torch
+from jaxtyping import Float64, Int64
+from torch import Tensor
+
+from ddpm_core.data.dataset import Dataset
+from ddpm_core.likelihood import bits_per_dim, dequantised_bits_per_dim
+from ddpm_core.randomness import keyed_generator
+
+
+def baselines(dataset: Dataset, test: Int64[Tensor, " test"], seed: int) -> dict[str, float]:
+    """The mean over `test`, in bits per dimension, of three models of the training images."""
+    dims = math.prod(dataset.shape)
+    return {
+        "uniform": math.log2(dataset.levels),
+        "per-pixel marginal": _mean(marginal(dataset, test), dims),
+        "full-covariance Gaussian": float(
+            dequantised_bits_per_dim(normal(dataset, test, seed), dims, dataset.levels).mean()
+        ),
+    }
+
+
+def _mean(nats: Tensor, dims: int) -> float:
+    return float(bits_per_dim(nats, dims).mean())
+
+
+def marginal(dataset: Dataset, test: Int64[Tensor, " test"]) -> Float64[Tensor, " test"]:
+    """-log of the product of each pixel's own histogram, one image added to each level's count."""
+    train, pixels = (dataset.images[each].flatten(1).long() for each in (dataset.train, test))
+    counts = torch.ones(train.shape[1], dataset.levels, dtype=torch.float64)
+    counts.scatter_add_(1, train.T, torch.ones(train.T.shape, dtype=torch.float64))
+    log_share = (counts / counts.sum(1, keepdim=True)).log()
+    return -log_share.gather(1, pixels.T).sum(0)
+
+
+def normal(dataset: Dataset, test: Int64[Tensor, " test"], seed: int) -> Float64[Tensor, " test"]:
+    """-log density of a normal law of the dequantised images, at dequantised ones.
+
+    Its covariance is that of the training images and that of the uniform noise, a twelfth of the
+    square of a level's width, without which pixels that never change would have none.
+    """
+    width = 2 / (dataset.levels - 1)
+    train, x = (dataset.take(each).flatten(1).double() for each in (dataset.train, test))
+    generator = keyed_generator(seed, "dequantisation")
+    x = x + width * (torch.rand(x.shape, dtype=x.dtype, generator=generator) - 0.5)
+    covariance = train.T.cov() + width**2 / 12 * torch.eye(train.shape[1], dtype=x.dtype)
+    law = torch.distributions.MultivariateNormal(train.mean(0), covariance, validate_args=False)
+    density: Tensor = law.log_prob(x)
+    return -density

@@ -1,0 +1,1 @@
+"""What a run shows: images, curves and its report."""

@@ -1,0 +1,217 @@
+"""What the sample command does: a trained run, its denoiser and a sampler, made into files."""
+
+import difflib
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ddpm_core._types import Denoiser
+from ddpm_core.cli.progress import progress, say
+from ddpm_core.denoiser import ClipX0
+from ddpm_core.figures.sheets import chain_gif, sample_grid
+from ddpm_core.gate.devices import choose_device
+from ddpm_core.generation.compare import STEPS, compared, comparison_sheet
+from ddpm_core.generation.config import SampleConfig
+from ddpm_core.guidance import Guided
+from ddpm_core.samplers.base import Sampler, generate
+from ddpm_core.samplers.names import CALLS, named
+from ddpm_core.samplers.timestep_spacing import TIMESTEP_SPACINGS
+from ddpm_core.storage.files import write_bytes
+from ddpm_core.storage.run_lock import writable_folder
+from ddpm_core.training.trained import Trained, load_trained
+
+GIF_FRAMES = 60
+GRID_IMAGES = 256
+COMPARED = 4  # images in a cell of the comparison
+
+
+def draw(config: SampleConfig) -> list[Path]:
+    """Write the samples as .npy in [0, 1], a grid as .png, the chain as .gif; returns the paths.
+
+    With --compare, only the picture of all samplers. Raises ValueError or FileNotFoundError where
+    RUN holds no sound checkpoint, or none that can do what is asked.
+    """
+    device = choose_device(config.device)
+    trained = load_trained(config.run, device)
+    for remark in trained.remarks:
+        say(remark, error=True)
+    trained.check_clip(config.clip)
+    check_levels(config, trained.schedule.T)
+    labels = chosen_classes(config, trained)
+    schedule = trained.schedule
+    times = TIMESTEP_SPACINGS[config.timestep_spacing](schedule, config.steps or schedule.T)
+    if config.sampler == "heun" and schedule.has_zero_terminal_snr and times[0] == schedule.T:
+        raise ValueError(
+            f"--sampler heun cannot begin where {config.run} holds no signal at all (zero terminal "
+            "SNR): use --sampler ddim or dpm++, or --timestep-spacing leading"
+        )
+    variance = trained.variance(config.variance)
+    sampler = named(config.sampler, schedule, times, eta=config.eta, variance=variance)
+    folder = writable_folder(config.out_dir or trained.run / "generated")  # before any work is lost
+    stem = folder / f"step-{trained.step:06d}-seed-{config.seed}{config.marks(labels)}"
+    denoiser = build_denoiser(config, trained, labels)
+    if config.compare:
+        return [_compare(config, trained, denoiser, labels, stem, device)]
+    return _draw(config, trained, sampler, denoiser, labels, stem, device)
+
+
+def check_levels(config: SampleConfig, T: int) -> None:
+    """Refuse options that name more levels than there are."""
+    if config.steps is not None and config.steps > T:
+        raise ValueError(
+            f"--steps = {config.steps}, but {config.run} has T = {T} levels; take {T} or fewer"
+        )
+    if config.guidance_interval is not None and config.guidance_interval[1] > T:
+        low, high = config.guidance_interval
+        raise ValueError(
+            f"--guidance-interval {low} {high}, but {config.run} has T = {T} levels; "
+            f"end it at {T} or below"
+        )
+
+
+def chosen_classes(config: SampleConfig, trained: Trained) -> list[int]:
+    """The labels that --class names, or none. Raises ValueError for what the run does not know."""
+    wanted, names, withheld = config.class_, trained.class_names, trained.config.label_dropout
+    if wanted and not trained.config.conditional:
+        raise ValueError(
+            f"--class {' '.join(wanted)}, but {config.run} was trained without classes; "
+            "leave it out, or train with --conditional"
+        )
+    if trained.config.conditional and not withheld and config.guidance_scale != 1:
+        raise ValueError(
+            f"--guidance-scale = {config.guidance_scale:g}, but {config.run} was trained with "
+            "--label-dropout 0 and has no guess without a class; leave it out"
+        )
+    if trained.config.conditional and not withheld and not wanted:
+        raise ValueError(
+            f"{config.run} was trained with --label-dropout 0 and draws nothing without a class; "
+            f"name one with --class: {', '.join(names)}, or all"
+        )
+    if wanted and "all" in wanted:
+        return list(range(len(names)))
+    labels = [_label(each, names) for each in wanted or ()]
+    if len(set(labels)) < len(labels):
+        raise ValueError(f"--class {' '.join(wanted or ())} names a class twice; name each once")
+    return labels
+
+
+def _label(name: str, names: Sequence[str]) -> int:
+    """The place of a class by its name, or else by its number."""
+    if name in names:
+        return names.index(name)
+    if name.isascii() and name.isdigit() and int(name) < len(names):
+        return int(name)
+    near = () if name.lstrip("-").isdigit() else difflib.get_close_matches(name, names, 1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise ValueError(
+        f"--class {name} is unknown; the {len(names)} classes are {', '.join(names)}, by name or "
+        f"by number 0 to {len(names) - 1}, or all.{hint}"
+    )
+
+
+def build_denoiser(config: SampleConfig, trained: Trained, labels: Sequence[int]) -> Denoiser:
+    """The network's, guided where there are labels, clipped last."""
+    denoiser = trained.denoiser(clip=False)
+    if labels:
+        scale, rescale = config.guidance_scale, config.guidance_rescale
+        none = trained.network.classes
+        denoiser = Guided(denoiser, scale, none, rescale, config.guidance_interval)
+    return ClipX0(denoiser) if trained.clips(config.clip) else denoiser
+
+
+def _compare(
+    config: SampleConfig,
+    trained: Trained,
+    denoiser: Denoiser,
+    labels: Sequence[int],
+    stem: Path,
+    device: torch.device,
+) -> Path:
+    many = len(CALLS) * sum(steps <= trained.schedule.T for steps in STEPS) + 1
+    each = [labels[i % len(labels)] for i in range(COMPARED)] if labels else []
+    drawing = compared(
+        denoiser,
+        trained.schedule,
+        trained.image_shape,
+        config.timestep_spacing,
+        n=COMPARED,
+        seed=config.seed,
+        cond=torch.tensor(each, device=device) if each else None,
+        device=device,
+    )
+    cells = []
+    with progress(many, "comparison", "chain") as bar:
+        for row, steps, x_0 in drawing:
+            cells.append((row, steps, trained.view.decode(x_0).cpu()))
+            bar.update()
+    path = stem.with_name(f"{stem.name}-compare.png")
+    title = f"{config.timestep_spacing} levels, seed {config.seed}"
+    if config.class_ is not None:
+        title += f", class {' '.join(config.class_)}, guidance scale {config.guidance_scale:g}"
+    write_bytes(path, comparison_sheet(cells, title=title, watermark=trained.watermark))
+    return path
+
+
+def _draw(
+    config: SampleConfig,
+    trained: Trained,
+    sampler: Sampler[Any],
+    denoiser: Denoiser,
+    labels: Sequence[int],
+    stem: Path,
+    device: torch.device,
+) -> list[Path]:
+    times = sampler.times
+    shown = set(times[:: max(1, len(times) // GIF_FRAMES)]) | {0}
+    numbers = range(config.first, config.first + config.n)
+    wanted = [(label, i) for label in labels or [0] for i in numbers]  # all from the same noise
+    view, images, chain = trained.view, [], []
+
+    def seen(pictures: Tensor) -> Float[np.ndarray, "n channels height width"]:
+        return pictures.cpu().numpy()
+
+    with progress(len(wanted) * len(times), "samples", "level") as bar:
+        for start in range(0, len(wanted), config.batch_size):
+            told, indices = zip(*wanted[start : start + config.batch_size], strict=True)
+            steps = generate(
+                sampler,
+                denoiser,
+                trained.image_shape,
+                indices=indices,
+                seed=config.seed,
+                cond=torch.tensor(told, device=device) if labels else None,
+                device=device,
+            )
+            for t, x_t, x0_hat in steps:
+                bar.update(len(indices))
+                if config.gif and start == 0 and t in shown:
+                    chain.append((t, seen(view.state(x_t)), seen(view.decode(x0_hat))))
+            images.append(view.decode(x_t).cpu())
+    drawn = torch.cat(images)
+
+    array = io.BytesIO()
+    np.save(array, ((drawn.clamp(-1, 1) + 1) / 2).numpy(), allow_pickle=False)
+    files = {".npy": array.getvalue(), ".png": _grid(drawn, len(labels), trained.watermark)}
+    if config.gif:
+        columns = config.n if len(labels) > 1 else None  # a row for each class
+        files[".gif"] = chain_gif(chain, columns=columns, watermark=trained.watermark)
+    paths = {stem.with_name(stem.name + suffix): content for suffix, content in files.items()}
+    for path, content in paths.items():
+        write_bytes(path, content)
+    return list(paths)
+
+
+def _grid(
+    drawn: Float[Tensor, "n channels height width"], classes: int, watermark: str | None
+) -> bytes:
+    """The first images; of several classes the first of each, a row for each class."""
+    if classes < 2:
+        return sample_grid(drawn[:GRID_IMAGES], watermark=watermark)
+    rows = drawn.unflatten(0, (classes, -1))[:, : max(1, GRID_IMAGES // classes)]
+    return sample_grid(rows.flatten(0, 1), rows.shape[1], watermark=watermark)

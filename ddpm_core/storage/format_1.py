@@ -1,0 +1,26 @@
+"""Checkpoints of format 1, read under today's names."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+Value = TypeVar("Value")
+
+LAYERS = {"shrink.": "downsample.", "grow.": "upsample."}
+OPTIONS = {"fourier_octaves": "fourier_frequencies", "rate_decay": "learning_rate_decay"}
+
+
+def renamed_layers(tensors: Mapping[str, Value]) -> dict[str, Value]:
+    """The tensors of a network, or of its optimizer, under the layers' names of today."""
+    found = {}
+    for name, value in tensors.items():
+        old = next((old for old in LAYERS if name.startswith(old)), "")
+        found[LAYERS.get(old, "") + name.removeprefix(old)] = value
+    return found
+
+
+def renamed_state(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The state of a checkpoint with the options' names of today."""
+    if not isinstance(state.get("config"), Mapping):
+        return dict(state)
+    config = {OPTIONS.get(name, name): value for name, value in state["config"].items()}
+    return {**state, "config": config}

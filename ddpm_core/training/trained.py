@@ -1,0 +1,137 @@
+"""A trained model back from its run, for the commands that use one."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ddpm_core._types import Denoiser, Parameterization
+from ddpm_core.cli.options import from_json
+from ddpm_core.data.space import PIXELS, View
+from ddpm_core.denoiser import ClipX0, NetworkDenoiser
+from ddpm_core.gate.admission import watermark
+from ddpm_core.networks.unet import UNet
+from ddpm_core.samplers.ancestral import Variance
+from ddpm_core.schedules import Schedule
+from ddpm_core.storage.checkpoint import latest_checkpoint, load_checkpoint
+from ddpm_core.storage.saved_autoencoder import KeptAutoencoder, load_kept
+from ddpm_core.training.build import build_network, build_schedule
+from ddpm_core.training.diffusion_config import TrainConfig
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """The averaged weights of a checkpoint, and what they were trained for."""
+
+    run: Path
+    step: int
+    config: TrainConfig
+    network: UNet
+    schedule: Schedule
+    image_shape: tuple[int, int, int]
+    levels: int
+    class_names: tuple[str, ...]
+    watermark: str | None  # of a run that was let in unverified
+    autoencoder: KeptAutoencoder | None = None  # in whose latents it was trained, if any
+
+    @property
+    def picture_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of the images that were trained on, or into whose latents."""
+        return self.image_shape if self.autoencoder is None else self.autoencoder.image_shape
+
+    @property
+    def view(self) -> View:
+        """How what is drawn becomes pictures."""
+        return PIXELS if self.autoencoder is None else self.autoencoder
+
+    def denoiser(self, clip: bool) -> Denoiser:
+        """What the network says of x_0, clipped to [-1, 1] if asked to and of pixels."""
+        plain = NetworkDenoiser(
+            self.schedule, self.network, self.parameterization, self.learns_variance
+        )
+        return ClipX0(plain) if self.clips(clip) else plain
+
+    def clips(self, asked: bool) -> bool:
+        """Whether x0_hat is clipped as asked: never where it is of latents."""
+        return asked and self.autoencoder is None
+
+    def check_clip(self, asked: bool) -> None:
+        """Refuse --no-clip where there is nothing to clip."""
+        if not asked and self.autoencoder is not None:
+            raise ValueError(
+                f"leave --no-clip out: {self.run} was trained in latents, which are never clipped"
+            )
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be known of all that is made with it."""
+        found = [] if self.watermark is None else [self.watermark]
+        if self.step == 0:
+            found.append(f"NOTE: {self.run} was stopped at step 0: its network has learned nothing")
+        return found
+
+    @property
+    def parameterization(self) -> Parameterization:
+        """What the network predicts."""
+        return self.config.parameterization
+
+    @property
+    def learns_variance(self) -> bool:
+        """Whether it answers for the variance of a step, too."""
+        return self.config.learns_variance
+
+    def variance(self, asked: Variance | None) -> Variance:
+        """What a command was asked for, or else what the network learned, or fixed_small.
+
+        Raises ValueError where it is asked for what was not learned.
+        """
+        if asked == "learned_range" and not self.learns_variance:
+            raise ValueError(
+                f"--variance learned_range, but {self.run} learned none; leave it out, or "
+                "train with --loss hybrid or vlb"
+            )
+        return asked or ("learned_range" if self.learns_variance else "fixed_small")
+
+
+def load_trained(path: Path, device: torch.device) -> Trained:
+    """The model of a run's newest checkpoint, or of the checkpoint named.
+
+    Raises FileNotFoundError where there is none, ValueError where it is damaged; either where it
+    was trained in latents and the run's autoencoder is missing or another.
+    """
+    if not path.is_dir():
+        raise FileNotFoundError(f"{path} is no folder; name the --out-dir of a training run")
+    is_run = not (path / "MANIFEST.json").exists()
+    saved = latest_checkpoint(path / "checkpoints") if is_run else path
+    if saved is None:
+        runs = [above for above in path.parents[:2] if (above / "checkpoints").is_dir()]
+        which = f"{runs[0]}, which is" if runs else "the --out-dir of"
+        raise FileNotFoundError(
+            f"{path} holds no checkpoint; name {which} a training run, or one of its folders "
+            "checkpoints/step-..."
+        )
+    checkpoint = load_checkpoint(saved, ["ema"], ["config", "image_shape", "levels", "class_names"])
+    if checkpoint.state.get("command") == "train_autoencoder":
+        raise ValueError(
+            f"{path} is a run of train_autoencoder, which draws no images; diffuse its latents "
+            f"with `python -m ddpm_core.train --latent {path}`, and name that run"
+        )
+    config = from_json(TrainConfig, checkpoint.state["config"])
+    shape, digest = checkpoint.state["image_shape"], checkpoint.state.get("autoencoder")
+    run = path if is_run else path.absolute().parent.parent
+    kept = None if digest is None else load_kept(run, device, digest)
+    network = build_network(config, shape[0], checkpoint.state["class_names"])
+    network.load_state_dict(checkpoint.tensors["ema"])
+    return Trained(
+        run=run,
+        step=checkpoint.step,
+        config=config,
+        network=network.to(device).eval(),
+        schedule=build_schedule(config),
+        image_shape=(shape[0], shape[1], shape[2]),
+        levels=checkpoint.state["levels"],
+        class_names=tuple(checkpoint.state["class_names"]),
+        watermark=watermark(checkpoint.state.get("admissions", []))
+        or (None if kept is None else kept.watermark),
+        autoencoder=kept,
+    )

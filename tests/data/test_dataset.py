@@ -1,0 +1,270 @@
+"""The split, the grey levels, the digest and the order of data."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ddpm_core.data.dataset import Dataset, batch_indices, epoch_order, load_dataset
+from tests.data.datasets_written import (
+    GREY,
+    LABELS,
+    RNG,
+    floor_spread,
+    refusal,
+    write_idx,
+    write_npz,
+    write_png,
+)
+
+# ------------------------------------------------------------------------------ the three-way split
+
+
+def test_the_digits_are_split_as_the_docstring_says():
+    data = load_dataset("digits")
+    assert data.name == "digits"
+    assert data.shape == (1, 8, 8)
+    assert (data.levels, int(data.images.min()), int(data.images.max())) == (17, 0, 16)
+    assert data.class_names == tuple("0123456789")
+    assert data.test.tolist() == floor_spread(1797, 500)
+    rest = [i for i in range(1797) if i not in set(data.test.tolist())]
+    assert data.validation.tolist() == [rest[i] for i in floor_spread(1297, 97)]
+    assert len(data.train) == 1200
+    together = torch.cat([data.train, data.validation, data.test])
+    assert sorted(together.tolist()) == list(range(1797))
+
+
+def test_the_digits_are_those_of_scikit_learn_in_their_order():
+    from sklearn.datasets import load_digits
+
+    data, original = load_dataset("digits"), load_digits()
+    assert np.array_equal(data.images[:, 0].numpy(), original.images)
+    assert data.labels is not None
+    assert np.array_equal(data.labels.numpy(), original.target)
+
+
+@pytest.mark.parametrize(
+    ("n", "test", "validation"), [(3, 1, 1), (9, 1, 1), (40, 4, 2), (39, 3, 1)]
+)
+def test_npz_and_folder_give_a_tenth_to_test_and_a_twentieth_to_validation(
+    tmp_path, n, test, validation
+):
+    write_npz(tmp_path / "a.npz", images=GREY[:n])
+    for i in range(n):
+        write_png(tmp_path / "pictures" / f"{i:02}.png", GREY[i])
+    for spec in (f"npz:{tmp_path / 'a.npz'}", f"folder:{tmp_path / 'pictures'}"):
+        data = load_dataset(spec)
+        assert data.test.tolist() == floor_spread(n, test)
+        assert len(data.validation) == validation
+        assert len(data.train) == n - test - validation
+        assert np.array_equal(data.images[:, 0].numpy(), GREY[:n])
+
+
+def test_a_split_that_is_no_partition_is_refused():
+    images, one = torch.zeros(3, 1, 2, 2, dtype=torch.uint8), torch.tensor
+    for train, test in [([0], [0]), ([0, 1], [1]), ([3], [1]), ([0], [-1])]:
+        with pytest.raises(ValueError, match="each image must be in exactly one"):
+            Dataset("x", images, None, (), 256, one(train), one([2]), one(test))
+
+
+def test_fewer_than_three_images_are_refused(tmp_path):
+    write_npz(tmp_path / "a.npz", images=GREY[:2])
+    assert "has 2 images; train, validation and test need" in refusal(f"npz:{tmp_path / 'a.npz'}")
+    folder = write_idx(tmp_path / "m", train_images=GREY[:1], t10k_images=GREY[:9])
+    assert "has 1 image beside its test images" in refusal(f"idx:{folder}")
+
+
+# -------------------------------------------------------------------------------------- grey levels
+
+
+def test_levels_are_spread_evenly_from_minus_one_to_one():
+    """2 k / (levels - 1) - 1, in float64 by another route; one rounding of 2 k / 16 is exact."""
+    data = load_dataset("digits")
+    taken = data.take(data.test)
+    assert taken.dtype == torch.float32
+    assert taken.shape == (500, 1, 8, 8)
+    want = np.interp(data.images[data.test].numpy(), [0, 16], [-1, 1])
+    assert np.array_equal(taken.numpy(), want)
+    assert (taken.min(), taken.max()) == (-1, 1)
+
+
+def test_all_256_levels_keep_their_distance(tmp_path):
+    ramp = np.arange(256, dtype=np.uint8).repeat(4).reshape(4, 16, 16)
+    data = load_dataset(f"npz:{write_npz(tmp_path / 'a.npz', images=ramp)}")
+    taken = data.take(torch.arange(4)).double().flatten().numpy()[::4]
+    # Two roundings, of a quotient below 2 and of a difference below 1.
+    assert np.abs(taken - (np.arange(256) * 2 / 255 - 1)).max() <= 2**-24 + 2**-25
+    assert (taken[0], taken[-1]) == (-1, 1)
+
+
+def test_float_images_are_taken_as_they_are(tmp_path):
+    images = RNG.uniform(-1, 1, (5, 3, 4, 4))
+    data = load_dataset(f"npz:{write_npz(tmp_path / 'a.npz', images=images, levels=33)}")
+    assert (data.images.dtype, data.levels) == (torch.float32, 33)
+    assert np.array_equal(data.take(torch.tensor([4, 0])), images[[4, 0]].astype(np.float32))
+
+
+def test_an_index_that_would_wrap_is_refused():
+    data = load_dataset("digits")
+    for bad in (-1, 1797):
+        with pytest.raises(ValueError, match=rf"indices span .*{bad}.* outside 0\.\.1796"):
+            data.take(torch.tensor([3, bad]))
+
+
+# ------------------------------------------------------------------------------------------- digest
+
+
+def test_the_digest_tells_content_apart_and_not_names(tmp_path):
+    def digest(name: str = "a", **arrays: Any) -> str:
+        held = {"images": GREY, "labels": LABELS} | arrays
+        held = {name: array for name, array in held.items() if array is not None}
+        return load_dataset(f"npz:{write_npz(tmp_path / f'{name}.npz', **held)}").digest()
+
+    other, flipped = GREY.copy(), LABELS.copy()
+    other[-1, -1, -1] ^= 1
+    flipped[-1] ^= 1
+    assert digest() == digest("b") == digest(class_names=list("abcd"))
+    changed = [
+        digest(),
+        digest(images=other),
+        digest(labels=flipped),
+        digest(labels=None),
+        digest(levels=257),
+        digest(images=GREY.transpose(0, 2, 1).reshape(GREY.shape)),
+        digest(images=GREY.reshape(40, 5, 6)),  # the same bytes in another shape
+    ]
+    assert len(set(changed)) == len(changed)
+
+
+def test_the_digest_sees_the_split(tmp_path):
+    all_train = write_idx(tmp_path / "a", train_images=GREY)
+    with_test = write_idx(tmp_path / "b", train_images=GREY[:36], t10k_images=GREY[36:])
+    a, b = load_dataset(f"idx:{all_train}"), load_dataset(f"idx:{with_test}")
+    assert torch.equal(a.images, b.images)
+    assert a.digest() != b.digest()
+
+
+# -------------------------------------------------------------------------------- the order of data
+
+
+@settings(derandomize=True, deadline=None)
+@given(
+    n=st.integers(1, 12),
+    seed=st.integers(0, 2**40),
+    batch_size=st.integers(1, 30),
+    steps=st.integers(1, 8),
+)
+def test_batches_walk_through_the_epochs_laid_end_to_end(n, seed, batch_size, steps):
+    indices = torch.arange(n) * 3 + 5
+    walked = torch.cat([batch_indices(indices, seed, step, batch_size) for step in range(steps)])
+    assert len(walked) == steps * batch_size
+    epochs = -(-len(walked) // n)
+    laid = torch.cat([epoch_order(indices, seed, epoch) for epoch in range(epochs)])
+    assert torch.equal(walked, laid[: len(walked)])
+    for epoch in range(len(walked) // n):
+        assert sorted(walked[epoch * n : (epoch + 1) * n].tolist()) == indices.tolist()
+
+
+def test_a_batch_depends_on_its_step_alone_and_touches_no_global_generator():
+    indices = torch.arange(1000)
+    later = batch_indices(indices, 3, 500, 64)
+    before = torch.get_rng_state()
+    for step in range(5):
+        batch_indices(indices, 3, step, 64)
+    assert torch.equal(batch_indices(indices, 3, 500, 64), later)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_epochs_and_seeds_have_orders_of_their_own():
+    indices = torch.arange(50)
+    orders = [epoch_order(indices, seed, epoch) for seed in range(4) for epoch in range(4)]
+    assert len({tuple(order.tolist()) for order in orders}) == 16
+
+
+def test_every_index_may_stand_at_every_place():
+    """3,000 orders of 4: each of 16 counts is Binomial(3000, 1/4) with sigma 23.7; 6.5 sigma."""
+    orders = torch.stack([epoch_order(torch.arange(4), 1, epoch) for epoch in range(3000)])
+    counts = torch.nn.functional.one_hot(orders, 4).sum(0)
+    assert (counts - 750).abs().max() <= 154, counts
+
+
+@pytest.mark.parametrize(("n", "step", "size"), [(0, 0, 1), (3, -1, 1), (3, 0, 0)])
+def test_a_batch_of_nothing_is_refused(n, step, size):
+    with pytest.raises(ValueError, match="needs an index, step >= 0 and batch_size >= 1"):
+        batch_indices(torch.arange(n), 0, step, size)
+
+
+# --------------------------------------------------------------------------------------------- spec
+
+
+@pytest.mark.parametrize("spec", ["mnist", "", "Digit", "/some/where", ":x"])
+def test_an_unknown_source_is_answered_with_the_valid_ones(spec):
+    assert "it must be one of digits, idx:DIR, npz:FILE, folder:DIR" in refusal(spec)
+
+
+def test_a_misspelt_source_is_answered_with_the_nearest():
+    assert "Did you mean digits?" in refusal("digit")
+    assert "Did you mean folder:DIR?" in refusal("foldr:x")
+    assert "Did you mean" not in refusal("mnist")
+
+
+def test_a_spec_without_its_path_or_with_one_too_many_is_refused():
+    assert refusal("idx:") == "dataset 'idx:' names no path; write idx:DIR"
+    assert "write npz:FILE" in refusal("npz")
+    assert "without a path" in refusal("digits:x")
+
+
+def test_a_missing_path_is_named_and_the_tilde_is_expanded(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for source in ("idx", "npz", "folder"):
+        with pytest.raises(FileNotFoundError, match=f"there is no {tmp_path}/missing"):
+            load_dataset(f"{source}:~/missing")
+    write_npz(tmp_path / "a.npz", images=GREY)
+    assert load_dataset("npz:~/a.npz").name == "npz:~/a.npz"
+
+
+def test_a_file_for_a_folder_and_a_folder_for_a_file_are_refused(tmp_path):
+    file = write_npz(tmp_path / "a.npz", images=GREY)
+    assert "is a folder; give the file" in refusal(f"npz:{tmp_path}")
+    assert "is a file; give the folder" in refusal(f"idx:{file}")
+    assert "is a file; give the folder" in refusal(f"folder:{file}")
+
+
+def test_patches_of_photographs_share_no_pixel_between_the_parts():
+    """The right fifth is for test, the tenth beside it for validation."""
+    from sklearn.datasets import load_sample_images
+
+    data = load_dataset("patches:64")
+    assert (data.levels, data.class_names) == (256, ("china", "flower"))
+    assert data.labels is not None
+    columns = {"train": (0, 448), "validation": (448, 512), "test": (512, 640)}
+    for part, (first, end) in columns.items():
+        wanted = [
+            (label, whole[top : top + 64, left : left + 64].tobytes())
+            for label, whole in enumerate(load_sample_images().images)
+            for top in range(0, 427 - 63, 8)
+            for left in range(first, end - 63, 8)
+        ]
+        found = [
+            (int(data.labels[i]), data.images[i].permute(1, 2, 0).contiguous().numpy().tobytes())
+            for i in getattr(data, part)
+        ]
+        assert found == wanted, part
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ("patches:", "names no size; write patches:64"),
+        ("patches:x", "names no size"),
+        ("patches:-64", "names no size"),
+        ("patches:7", "give 8 to 213"),
+        ("patches:214", "give 8 to 213"),
+    ],
+)
+def test_patches_of_no_size_are_refused(spec, says):
+    with pytest.raises(ValueError, match=says):
+        load_dataset(spec)

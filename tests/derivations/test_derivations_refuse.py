@@ -1,0 +1,297 @@
+"""Bad pages and bad formulas: an error with the place, the rule and the way out."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from derivations.checker import links, pages, worlds
+from derivations.checker.evaluate import Unsaid
+from derivations.checker.parser import parse
+from derivations.checker.tokens import FormulaError
+
+PAGES = pages.read_all()
+HEAD = """# A page
+
+| Symbol | Is | Meaning |
+|---|---|---|
+| $`y`$ | real | a number |
+| $`f(y)`$ | function | of it |
+
+"""
+SECTION = """### bad.one
+
+```math
+f(y) = y^2
+\\tag{bad.one}
+```
+
+| | |
+|---|---|
+| Assumes | nothing |
+| Uses | definition |
+| Code | - |
+| Checked by | proof |
+| Source | here |
+"""
+
+
+def test_a_good_page_is_read(tmp_path: Path):
+    page = read(tmp_path, HEAD + SECTION)
+    assert list(page.equations) == ["bad.one"]
+    links.check_pages({"bad": page})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "sentence"),
+    [
+        ("### bad.one", "### other.one", "8:5", "is no name of an equation of this page"),
+        ("### bad.one", "### bad.One", "8:5", "small letters"),
+        ("\\tag{bad.one}", "\\tag{bad.two}", "12:6", "stands under the heading bad.one"),
+        ("y^2\n", "y^2\n\\tag{bad.one}\n", "12:14", "the tag stands at the end"),
+        ("= y^2", "= w^2", "11:8", "w is not declared on this page"),
+        ("= y^2", "= {y^2", "11:12", "expected }, found the end"),
+        ("= y^2", "= y_1", "11:8", "y is a real and has no index"),
+        ("= y^2", r"= \operatorname{g}", "11:8", "GitHub refuses"),
+        ("= y^2", r"= \sin y f(y)", "11:15", "part of its argument"),
+        ("= y^2", "= y^12", "11:10", "only the 1 of 12 would be set"),
+        ("f(y) = y^2", "f(y)", "11:1", "states nothing"),
+        ("f(y) = y^2", "f(2) = y^2", "11:1", "with other indices or arguments"),
+        ("| Code | - |\n", "", "8:1", "found are Assumes, Uses, Checked by, Source"),
+        ("| real |", "| complex |", "5:11", "complex is no kind"),
+        ("# A page", "# A page for $5", "1:14", "write $`...`$ in a line"),
+        ("```math", "~~~math", "10:1", "~~~ begins nothing that is read"),
+        ("```math", "``` math", "10:1", "``` begins nothing that is read"),
+        ("```\n", "", "10:1", "``` begins nothing that is read"),
+        ("| here |", "| here $`y |", "21:17", "$ begins nothing that is read"),
+        ("```math", "```Math", "10:1", "``` begins nothing that is read"),
+        ("# A page", "# A <script>page", "1:5", "<script> is not checked by anyone"),
+        ("# A page", '# A [page](bad.md "title")', "1:10", "is not checked by anyone"),
+        ("# A page", "# A page\n[it]: gone.md", "2:1", "[it]: is not checked by anyone"),
+        ("= y^2", "= 1 2", "11:10", "two numbers stand side by side"),
+        ("= y^2", "= y \\\\ y = y", "11:10", "a line goes on with & and a sign"),
+        ("| Assumes | nothing |", "| Assumes | 0 <= y |", "17:1", "write a condition as $`0 \\le"),
+        ("= y^2", f"= {'(' * 99}y{')' * 99}", "11:48", "brackets stand in 40 others"),
+    ],
+)
+def test_a_bad_page_is_refused_at_its_place(
+    tmp_path: Path, old: str, new: str, place: str, sentence: str
+):
+    with pytest.raises(pages.PageError) as refused:
+        read(tmp_path, (HEAD + SECTION).replace(old, new, 1))
+    assert str(refused.value).startswith(f"derivations/bad.md:{place}: "), refused.value
+    assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("| Code | - |", "| Code | `ddpm_core.posterior:p` |", "names nothing"),
+        (
+            "| Code | - |",
+            "| Code | `ddpm_core.posterior:q_posterior` |",
+            "cites no equation of this page; add Eq. bad.one",
+        ),
+        ("| Checked by | proof |", "| Checked by | by hand |", "write the tests in backquotes"),
+        ("| Checked by | proof |", "| Checked by | `tests/no.py::test` |", "names no test"),
+        ("| Uses | definition |", "| Uses | nothing |", "it uses nothing and is no definition"),
+        (
+            "| Uses | definition |",
+            "| Uses | [bad.two](bad.md#badtwo) |",
+            "no heading with the anchor",
+        ),
+        ("| Uses | definition |", "| Uses | [bad.one](bad.md#badone) |", "go round in a circle"),
+        ("# A page", "# [A page](other.md)", "is no page"),
+        ("# A page", "# ![A page](other.png)", "there is no file other.png"),
+        (
+            "| Checked by | proof |",
+            "| Checked by | `tests/derivations/test_derivations.py::read` |",
+            "names no test",
+        ),
+        ("f(y) = y^2", "f(y) = f(y)", "it is so whatever its symbols mean, so that it says"),
+        ("| Code | - |", "| Code | `derivations/README.md` |", "names nothing"),
+        ("| Code | - |", "| Code | `/etc/hostname` |", "names nothing"),
+        (
+            "| Uses | definition |",
+            "| Uses | identity; [bad.one](bad.md#badone) |",
+            "it depends on what its symbols mean",
+        ),
+    ],
+)
+def test_a_dead_row_or_link_is_refused(tmp_path: Path, old: str, new: str, sentence: str):
+    page = read(tmp_path, (HEAD + SECTION).replace(old, new, 1))
+    with pytest.raises(pages.PageError, match=r"^derivations/bad\.md:\d+:\d+: ") as refused:
+        links.check_pages({"bad": page})
+    assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("stem", "old", "new", "sentence"),
+    [
+        (
+            "ema",
+            "| Uses | identity; ",
+            "| Uses | ",
+            "if that is meant, begin the row with identity;",
+        ),
+        (
+            "posterior",
+            r"\tilde{\beta}_{0 \mid t} = 0",
+            r"\tilde{\beta}_{0 \mid t} = \tilde{\beta}_{0 \mid t}",
+            "it is so whatever its symbols mean, so that it says nothing of them",
+        ),
+        (
+            "posterior",
+            r"\frac{q(x_t \mid x_s) q(x_s \mid x_0)}{q(x_t \mid x_0)}",
+            r"q(x_s \mid x_t, x_0)",
+            "if that is meant, begin the row with identity;",
+        ),
+        (
+            "posterior",
+            r"| Assumes | $`0 \le s < t \le T`$",
+            r"| Assumes | $`0 \le s \le t \le T`$",
+            "every step goes to a lower level; write s < t",
+        ),
+        (
+            "posterior",
+            "`property_tests/test_posterior.py::test_mean_and_variance_match_bayes`",
+            "proof",
+            "it has code, so that a test has to be named",
+        ),
+        (
+            "schedules",
+            "`ddpm_core.schedules:Schedule.log_snr`",
+            "`ddpm_core.schedules:_running_sum`",
+            "`ddpm_core.schedules:_running_sum` cites no equation of this page",
+        ),
+    ],
+)
+def test_an_equation_that_says_nothing_or_nobody_checks_is_refused(
+    stem: str, old: str, new: str, sentence: str
+):
+    page = PAGES[stem]
+    assert old in page.text
+    changed = pages.read(page.path, PAGES["README"].declared, page.text.replace(old, new, 1))
+    with pytest.raises(pages.PageError, match=rf"derivations/{stem}\.md:\d+:1: .*") as refused:
+        links.check_pages({**PAGES, stem: changed})
+    assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize("stem", ["index", "graph", "two words", "a-b", "Bad"])
+def test_a_page_that_no_module_could_share_its_name_with_is_refused(tmp_path: Path, stem: str):
+    (tmp_path / "README.md").write_text("# Nothing\n")
+    (tmp_path / f"{stem}.md").write_text("# A page\n")
+    with pytest.raises(pages.PageError, match=f"{stem}.md: a page has the name of a module"):
+        pages.read_all(tmp_path)
+
+
+def test_what_is_no_text_is_refused_at_its_place(tmp_path: Path):
+    (tmp_path / "bad.md").write_bytes(b"# A page\n\ncaf\xe9\n")
+    with pytest.raises(pages.PageError, match=r"bad\.md:3:4: the byte 0xe9 is no UTF-8"):
+        pages.read(tmp_path / "bad.md", {})
+    with pytest.raises(pages.PageError, match=r"README\.md: it cannot be read: No such file"):
+        pages.read_all(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["2^{2^{2^{2^{2}}}} = 1", r"\sum_{i=1}^{9999999} 1 = 2"])
+def test_what_would_take_for_ever_is_refused(tmp_path: Path, text: str):
+    page = read(tmp_path, f"{HEAD}\nSo $`{text}`$.\n")
+    with pytest.raises(Unsaid, match=r"(an exponent|more than) .*1000"):
+        worlds.examine(page.formulas[-1], {})
+
+
+@pytest.mark.parametrize("text", ["1 = 2", r"\frac{1}{0} = 1", r"\sqrt{1 - 2} = 5"])
+def test_a_formula_of_figures_has_to_hold_too(tmp_path: Path, text: str):
+    page = read(tmp_path, f"{HEAD}\nSo $`{text}`$.\n")
+    with pytest.raises((worlds.Untrue, Unsaid), match=r"bad\.md:\d+:6: "):
+        worlds.examine(page.formulas[-1], {})
+
+
+def test_two_equations_of_one_name_are_refused(tmp_path: Path):
+    (tmp_path / "README.md").write_text("# Nothing\n")
+    (tmp_path / "bad.md").write_text(HEAD + SECTION + "\n" + SECTION)
+    with pytest.raises(pages.PageError, match=r"bad\.one has two blocks"):
+        pages.read_all(tmp_path)
+
+
+def test_a_display_that_nobody_reads_gives_its_reason(tmp_path: Path):
+    other = "\n```math\nf(y) \\approx y\n```\n"
+    with pytest.raises(pages.PageError, match="is no name, number or known command"):
+        read(tmp_path, HEAD + other)
+    page = read(tmp_path, HEAD + "\n<!-- prose: nearness has no meaning here -->" + other)
+    assert [each.prose for each in page.formulas] == ["nearness has no meaning here"]
+
+
+def read(folder: Path, text: str) -> pages.Page:
+    path = folder / "bad.md"
+    path.write_text(text)
+    return pages.read(path, {})
+
+
+# --- the reader of formulas -----------------------------------------------------------------------
+
+DECLARED = {"x": "sequence", "t": "level", "s": "level", "a": "real", "f": "function"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a +", "a )", "x", "x_", "f", "f a", r"\frac{a}", r"\sqrt a", "a ! ", "a_1", "a | a"),
+        *(r"\sum_{t=1}^{3} a", r"\lVert a \rVert", r"\mathbb{E}[a]", "a / a a", "é", "a^", "=a"),
+        *(r"\hat{a", r"\unknown", r"\nabla a", "f(a \\mid a \\mid a)", "x_{1"),
+    ],
+)
+def test_what_is_not_known_for_sure_is_an_error(text: str):
+    with pytest.raises(FormulaError):
+        parse(text, DECLARED)
+
+
+def test_noise_is_refused_or_read_but_never_breaks_the_reader():
+    """Whatever stands there, the answer is a relation or a sentence."""
+    chance = random.Random(0)
+    words = [
+        "a",
+        "x_t",
+        "\\frac",
+        "{",
+        "}",
+        "(",
+        ")",
+        "+",
+        "-",
+        "=",
+        "^2",
+        "\\sqrt",
+        "f",
+        "\\mid",
+        ",",
+    ]
+    for _ in range(3000):
+        text = " ".join(chance.choices(words, k=chance.randint(1, 12)))
+        offset = refused_at(text)
+        assert offset is None or 0 <= offset <= len(text)
+
+
+def refused_at(text: str) -> int | None:
+    try:
+        parse(text, DECLARED)
+    except FormulaError as error:
+        return error.offset
+    return None
+
+
+def test_a_formula_without_a_meaning_says_so(tmp_path: Path):
+    """No definition: f is declared, and nothing says what it is."""
+    unsaid = SECTION.replace("| Uses | definition |", "| Uses | [bad.one](bad.md#badone) |")
+    page = read(tmp_path, HEAD + unsaid)
+    with pytest.raises(Unsaid, match=r"bad\.md:\d+:1: .* has no meaning"):
+        worlds.examine(page.equations["bad.one"].formula, page.equations)
+
+
+def test_a_name_of_the_core_without_its_index_says_so(tmp_path: Path):
+    """w_k is a weight of the data, whatever a page declares."""
+    page = read(
+        tmp_path, HEAD.replace("$`y`$", "$`w`$").replace("f(y)", "f(w)") + "So $`w = 1`$.\n"
+    )
+    with pytest.raises(Unsaid, match=r"bad\.md:\d+:\d+: .*w means nothing with this index"):
+        worlds.examine(page.formulas[-1], {})

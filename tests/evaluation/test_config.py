@@ -1,0 +1,143 @@
+"""What the evaluate command makes of its options, and what it takes from what is kept."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ddpm_core.data.dataset import load_dataset
+from ddpm_core.evaluate import main
+from ddpm_core.evaluation import bits_per_dim as bound
+from ddpm_core.evaluation import evaluate as evaluation
+from ddpm_core.evaluation import flow_likelihood as flow
+from ddpm_core.probability_flow import FlowDensity
+from ddpm_core.train import main as train
+from ddpm_core.training.trained import load_trained
+from tests.evaluation.evaluated import newest
+
+OPTIONS = "--max-steps 2 --width 8 --multipliers 1 --batch-size 8 --T 20 --schedule cosine"
+SHORT = [*OPTIONS.split(), "--preview-steps", "2", "--device", "cpu"]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("runs")
+    kinds = {"RUN": [], "TOLD": ["--conditional"], "LEARNED": ["--loss", "hybrid"]}
+    for name, more in kinds.items():
+        assert train([*SHORT, *more, "--out-dir", str(folder / name)]) == 0
+    return {name: folder / name for name in kinds}
+
+
+def figures(run: Path, out: Path, *flags: str) -> dict:
+    common = ("--samples", "0", "--batch-size", "2", "--out-dir", str(out))
+    assert main([str(run), *common, *flags]) == 0
+    return newest(out)
+
+
+@pytest.mark.parametrize("plain", [(), ("--flow", "4", "--strata", "2")], ids=["bound", "flow"])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--no-clip",),
+        ("--variance", "fixed_large"),
+        ("--strata", "4"),
+        ("--flow", "8"),
+        ("--seed", "1"),
+        ("--batch-size", "4"),
+        ("--n", "8"),
+    ],
+    ids=lambda flags: flags[0],
+)
+def test_nothing_is_taken_from_another_question(runs, tmp_path, plain, flags):
+    """Where another was answered before, one is answered as in an empty folder."""
+    first = figures(runs["RUN"], tmp_path / "used", "--n", "4", *plain)
+    got = figures(runs["RUN"], tmp_path / "used", "--n", "4", *plain, *flags)
+    want = figures(runs["RUN"], tmp_path / "empty", "--n", "4", *plain, *flags)
+    assert got == want
+    shown = ("bits_per_dim", "terms", "flow")
+    if flags[0] != "--batch-size":
+        assert [got[name] for name in shown] != [first[name] for name in shown]
+
+
+@pytest.mark.parametrize("more", [("--strata", "2"), ("--strata", "2", "--flow", "4")])
+def test_the_network_is_told_the_class_of_its_image(runs, tmp_path, monkeypatch, more):
+    trained, dataset = load_trained(runs["TOLD"], torch.device("cpu")), load_dataset("digits")
+    told = []
+    trained.network.register_forward_pre_hook(lambda _, given: told.append(given[2:]))
+    monkeypatch.setattr(evaluation, "load_trained", lambda *given: trained)
+    figures(runs["TOLD"], tmp_path, "--n", "2", *more)
+    label = dataset.labels[evaluation.spread(dataset.test, 2)]
+    assert told
+    assert all(len(each) == 1 and torch.equal(each[0], label) for each in told)
+
+
+def test_each_tenth_has_the_errors_of_its_levels(runs, tmp_path, monkeypatch):
+    found = figures(runs["RUN"], tmp_path, "--n", "2")["eps_mse"]["by_decile"]
+    trained, dataset = load_trained(runs["RUN"], torch.device("cpu")), load_dataset("digits")
+    schedule, errors = trained.schedule, []
+    index = evaluation.spread(dataset.test, 2)
+    x_0 = dataset.take(index).double()
+    for t in range(1, 21):
+        noise = bound.keyed_noise((1, 8, 8), 0, "bound", t, index.tolist(), dtype=torch.float64)
+        x_t = schedule.alpha_bar(t).sqrt() * x_0 + schedule.one_minus_alpha_bar(t).sqrt() * noise
+        with torch.no_grad():
+            guess = trained.network(x_t.float(), torch.full((2,), t)).double()
+        errors.append(float((guess - noise).square().mean()))
+    assert np.allclose(found, np.reshape(errors, (10, 2)).mean(1), rtol=1e-5)
+
+
+def test_estimated_parts_draw_noise_of_their_own(runs, tmp_path, monkeypatch):
+    real, keys = bound.keyed_generator, []
+    monkeypatch.setattr(bound, "keyed_generator", lambda *given: keys.append(given) or real(*given))
+    for seed in ("0", "1"):
+        figures(runs["RUN"], tmp_path, "--n", "4", "--strata", "2", "--seed", seed)
+    assert len(set(keys)) == len(keys) == 4
+
+
+@pytest.mark.parametrize("name", ["bound", "flow"])
+@pytest.mark.parametrize(
+    ("flags", "variance"), [((), "learned_range"), (("--variance", "fixed_large"), "fixed_large")]
+)
+def test_the_variance_that_was_asked_for_is_used(
+    runs, tmp_path, monkeypatch, name, flags, variance
+):
+    module = {"bound": bound, "flow": flow}[name]
+    real, seen = module.reverse_of, []
+    monkeypatch.setattr(module, "reverse_of", lambda *given: seen.append(given[2]) or real(*given))
+    figures(runs["LEARNED"], tmp_path, "--n", "2", "--strata", "2", "--flow", "4", *flags)
+    assert seen == [variance]
+
+
+def test_unclipped_is_unclipped(runs, tmp_path, monkeypatch):
+    for module in (bound, flow):
+        monkeypatch.setattr(module, "ClipX0", None)
+    figures(runs["RUN"], tmp_path, "--n", "2", "--strata", "2", "--flow", "4", "--no-clip")
+
+
+def test_the_errors_of_the_flow_are_of_its_mean(runs, tmp_path, monkeypatch):
+    unit = 64 * math.log(2)
+
+    def made(schedule, denoiser, x_1, *rest, **named):
+        given = torch.tensor([3.0, 4.0]).double() * unit
+        return FlowDensity(0 * given, given, given * 2)
+
+    monkeypatch.setattr(flow, "flow_log_density", made)
+    monkeypatch.setattr(
+        flow, "flow_bound", lambda *given, **named: torch.tensor([1.0, 3.0]).double() * unit
+    )
+    found = figures(runs["RUN"], tmp_path, "--n", "2", "--strata", "2", "--flow", "4")["flow"]
+    assert found["bits_per_dim"] == pytest.approx(2)
+    assert found["standard_error"] == pytest.approx(1)
+    assert found["probe_error"] == pytest.approx(2.5)  # sqrt((9 + 16) / 2) / sqrt(2)
+    assert found["step_error"] == pytest.approx(7)
+
+
+def test_a_part_is_written_in_one_step(runs, tmp_path, monkeypatch):
+    real, names = flow.write_bytes, []
+    monkeypatch.setattr(
+        flow, "write_bytes", lambda path, data: names.append(path) or real(path, data)
+    )
+    figures(runs["RUN"], tmp_path, "--n", "4", "--strata", "2", "--flow", "4")
+    assert names == sorted((tmp_path / "flow").iterdir())

@@ -1,0 +1,105 @@
+"""evaluate --flow: a density along the flow of a run's test images, and the bound that it makes."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from ddpm_core.data.dataset import load_dataset
+from ddpm_core.denoiser import ClipX0, NetworkDenoiser
+from ddpm_core.evaluate import main
+from ddpm_core.evaluation import flow_likelihood as flow
+from ddpm_core.forward_process import q_sample
+from ddpm_core.likelihood import reverse_of
+from ddpm_core.probability_flow import flow_bound, flow_log_density
+from ddpm_core.randomness import keyed_noise
+from ddpm_core.samplers.timestep_spacing import log_snr
+from ddpm_core.train import main as train
+from ddpm_core.training.trained import load_trained
+from tests.evaluation.evaluated import newest
+
+OPTIONS = "--max-steps 2 --width 8 --multipliers 1 --batch-size 8 --T 20 --schedule cosine"
+SHORT = [*OPTIONS.split(), "--preview-steps", "2", "--device", "cpu"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    assert train([*SHORT, "--out-dir", str(folder)]) == 0
+    return folder
+
+
+def figures(run: Path, out: Path, *flags: str) -> dict:
+    common = ("--strata", "2", "--samples", "0", "--out-dir", str(out))
+    assert main([str(run), *common, *flags]) == 0
+    return newest(out)["flow"]
+
+
+def test_it_is_the_bound_along_the_flow_of_the_clipped_network(run, tmp_path, capsys):
+    """Worked out again for one image, with the noise and the signs that (seed, image) key."""
+    found = figures(run, tmp_path, "--n", "1", "--seed", "3", "--flow", "8")
+    trained, dataset = load_trained(run, torch.device("cpu")), load_dataset("digits")
+    index, schedule = dataset.test[:1].tolist(), trained.schedule
+
+    def network(x_t, t):
+        return trained.network(x_t.float(), t).double()
+
+    def noise(purpose, step):
+        return keyed_noise((1, 8, 8), 3, purpose, step, index, dtype=torch.float64)
+
+    denoiser = ClipX0(NetworkDenoiser(schedule, network, "eps"))
+    x_0 = dataset.take(dataset.test[:1]).double()
+    x_1 = q_sample(schedule, x_0, 1, noise("flow", 0))
+    probes = torch.stack([noise("probes", 0), noise("probes", 1)]).sign()
+    density = flow_log_density(schedule, denoiser, x_1, probes, times=log_snr(schedule, 8))
+    reverse = reverse_of(schedule, denoiser)
+    with torch.no_grad():
+        bound = flow_bound(schedule, x_0, x_1, density.nats, reverse, levels=17)
+    assert math.isclose(found["bits_per_dim"], float(bound) / (64 * math.log(2)), rel_tol=1e-6)
+    assert math.isclose(found["log_density_at_level_1"], float(density.nats), rel_tol=1e-6)
+    assert (found["levels"], found["probes"], found["standard_error"]) == (8, 2, None)
+    assert "along the flow, 8 levels" in capsys.readouterr().out
+
+
+def test_what_is_done_is_kept(run, tmp_path, monkeypatch):
+    flags = ("--n", "4", "--batch-size", "2", "--flow", "4")
+    whole = figures(run, tmp_path / "a", *flags)
+    calls, real = [], flow.flow_log_density
+
+    def interrupted(*given, **named):
+        calls.append(len(given[2]))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*given, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(flow, "flow_log_density", interrupted)
+        assert main([str(run), *("--out-dir", str(tmp_path / "b"), "--strata", "2"), *flags]) == 130
+    assert figures(run, tmp_path / "b", *flags) == whole
+    monkeypatch.setattr(flow, "flow_log_density", None)  # nothing is followed again
+    assert figures(run, tmp_path / "b", *flags) == whole
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [(["--flow", "2"], "--flow = 2 is below 3"), (["--flow", "21"], "has T = 20 levels")],
+)
+def test_a_flow_that_does_not_exist_is_refused(run, tmp_path, capsys, flags, sentence):
+    with pytest.raises(SystemExit, match="2"):
+        main([str(run), "--out-dir", str(tmp_path), *flags])
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_flow_through_zero_snr_is_refused(tmp_path, capsys):
+    folder = tmp_path / "run"
+    more = ("--zero-terminal-snr", "--parameterization", "v")
+    assert train([*SHORT, *more, "--out-dir", str(folder)]) == 0
+    with pytest.raises(SystemExit, match="2"):
+        main([str(folder), "--flow", "4"])
+    assert "leave --flow out" in capsys.readouterr().err
+
+
+def test_without_the_option_nothing_is_followed(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(flow, "flow_log_density", None)
+    assert figures(run, tmp_path, "--n", "2") is None

@@ -1,0 +1,281 @@
+"""Sample quality in the evaluate command: what is compared, kept, told, refused and left out."""
+
+import pickle
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+
+from ddpm_core.data.dataset import load_dataset
+from ddpm_core.denoiser import NetworkDenoiser
+from ddpm_core.evaluate import main
+from ddpm_core.evaluation import classifier, inception
+from ddpm_core.evaluation import evaluate as evaluation
+from ddpm_core.evaluation import sample_quality as realism
+from ddpm_core.evaluation.distances import frechet
+from ddpm_core.samplers.base import Snapshot, generate
+from ddpm_core.samplers.dpm_solver import DPMSolver
+from ddpm_core.samplers.timestep_spacing import trailing
+from ddpm_core.train import main as train
+from ddpm_core.training.trained import load_trained
+from tests.evaluation.evaluated import newest
+
+OPTIONS = "--max-steps 2 --width 8 --multipliers 1 --batch-size 8 --T 20 --schedule cosine"
+SHORT = [*OPTIONS.split(), "--preview-steps", "2"]
+FEW = ["--n", "2", "--strata", "2", "--samples", "10", "--steps", "3", "--batch-size", "4"]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("runs")
+    grey = np.random.default_rng(0).integers(0, 256, (40, 4, 4), np.uint8)
+    np.savez(folder / "plain.npz", images=grey)
+    np.savez(folder / "few.npz", images=grey[:9])
+    np.savez(folder / "told.npz", images=grey, labels=np.minimum(np.arange(40) % 4, 1))
+    kinds = {"RUN": []}
+    for name in ("plain", "few", "told"):
+        kinds[name.upper()] = ["--dataset", f"npz:{folder / name}.npz"]
+    kinds["TOLD"] += ["--conditional"]
+    kinds["ZERO"] = ["--zero-terminal-snr", "--parameterization", "v"]
+    for name, more in kinds.items():
+        assert train([*SHORT, *more, "--out-dir", str(folder / name)]) == 0
+    return {name: folder / name for name in kinds}
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(classifier, "STEPS", 5)
+
+
+def quality(run: Path, out: Path, *flags: str) -> dict:
+    assert main([str(run), "--out-dir", str(out), *FEW, *flags]) == 0
+    return newest(out)["quality"]
+
+
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
+    """The arguments of every chain that is drawn from here on."""
+    asked = []
+    monkeypatch.setattr(
+        realism, "generate", lambda *args, **rest: asked.append(rest) or generate(*args, **rest)
+    )
+    return asked
+
+
+def test_every_distance_is_of_keyed_samples_and_stands_beside_its_floors(runs, tmp_path, capsys):
+    """Drawn here again, in one batch, which moves float32 samples in their last bits alone.
+
+    Not clipped, or a network of two steps would have -1 and 1 for samples, however they are drawn.
+    """
+    found = quality(runs["RUN"], tmp_path, "--seed", "3", "--no-clip")
+    trained, dataset = load_trained(runs["RUN"], torch.device("cpu")), load_dataset("digits")
+    schedule = trained.schedule
+    denoiser = NetworkDenoiser(schedule, trained.network, "eps")
+    sampler = DPMSolver(schedule, trailing(schedule, 3))
+    *_, last = generate(sampler, denoiser, (1, 8, 8), indices=range(10), seed=3)
+    flat = [each.flatten(1).double() for each in (last.x_t, dataset.take(dataset.test))]
+    distances = found["distances"]
+    assert abs(distances["pixel_frechet"]["samples"] / frechet(*flat) - 1) < 1e-5
+    assert found["n"] == {"samples": 10, "real": 10, "noise": 10, "reference": 500}
+    assert (found["sampler"], found["steps"], found["pixels"]) == ("dpm++", 3, "8 x 8 pixels")
+    assert found["missing"] == {}
+    assert list(distances) == sorted(set(realism.TITLES) - {"inception_frechet"})
+    assert all(set(each) == {"samples", "real", "noise"} for each in distances.values())
+    assert distances["pixel_frechet"]["noise"] > 2 * distances["pixel_frechet"]["real"]
+    assert distances["copy_rate"]["real"] <= 0.01
+    assert "64 activations of a small classifier of digits with " in found["feature"]
+    printed = capsys.readouterr().out
+    assert found["feature"].endswith("% accuracy on test images; not Inception's")
+    assert f"features: {found['feature']}" in printed
+    for name, title in (("feature_frechet", "Fréchet"), ("feature_kernel", "kernel")):
+        sample, real, noise = (distances[name][each] for each in ("samples", "real", "noise"))
+        assert f"| {title} distance of features of a small classifier, 10 samples |" in printed
+        assert f"| {sample:.4f} (real {real:.4f}, noise {noise:.4f}) |" in printed
+    assert "\n\n| against 500 test images |" in printed
+
+
+def test_samples_that_are_training_images_are_as_good_as_real_and_all_copies(
+    runs, tmp_path, monkeypatch
+):
+    """Noise is clamped to the range of images, as a picture of it would be."""
+    dataset, real = load_dataset("digits"), realism.by_pixels
+    stolen, seen = dataset.take(realism.spread(dataset.train, 10)), {}
+    monkeypatch.setattr(realism, "samples", lambda *given: stolen)
+    monkeypatch.setattr(
+        realism, "by_pixels", lambda sets, *rest: seen.update(sets) or real(sets, *rest)
+    )
+    distances = quality(runs["RUN"], tmp_path)["distances"]
+    assert seen["noise"].abs().max() == 1
+    assert 0.2 < (seen["noise"].abs() == 1).double().mean() < 0.45  # 0.317 of a normal law
+    assert distances.pop("copy_rate")["samples"] == 1
+    assert all(each["samples"] == each["real"] for each in distances.values())
+
+
+def test_what_is_drawn_is_not_drawn_again(runs, tmp_path, monkeypatch):
+    """Nor is it taken from a file that was cut off, from other options, or from other weights."""
+    first = quality(runs["RUN"], tmp_path)
+    asked = calls(monkeypatch)
+    assert quality(runs["RUN"], tmp_path) == first
+    assert asked == []
+    part = sorted((tmp_path / "samples").iterdir())[1]
+    part.write_bytes(part.read_bytes()[:100])
+    assert quality(runs["RUN"], tmp_path) == first
+    assert [each["indices"] for each in asked] == [[4, 5, 6, 7]]
+    flags: list[str] = []
+    for i, more in enumerate(("--seed 1", "--steps 4", "--sampler ddim", "--no-clip"), 1):
+        flags += more.split()
+        other = quality(runs["RUN"], tmp_path, *flags)["distances"]["pixel_frechet"]["samples"]
+        assert len(asked) == 1 + 3 * i
+    assert other > 2 * first["distances"]["pixel_frechet"]["samples"], "nothing was clipped"
+    changed = load_trained(runs["RUN"], torch.device("cpu"))
+    next(changed.network.parameters()).data.add_(0.1)
+    monkeypatch.setattr(evaluation, "load_trained", lambda *given: changed)
+    quality(runs["RUN"], tmp_path, *flags)
+    assert len(asked) == 1 + 3 * 5
+
+
+def test_an_interrupted_drawing_goes_on_to_the_same_figures(runs, tmp_path, monkeypatch, capsys):
+    whole = quality(runs["RUN"], tmp_path / "whole")
+
+    def interrupted(*args, **rest):
+        if rest["indices"][0] == 8:
+            raise KeyboardInterrupt
+        return generate(*args, **rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(realism, "generate", interrupted)
+        assert main([str(runs["RUN"]), "--out-dir", str(tmp_path / "cut"), *FEW]) == 130
+    assert "interrupted; the same command goes on" in capsys.readouterr().err
+    asked = calls(monkeypatch)
+    assert quality(runs["RUN"], tmp_path / "cut") == whole
+    assert [each["indices"] for each in asked] == [[8, 9]]
+
+
+def test_classes_are_told_in_their_proportions(runs, tmp_path, monkeypatch):
+    """Of 40 images of two classes, one in four is of the first."""
+    asked = calls(monkeypatch)
+    found = quality(runs["TOLD"], tmp_path, "--samples", "50")
+    dataset = load_dataset(load_trained(runs["TOLD"], torch.device("cpu")).config.dataset)
+    told = torch.bincount(torch.cat([each["cond"] for each in asked]), minlength=2)
+    share = float((dataset.labels[dataset.train] == 0).double().mean())
+    assert share < 0.3
+    assert told.sum() == 50
+    assert abs(told[0] - 50 * share) < 1
+    assert found["n"]["real"] == len(dataset.train) < 50
+
+
+def test_without_classes_pixels_are_left_and_the_rest_says_why(runs, tmp_path, capsys):
+    found = quality(runs["PLAIN"], tmp_path)
+    assert set(found["distances"]) == {"pixel_frechet", "copy_rate"}
+    assert set(found["missing"]) == {"feature_frechet", "feature_kernel", "class_histogram"}
+    assert found["feature"] is None
+    assert found["n"] == {"samples": 10, "real": 10, "noise": 10, "reference": 4}
+    out = capsys.readouterr().out
+    assert "has fewer than two classes, and no classifier to take features from" in out
+    assert "full-covariance Gaussian |\n" in out, "its row has no cells of features"
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ((1, 28, 28), "28 x 28 pixels"),
+        ((1, 32, 32), "32 x 32 pixels"),
+        ((3, 32, 32), "16 x 16 pixels, averaged down"),
+        ((1, 1, 3000), "1 x 1000 pixels, averaged down"),
+    ],
+)
+def test_large_images_are_averaged_down_to_1024_numbers(shape, words):
+    assert realism.pixels_named(shape) == words
+    images = torch.arange(2.0)[:, None, None, None].expand(2, *shape)
+    rows = realism.pixels(images)
+    assert rows.shape[1] <= 1024
+    assert torch.equal(rows, torch.arange(2.0).double()[:, None].expand_as(rows))
+
+
+def test_samples_that_are_not_finite_are_refused(runs, tmp_path, monkeypatch, capsys):
+    lost = torch.full((4, 1, 8, 8), torch.nan)
+    monkeypatch.setattr(realism, "generate", lambda *args, **rest: iter([Snapshot(0, lost, lost)]))
+    with pytest.raises(SystemExit) as stopped:
+        main([str(runs["RUN"]), "--out-dir", str(tmp_path), *FEW])
+    assert stopped.value.code == 2
+    assert "samples hold values that are not finite" in capsys.readouterr().err
+
+
+class Extractor(torch.nn.Module):
+    """What inception.py asks of torch-fidelity's."""
+
+    def __init__(self, name, features, feature_extractor_weights_path):
+        super().__init__()
+        assert features == ["2048"]
+        assert Path(feature_extractor_weights_path).is_file()
+
+    def forward(self, pictures):
+        assert pictures.dtype == torch.uint8
+        assert pictures.shape[1:] == (3, 8, 8)
+        assert (pictures == pictures[:, :1]).all()
+        return (pictures[:, 0].flatten(1).float().repeat(1, 32),)
+
+
+def test_fid_is_of_what_torch_fidelity_makes_of_8_bit_pictures(runs, tmp_path, monkeypatch, capsys):
+    """And where it or its weights are missing, or hold more, that is said before any work."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+
+    def refused() -> str:
+        with pytest.raises(SystemExit) as stopped:
+            main([str(runs["RUN"]), "--out-dir", str(tmp_path / "out"), *FEW, "--fid"])
+        assert stopped.value.code == 2
+        assert not (tmp_path / "out").exists()
+        return capsys.readouterr().err
+
+    monkeypatch.setitem(sys.modules, "torch_fidelity", None)
+    assert "--fid needs the package torch-fidelity" in refused()
+    package = ModuleType("torch_fidelity")
+    package.FeatureExtractorInceptionV3 = Extractor
+    monkeypatch.setitem(sys.modules, "torch_fidelity", package)
+    path = inception.weights_file()
+    assert path.is_relative_to(tmp_path)
+    assert f"--fid needs the weights of Inception in {path}, where there is no file" in refused()
+    path.parent.mkdir(parents=True)
+    path.write_bytes(pickle.dumps(Extractor, protocol=2))
+    assert f"--fid: {path} is damaged, or holds more than weights" in refused()
+    torch.save({"weight": torch.zeros(1)}, path)
+    distances = quality(runs["RUN"], tmp_path / "out", "--fid")["distances"]
+    pixels, inceptions = distances["pixel_frechet"], distances["inception_frechet"]
+    for name, value in inceptions.items():  # 8-bit rounding, 32 times as many, 127.5 times as large
+        assert abs(value / (32 * 127.5**2 * pixels[name]) - 1) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("RUN --samples 1", "--samples = 1, and a covariance takes two: pass 2 or more, or 0"),
+        ("RUN --samples -1", "--samples = -1 is below 0"),
+        ("RUN --steps 0", "--steps = 0 is below 1"),
+        (
+            "RUN --steps 30",
+            "--steps = 30, but RUN has T = 20 levels; take 20 or fewer, or --samples 0",
+        ),
+        ("RUN --sampler euler", "heun"),
+        ("RUN --samples 0 --fid", "leave --fid out: --samples 0 draws none"),
+        (
+            "ZERO --sampler heun --steps 5",
+            "--sampler heun --steps 5: times begins at t = 20, where",
+        ),
+        ("FEW --steps 3", "few.npz has 1 test image, and a covariance takes two: pass --samples 0"),
+    ],
+)
+def test_bad_usage_exits_2_with_a_sentence(runs, tmp_path, capsys, arguments, sentence):
+    words = [str(runs.get(each, each)) for each in arguments.split()]
+    with pytest.raises(SystemExit) as stopped:
+        main([*words, "--out-dir", str(tmp_path / "out")])
+    assert stopped.value.code == 2
+    assert sentence.replace("RUN", str(runs["RUN"])) in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_samples_need_no_levels(runs, tmp_path):
+    found = main([str(runs["FEW"]), "--out-dir", str(tmp_path), "--strata", "2", "--samples", "0"])
+    assert found == 0
+    assert not (tmp_path / "samples").exists()

@@ -1,0 +1,201 @@
+"""A miniature of the project for the tests of the gate: one module, three claims, one page."""
+
+import importlib
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from ddpm_core.gate.admission import Admission, NotVerified, admit
+from ddpm_core.gate.certificate import Project, canonical, digests, environment, statement
+from ddpm_core.schedules import Schedule
+
+SCHEDULE = Schedule.cosine(8)
+
+POSTERIOR = '''"""Half of it."""
+
+import contextlib
+import math
+import os.path
+import os.path as paths
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from mini.clock import STEP, UNIT as ONE, Clock
+
+SCALE = 0.5
+LATER: float
+TWICE = 2 * SCALE
+
+
+@lru_cache
+def mean(x: float) -> float:
+    return SCALE * x
+
+
+def outer(x: float) -> float:
+    def inner(y: float) -> float:
+        return y * SCALE
+
+    return inner(x)
+
+
+def third(x: float, by: float = 3.0, *, root: bool = False) -> float:
+    return math.sqrt(x / by) if root else x / by
+
+
+@contextlib.contextmanager
+def doubled():
+    yield TWICE
+
+
+@contextmanager
+def tripled():
+    yield 3 * SCALE
+
+
+@dataclass
+class Pair:
+    first: float = 1.0
+
+
+class Halver:
+    def plus(self, x: float) -> float:
+        return x + SCALE
+
+    @cached_property
+    def slow(self) -> float:
+        return SCALE * ONE
+
+    @property
+    def scale(self) -> float:
+        return SCALE
+
+    @staticmethod
+    def half(x: float) -> float:
+        return mean(x) * STEP
+'''
+
+TESTS = """import pytest
+
+from mini.posterior import Halver, mean
+
+def test_mean():
+    assert mean(3.0) == 1.5
+
+def test_scale():
+    assert Halver().scale == 0.5
+
+def test_half():
+    assert Halver.half(4.0) == 2.0
+"""
+
+CONFTEST = """import pytest
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    row = {"suite": "mini_suite", "check": item.name, "control": False, "claims": [],
+           "comparisons": 1, "worst": 0.5, "planted": [], "examples": 1, "implementation": "mini"}
+    item.user_properties[:] = [("property_tests", row)]
+    return (yield)
+"""
+
+REPORT = """import json
+
+def write(rows, folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.json").write_text(json.dumps(rows))
+    return ["mini"]
+
+def overspent(rows):
+    return False
+"""
+
+CHECKS = ("test_mean", "test_scale", "test_half")
+POLICY = {
+    "required": {name: {"claims": 0, "examples": 1} for name in CHECKS},
+    "alpha": 1e-6,
+    "power": 0.999999,
+    "effect": 0.1,
+    "planted": 0,
+}
+
+
+def make(root: Path) -> Project:
+    """The miniature, on the disk below `root`."""
+    files = {
+        "mini/__init__.py": "",
+        "mini/clock.py": "STEP = 1.0\nUNIT = 1.0\nclass Clock:\n    def tick(self): ...\n",
+        "mini/posterior.py": POSTERIOR,
+        "mini/figures/report.py": "",  # exempt: it only draws
+        "property_tests/test_three.py": TESTS,
+        "property_tests/conftest.py": CONFTEST,
+        "property_tests/policy.json": json.dumps(POLICY),
+        "derivations/posterior.md": "half",
+        "mini_suite/report.py": REPORT,
+        "mini_suite/__init__.py": "",
+    }
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return Project("mini", root / "mini", root / "property_tests", root / "derivations")
+
+
+def shown(**changed: Any) -> dict[str, Any]:
+    """What a full green run of it shows, but for what is changed."""
+    passed = {"outcome": "passed", "claims": 0, "examples": 1}
+    whole = {
+        "environment": dict(environment()),
+        "executed": {name: passed for name in CHECKS},
+        "alpha_spent": 0.0,
+        "least_power": 1.0,
+        "least_effect": 0.0,
+        "planted": [],
+        "worst": None,
+    }
+    return {**whole, **changed}
+
+
+def certify(project: Project, path: Path, **changed: Any) -> Mapping[str, Any]:
+    """The certificate that such a run leaves at `path`."""
+    whole = statement(digests(project), shown(**changed))
+    path.write_bytes(canonical(whole))
+    return whole
+
+
+def load(project: Project) -> ModuleType:
+    """mini.posterior as a new process would import it."""
+    forget()
+    importlib.invalidate_caches()
+    sys.path.insert(0, str(project.package.parent))
+    sys.dont_write_bytecode, kept = True, sys.dont_write_bytecode
+    try:
+        return importlib.import_module("mini.posterior")
+    finally:
+        sys.dont_write_bytecode = kept
+
+
+def forget() -> None:
+    """Leave no trace of any miniature in this process."""
+    ours = ("mini", "mini_suite", "conftest", "test_three")
+    for name in [each for each in sys.modules if each.split(".")[0] in ours]:
+        del sys.modules[name]
+    sys.path[:] = [each for each in sys.path if not (Path(each) / "mini").is_dir()]
+
+
+def let_in(project: Project, path: Path, device: str = "cpu", **options: Any) -> Admission:
+    """Ask the gate, which wants a certificate unless told otherwise."""
+    options = {"required": True, **options}
+    return admit(SCHEDULE, device, path=path, project=project, **options)
+
+
+def refused(project: Project, path: Path, device: str = "cpu", **options: Any) -> str:
+    """What it says to the one that it turns away."""
+    with pytest.raises(NotVerified) as caught:
+        let_in(project, path, device, **options)
+    return str(caught.value)

@@ -1,0 +1,114 @@
+"""Each single check of the gate, turned round or left out, is missed by a test of the gate."""
+
+import ast
+import copy
+import importlib
+import inspect
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from property_tests.catalogue import _parameters
+from property_tests.mutation.plant import planted, source_of
+from tests.gate import miniature
+
+TESTS = {  # of each module, those that are to miss a check of it
+    "gate.certificate": ("test_certificate", "test_admission"),
+    "gate.live": ("test_live",),
+    "gate.bytecode": ("test_live",),
+    "gate.admission": ("test_admission", "test_certificate", "test_live"),
+    "gate.devices": ("test_admission",),
+    "gate.identities": ("test_on_device",),
+    "gate.certify": ("test_certify",),
+}
+FIXTURES = ("project", "path", "tmp_path", "monkeypatch")
+
+
+def slips(source: str) -> Iterator[tuple[str, ast.Module]]:
+    """(what was done where, mutated module): a condition negated, or an operand of and/or gone."""
+    tree = ast.parse(source)
+    for at, node in enumerate(ast.walk(tree)):
+        conditional = isinstance(node, ast.If | ast.IfExp)
+        tests = [node.test] if conditional else getattr(node, "ifs", [])
+        for i, test in enumerate(tests):
+            yield f"line {test.lineno}: not ({ast.unparse(test)})", _at(tree, at, i, _negate)
+        if isinstance(node, ast.BoolOp):
+            for i, value in enumerate(node.values):
+                said = f"line {node.lineno}: without ({ast.unparse(value)})"
+                yield said, _at(tree, at, i, _drop)
+
+
+def _at(tree: ast.Module, at: int, i: int, change: Callable[[Any, int], None]) -> ast.Module:
+    mutant = copy.deepcopy(tree)
+    change(list(ast.walk(mutant))[at], i)
+    return ast.fix_missing_locations(mutant)
+
+
+def _negate(node: Any, i: int) -> None:
+    if isinstance(node, ast.If | ast.IfExp):
+        node.test = ast.UnaryOp(ast.Not(), node.test)
+    else:
+        node.ifs[i] = ast.UnaryOp(ast.Not(), node.ifs[i])
+
+
+def _drop(node: ast.BoolOp, i: int) -> None:
+    node.values[i] = ast.Constant(isinstance(node.op, ast.And))  # what changes nothing there
+
+
+def runs(names: tuple[str, ...]) -> Iterator[Callable[[], None]]:
+    """Every quick test of these files, as a plain call."""
+    for name in names:
+        for test in vars(importlib.import_module(f"tests.gate.{name}")).values():
+            if not inspect.isfunction(test) or not test.__name__.startswith("test_"):
+                continue
+            asked = tuple(inspect.signature(test).parameters)
+            quick = "subprocess" not in test.__code__.co_names
+            for values in _parameters(getattr(test, "pytestmark", [])):
+                if quick and {*asked} <= {*FIXTURES, *values}:
+                    yield lambda t=test, v=values, a=asked: call(t, v, a)
+
+
+def call(test: Callable[..., None], values: dict[str, Any], asked: tuple[str, ...]) -> None:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        root = Path(folder)
+        given = {"tmp_path": root, "path": root / "certificate.json", "monkeypatch": patch}
+        try:
+            if "project" in asked:
+                given["project"] = miniature.make(root)
+            test(**{name: given[name] for name in asked if name in given}, **values)
+        finally:
+            miniature.forget()
+
+
+def killed(tests: list[Callable[[], None]]) -> bool:
+    """Whether one of them fails; it goes to the front."""
+    for i, test in enumerate(tests):
+        try:
+            test()
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            tests.insert(0, tests.pop(i))
+            return True
+    return False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TESTS)
+def test_no_check_can_be_left_out(name):
+    module, source = source_of(f"ddpm_core.{name}")
+    tests = list(runs(TESTS[name]))
+    assert len(tests) >= 9
+    assert not killed(tests), "the tests fail where nothing is planted"
+    made = list(slips(source))
+    assert made
+    survivors = []
+    for said, tree in made:
+        with planted(module, tree):
+            if not killed(tests):
+                survivors.append(said)
+    print(f"{name}: {len(made)} mutants")
+    assert not survivors, "\n".join(survivors)

@@ -1,0 +1,282 @@
+"""What is in memory is what the files say, or the gate stays shut."""
+
+import functools
+import importlib
+import os
+import py_compile
+import subprocess
+import sys
+from collections.abc import Callable
+from types import ModuleType
+
+import pytest
+
+from ddpm_core.gate import live
+from ddpm_core.gate.bytecode import stale
+from tests.gate import miniature
+from tests.gate.miniature import certify, let_in, refused
+
+
+def _replaced(module: ModuleType) -> None:
+    module.mean = lambda x: x
+
+
+def _other_code(module: ModuleType) -> None:
+    module.Halver.half.__code__ = (lambda x: x).__code__
+
+
+def _replaced_method(module: ModuleType) -> None:
+    module.Halver.half = staticmethod(lambda x: x)
+
+
+def _replaced_property(module: ModuleType) -> None:
+    module.Halver.scale = property(lambda self: 1.0)
+
+
+def _gone(module: ModuleType) -> None:
+    del module.mean
+
+
+def _wrapped(module: ModuleType) -> None:
+    """A wrapper that names another function as what it wraps."""
+    module.mean = functools.wraps(module.Halver.half)(lambda x: x)
+
+
+def _wrapped_again(module: ModuleType) -> None:
+    """What a profiler or a cache does: the function itself stands behind the wrapper."""
+    module.mean = functools.wraps(module.mean)(lambda x: x)
+
+
+def _wrapped_method(module: ModuleType) -> None:
+    right = module.Halver.half
+    module.Halver.half = staticmethod(functools.wraps(right)(lambda x: x))
+
+
+def _wrapped_property(module: ModuleType) -> None:
+    right = vars(module.Halver)["scale"].fget
+    module.Halver.scale = property(functools.wraps(right)(lambda self: 1.0))
+
+
+def _wrapped_plain(module: ModuleType) -> None:
+    module.third = functools.wraps(module.third)(lambda x: x)
+
+
+def _another_constant(module: ModuleType) -> None:
+    module.SCALE = 0.25
+
+
+def _another_slow_property(module: ModuleType) -> None:
+    module.Halver.slow = functools.cached_property(lambda self: 1.0)
+
+
+def _unwrapped(module: ModuleType) -> None:
+    """Without its cache it is the same function."""
+    module.mean.__wrapped__.__code__ = (lambda x: x).__code__
+
+
+def _another_renamed_import(module: ModuleType) -> None:
+    module.ONE = 2.0
+
+
+def _another_import(module: ModuleType) -> None:
+    module.STEP = 2.0
+
+
+def _from_elsewhere(module: ModuleType) -> None:
+    module.__file__ = os.__file__
+
+
+def _other_defaults(module: ModuleType) -> None:
+    module.third.__defaults__ = (4.0,)
+
+
+def _no_defaults(module: ModuleType) -> None:
+    module.third.__defaults__ = None
+
+
+def _other_keyword_defaults(module: ModuleType) -> None:
+    module.third.__kwdefaults__ = {"root": True}
+
+
+def _another_wrapper(module: ModuleType) -> None:
+    """As many wrappers as in the file, and one of them does something else."""
+    module.doubled = functools.wraps(module.doubled.__wrapped__)(lambda: 1.0)
+
+
+def _another_wrapper_by_name(module: ModuleType) -> None:
+    module.tripled = functools.wraps(module.tripled.__wrapped__)(lambda: 1.0)
+
+
+def _no_keyword_defaults(module: ModuleType) -> None:
+    module.third.__kwdefaults__ = None
+
+
+def _an_added_name_of_the_package(module: ModuleType) -> None:
+    sys.modules["mini"].extra = 1.0
+
+
+def _another_module_of_the_package(module: ModuleType) -> None:
+    sys.modules["mini"].posterior = functools
+
+
+def _another_generated_method(module: ModuleType) -> None:
+    right = module.Pair.__init__
+    module.Pair.__init__ = lambda self, first=1.0: right(self, first / 2)
+
+
+def _an_added_method(module: ModuleType) -> None:
+    module.Halver.__getattribute__ = lambda self, name: 1.0
+
+
+def _a_shadowed_builtin(module: ModuleType) -> None:
+    module.float = lambda x: 1.0
+
+
+def _another_module(module: ModuleType) -> None:
+    module.math = importlib.import_module("cmath")
+
+
+def _not_from_a_file(module: ModuleType) -> None:
+    bare = ModuleType(module.__name__)
+    vars(bare).update({name: value for name, value in vars(module).items() if name != "__file__"})
+    sys.modules[module.__name__] = bare
+
+
+def _from_an_exempt_file(module: ModuleType) -> None:
+    module.third.__code__ = (lambda x: x).__code__
+    module.__file__ = module.__file__.replace("posterior.py", "figures/report.py")
+
+
+PATCHES: dict[str, tuple[Callable[[ModuleType], None], str]] = {
+    "a function": (_replaced, "mini.posterior:mean in memory is not what posterior.py says"),
+    "its code": (_other_code, "mini.posterior:Halver.half in memory is not"),
+    "behind a cache": (_unwrapped, "mini.posterior:mean in memory is not"),
+    "a slow property": (_another_slow_property, "mini.posterior:Halver.slow in memory is not"),
+    "a renamed import": (_another_renamed_import, "mini.posterior:ONE in memory is not what post"),
+    "a method": (_replaced_method, "mini.posterior:Halver.half in memory is not"),
+    "a property": (_replaced_property, "mini.posterior:Halver.scale in memory is not"),
+    "gone": (_gone, "mini.posterior:mean in memory is not"),
+    "wrapped": (_wrapped, "mini.posterior:mean in memory is not"),
+    "wrapped again": (_wrapped_again, "mini.posterior:mean in memory is not"),
+    "a wrapped method": (_wrapped_method, "mini.posterior:Halver.half in memory is not"),
+    "a wrapped property": (_wrapped_property, "mini.posterior:Halver.scale in memory is not"),
+    "a wrapped function": (_wrapped_plain, "mini.posterior:third in memory is not"),
+    "a constant": (_another_constant, "mini.posterior:SCALE in memory is not the 0.5 of poster"),
+    "an import": (
+        _another_import,
+        "mini.posterior:STEP in memory is not what posterior.py imports",
+    ),
+    "elsewhere": (_from_elsewhere, "mini.posterior was loaded from"),
+    "defaults": (_other_defaults, "mini.posterior:third in memory is not"),
+    "no defaults": (_no_defaults, "mini.posterior:third in memory is not"),
+    "keyword defaults": (_other_keyword_defaults, "mini.posterior:third in memory is not"),
+    "no keyword defaults": (_no_keyword_defaults, "mini.posterior:third in memory is not"),
+    "wrapper by name": (_another_wrapper_by_name, "mini.posterior:tripled in memory is not"),
+    "the package": (_an_added_name_of_the_package, "mini:extra in memory is not in __init__.py"),
+    "a submodule": (_another_module_of_the_package, "mini:posterior in memory is not in"),
+    "another wrapper": (_another_wrapper, "mini.posterior:doubled in memory is not"),
+    "generated": (_another_generated_method, "mini.posterior:Pair.__init__ in memory is not in"),
+    "added": (_an_added_method, "mini.posterior:Halver.__getattribute__ in memory is not in"),
+    "a builtin": (_a_shadowed_builtin, "mini.posterior:float in memory is not in posterior.py"),
+    "a module": (_another_module, "mini.posterior:math in memory is not what posterior.py imports"),
+    "no file": (_not_from_a_file, "mini.posterior was loaded from"),
+    "an exempt file": (_from_an_exempt_file, "mini.posterior was loaded from"),
+}
+
+
+@pytest.mark.parametrize("patch", PATCHES)
+def test_what_is_in_memory_is_what_the_files_say(project, path, patch):
+    certify(project, path)
+    module = miniature.load(project)
+    assert live.mismatch(project) is None
+    do, says = PATCHES[patch]
+    do(module)
+    assert says in refused(project, path)
+
+
+def test_old_bytecode_is_noticed(project, path):
+    """A file that changed without its size and time: Python runs what it kept of the former one."""
+    file = project.package / "posterior.py"
+    text, times = file.read_text(), (0, 10**18)
+    os.utime(file, ns=times)
+    py_compile.compile(str(file))
+    file.write_text(text.replace("SCALE * x", "SCALE + x"))
+    os.utime(file, ns=times)
+    module = miniature.load(project)
+    assert module.mean(4.0) == 2.0  # what the file said before
+    assert stale(project) == (
+        "mini.posterior:mean was loaded from bytecode of another posterior.py"
+    )
+    assert "mini.posterior:mean in memory is not" in str(live.mismatch(project))
+
+
+def test_new_bytecode_is_the_file(project):
+    module = miniature.load(project)
+    assert stale(project) is None
+    module.third = functools.wraps(module.third)(lambda x: x)  # as a type checker does
+    assert stale(project) is None
+    del module.third
+    assert "mini.posterior:third was loaded from bytecode" in str(stale(project))
+
+
+def test_a_function_is_known_by_those_inside_it(project):
+    """A type checker decorates them, which changes the code around them and not their own."""
+    module = miniature.load(project)
+    text = (project.package / "posterior.py").read_text()
+
+    def recompiled(old: str, new: str) -> None:
+        code = compile(text.replace(old, new), "posterior.py", "exec")
+        functions = {each.co_name: each for each in live.codes_in(code)}
+        module.outer.__code__ = functions["outer"]
+
+    recompiled("return inner(x)", "return (inner)(x + 0)")
+    assert stale(project) is None
+    recompiled("return y * SCALE", "return y + SCALE")
+    assert "mini.posterior:outer was loaded from bytecode" in str(stale(project))
+
+
+def test_two_installations_are_refused(project, path, tmp_path):
+    miniature.load(project)
+    certify(project, path)
+    other = tmp_path / "site-packages" / "mini"
+    other.mkdir(parents=True)
+    (other / "__init__.py").write_text("")
+    sys.path.append(str(other.parent))
+    try:
+        said = refused(project, path)
+    finally:
+        sys.path.remove(str(other.parent))
+    assert f"mini is installed twice, at {project.package} and {other}" in said
+
+
+def test_our_own_modules_are_read_as_they_are():
+    """In a process without the shape checks, which wrap every function here."""
+    code = (
+        "import ddpm_core.training.diffusion_run, ddpm_core.sample, ddpm_core.verify\n"
+        "from ddpm_core.gate import live, certificate\n"
+        "project = certificate.Project.own()\n"
+        "assert len(certificate.digests(project)) > 80\n"
+        "print(live.mismatch(project))\n"
+        "import ddpm_core.posterior\n"
+        "ddpm_core.posterior.q_posterior = print\n"
+        "print(live.mismatch(project))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "None",
+        "ddpm_core.posterior:q_posterior in memory is not what posterior.py says",
+    ]
+
+
+def test_what_only_draws_and_what_only_checks_is_left_alone(project, path):
+    """A module that draws, a folder without an __init__, and the suite inside a wheel."""
+    helper = project.package / "property_tests" / "helper.py"
+    helper.parent.mkdir()
+    helper.write_text("LIMIT = 1")
+    certify(project, path)
+    miniature.load(project)
+    for name in ("mini.figures.report", "mini.property_tests.helper"):
+        importlib.import_module(name).LIMIT = 2
+    (project.package / "figures" / "report.py").write_text("LIMIT = 3")
+    helper.write_text("LIMIT = 3")
+    assert let_in(project, path).state == "verified"

@@ -1,0 +1,158 @@
+"""What the sample command hands from a run to the sampler, and from that to its pictures."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ddpm_core import Prediction, Schedule
+from ddpm_core.denoiser import ClipX0
+from ddpm_core.generation import compare as comparison
+from ddpm_core.generation import generate_images as drawing
+from ddpm_core.guidance import Guided
+from ddpm_core.randomness import keyed_noise
+from ddpm_core.sample import main as sample
+from ddpm_core.samplers.names import CALLS
+from ddpm_core.samplers.timestep_spacing import log_snr
+from ddpm_core.train import main as train
+from ddpm_core.training.trained import load_trained
+
+OPTIONS = "--max-steps 2 --width 8 --multipliers 1 --batch-size 8 --T 20 --schedule cosine"
+V = ["--parameterization", "v", "--conditional", "--preview-steps", "2"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "v"
+    assert train([*OPTIONS.split(), *V, "--out-dir", str(folder)]) == 0
+    return folder
+
+
+def given_to(monkeypatch: pytest.MonkeyPatch, place: Any, name: str) -> list[tuple[Any, Any]]:
+    """The arguments of every call of `name`, which is made all the same."""
+    real, calls = getattr(place, name), []
+
+    def watched(*arguments: Any, **named: Any) -> Any:
+        calls.append((arguments, named))
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(place, name, watched)
+    return calls
+
+
+def draw(run: Path, out: Path, flags: str) -> np.ndarray | None:
+    assert sample([str(run), "--out-dir", str(out), *flags.split()]) == 0
+    return next((np.load(each) for each in out.glob("*.npy")), None)
+
+
+def test_the_animation_goes_from_noise_to_the_first_samples(run, tmp_path, monkeypatch):
+    calls = given_to(monkeypatch, drawing, "chain_gif")
+    images = draw(run, tmp_path, "--n 3 --batch-size 2 --gif")
+    ((chain,), _) = calls[0]
+    assert [t for t, _, _ in chain] == [*range(20, -1, -1)]
+    noise = keyed_noise((1, 8, 8), 0, "sampling", 0, range(2)).numpy()
+    assert np.array_equal(chain[0][1], noise)
+    assert all(np.abs(x0_hat).max() <= 1 for _, _, x0_hat in chain)
+    assert np.allclose((chain[-1][1] + 1) / 2, images[:2], atol=1e-6)
+
+
+def test_numbers_are_written_in_the_range_of_images(run, tmp_path):
+    """Of a network of two steps the guesses go far beyond it."""
+    images = draw(run, tmp_path, "--n 4 --steps 2 --no-clip")
+    assert (images.min(), images.max()) == (0, 1)
+
+
+def test_the_grid_has_a_row_for_each_class(run, tmp_path, monkeypatch):
+    calls = given_to(monkeypatch, drawing, "sample_grid")
+    images = draw(run, tmp_path, "--n 3 --class 7 2 --steps 2 --gif")
+    ((shown, columns), _) = calls[0]
+    assert columns == 3
+    assert np.allclose((shown.clamp(-1, 1) + 1) / 2, images, atol=1e-6)
+    assert not np.allclose(images[:2], images[1:3], atol=1e-3)
+
+
+@pytest.mark.parametrize("clip", [True, False])
+def test_the_network_is_taken_for_what_it_predicts_and_clipped_unless_told(
+    run, tmp_path, monkeypatch, clip
+):
+    calls = given_to(monkeypatch, drawing, "generate")
+    draw(run, tmp_path, "--n 1 --steps 2" + " --no-clip" * (not clip))
+    denoiser = calls[0][0][1]
+    assert isinstance(denoiser, ClipX0) is clip
+    plain = denoiser.denoiser if clip else denoiser
+    assert plain.parameterization == "v"
+    assert plain.network.training is False
+
+
+def test_the_comparison_is_of_what_was_asked_for(run, tmp_path, monkeypatch):
+    calls, chains = (
+        given_to(monkeypatch, place, name)
+        for place, name in ((drawing, "compared"), (comparison, "generate"))
+    )
+    sheets = given_to(monkeypatch, drawing, "comparison_sheet")
+    marked = dataclasses.replace(load_trained(run, torch.device("cpu")), watermark="UNVERIFIED")
+    monkeypatch.setattr(drawing, "load_trained", lambda *given: marked)
+    draw(
+        run,
+        tmp_path,
+        "--compare --seed 5 --timestep-spacing log_snr --class 3 8 --guidance-scale 2",
+    )
+    arguments, named = calls[0]
+    assert isinstance(arguments[0].denoiser, Guided)
+    assert named["cond"].tolist() == [3, 8, 3, 8]
+    assert sheets[0][1]["watermark"] == "UNVERIFIED"
+    assert sheets[0][1]["title"] == "log_snr levels, seed 5, class 3 8, guidance scale 2"
+    ddim = [(given, more) for given, more in chains if type(given[0]).__name__ == "DDIM"]
+    assert [len(given[0].times) for given, _ in ddim] == [6, 11, 21]
+    assert ddim[0][0][0].times == log_snr(marked.schedule, 5)
+    assert ddim[0][0][0].eta == 0
+    for _, more in chains:
+        assert more["seed"] == 5
+        assert more["cond"].tolist() == [3, 8, 3, 8]
+
+
+def test_a_sampler_that_refuses_the_schedule_has_no_row():
+    schedule = Schedule.cosine(20).with_zero_terminal_snr()
+    cells = comparison.compared(lambda x, t, c: Prediction(x), schedule, (1, 2, 2), n=1)
+    rows = list(dict.fromkeys(row for row, _, _ in cells))
+    assert rows == ["ancestral", "ddim", "dpm++", "ancestral, every level"]
+
+
+def test_the_comparison_lays_samplers_below_and_numbers_beside_each_other(monkeypatch):
+    cells = [
+        *((name, steps, torch.full((1, 1, 8, 8), 0.1 * i + 0.01 * j))
+          for i, name in enumerate(CALLS) for j, steps in enumerate((5, 10))),
+        ("ancestral, every level", 20, torch.zeros(1, 1, 8, 8)),
+    ]  # fmt: skip
+    pasted = given_to(monkeypatch, comparison, "paste")
+    words = given_to(monkeypatch, comparison.Page, "words")
+    comparison.comparison_sheet(cells)
+    places = [(x, y) for (_, _, x, y), _ in pasted]
+    lefts, tops = sorted({x for x, _ in places}), sorted({y for _, y in places})
+    assert places == [*((x, y) for y in tops[:-1] for x in lefts), (lefts[0], tops[-1])]
+    said = {text: y for (_, _, y, text, *_), _ in words}
+    rows = [said[name] for name in [*CALLS, "ancestral, every level"]]
+    assert rows == sorted(rows)
+    assert said["2 calls a step"] == said["heun"] + 20
+
+
+def test_a_name_goes_before_a_number(run):
+    trained = load_trained(run, torch.device("cpu"))
+    named = dataclasses.replace(trained, class_names=("1", "0", "dog"))
+    config = drawing.SampleConfig(Path(), class_=("0", "1", "2"))
+    assert drawing.chosen_classes(config, named) == [1, 0, 2]
+
+
+def test_the_last_level_may_be_guided_and_no_level_below_the_first(run, tmp_path, capsys):
+    guided = "--n 1 --steps 2 --class 3 --guidance-scale 2 --guidance-interval"
+    draw(run, tmp_path, f"{guided} 1 20")
+    for bad, sentence in (("0 20", "needs 1 <= lowest"), ("1 21", "has T = 20 levels")):
+        with pytest.raises(SystemExit):
+            draw(run, tmp_path, f"{guided} {bad}")
+        assert sentence in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        draw(run, tmp_path, "--compare --gif")
+    assert "leave --gif out" in capsys.readouterr().err

@@ -1,0 +1,175 @@
+"""The sample command."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ddpm_core.denoiser import NetworkDenoiser
+from ddpm_core.generation import generate_images as drawing
+from ddpm_core.generation.compare import compared
+from ddpm_core.sample import main
+from ddpm_core.samplers.ancestral import Ancestral
+from ddpm_core.samplers.base import generate
+from ddpm_core.samplers.ddim import DDIM
+from ddpm_core.samplers.dpm_solver import DPMSolver
+from ddpm_core.samplers.heun import Heun
+from ddpm_core.samplers.timestep_spacing import leading, linspace, log_snr, trailing
+from ddpm_core.storage.checkpoint import load_checkpoint
+from ddpm_core.train import main as train
+from ddpm_core.training.trained import load_trained
+
+FIELDS = ("times", "eta", "variance")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    options = "--max-steps 2 --width 8 --multipliers 1 2 --batch-size 8 --T 20 --schedule cosine"
+    assert train([*options.split(), "--preview-steps", "2", "--out-dir", str(folder)]) == 0
+    return folder
+
+
+def draw(run: Path, out: Path, *more: str) -> np.ndarray:
+    assert main([str(run), "--out-dir", str(out), *more]) == 0
+    (array,) = out.glob("*.npy")
+    return np.load(array)
+
+
+def test_it_lists_what_it_wrote(run, capsys):
+    assert main([str(run), "--n", "4", "--steps", "5", "--gif"]) == 0
+    written = [Path(line.strip()) for line in capsys.readouterr().out.splitlines()[1:]]
+    assert [each.name for each in written] == [
+        f"step-000002-seed-0-4-samples-5-steps.{s}" for s in ("npy", "png", "gif")
+    ]
+    assert all(each.stat().st_size > 0 for each in written)
+
+
+def test_a_sample_is_the_same_in_any_batch(run, tmp_path):
+    """Up to float rounding, which another batch size may order otherwise. A hundredth of the
+    least distance between two samples tells that from another sample's noise."""
+    whole = draw(run, tmp_path / "a", "--n", "6")
+    parts = draw(run, tmp_path / "b", "--n", "6", "--batch-size", "4")
+    late = draw(run, tmp_path / "c", "--n", "2", "--first", "4")
+    assert whole.shape == (6, 1, 8, 8)
+    assert whole.min() >= 0
+    assert whole.max() <= 1
+    apart = min(np.abs(whole[i] - whole[j]).max() for i in range(6) for j in range(i))
+    assert apart > 0.1
+    assert np.abs(whole - parts).max() < apart / 100
+    assert np.abs(whole[4:] - late).max() < apart / 100
+
+
+def test_the_averaged_weights_are_the_ones_that_draw(run):
+    saved = load_checkpoint(run / "checkpoints" / "step-000002").tensors
+    drawn = load_trained(run, torch.device("cpu")).network.state_dict()
+    assert all(torch.equal(drawn[name], saved["ema"][name]) for name in drawn)
+    assert not all(torch.equal(drawn[name], saved["model"][name]) for name in drawn)
+
+
+def test_seed_and_variance_matter(run, tmp_path):
+    base = draw(run, tmp_path / "a", "--n", "2")
+    assert np.abs(base - draw(run, tmp_path / "b", "--n", "2", "--seed", "1")).max() > 0.1
+    large = draw(run, tmp_path / "c", "--n", "2", "--variance", "fixed_large")
+    assert np.abs(base - large).max() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("flags", "sampler"),
+    [
+        ("", lambda schedule: Ancestral(schedule, trailing(schedule, 6))),
+        ("--variance fixed_large", lambda s: Ancestral(s, trailing(s, 6), "fixed_large")),
+        ("--sampler ddim", lambda schedule: DDIM(schedule, trailing(schedule, 6))),
+        ("--sampler ddim --eta 0.5", lambda s: DDIM(s, trailing(s, 6), 0.5)),
+        ("--sampler dpm++ --timestep-spacing leading", lambda s: DPMSolver(s, leading(s, 6))),
+        ("--sampler heun --timestep-spacing linspace", lambda s: Heun(s, linspace(s, 6))),
+        ("--sampler ddim --timestep-spacing log_snr", lambda s: DDIM(s, log_snr(s, 6))),
+    ],
+)
+def test_the_flags_choose_the_sampler_its_ladder_and_its_noise(
+    run, tmp_path, monkeypatch, flags, sampler
+):
+    """Read off the sampler itself: so short a training only draws pixels at the clip."""
+    used = []
+    monkeypatch.setattr(
+        drawing,
+        "generate",
+        lambda sampler, *a, **k: used.append(sampler) or generate(sampler, *a, **k),
+    )
+    draw(run, tmp_path, "--n", "2", "--steps", "6", *flags.split())
+    expected = sampler(load_trained(run, torch.device("cpu")).schedule)
+    assert type(used[0]) is type(expected)
+    assert [getattr(used[0], name) for name in FIELDS if hasattr(expected, name)] == [
+        getattr(expected, name) for name in FIELDS if hasattr(expected, name)
+    ]
+
+
+def test_the_comparison_has_a_row_for_each_sampler_and_one_for_the_whole_chain(run, tmp_path):
+    assert main([str(run), "--compare", "--out-dir", str(tmp_path)]) == 0
+    (picture,) = tmp_path.iterdir()  # nothing else is drawn
+    assert picture.name == "step-000002-seed-0-compare.png"
+    trained = load_trained(run, torch.device("cpu"))
+    denoiser = NetworkDenoiser(trained.schedule, trained.network, trained.parameterization)
+    cells = list(compared(denoiser, trained.schedule, trained.image_shape, n=2))
+    assert [(row, steps) for row, steps, _ in cells] == [
+        *(
+            (name, steps)
+            for name in ("ancestral", "ddim", "dpm++", "heun")
+            for steps in (5, 10, 20)
+        ),
+        ("ancestral, every level", 20),
+    ]
+    cell = {(row, steps): images for row, steps, images in cells}
+    assert torch.equal(cell["ancestral", 20], cell["ancestral, every level", 20])
+    assert not torch.equal(cell["ddim", 5], cell["dpm++", 5])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nowhere"], "nowhere is no folder; name the --out-dir of a training run"),
+        (["tests"], "tests holds no checkpoint; name the --out-dir of a training run, or"),
+        (["RUN/samples"], "samples holds no checkpoint; name RUN, which is a training run, or"),
+        (["RUN/checkpoints"], "checkpoints holds no checkpoint; name RUN, which is"),
+        (["README.md"], "README.md is no folder"),
+        (["RUN", "--steps", "21"], "--steps = 21, but"),
+        (["RUN", "--steps", "0"], "--steps = 0"),
+        (["RUN", "--n", "0"], "--n = 0"),
+        (["RUN", "--variance", "medium"], "fixed_large"),
+        (["RUN", "--sampler", "ddim", "--eta", "1.5"], "--eta = 1.5 is outside [0, 1]"),
+        (["RUN", "--sampler", "ddim", "--eta", "nan"], "--eta = nan is outside [0, 1]"),
+        (["RUN", "--eta", "0.5"], "--eta = 0.5 is for --sampler ddim, not ancestral"),
+        (["RUN", "--variance", "fixed_large", "--sampler", "heun"], "--variance fixed_large is"),
+        (["RUN", "--sampler", "euler"], "'euler'"),
+        (["RUN", "--timestep-spacing", "cosine"], "'cosine'"),
+        (["RUN", "--device", "cuda"], "--device cuda"),
+    ],
+)
+def test_bad_usage_exits_2_with_a_sentence(run, capsys, arguments, sentence):
+    with pytest.raises(SystemExit) as stopped:
+        main([each.replace("RUN", str(run)) for each in arguments])
+    assert stopped.value.code == 2
+    assert sentence.replace("RUN", str(run)) in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_drawn(
+    run, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(
+        "ddpm_core.generation.generate_images.generate", None
+    )  # calling it would be an error
+    with pytest.raises(SystemExit):
+        main([str(run), "--out-dir", str(tmp_path / "file")])
+    assert "file: File exists. Name a folder" in capsys.readouterr().err
+
+
+def test_an_interruption_is_no_traceback(run, tmp_path, monkeypatch, capsys):
+    def interrupted(*given, **named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(drawing, "generate", interrupted)
+    assert main([str(run), "--out-dir", str(tmp_path)]) == 130
+    assert "ddpm_core.sample: interrupted; nothing was written" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,160 @@
+"""The U-Net's contracts: shapes, independence of samples, a silent start, and live parameters."""
+
+from pathlib import Path
+
+import mpmath as mp
+import pytest
+import torch
+
+from ddpm_core.networks.blocks import SelfAttention
+from ddpm_core.networks.embeddings import fourier_features, timestep_embedding
+from ddpm_core.networks.unet import UNet
+from ddpm_core.training.build import build_network
+from ddpm_core.training.diffusion_config import PRESETS, TrainConfig
+
+SIZES = [(8, 8), (28, 28), (7, 13), (1, 1), (5, 64)]
+
+
+def awake(**options) -> UNet:
+    """A small U-Net in which no parameter is 0, so that every path shows."""
+    torch.manual_seed(0)
+    network = UNet(**({"image_channels": 3, "width": 8, "multipliers": (1, 2)} | options)).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape))
+    return network
+
+
+def batch(size=(8, 8), channels=3, n=5):
+    torch.manual_seed(1)
+    return torch.randn(n, channels, *size), torch.tensor([1, 7, 100, 999, 1000])[:n]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_any_size_and_channel_count_comes_back_as_it_went_in(size, channels):
+    x, t = batch(size, channels)
+    assert awake(image_channels=channels)(x, t).shape == x.shape
+
+
+def test_the_output_is_zero_at_initialisation():
+    x, t = batch()
+    assert (UNet(3, width=8, classes=10)(x, t) == 0).all()
+
+
+@pytest.mark.parametrize("row", range(5))
+def test_one_sample_does_not_see_another(row):
+    """Perturbing all other rows leaves this one bitwise as it was."""
+    x, t = batch()
+    network = awake()
+    before = network(x, t)[row]
+    others = torch.arange(5) != row
+    x, t = x.clone(), t.clone()
+    x[others], t[others] = x[others] + 1, 500
+    assert torch.equal(network(x, t)[row], before)
+
+
+def test_permuting_the_batch_permutes_the_output():
+    x, t = batch()
+    order = torch.tensor([3, 0, 4, 1, 2])
+    network = awake()
+    assert torch.equal(network(x[order], t[order]), network(x, t)[order])
+
+
+def test_every_parameter_gets_a_gradient():
+    x, t = batch()
+    network = awake(classes=10, fourier_frequencies=(3,), blocks=2)
+    network(x, t, torch.tensor([0, 3, 9, 10, 10])).square().sum().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().max() > 0, name
+
+
+def test_every_pixel_sees_every_pixel():
+    x, t = batch((9, 7), n=1)
+    x.requires_grad_()
+    awake()(x, t)[0, 0, 4, 3].backward()
+    assert (x.grad != 0).all()
+
+
+@pytest.mark.parametrize("input_name", ["time", "label"])
+def test_time_and_label_reach_the_output(input_name):
+    x, t = batch()
+    network = awake(classes=10)
+    labels = torch.zeros(5, dtype=torch.int64)
+    if input_name == "time":
+        assert not torch.equal(network(x, t, labels), network(x, t + 1, labels))
+    else:
+        assert not torch.equal(network(x, t, labels), network(x, t, labels + 1))
+
+
+def test_no_labels_means_the_label_of_none():
+    x, t = batch()
+    network = awake(classes=10)
+    assert torch.equal(network(x, t), network(x, t, torch.full((5,), 10)))
+
+
+def test_labels_without_classes_are_refused():
+    x, t = batch()
+    with pytest.raises(ValueError, match="without classes"):
+        awake()(x, t, t)
+
+
+@pytest.mark.parametrize(
+    "options", [{"width": 7}, {"image_channels": 0}, {"multipliers": ()}, {"attention": [True]}]
+)
+def test_a_network_that_cannot_be_built_is_refused(options):
+    with pytest.raises(ValueError, match=r"needs at least one|one for each"):
+        UNet(**({"image_channels": 1, "width": 8, "multipliers": (1, 2)} | options))
+
+
+def test_attention_equals_the_fused_kernel(monkeypatch):
+    """Products of 16 terms of size 1 and a softmax: some 32 roundings of u = 2^-24 each."""
+    torch.manual_seed(0)
+    attention = SelfAttention(128)
+    torch.nn.init.normal_(attention.out.weight, std=0.1)
+    x = torch.randn(2, 128, 3, 5)
+    ours = attention(x)
+    qkv = attention.qkv(attention.norm(x)).reshape(2, 3, 2, 64, 15).permute(1, 0, 2, 4, 3)
+    fused = torch.nn.functional.scaled_dot_product_attention(*qkv)
+    want = x + attention.out(fused.permute(0, 1, 3, 2).reshape(2, 128, 3, 5))
+    assert (ours - want).abs().max() < 128 * 2**-24 * want.abs().max()
+
+
+@pytest.mark.parametrize("t", [0, 1, 7, 937, 1000, 4000])
+def test_the_embedding_is_sines_then_cosines_of_the_documented_frequencies(t):
+    """float64 angles carry 3 u t, u = 2^-53; the result is rounded to float32 once."""
+    got = timestep_embedding(torch.tensor([t]), 8)[0].double()
+    omega = [mp.mpf(10000) ** (-mp.mpf(i) / 4) for i in range(4)]
+    want = [mp.sin(w * t) for w in omega] + [mp.cos(w * t) for w in omega]
+    for mine, exact in zip(got.tolist(), want, strict=True):
+        assert abs(mine - exact) <= 2**-24 * abs(exact) + 8 * (t + 1) * 2**-53
+
+
+def test_no_two_levels_share_an_embedding():
+    rows = timestep_embedding(torch.arange(4001), 32)
+    assert len(torch.unique(rows, dim=0)) == 4001
+
+
+@pytest.mark.parametrize("t", [torch.tensor([1.0]), torch.tensor([[1]])])
+def test_the_embedding_refuses_times_that_are_no_integers_of_a_batch(t, unchecked):
+    with pytest.raises(TypeError, match="integers of shape"):
+        timestep_embedding(t, 8)
+
+
+def test_fourier_frequencies_repeat_with_the_grey_levels():
+    """17 levels lie 1/8 apart, which is the period of octave 4."""
+    levels = torch.arange(17.0).reshape(1, 1, 1, 17) / 8 - 1
+    features = fourier_features(levels, (4,))
+    assert features.shape == (1, 3, 1, 17)
+    assert (features[:, 1].abs() < 16 * torch.pi * 2**-23).all()
+    assert (features[:, 2] - 1).abs().max() < 16 * torch.pi * 2**-23
+    assert torch.equal(fourier_features(levels, ()), levels)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_page_on_running_counts_the_parameters_of_each_preset(preset):
+    count = sum(p.numel() for p in build_network(TrainConfig(preset=preset), 1).parameters())
+    page = (Path(__file__).parents[2] / "docs" / "running.md").read_text()
+    (row,) = [line for line in page.splitlines() if line.startswith(f"| {preset} |")]
+    assert row.endswith(f"| {count:,} |")

@@ -1,0 +1,162 @@
+"""The sampling loop: an iterator from T to 0, and samples that do not depend on their batch."""
+
+import pytest
+import torch
+
+from ddpm_core._types import Prediction
+from ddpm_core.samplers.ancestral import Ancestral
+from ddpm_core.samplers.base import Snapshot, generate, sampling_loop
+from ddpm_core.samplers.names import CALLS, named
+from ddpm_core.samplers.timestep_spacing import trailing
+from ddpm_core.schedules import Schedule
+
+STEEP = Schedule.from_betas([0.1, 0.5, 0.3, 0.8])
+LINEAR = Schedule.linear(60)
+
+
+def shrinking_denoiser(x_t, t, cond=None):
+    """Elementwise, and different at every level."""
+    return Prediction(0.3 + x_t / (2 + t))
+
+
+def last(snapshots):
+    *_, end = snapshots
+    return end
+
+
+@pytest.mark.parametrize("shape", [(3,), (4, 4, 4), (1, 5, 7)], ids=str)
+def test_a_sample_is_the_same_in_whatever_batch_it_is_drawn(shape):
+    sampler, denoiser = Ancestral(LINEAR, trailing(LINEAR, 9)), shrinking_denoiser
+    together, alone, shuffled, other_seed = (
+        last(generate(sampler, denoiser, shape, indices=indices, seed=seed)).x_t
+        for indices, seed in ((range(8), 5), ([3], 5), ([6, 3], 5), ([3], 6))
+    )
+    assert together.shape == (8, *shape)
+    assert torch.equal(alone[0], together[3])
+    assert torch.equal(shuffled, together[[6, 3]])
+    assert len(together.unique(dim=0)) == 8
+    assert not torch.equal(other_seed, alone)
+
+
+@pytest.mark.parametrize(
+    ("denoiser", "cond", "error", "says"),
+    [
+        (lambda x, t, c: x, None, TypeError, r"returned a Tensor; it returns Prediction\(x0_hat\)"),
+        (shrinking_denoiser, torch.zeros(3, dtype=torch.int64), ValueError, r"cond is \(3,\), but"),
+        (shrinking_denoiser, 7, ValueError, "cond is int, but the batch has 2 samples"),
+    ],
+    ids=["no prediction", "another batch", "no tensor"],
+)
+def test_a_denoiser_or_a_condition_of_another_kind_is_refused(
+    unchecked, denoiser, cond, error, says
+):
+    with pytest.raises(error, match=says):
+        last(sampling_loop(Ancestral(STEEP), denoiser, torch.zeros(2, 3), torch.zeros, cond))
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_one_sampler_runs_twice_alike(name):
+    """What a run remembers is in its state, and nowhere else, also of one that was broken off."""
+    sampler = named(name, STEEP, (4, 2, 1, 0))
+
+    def run(seed):
+        return generate(sampler, shrinking_denoiser, (3,), indices=[0, 1], seed=seed)
+
+    first = last(run(seed=1)).x_t
+    broken_off = run(seed=2)
+    assert [next(broken_off).t for _ in range(2)] == [4, 2]
+    assert torch.equal(last(run(seed=1)).x_t, first)
+    assert not torch.equal(last(run(seed=2)).x_t, first)
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("s", [0, 2])
+def test_a_step_in_half_precision_is_calculated_in_float32_and_cast_once(name, s):
+    """|error| <= u |x_s| of the cast, and some roundings of float32 of terms of at most 40 besides:
+    on this schedule a step's coefficients are below 4 and conversions divide by at least 0.3."""
+    sampler = named(name, STEEP, (4, 2, 0), eta=0.5 if name == "ddim" else 0.0)
+    generator = torch.Generator().manual_seed(0)
+    x_t, noise = torch.randn(2, 64, 32, generator=generator).bfloat16()
+
+    def stepped(dtype):
+        def denoise(x, t):  # what it says does not depend on the precision that it is asked in
+            return Prediction(torch.full_like(x, 1 / t))
+
+        state = sampler.init(x_t.to(dtype))
+        return sampler.step(denoise, x_t.to(dtype), s, 4, noise.to(dtype), state)[0]
+
+    got, want = stepped(torch.bfloat16), stepped(torch.float64)
+    assert got.dtype == torch.bfloat16
+    allowed = 2.0**-8 * want.abs() + 64 * 2.0**-24 * 40 * (1 + want.abs())
+    assert ((got.double() - want).abs() <= allowed).all()
+
+
+def test_the_names_stand_for_the_samplers_at_their_best():
+    assert named("dpm++", STEEP).order == 2
+    assert named("ddim", STEEP, eta=0.5).eta == 0.5
+    assert named("ancestral", STEEP, variance="fixed_large").variance == "fixed_large"
+
+
+class OnlyNoise:
+    """A sampler that draws at every step, the last one included, and returns what it drew."""
+
+    times = (4, 3, 2, 1, 0)
+
+    def init(self, x_t):
+        pass
+
+    def draws_noise(self, s, t):
+        return True
+
+    def step(self, denoise, x_t, s, t, noise, state):
+        return noise, x_t, state
+
+
+def test_every_step_draws_noise_of_its_own_and_x_T_too():
+    snapshots = generate(OnlyNoise(), shrinking_denoiser, (2, 3), indices=[0, 1])
+    numbers = torch.stack([each.x_t for each in snapshots])
+    assert numbers.shape == (5, 2, 2, 3)
+    assert len(numbers.unique()) == numbers.numel(), "two draws share a number"
+
+
+def test_snapshots_fall_from_T_to_0_and_the_last_is_the_sample():
+    snapshots = list(generate(Ancestral(STEEP), shrinking_denoiser, (2,), indices=[0, 1]))
+    assert [each.t for each in snapshots] == [4, 3, 2, 1, 0]
+    for each in snapshots[:-1]:
+        assert isinstance(each, Snapshot)
+        assert torch.equal(each.x0_hat, shrinking_denoiser(each.x_t, each.t).x0_hat)
+    assert torch.equal(snapshots[-1].x_t, snapshots[-1].x0_hat)
+    assert torch.equal(snapshots[-1].x_t, snapshots[-2].x0_hat)
+
+
+def test_the_loop_can_be_left_at_any_level():
+    calls = []
+
+    def denoiser(x_t, t, cond=None):
+        calls.append(t)
+        return Prediction(x_t)
+
+    snapshots = generate(Ancestral(LINEAR), denoiser, (2,), indices=[0])
+    assert [next(snapshots).t, next(snapshots).t] == [60, 59]
+    assert calls == [60, 59]
+
+
+def test_the_condition_reaches_the_denoiser_and_no_graph_is_built():
+    labels, weight = torch.tensor([3, 1]), torch.ones(1, requires_grad=True)
+
+    def denoiser(x_t, t, cond=None):
+        assert cond is labels
+        return Prediction(weight * x_t)
+
+    for snapshot in generate(Ancestral(STEEP), denoiser, (2,), indices=[0, 1], cond=labels):
+        assert not snapshot.x_t.requires_grad
+        assert torch.is_grad_enabled(), "the caller's code is not run under no_grad"
+
+
+def test_sampling_leaves_the_global_generator_and_x_T_alone():
+    x_T = torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
+    before, state = x_T.clone(), torch.get_rng_state()
+    last(sampling_loop(Ancestral(STEEP), shrinking_denoiser, x_T, lambda t: torch.ones(2, 3)))
+    last(generate(Ancestral(STEEP), shrinking_denoiser, (3,), indices=[0, 1]))
+    assert torch.equal(x_T, before)
+    assert torch.equal(torch.get_rng_state(), state)

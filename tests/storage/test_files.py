@@ -1,0 +1,157 @@
+"""Whole files, rows that survive a crash, and one run to a folder."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ddpm_core.storage.files import append_line, truncate_lines, write_bytes, write_json
+from ddpm_core.storage.run_lock import RunLock, RunLocked
+from tests.storage.crash import cut_at, limited, needs_fork
+
+
+def test_a_file_is_the_old_one_or_the_new_one_wherever_the_power_goes(tmp_path, monkeypatch):
+    path = tmp_path / "status.json"
+    seen = set()
+    for call in range(20):
+        path.write_bytes(b"old")
+        done = cut_at(call, monkeypatch, lambda: write_bytes(path, b"new and longer"))
+        seen.add(path.read_bytes())
+        if done:
+            break
+    assert done
+    assert seen == {b"old", b"new and longer"}
+    assert path.read_bytes() == b"new and longer"
+    assert os.listdir(tmp_path) == ["status.json"]  # what the cut runs left is cleared away
+
+
+def test_bytes_are_on_the_disk_before_the_name_and_the_name_before_the_return(
+    tmp_path, monkeypatch
+):
+    events = []
+    replace, fsync = os.replace, os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (events.append(os.fstat(fd).st_ino), fsync(fd))[1])
+    monkeypatch.setattr(os, "replace", lambda a, b: (events.append("replace"), replace(a, b))[1])
+    write_bytes(tmp_path / "a", b"x")
+    assert events == [(tmp_path / "a").stat().st_ino, "replace", tmp_path.stat().st_ino]
+
+
+@needs_fork
+def test_a_full_disk_names_the_file_and_leaves_the_old_one(tmp_path):
+    path = tmp_path / "big.bin"
+    write_bytes(path, b"old")
+
+    def child() -> bool:
+        try:
+            write_bytes(path, bytes(100_000))
+        except OSError as error:
+            return str(error).endswith(f": '{path}'")
+        return False
+
+    assert limited(50_000, child)
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["big.bin"]
+
+
+def test_a_new_folder_is_made_and_the_umask_is_kept(tmp_path):
+    path = tmp_path / "samples" / "step-000500.png"
+    write_bytes(path, b"x")
+    (tmp_path / "plain").write_bytes(b"x")
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_equal_values_have_equal_json(tmp_path):
+    write_json(tmp_path / "a", {"b": 1, "a": [0.1, None]})
+    write_json(tmp_path / "b", {"a": (0.1, None), "b": 1})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert (tmp_path / "a").read_text().endswith("}\n")
+
+
+@pytest.mark.parametrize("write", [write_json, append_line])
+def test_a_nan_is_refused_by_its_place(tmp_path, write):
+    path = tmp_path / "metrics.jsonl"
+    with pytest.raises(ValueError, match=r"jsonl: by_decile\[1\]\.mse = nan, and JSON has finite"):
+        write(path, {"step": 1, "by_decile": [0.0, {"mse": float("nan")}]})
+    assert not path.exists()
+
+
+def rows(path: Path, steps: range) -> None:
+    for step in steps:
+        append_line(path, {"step": step, "loss": 1 / (3 + step)})
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"step": 3, "lo', b'{"step": 2, "loss": 0.2}', b"\0\0\0"])
+def test_a_resumed_run_rewrites_the_rows_it_lost_bit_for_bit(tmp_path, torn):
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    rows(whole, range(9))
+    rows(resumed, range(7))
+    with resumed.open("ab") as file:
+        file.write(torn)
+    truncate_lines(resumed, 4)
+    assert [json.loads(line)["step"] for line in resumed.read_text().splitlines()] == [
+        0,
+        1,
+        2,
+        3,
+        4,
+    ]
+    rows(resumed, range(5, 9))
+    assert resumed.read_bytes() == whole.read_bytes()
+
+
+def test_no_rows_yet_is_no_error_and_makes_no_file(tmp_path):
+    truncate_lines(tmp_path / "metrics.jsonl", 0)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("line", [b"junk\n", b'{"loss": 1}\n', b'{"step": "1"}\n', b"[]\n"])
+def test_a_line_that_is_no_row_is_named_and_nothing_is_dropped(tmp_path, line):
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"step": 1}\n' + line + b'{"step": 2}\n')
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"metrics.jsonl, line 2 is no JSON row with a step"):
+        truncate_lines(path, 1)
+    assert path.read_bytes() == before
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from ddpm_core.storage.run_lock import RunLock
+with RunLock(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_second_process_is_told_who_holds_the_folder_until_that_one_is_killed(tmp_path):
+    root = str(Path(__file__).parents[2])
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=root) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        try:
+            with pytest.raises(RunLocked) as refusal, RunLock(tmp_path):
+                pass
+        finally:
+            holder.kill()
+    for part in (str(tmp_path), f"process {holder.pid} on ", " since 20", "another --out-dir"):
+        assert part in str(refusal.value)
+    with RunLock(
+        tmp_path
+    ):  # the operating system let go of it, and what the dead one wrote is no bar
+        assert json.loads((tmp_path / ".lock.json").read_text())["pid"] == os.getpid()
+
+
+def test_the_same_process_cannot_enter_twice_and_can_enter_again(tmp_path):
+    lock = RunLock(tmp_path / "run")
+    with lock:
+        for other in (lock, RunLock(tmp_path / "run")):
+            with pytest.raises(RunLocked, match=f"process {os.getpid()} on"), other:
+                pass
+    with lock:
+        pass
+    assert not (tmp_path / "run" / ".lock.json").exists()

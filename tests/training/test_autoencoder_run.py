@@ -1,0 +1,291 @@
+"""The train_autoencoder command: what it leaves, how it goes on, and what it refuses."""
+
+import json
+import os
+import shutil
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from ddpm_core.data.dataset import batch_indices, load_dataset
+from ddpm_core.latent import posterior_of
+from ddpm_core.randomness import keyed_noise
+from ddpm_core.storage.saved_autoencoder import load_kept
+from ddpm_core.train_autoencoder import main
+from ddpm_core.training import autoencoder_run as autoencoding
+from ddpm_core.training.autoencoder_config import AutoencoderConfig
+from ddpm_core.training.autoencoder_run import AutoencoderRun
+from ddpm_core.training.diffusion_config import TrainConfig
+from ddpm_core.training.diffusion_run import DiffusionRun
+from ddpm_core.training.trained import latest_checkpoint
+from tests.data.datasets_written import write_npz
+
+CPU = torch.device("cpu")
+SMALL = [
+    *("--width", "8", "--factor", "2", "--batch-size", "8", "--warmup-steps", "2"),
+    *("--log-every", "2", "--sample-every", "4", "--save-every", "3", "--device", "cpu"),
+]
+
+
+def encode(folder: Path, *more: str, steps: int = 8) -> int:
+    return main([*SMALL, "--out-dir", str(folder), "--max-steps", str(steps), *more])
+
+
+def fingerprint(folder: Path) -> dict[str, bytes]:
+    """Every byte that a resumed run must repeat."""
+    newest = latest_checkpoint(folder / "checkpoints")
+    assert newest is not None
+    kept = sorted((folder / "autoencoder").iterdir())
+    files = [*sorted(newest.glob("*.safetensors")), folder / "metrics.jsonl", *kept]
+    return {each.name: each.read_bytes() for each in files}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "autoencoder"
+    assert encode(folder) == 0
+    return folder
+
+
+def test_a_run_leaves_what_the_documentation_lists(finished):
+    names = {str(each.relative_to(finished)) for each in finished.rglob("*") if each.is_file()}
+    wanted = "config.json env.json status.json metrics.jsonl timing.jsonl loss.png report.html"
+    wanted += " latents.png reconstructions/step-000000.png reconstructions/step-000008.png"
+    wanted += " autoencoder/weights.safetensors autoencoder/autoencoder.json test.json"
+    wanted += " checkpoints/LATEST.json checkpoints/step-000008/ema.safetensors"
+    assert set(wanted.split()) <= names
+    status = json.loads((finished / "status.json").read_bytes())
+    assert (status["state"], status["step"]) == ("done", 8)
+    assert "mean squared error on 500 test images" in status["message"]
+    page = (finished / "report.html").read_text(encoding="utf-8")
+    for words in ("Images and what comes back, step 8", "Latents of validation images"):
+        assert words in page
+
+
+def test_rows_say_what_each_part_comes_to(finished):
+    rows = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
+    logged = [row for row in rows if "grad_norm" in row]
+    assert [row["step"] for row in logged] == [2, 4, 6, 8]
+    for row in logged:
+        whole = row["reconstruction"] + 1e-3 * row["kl"] / 64
+        assert row["loss"] == pytest.approx(whole, rel=1e-6)
+    newest = latest_checkpoint(finished / "checkpoints")
+    assert newest is not None
+    assert json.loads((newest / "state.json").read_bytes())["losses"] == {}, "each row begins anew"
+    visited = [row for row in rows if "validation_loss" in row]
+    assert [row["step"] for row in visited] == [0, 4, 8]
+
+
+def test_what_is_kept_is_the_average_and_scales_its_latents_to_variance_1(finished):
+    kept, data = load_kept(finished, CPU), load_dataset("digits")
+    y, _ = kept.draw(data.take(data.train), data.train)
+    channels = y.transpose(0, 1).flatten(1).double()
+    torch.testing.assert_close(channels.mean(1), torch.zeros(4).double(), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        channels.var(1, correction=0), torch.ones(4).double(), atol=1e-5, rtol=0
+    )
+    assert kept.latent_shape == (4, 4, 4)
+    assert kept.levels == 17
+    newest = latest_checkpoint(finished / "checkpoints")
+    assert newest is not None
+    average = load_file(newest / "ema.safetensors")
+    for name, value in kept.network.state_dict().items():
+        assert torch.equal(value, average[name]), name
+
+
+def test_the_decoder_is_as_wide_as_its_errors(finished):
+    kept, data = load_kept(finished, CPU), load_dataset("digits")
+    few = data.train[torch.arange(500) * 1200 // 500]
+    y, _ = kept.draw(data.take(few), few)
+    error = (kept.decode(y) - data.take(few)).square().mean()
+    assert kept.decoder_variance == pytest.approx(float(error), rel=1e-4)
+
+
+@pytest.mark.parametrize("number", [1, 5])
+def test_a_killed_run_goes_on_to_the_same_bits(finished, tmp_path, monkeypatch, number):
+    class Crash(BaseException):
+        pass
+
+    real = AutoencoderRun.take_step
+
+    def then_crash(run):
+        out = real(run)
+        if run.step == number:
+            raise Crash
+        return out
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AutoencoderRun, "take_step", then_crash)
+        with pytest.raises(Crash):
+            encode(tmp_path)
+    assert encode(tmp_path) == 0
+    assert fingerprint(tmp_path) == fingerprint(finished)
+
+
+def test_a_signal_saves_and_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+    real = AutoencoderRun.take_step
+
+    def then_stop(run):
+        if run.step == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(run)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AutoencoderRun, "take_step", then_stop)
+        assert encode(tmp_path) == 143
+    assert "the same command goes on" in capsys.readouterr().out
+    with pytest.raises(FileNotFoundError, match="has no autoencoder"):
+        load_kept(tmp_path, CPU)
+    assert encode(tmp_path) == 0
+    assert load_kept(tmp_path, CPU).digest
+
+
+def test_a_step_draws_new_noise_and_follows_both_parts(monkeypatch):
+    """The loss is of a draw keyed by the step, and its gradient reaches means and variances."""
+    run = AutoencoderRun.prepare(
+        AutoencoderConfig(width=8, factor=2, batch_size=8, kl_weight=0.5, gradient_weight=2.0)
+    )
+    seen = []
+    real = autoencoding.autoencoder_loss
+
+    def watched(x, x_hat, q, *weights):
+        q.mean.retain_grad()
+        q.var.retain_grad()
+        seen.append((x, x_hat, q, weights))
+        return real(x, x_hat, q, *weights)
+
+    monkeypatch.setattr(autoencoding, "autoencoder_loss", watched)
+    for _ in range(2):
+        run.take_step()
+        run.step += 1
+    (x, x_hat, q, weights), (_, _, other, _) = seen
+    assert weights == (0.5, 2.0)
+    assert q.mean.grad.abs().min() > 0
+    assert q.var.grad.abs().min() > 0
+    assert not torch.equal(q.mean, other.mean)
+    assert x.shape == x_hat.shape == (8, 1, 8, 8)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bf16"])
+def test_a_step_sees_its_own_images_and_noise_in_the_precision_asked_for(dtype):
+    run = AutoencoderRun.prepare(AutoencoderConfig(width=8, factor=2, batch_size=8, dtype=dtype))
+    seen = []
+
+    def watched(x, noise):
+        seen.append((x, noise, torch.is_autocast_enabled("cpu")))
+        return forward(x, noise)
+
+    forward, run.trainee = run.trainee.forward, replace(run.trainee, forward=watched)
+    for step in range(2):
+        run.take_step()
+        run.step += 1
+        x, noise, cast = seen[step]
+        assert torch.equal(x, run.dataset.take(batch_indices(run.dataset.train, 0, step, 8)))
+        assert torch.equal(noise, keyed_noise((4, 4, 4), 0, "training", step, range(8)))
+        assert cast == (dtype == "bf16")
+
+
+def test_a_run_in_its_latents_has_a_folder_of_its_own_name(finished):
+    assert DiffusionRun.prepare(TrainConfig(latent=finished)).folder == Path("runs/digits-latent")
+    assert DiffusionRun.prepare(TrainConfig()).folder == Path("runs/digits")
+
+
+def test_latents_are_drawn_and_not_their_means(finished):
+    kept, data = load_kept(finished, CPU), load_dataset("digits")
+    few = data.test[:4]
+    x = data.take(few)
+    y, law = kept.draw(x, few)
+    assert not torch.equal(y, law.mean)
+    again, _ = kept.draw(x[2:], few[2:])
+    assert torch.equal(again, y[2:])
+    raw = posterior_of(kept.network.encode(x))
+    torch.testing.assert_close(law.mean, kept.space.scale.apply(raw.mean))
+
+
+def test_a_finished_run_makes_a_lost_or_damaged_autoencoder_again(finished, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(finished, copy)
+    digest, weights = load_kept(finished, CPU).digest, copy / "autoencoder" / "weights.safetensors"
+    shutil.rmtree(copy / "autoencoder")
+    assert encode(copy) == 0
+    assert load_kept(copy, CPU).digest == digest
+    weights.write_bytes(weights.read_bytes()[:100])
+    assert encode(copy) == 0
+    assert load_kept(copy, CPU).digest == digest
+
+
+def test_colour_images_and_larger_factors_work(tmp_path):
+    flags = ("--dataset", "patches:16", "--factor", "8", "--latent-channels", "2")
+    flags += ("--gradient-weight", "0.5", "--dtype", "bf16", "--seed", "7")
+    assert encode(tmp_path, *flags, steps=2) == 0
+    kept = load_kept(tmp_path, CPU)
+    assert kept.latent_shape == (2, 2, 2)
+    assert kept.seed == 7
+
+
+def test_the_grid_shows_an_image_above_what_comes_back(finished):
+    grid = np.asarray(Image.open(finished / "reconstructions" / "step-000008.png"))
+    data = load_dataset("digits")
+    first = data.images[data.validation[0], 0].numpy().astype(float) * 255 / 16
+    scale = 9  # 72 / 8: a pair is 144 pixels high
+    cell = grid[4 : 4 + 8 * scale : scale, 4 : 4 + 8 * scale : scale, 0]
+    assert np.abs(cell - first).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--factor", "3"), "factor"),
+        (("--kl-weight", "0"), "--kl-weight = 0.0 must be finite and above 0"),
+        (("--gradient-weight", "-1"), "--gradient-weight = -1.0 must be finite and at least 0"),
+        (("--latent-channels", "0"), "--latent-channels = 0 must be finite and at least 1"),
+        (("--dataset", "patches:7"), "give 8 to 213"),
+        (("--learning-rate", "nan"), "--learning-rate = nan"),
+    ],
+)
+def test_bad_input_is_a_sentence_and_exit_2(tmp_path, capsys, flags, says):
+    with pytest.raises(SystemExit) as stopped:
+        encode(tmp_path / "run", *flags)
+    assert stopped.value.code == 2
+    told = capsys.readouterr()
+    assert says in " ".join((told.err + told.out).split())
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("levels", "way_out"), [(256, "pass --image-size 8"), (17, "pad or crop")])
+def test_a_factor_that_does_not_divide_the_images_names_a_way_out(
+    tmp_path, capsys, levels, way_out
+):
+    """Images of fewer levels are not resized."""
+    images = np.zeros((10, 1, 10, 14), np.uint8)
+    write_npz(tmp_path / "a.npz", images=images, levels=np.int64(levels))
+    with pytest.raises(SystemExit, match="2"):
+        encode(tmp_path / "run", "--dataset", f"npz:{tmp_path / 'a.npz'}", "--factor", "4")
+    said = capsys.readouterr().err
+    assert "--factor 4 does not divide images of 10 x 14 pixels" in said
+    assert way_out in said
+    assert "or pass another --factor" in said
+
+
+def test_it_passes_the_same_gate_as_training(tmp_path, capsys):
+    gate = ("--require-verified", "--certificate", str(tmp_path / "none.json"))
+    assert encode(tmp_path / "run", *gate) == 3
+    assert "there is no certificate" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_configuration_is_not_resumed(finished, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        encode(finished, "--kl-weight", "0.5")
+    assert "was made with --kl-weight 0.001, not 0.5" in capsys.readouterr().err
+
+
+def test_a_finished_run_says_so(finished, capsys):
+    assert encode(finished) == 0
+    assert "finished: see" in capsys.readouterr().out

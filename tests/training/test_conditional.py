@@ -1,0 +1,264 @@
+"""Training and sampling by class: what the network is told, and what the command draws."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ddpm_core.data.dataset import spread
+from ddpm_core.denoiser import ClipX0
+from ddpm_core.generation import generate_images as drawing
+from ddpm_core.guidance import Guided, drop_labels
+from ddpm_core.randomness import keyed_generator
+from ddpm_core.sample import main as sample
+from ddpm_core.train import main as train
+from ddpm_core.training import diffusion_run as diffusion
+from ddpm_core.training import step
+from ddpm_core.training.diffusion_config import TrainConfig
+from ddpm_core.training.diffusion_run import DiffusionRun
+from ddpm_core.training.run_config import check_same_run, lasting
+from ddpm_core.training.trained import load_trained
+
+SMALL = TrainConfig(
+    width=8,
+    multipliers=(1,),
+    batch_size=64,
+    T=20,
+    schedule="cosine",
+    device="cpu",
+    conditional=True,
+)
+OPTIONS = "--max-steps 2 --width 8 --multipliers 1 --batch-size 8 --T 20 --schedule cosine"
+SHORT = [*OPTIONS.split(), "--preview-steps", "2"]
+
+
+def told(config: TrainConfig, number: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The true classes of a step's images, and what the network is told of them."""
+    run = DiffusionRun.prepare(config)
+    asked: list[Any] = []
+    run.trainee.network.register_forward_pre_hook(lambda module, given: asked.append(given))
+    step.train_step(config, run.schedule, run.dataset, run.trainee, number, run.device)
+    indices = step.batch_indices(run.dataset.train, config.seed, number, config.batch_size)
+    assert run.dataset.labels is not None
+    labels = [given[2] for given in asked] if len(asked[0]) == 3 else []
+    return run.dataset.labels[indices], torch.cat(labels) if labels else None
+
+
+def test_labels_are_withheld_by_a_stream_of_their_own():
+    """As drop_labels says with the share asked for; for each step another, and not the noise's."""
+    config = dataclasses.replace(SMALL, label_dropout=0.25)
+    for number in (0, 7):
+        true, seen = told(config, number)
+        generator = keyed_generator(config.seed, "label dropout", number)
+        assert torch.equal(seen, drop_labels(true, 0.25, 10, generator))
+
+
+def test_a_visit_looks_with_the_average_at_each_image_and_its_class(monkeypatch, tmp_path):
+    run = DiffusionRun.prepare(dataclasses.replace(SMALL, parameterization="v", out_dir=tmp_path))
+    seen = []
+    real = diffusion.visit
+    monkeypatch.setattr(diffusion, "visit", lambda *a, **k: seen.append((a, k)) or real(*a, **k))
+    run.visit()
+    ((denoiser, schedule, images, _), named) = seen[0]
+    assert type(denoiser) is ClipX0
+    assert denoiser.denoiser.network is run.trainee.ema.network
+    assert denoiser.denoiser.parameterization == "v"
+    assert schedule is run.schedule
+    few = spread(run.dataset.validation, 500)
+    assert torch.equal(images, run.dataset.take(few))
+    assert run.dataset.labels is not None
+    assert torch.equal(named["labels"], run.dataset.labels[few])
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_each_image_comes_with_its_class_or_with_none(accumulate):
+    config = dataclasses.replace(SMALL, label_dropout=0.5, accumulate=accumulate)
+    labels, given = told(config, 0)
+    assert given is not None
+    withheld = given == 10
+    assert 10 < withheld.sum() < 54  # of 64: 5.5 standard deviations
+    assert torch.equal(given[~withheld], labels[~withheld])
+
+
+def test_every_step_and_seed_withhold_classes_of_their_own():
+    config = dataclasses.replace(SMALL, label_dropout=0.5)
+    seeds = [dataclasses.replace(config, seed=seed) for seed in (0, 1)]
+    patterns = {
+        tuple((given == 10).tolist())
+        for each in seeds
+        for i in (0, 1)
+        for _, given in [told(each, i)]
+    }
+    assert len(patterns) == 4
+
+
+def test_nothing_is_withheld_at_dropout_0_and_nothing_is_told_without_the_flag():
+    labels, given = told(dataclasses.replace(SMALL, label_dropout=0.0), 0)
+    assert torch.equal(labels, given)
+    _, given = told(dataclasses.replace(SMALL, conditional=False), 0)
+    assert given is None
+
+
+def test_heldout_images_come_with_their_classes():
+    run = DiffusionRun.prepare(SMALL)
+    few, labels = run._heldout(run.dataset.test)
+    assert torch.equal(labels, run.dataset.labels[run.dataset.test])
+    assert len(few) == len(labels)
+    asked = []
+    run.trainee.ema.network.register_forward_pre_hook(lambda module, given: asked.append(given))
+    run.test_error()
+    assert torch.equal(torch.cat([given[2] for given in asked[: -(-len(few) // 256)]]), labels)
+
+
+def test_a_checkpoint_that_is_older_than_an_option_had_its_default():
+    config = dataclasses.replace(SMALL, conditional=False)
+    saved = lasting(config)
+    del saved["conditional"], saved["label_dropout"]
+    check_same_run(saved, config, "RUN")
+    with pytest.raises(ValueError, match="RUN was made with --conditional False, not True"):
+        check_same_run(saved, SMALL, "RUN")
+
+
+def refused(capsys: pytest.CaptureFixture[str], command: Any, *arguments: str) -> str:
+    with pytest.raises(SystemExit) as stopped:
+        command(list(arguments))
+    assert stopped.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_data_without_classes_are_refused(tmp_path, capsys):
+    np.savez(tmp_path / "plain.npz", images=np.zeros((30, 8, 8), np.uint8))
+    data, out = f"npz:{tmp_path / 'plain.npz'}", tmp_path / "run"
+    says = refused(capsys, train, "--conditional", "--dataset", data, "--out-dir", str(out))
+    assert "has no classes: give it labels" in says
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        ("--label-dropout 0.2", "--label-dropout = 0.2 is for --conditional training"),
+        ("--conditional --label-dropout 1", "--label-dropout = 1.0 is outside [0, 1)"),
+        ("--conditional --label-dropout nan", "--label-dropout = nan is outside [0, 1)"),
+    ],
+)
+def test_bad_options_of_training_are_refused(capsys, flags, sentence):
+    assert sentence in refused(capsys, train, *flags.split())
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Three short runs: with classes, with classes of which none was withheld, and without."""
+    flags = {
+        "RUN": ["--conditional"],
+        "TOLD": ["--conditional", "--label-dropout", "0"],
+        "BARE": [],
+    }
+    folder = tmp_path_factory.mktemp("runs")
+    for name, more in flags.items():
+        assert train([*SHORT, *more, "--out-dir", str(folder / name)]) == 0
+    return {name: folder / name for name in flags}
+
+
+def drawn_with(
+    runs: dict[str, Path], out: Path, monkeypatch: pytest.MonkeyPatch, *flags: str
+) -> tuple[list[list[int]], list[list[int]], Any]:
+    """Of each batch the labels and the indices, and the denoiser."""
+    labels, indices, denoisers = [], [], []
+    real = drawing.generate
+
+    def watched(sampler: Any, denoiser: Any, shape: Any, **named: Any) -> Any:
+        labels.append(None if named["cond"] is None else named["cond"].tolist())
+        indices.append(list(named["indices"]))
+        denoisers.append(denoiser)
+        return real(sampler, denoiser, shape, **named)
+
+    monkeypatch.setattr(drawing, "generate", watched)
+    assert sample([str(runs["RUN"]), "--out-dir", str(out), "--steps", "2", *flags]) == 0
+    return labels, indices, denoisers[0]
+
+
+@pytest.mark.parametrize(
+    ("flags", "labels", "indices", "name"),
+    [
+        ("--n 2 --class 3", [[3, 3]], [[0, 1]], "-class-3"),
+        ("--n 1 --class 3,5", [[3, 5]], [[0, 0]], "-class-3-5"),
+        ("--n 2 --class 7 0 --batch-size 3", [[7, 7, 0], [0]], [[0, 1, 0], [1]], "-class-7-0"),
+        ("--n 1 --first 4 --class all", [[*range(10)]], [[4] * 10], "-from-4-class-all"),
+        ("--n 2", [None], [[0, 1]], ""),
+    ],
+)
+def test_each_class_is_drawn_from_the_same_noise(
+    runs, tmp_path, monkeypatch, flags, labels, indices, name
+):
+    got = drawn_with(runs, tmp_path, monkeypatch, *flags.split())
+    assert got[:2] == (labels, indices)
+    (array,) = tmp_path.glob("*.npy")
+    n = flags.split()[1]
+    assert array.stem == f"step-000002-seed-0-{n}-samples-2-steps{name}"
+    assert len(np.load(array)) == sum(map(len, indices))
+
+
+def test_the_flags_reach_the_guidance_which_is_clipped_once(runs, tmp_path, monkeypatch):
+    flags = "--n 1 --class 3 --guidance-scale 2 --guidance-rescale 0.5 --guidance-interval 4 17"
+    *_, denoiser = drawn_with(runs, tmp_path, monkeypatch, *flags.split())
+    assert type(denoiser) is ClipX0
+    guided = denoiser.denoiser
+    assert type(guided) is Guided
+    assert (guided.scale, guided.no_label) == (2.0, 10)
+    assert (guided.rescale, guided.interval) == (0.5, (4, 17))
+    name = "step-000002-seed-0-1-samples-2-steps-scale-2-rescale-0.5-levels-4-17-class-3"
+    assert (tmp_path / f"{name}.npy").exists()
+
+
+def test_a_class_has_its_name_in_the_data(runs):
+    trained = load_trained(runs["RUN"], torch.device("cpu"))
+    named = dataclasses.replace(trained, class_names=("cat", "1", "dog"))
+    choose = drawing.chosen_classes
+    assert choose(drawing.SampleConfig(Path(), class_=("dog", "0", "1")), named) == [2, 0, 1]
+    with pytest.raises(ValueError, match=r"--class dgo is unknown; .* Did you mean dog"):
+        choose(drawing.SampleConfig(Path(), class_=("dgo",)), named)
+
+
+def test_the_comparison_takes_the_classes_in_turn(runs, tmp_path):
+    flags = ["--compare", "--class", "3", "5", "--out-dir", str(tmp_path)]
+    assert sample([str(runs["RUN"]), *flags]) == 0
+    assert (tmp_path / "step-000002-seed-0-class-3-5-compare.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("BARE --class 3", "was trained without classes; leave it out, or train with"),
+        ("RUN --class 10", "--class 10 is unknown; the 10 classes are 0, 1, 2"),
+        ("RUN --class", "--class needs a name, a number, or all"),
+        ("RUN --class -1", "-1"),
+        ("RUN --class three", "--class three is unknown"),
+        ("RUN --class 3 all", "--class 3 all: all stands alone"),
+        ("RUN --class 3 5 3", "--class 3 5 3 names a class twice"),
+        ("RUN --timestep-spacing linspace", "leave --timestep-spacing out: without --steps"),
+        ("RUN --guidance-scale 2", "leave --guidance-scale out: it leads"),
+        ("RUN --class 3 --guidance-scale -1", "--guidance-scale = -1.0 must be finite and >= 0"),
+        ("RUN --class 3 --guidance-scale nan", "--guidance-scale = nan must be finite"),
+        (
+            "RUN --class 3 --guidance-rescale 0.5",
+            "leave --guidance-rescale out: --guidance-scale 1",
+        ),
+        ("RUN --class 3 --guidance-scale 2 --guidance-rescale 2", "is outside [0, 1]"),
+        (
+            "RUN --class 3 --guidance-scale 2 --guidance-interval 5 2",
+            "needs 1 <= lowest",
+        ),
+        ("RUN --class 3 --guidance-scale 2 --guidance-interval 5 30", "has T = 20 levels; end it"),
+        ("TOLD --class 3 --guidance-scale 2", "--label-dropout 0 and has no guess without a class"),
+        ("TOLD", "--label-dropout 0 and draws nothing without a class; name one"),
+        ("RUN --compare --steps 5", "leave --steps out: --compare draws"),
+        ("RUN --compare --sampler ddim", "leave --sampler out: --compare draws"),
+    ],
+)
+def test_bad_usage_exits_2_with_a_sentence(runs, tmp_path, capsys, arguments, sentence):
+    name, *flags = arguments.split()
+    assert sentence in refused(capsys, sample, str(runs[name]), *flags)

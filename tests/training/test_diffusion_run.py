@@ -1,0 +1,294 @@
+"""Diffusion in latents: from an autoencoder's run to samples and figures, and what is refused."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ddpm_core import Ancestral, evaluate, generate, sample, trailing
+from ddpm_core.data.dataset import load_dataset, spread
+from ddpm_core.data.latents import latents_of
+from ddpm_core.denoiser import NetworkDenoiser
+from ddpm_core.figures.record import DenoisingRecord
+from ddpm_core.generation import generate_images as drawing
+from ddpm_core.randomness import keyed_noise
+from ddpm_core.storage.saved_autoencoder import load_kept
+from ddpm_core.training import diffusion_run as diffusion
+from ddpm_core.training.diffusion_config import TrainConfig
+from ddpm_core.training.diffusion_run import DiffusionRun
+from ddpm_core.training.trained import load_trained
+from tests.data.datasets_written import write_npz
+from tests.training.test_autoencoder_run import encode
+from tests.training.test_loop import Crash, after_step, crash, fingerprint, train
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def run(latent_run: Path) -> Path:
+    return latent_run
+
+
+def test_a_run_works_in_the_scaled_latents_of_its_images(coder):
+    config = TrainConfig(latent=coder, width=8, multipliers=(1, 2), device="cpu")
+    prepared = DiffusionRun.prepare(config)
+    data, kept = load_dataset("digits"), load_kept(coder, CPU)
+    assert f"(4, 4, 4), by autoencoder {kept.digest[:12]} in {coder}, on" in prepared.describe()
+    few = data.train[:5]
+    noise = keyed_noise((4, 4, 4), 0, "latents", 0, few.tolist())
+    wanted = kept.space.encode(data.take(few), noise)
+    torch.testing.assert_close(prepared.dataset.take(few), wanted, atol=1e-6, rtol=1e-5)
+    assert torch.equal(prepared.dataset.labels, data.labels)
+    assert prepared.config.fourier_frequencies == ()
+    assert TrainConfig().fourier_frequencies == (3, 4)
+    with_some = TrainConfig(latent=coder, fourier_frequencies=(1,))
+    assert with_some.fourier_frequencies == (1,)
+
+
+def test_latents_are_read_from_disk_the_second_time(coder, tmp_path, monkeypatch):
+    copy = tmp_path / "coder"
+    shutil.copytree(coder, copy)
+    shutil.rmtree(copy / "autoencoder" / "latents", ignore_errors=True)
+    kept, data = load_kept(copy, CPU), load_dataset("digits")
+    assert latents_of(data, kept, copy, write=False)
+    assert not (copy / "autoencoder" / "latents").exists()
+    first = latents_of(data, kept, copy, write=True)
+    (file,) = (copy / "autoencoder" / "latents").iterdir()
+    monkeypatch.setattr(type(kept), "draw", None)  # nothing is encoded any more
+    second = latents_of(data, kept, copy, write=True)
+    assert torch.equal(first.images, second.images)
+    assert first.digest() == second.digest()
+    others = (
+        (data, replace(kept, digest="another")),
+        (replace(data, train=data.test, test=data.train), kept),
+    )
+    for pictures, coder_of in others:  # of which nothing is known, and nothing is taken for theirs
+        with pytest.raises(TypeError, match="not callable"):
+            latents_of(pictures, coder_of, copy, write=False)
+
+    with np.load(file) as held:
+        latents = held["latents"]
+    np.savez(file, key=np.array("of other data"), latents=latents)
+    with pytest.raises(ValueError, match=r"latents of other data.*delete it"):
+        latents_of(data, kept, copy, write=True)
+    file.write_bytes(b"no archive")
+    with pytest.raises(ValueError, match=r"is damaged.*delete it"):
+        latents_of(data, kept, copy, write=True)
+
+
+def test_a_crashed_run_goes_on_to_the_same_bits(coder, run, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        after_step(patch, 6, crash)
+        with pytest.raises(Crash):
+            train(tmp_path / "run", "--latent", str(coder))
+    assert train(tmp_path / "run", "--latent", str(coder)) == 0
+    assert fingerprint(tmp_path / "run") == fingerprint(run)
+
+
+def test_the_sheet_shows_guesses_decoded_and_states_as_colours(coder, run):
+    record = DenoisingRecord.load(run / "denoising" / "step-000008.npz")
+    kept = load_kept(coder, CPU)
+    assert record.free_x0_hat.shape[2:] == (1, 8, 8)
+    assert record.free_x_t.shape[2:] == (3, 8, 8)
+    first = record.free_x_t[0][:, :, ::2, ::2] * 3  # a third of the noise is shown
+    assert 0.5 < first.std() < 1.5
+    assert np.array_equal(record.free_x_t[..., ::2, ::2], record.free_x_t[..., 1::2, 1::2])
+    data = load_dataset("digits")
+    shown = spread(spread(data.validation, 64), 3)
+    y, _ = kept.draw(data.take(shown), shown)
+    np.testing.assert_allclose(record.heldout_x_0, kept.decode(y).numpy(), atol=1e-5)
+    np.testing.assert_allclose(record.heldout_x0_hat[-1], record.heldout_x_0, atol=1e-5)
+
+
+def test_a_visit_does_not_clip_latents(coder, tmp_path, monkeypatch):
+    seen = []
+    real = diffusion.visit
+    monkeypatch.setattr(diffusion, "visit", lambda *a, **k: seen.append(a[0]) or real(*a, **k))
+    assert train(tmp_path, "--latent", str(coder), steps=1) == 0
+    assert {type(each) for each in seen} == {NetworkDenoiser}
+
+
+def test_samples_are_decoded(coder, run, tmp_path, monkeypatch):
+    chains = []
+    real = drawing.chain_gif
+    monkeypatch.setattr(drawing, "chain_gif", lambda *a, **k: chains.append(a[0]) or real(*a, **k))
+    out = ("--out-dir", str(tmp_path), "--n", "5", "--steps", "4", "--gif")
+    assert sample.main([str(run), *out]) == 0
+    (file,) = tmp_path.glob("*.npy")
+    drawn = np.load(file)
+    assert drawn.shape == (5, 1, 8, 8)
+    trained = load_trained(run, CPU)
+    assert type(trained.denoiser(True)) is NetworkDenoiser  # latents are never clipped
+    sampler = Ancestral(trained.schedule, trailing(trained.schedule, 4))
+    *_, last = generate(sampler, trained.denoiser(True), (4, 4, 4), indices=range(5))
+    pictures = load_kept(coder, CPU).decode(last.x_t).clamp(-1, 1)
+    np.testing.assert_allclose(drawn, (pictures.numpy() + 1) / 2, atol=1e-5)
+    t, x_t, x0_hat = chains[0][-1]
+    assert (t, x_t.shape) == (0, (5, 3, 8, 8))
+    np.testing.assert_allclose(x0_hat.clip(-1, 1), pictures.numpy(), atol=1e-5)
+
+
+def test_samplers_are_compared_by_their_pictures(run, tmp_path):
+    assert sample.main([str(run), "--compare", "--out-dir", str(tmp_path)]) == 0
+    assert [each.suffix for each in tmp_path.iterdir()] == [".png"]
+
+
+def test_the_run_needs_nothing_of_the_autoencoders_own_folder(coder, tmp_path):
+    moved = tmp_path / "coder"
+    shutil.copytree(coder, moved)
+    assert train(tmp_path / "run", "--latent", str(moved), steps=2) == 0
+    shutil.rmtree(moved)
+    assert sample.main([str(tmp_path / "run"), "--n", "2", "--steps", "2"]) == 0
+
+
+def test_a_finished_run_takes_its_autoencoder_back(coder, run, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    shutil.rmtree(copy / "autoencoder")
+    assert train(copy, "--latent", str(coder)) == 0
+    assert fingerprint(copy) == fingerprint(run)
+    for name in ("weights.safetensors", "autoencoder.json"):
+        whole, again = ((each / "autoencoder" / name) for each in (run, copy))
+        assert again.read_bytes() == whole.read_bytes()
+        again.write_bytes(whole.read_bytes()[:100])
+        assert train(copy, "--latent", str(coder)) == 0
+        assert again.read_bytes() == whole.read_bytes()
+
+
+def test_a_run_in_latents_lends_its_copy(run, tmp_path):
+    assert train(tmp_path, "--latent", str(run), steps=1) == 0
+    assert load_kept(tmp_path, CPU).digest == load_kept(run, CPU).digest
+
+
+def test_the_sheet_and_the_report_say_what_their_colours_are(coder, tmp_path, monkeypatch):
+    notes, real = [], diffusion.denoising_sheet
+    monkeypatch.setattr(
+        diffusion, "denoising_sheet", lambda *a, **k: notes.append(k["note"]) or real(*a, **k)
+    )
+    assert train(tmp_path / "latent", "--latent", str(coder), steps=1) == 0
+    assert train(tmp_path / "pixels", steps=1) == 0
+    latent, pixels = notes[0], notes[-1]
+    assert latent.startswith("Upper rows: latents as colours; lower rows: decoded")
+    assert "Fixed range [-1, 1]" in pixels
+    said = {
+        name: "shown as colours" in (tmp_path / name / "report.html").read_text(encoding="utf-8")
+        for name in ("latent", "pixels")
+    }
+    assert said == {"latent": True, "pixels": False}
+
+
+def test_classes_are_told_and_a_variance_is_learned_in_latents_too(coder, tmp_path):
+    flags = ("--latent", str(coder), "--conditional", "--loss", "vlb")
+    assert train(tmp_path, *flags, steps=2) == 0
+    flags = ("--class", "3", "--guidance-scale", "2", "--n", "2", "--steps", "2")
+    assert sample.main([str(tmp_path), *flags]) == 0
+    assert evaluate.main([str(tmp_path), "--n", "4", "--strata", "4", "--samples", "0"]) == 0
+
+
+def test_a_dry_run_writes_nothing(coder, tmp_path):
+    copy = tmp_path / "coder"
+    shutil.copytree(coder, copy)
+    shutil.rmtree(copy / "autoencoder" / "latents", ignore_errors=True)
+    assert train(tmp_path / "run", "--latent", str(copy), "--dry-run") == 0
+    assert not (tmp_path / "run").exists()
+    assert not (copy / "autoencoder" / "latents").exists()
+
+
+def test_an_autoencoder_of_other_data_is_told_of(coder, tmp_path, capsys):
+    other = write_npz(tmp_path / "other.npz", images=np.zeros((40, 8, 8), np.uint8))
+    for spec, noted in (("digits", False), (f"npz:{other}", True)):
+        flags = ("--latent", str(coder), "--dataset", spec, "--dry-run")
+        assert train(tmp_path / "run", *flags) == 0
+        said = "NOTE: the autoencoder was trained on other data, and latents of these may be far"
+        assert (said in capsys.readouterr().out) == noted
+
+
+# --- what is refused ------------------------------------------------------------------------------
+
+
+def refusal(call: object, capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as stopped:
+        call()
+    assert stopped.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_autoencoder_is_refused(coder, run, tmp_path, capsys):
+    def beginning(path: Path) -> str:
+        return refusal(lambda: train(tmp_path / "new", "--latent", str(path)), capsys)
+
+    assert "nothing is no folder; name the --out-dir" in beginning(tmp_path / "nothing")
+    plain = tmp_path / "plain"
+    assert train(plain, steps=1) == 0
+    capsys.readouterr()
+    assert "train --latent a copy in its own. Let that run finish" in beginning(plain)
+    for part in ("autoencoder", "checkpoints", "checkpoints/step-000060"):
+        assert f"has an autoencoder; name that run, {coder}" in beginning(coder / part)
+    broken = tmp_path / "broken"
+    shutil.copytree(coder, broken)
+    weights = broken / "autoencoder" / "weights.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-4] + b"\0\0\0\1")
+    assert "is not what autoencoder.json describes" in beginning(broken)
+    weights.write_bytes(content[:100])
+    assert "is damaged" in beginning(broken)
+    weights.write_bytes(content)
+    (broken / "autoencoder" / "autoencoder.json").write_text("{}")
+    assert "is damaged" in beginning(broken)
+    (broken / "autoencoder" / "autoencoder.json").write_bytes(b"\x9c")
+    assert "autoencoder.json is damaged: it is no text. Train it again" in beginning(broken)
+    assert not (tmp_path / "new").exists()
+
+
+def test_images_of_another_shape_are_refused(coder, tmp_path, capsys):
+    flags = ("--latent", str(coder), "--dataset", "patches:16")
+    said = refusal(lambda: train(tmp_path / "run", *flags), capsys)
+    assert "images of shape (3, 16, 16)" in said
+    assert "takes (1, 8, 8)" in said
+
+
+def test_a_run_is_not_resumed_in_other_latents_or_in_pixels(coder, run, tmp_path, capsys):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    assert "in the latents of autoencoder" in refusal(lambda: train(copy), capsys)
+    other = tmp_path / "other"
+    assert encode(other, "--seed", "1", steps=1) == 0
+    capsys.readouterr()
+    said = refusal(lambda: train(copy, "--latent", str(other)), capsys)
+    assert "give the same --latent to go on" in said
+
+
+def test_a_run_is_not_resumed_by_the_other_command(coder, run, tmp_path, capsys):
+    """Nor are its files touched."""
+    for folder, call in (
+        (coder, lambda path: train(path, "--latent", str(coder))),
+        (run, lambda path: encode(path)),
+    ):
+        copy = tmp_path / folder.name
+        shutil.copytree(folder, copy)
+        before = {path: path.read_bytes() for path in copy.rglob("*.*") if path.is_file()}
+        said = refusal(lambda call=call, copy=copy: call(copy), capsys)
+        other = "train_autoencoder, not train;" if folder == coder else "train, not train_auto"
+        assert f"was made by {other}" in said
+        assert "choose another --out-dir" in said
+        after = {path: path.read_bytes() for path in before}
+        assert after == before
+
+
+def test_a_run_without_its_autoencoder_draws_nothing(run, tmp_path, capsys):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    shutil.rmtree(copy / "autoencoder")
+    for command in (sample, evaluate):
+        said = refusal(lambda each=command: each.main([str(copy)]), capsys)
+        assert "its autoencoder is missing from" in said
+        assert "Put back the folder" in said
+    other = tmp_path / "other"
+    assert encode(other, "--seed", "1", steps=1) == 0
+    capsys.readouterr()
+    shutil.copytree(other / "autoencoder", copy / "autoencoder")
+    said = refusal(lambda: sample.main([str(copy)]), capsys)
+    assert "holds another autoencoder" in said

@@ -1,0 +1,93 @@
+"""What a step minimises where a variance is learned, worked out again beside it."""
+
+import copy
+
+import pytest
+import torch
+from scipy import stats
+
+from ddpm_core.forward_process import q_sample
+from ddpm_core.learned_variance import l_hybrid
+from ddpm_core.losses import l_simple, min_snr_weight, prediction_target, vlb_term
+from ddpm_core.parameterization import convert
+from ddpm_core.samplers.ancestral import reverse_kernel
+from ddpm_core.training.diffusion_config import TrainConfig
+from ddpm_core.training.diffusion_run import DiffusionRun
+from ddpm_core.training.step import train_step
+from ddpm_core.training.timestep_sampler import KEPT, TermHistory
+from tests.training.test_step import SMALL, recorded
+
+
+@pytest.mark.parametrize("loss", ["vlb", "hybrid"])
+def test_what_is_minimised_is_worked_out_again(monkeypatch, loss):
+    """In float64 from a copy of the network: float32 loses 2^-24 of each of some thousand terms of
+    a gradient, below 1e-4 of the largest. And the history holds each term, by its level."""
+    gamma = {"snr_gamma": 5.0} if loss == "hybrid" else {}
+    more = {
+        "loss": loss,
+        "parameterization": "v",
+        "dropout": 0.0,
+        "accumulate": 2,
+        "grad_clip": 1e9,
+        "batch_size": 64,
+    } | gamma
+    config = TrainConfig(**vars(SMALL) | more)
+    run = DiffusionRun.prepare(config)
+    drawn_from = torch.Generator().manual_seed(0)
+    torch.nn.init.normal_(run.trainee.network.head.weight, std=0.1, generator=drawn_from)
+    history, chances = run.trainee.history, torch.ones(config.T).double()
+    assert (history is None) == (loss == "hybrid")
+    if history is not None:
+        history.terms += torch.linspace(1, 9, config.T).double()[:, None]
+        history.terms[0] = 99  # so that the decoder's is among those drawn
+        history.drawn += KEPT
+        chances = history.probabilities()
+    drawn, network = recorded(monkeypatch, "q_sample"), copy.deepcopy(run.trainee.network)
+    plain, _ = train_step(config, run.schedule, run.dataset, run.trainee, 0, run.device)
+    ((schedule, x_0, t, noise),) = drawn
+    assert (t == 1).any()
+    assert (t > 1).any()
+    x_t = q_sample(schedule, x_0, t, noise)
+    value, said = network(x_t, t).chunk(2, dim=1)
+    simple = l_simple(value, prediction_target(schedule, "v", x_0, noise, t))
+    x0_hat = convert(schedule, "v", "x0", value, x_t, t)
+    reverse = reverse_kernel(schedule, x0_hat, x_t, t - 1, t, "learned_range", (said + 1) / 2)
+    if loss == "hybrid":
+        weighed = simple.weighted(min_snr_weight(schedule, "v", t, 5.0))
+        wanted = l_hybrid(schedule, weighed, x_0, x_t, t, reverse, 17).mean
+    else:
+        terms = vlb_term(schedule, x_0, x_t, t - 1, t, reverse, 17) / 64
+        wanted = (terms / chances[t - 1]).mean()
+        for level in set(t.tolist()):
+            mine = terms.detach()[t == level].double()
+            for place, kept in enumerate(history.terms[level - 1, : len(mine)].tolist()):
+                assert kept == pytest.approx(float(mine[place::KEPT][-1]), rel=1e-3, abs=1e-5)
+    wanted.backward()
+    assert plain == pytest.approx(float(simple.mean.detach()), rel=1e-4)
+    met = zip(run.trainee.network.named_parameters(), network.parameters(), strict=True)
+    for (name, mine), want in met:
+        off = (mine.grad - want.grad).abs().max()
+        assert off <= 1e-4 * want.grad.abs().max() + 1e-6, f"the gradient of {name} is off by {off}"
+    for answers in (slice(0, 1), slice(1, 2)):  # the prediction's, and the variance's
+        mine, want = (each.head.bias.grad[answers] for each in (run.trainee.network, network))
+        assert mine.tolist() == pytest.approx(want.tolist(), rel=1e-3)
+
+
+def test_levels_are_drawn_by_the_chances_that_they_are_divided_by(monkeypatch):
+    """Of 4,096 draws, by the chi-squared law of their counts."""
+    more = {"loss": "vlb", "T": 4, "batch_size": 4096, "multipliers": (1,)}
+    run = DiffusionRun.prepare(TrainConfig(**vars(SMALL) | more))
+    history = run.trainee.history
+    history.terms += torch.tensor([4.0, 3.0, 2.0, 1.0]).double()[:, None]
+    history.drawn += KEPT
+    wanted = 4096 * history.probabilities()
+    drawn = recorded(monkeypatch, "q_sample")
+    train_step(run.config, run.schedule, run.dataset, run.trainee, 0, run.device)
+    ((_, _, t, _),) = drawn
+    assert stats.chisquare(torch.bincount(t - 1, minlength=4), wanted).pvalue > 1e-6
+
+
+def test_one_level_without_its_terms_keeps_all_alike():
+    history = TermHistory(2)
+    history.update(torch.ones(KEPT, dtype=torch.int64), torch.full((KEPT,), 3.0))
+    assert history.probabilities().tolist() == [0.5, 0.5]

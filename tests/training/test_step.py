@@ -1,0 +1,149 @@
+"""The training step: what it draws, and the order in which it updates."""
+
+import copy
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ddpm_core.training import step
+from ddpm_core.training.diffusion_config import TrainConfig
+from ddpm_core.training.diffusion_run import DiffusionRun
+from ddpm_core.training.step import train_step
+
+SMALL = TrainConfig(
+    width=8, multipliers=(1, 2), batch_size=8, T=20, schedule="cosine", warmup_steps=0, device="cpu"
+)
+
+
+def taken(config: TrainConfig, number: int, run: DiffusionRun | None = None) -> DiffusionRun:
+    run = run or DiffusionRun.prepare(config)
+    train_step(config, run.schedule, run.dataset, run.trainee, number, run.device)
+    return run
+
+
+def recorded(monkeypatch: pytest.MonkeyPatch, name: str) -> list[Any]:
+    """The arguments of every call of step.<name>."""
+    real, seen = getattr(step, name), []
+
+    def watched(*arguments: Any) -> Any:
+        seen.append(arguments)
+        return real(*arguments)
+
+    monkeypatch.setattr(step, name, watched)
+    return seen
+
+
+def test_every_step_and_seed_draw_times_and_noise_of_their_own(monkeypatch):
+    seen = recorded(monkeypatch, "q_sample")
+    for seed in (0, 1):
+        for number in (0, 1, 2):
+            taken(TrainConfig(**vars(SMALL) | {"seed": seed}), number)
+    assert len({tuple(t.tolist()) for _, _, t, _ in seen}) == 6
+    assert len({tuple(noise.flatten()[:4].tolist()) for *_, noise in seen}) == 6
+
+
+def test_every_step_and_seed_drop_units_of_their_own(monkeypatch):
+    seen = recorded(monkeypatch, "seeded")
+    for seed in (0, 1):
+        for number in (0, 1, 2):
+            taken(TrainConfig(**vars(SMALL) | {"seed": seed}), number)
+    assert len({dropout_seed for dropout_seed, _ in seen}) == 6
+
+
+def test_the_average_follows_the_weights_that_the_step_made():
+    """After steps 0 and 1 with decays 1/10 and 2/11: neither a step late nor a decay ahead."""
+    run = DiffusionRun.prepare(SMALL)
+    wanted = [p.detach().clone() for p in run.trainee.network.parameters()]
+    for number, decay in enumerate((1 / 10, 2 / 11)):
+        before = copy.deepcopy(run.trainee.network.state_dict())
+        taken(SMALL, number, run)
+        after = [p.detach() for p in run.trainee.network.parameters()]
+        moved = [not torch.equal(a, b) for a, b in zip(before.values(), after, strict=True)]
+        assert any(moved), "the step changed nothing"
+        wanted = [decay * w + (1 - decay) * a for w, a in zip(wanted, after, strict=True)]
+    for mine, want in zip(run.trainee.ema.network.parameters(), wanted, strict=True):
+        # Two updates of three roundings each, of numbers within 1.
+        allowed = 6 * 2.0**-24 * max(1.0, float(want.abs().max()))
+        assert float((mine - want).abs().max()) <= allowed
+
+
+def test_a_step_moves_by_its_own_rate_along_a_clipped_gradient():
+    """AdamW's first step moves each weight by the rate, whatever the gradient's size, once the
+    decay is taken off: rate * g / (|g| + 1e-8), and no gradient here is that small but a zero."""
+    config = TrainConfig(**vars(SMALL) | {"warmup_steps": 4, "weight_decay": 0.0})
+    run = DiffusionRun.prepare(config)
+    before = [p.detach().clone() for p in run.trainee.network.parameters()]
+    taken(config, 2, run)
+    moved = max(
+        float((p.detach() - b).abs().max())
+        for p, b in zip(run.trainee.network.parameters(), before, strict=True)
+    )
+    fall = (1 + math.cos(math.pi * 2 / config.max_steps)) / 2
+    assert moved == pytest.approx(config.learning_rate * 3 / 4 * fall, rel=1e-3)
+
+
+def test_the_gradient_that_the_optimizer_meets_is_clipped():
+    run = DiffusionRun.prepare(TrainConfig(**vars(SMALL) | {"grad_clip": 1e-3}))
+    _, norm = train_step(run.config, run.schedule, run.dataset, run.trainee, 0, run.device)
+    assert norm > 1e-2, "it is clipped without reason otherwise, and shows nothing"
+    met = [p.grad for p in run.trainee.network.parameters() if p.grad is not None]
+    assert float(torch.stack([g.norm() for g in met]).norm()) == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_each_loss_is_weighed_by_its_own_time_and_logged_without(monkeypatch):
+    """A weight of 2 doubles the gradient bit for bit, and the logged loss stays what it was."""
+    config = TrainConfig(**vars(SMALL) | {"snr_gamma": 5.0, "accumulate": 2})
+    drawn, weighed = recorded(monkeypatch, "q_sample"), recorded(monkeypatch, "min_snr_weight")
+    taken(config, 0)
+    assert torch.equal(torch.cat([t for _, _, t, _ in weighed]), drawn[0][2])
+    assert {each[1:2] + each[3:] for each in weighed} == {("eps", 5.0)}
+
+    found = []
+    for weight in (1.0, 2.0):
+        monkeypatch.setattr(
+            step, "min_snr_weight", lambda *_, w=weight: torch.tensor(w, dtype=torch.float64)
+        )
+        run = DiffusionRun.prepare(config)
+        found.append(train_step(config, run.schedule, run.dataset, run.trainee, 0, run.device))
+    (loss, norm), (same, doubled) = found
+    assert (same, doubled) == (loss, 2 * norm)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_the_network_is_told_the_time_of_its_image_and_held_against_its_noise(
+    monkeypatch, accumulate
+):
+    """A network that knows the noise of each (x_t, t) is without error, on every part."""
+    config = TrainConfig(**vars(SMALL) | {"accumulate": accumulate})
+    run = DiffusionRun.prepare(config)
+    real, drawn = step.q_sample, []
+
+    def watched(schedule, x_0, t, noise):
+        x_t = real(schedule, x_0, t, noise)
+        drawn.extend(zip(x_t, t, noise, strict=True))
+        return x_t
+
+    def knowing(x_t, t):
+        found = [
+            next(noise for x, level, noise in drawn if torch.equal(x, row) and level == t[i])
+            for i, row in enumerate(x_t)
+        ]
+        return torch.stack(found) + 0 * run.trainee.network(x_t, t)
+
+    monkeypatch.setattr(step, "q_sample", watched)
+    knows = dataclasses.replace(run.trainee, forward=knowing)
+    loss, _ = train_step(config, run.schedule, run.dataset, knows, 0, run.device)
+    assert loss == 0
+
+
+def test_the_plan_knows_real_numbers_from_grey_levels(tmp_path):
+    np.savez(
+        tmp_path / "real.npz", images=np.linspace(-1, 1, 640, dtype=np.float32).reshape(40, 4, 4)
+    )
+    real = dataclasses.replace(SMALL, dataset=f"npz:{tmp_path / 'real.npz'}", multipliers=(1,))
+    assert "images of shape (1, 4, 4), real numbers\n" in DiffusionRun.prepare(real).plan()
+    assert "images of shape (1, 8, 8), 17 grey levels\n" in DiffusionRun.prepare(SMALL).plan()
