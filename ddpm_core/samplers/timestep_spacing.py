@@ -74,6 +74,7 @@ def _check_steps(schedule: Schedule, steps: int) -> int:
         raise TypeError(f"steps = {steps!r} is a {type(steps).__name__}; it is a number of steps")
     if not 1 <= steps <= schedule.T:
         raise ValueError(
-            f"steps = {steps} is outside 1..{schedule.T}; a sampler visits each timestep at most once"
+            f"steps = {steps} is outside 1..{schedule.T}; a sampler visits each timestep at most "
+            "once"
         )
     return schedule.T
