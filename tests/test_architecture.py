@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -180,14 +181,16 @@ def test_the_package_imports_nothing_until_asked():
 def test_what_the_type_checker_sees_is_what_the_package_offers():
     import ddpm_core
 
-    seen = {
-        alias.asname: node.module
-        for node in ast.walk(ast.parse(LIBRARY[PACKAGE]))
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE)
-        for alias in node.names
-    }
-    assert seen == {name: f"{PACKAGE}.{home}" for name, home in ddpm_core._HOME.items()}
-    assert set(ddpm_core.__all__) == {*seen, "__version__"}
-    assert all(hasattr(ddpm_core, name) for name in ddpm_core.__all__)
-    with pytest.raises(AttributeError, match="module 'ddpm_core' has no attribute 'nothing'"):
+    stub = ast.parse((ROOT / PACKAGE / "__init__.pyi").read_text(encoding="utf-8"))
+    homes = {}
+    for node in stub.body:
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                assert alias.asname == alias.name, "a type checker hides a name without `as`"
+                homes[alias.name] = import_module(f"{PACKAGE}.{node.module}")
+    assert set(ddpm_core.__all__) == set(dir(ddpm_core)) == homes.keys()
+    assert all(getattr(ddpm_core, name) is vars(home)[name] for name, home in homes.items())
+    declared = {ast.unparse(node) for node in stub.body if isinstance(node, ast.AnnAssign)}
+    assert declared == {"__version__: str"}
+    with pytest.raises(AttributeError, match="No ddpm_core attribute nothing"):
         ddpm_core.nothing  # noqa: B018

@@ -58,7 +58,8 @@ class Project:
                 f"{self.suite} holds no suite with a {POLICY}, so that nothing can be verified; "
                 f"install the whole of {self.name} again"
             )
-        for path in _below(self.package, "*.py"):
+        # A stub decides at run time where the package's public names come from.
+        for path in (*_below(self.package, "*.py"), *_below(self.package, "*.pyi")):
             inside = path.relative_to(self.package)
             apart = inside.parts[0] in ("property_tests", "derivations")
             if not apart and inside.as_posix() not in EXEMPT:

@@ -3,6 +3,7 @@
 import ast
 import collections
 import functools
+import importlib.util
 import re
 import symtable
 import sys
@@ -92,7 +93,7 @@ class Loaded:
             each.get_name()
             for each in table.get_symbols()
             if each.is_assigned() or each.is_imported()
-        }
+        } | {name for name, _ in self.lazy_imports()}
         defined = {place for place, _ in definitions(ast.parse(source).body, "")}
         for name, value in vars(self.module).items():
             own = isinstance(value, ModuleType) and value.__name__ == f"{self.name}.{name}"
@@ -115,10 +116,21 @@ class Loaded:
 
     def imports(self) -> str | None:
         """The first name from another module that is not what stands there."""
-        for name, value in _bindings(ast.parse(self.path.read_bytes()).body):
+        for name, value in _bindings(ast.parse(self.path.read_bytes()).body, self.name):
             if getattr(self.module, name, None) is not value:
                 return f"{self.name}:{name} in memory is not what {self.inside} imports"
+        for name, value in self.lazy_imports():
+            # Only a name that was already used is an attribute of the module.
+            if vars(self.module).get(name, value) is not value:
+                return f"{self.name}:{name} in memory is not what {self.inside}i imports"
         return None
+
+    def lazy_imports(self) -> list[tuple[str, Any]]:
+        """(name, object) of each import in the stub beside the file, if there is one."""
+        stub = self.path.with_suffix(".pyi")
+        return (
+            list(_bindings(ast.parse(stub.read_bytes()).body, self.name)) if stub.is_file() else []
+        )
 
 
 def codes_in(code: CodeType) -> Iterator[CodeType]:
@@ -201,15 +213,16 @@ def _comes_from(wrapper: Any, decorator: ast.expr, module: ModuleType) -> bool:
     return Path(wrapper.__code__.co_filename).is_relative_to(Path(home).parent)
 
 
-def _bindings(body: list[ast.stmt]) -> Iterator[tuple[str, Any]]:
-    """(name here, object there) of what a module imports from others by name."""
+def _bindings(body: list[ast.stmt], package: str) -> Iterator[tuple[str, Any]]:
+    """(name here, object there) of each import; a relative one starts at `package`."""
     for node in body:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 whole = alias.name if alias.asname else alias.name.partition(".")[0]
                 yield alias.asname or whole, sys.modules.get(whole)
         if isinstance(node, ast.ImportFrom):
-            there = sys.modules.get(str(node.module))
+            home = "." * node.level + str(node.module)
+            there = sys.modules.get(importlib.util.resolve_name(home, package))
             for alias in node.names:
                 yield alias.asname or alias.name, getattr(there, alias.name, None)
 

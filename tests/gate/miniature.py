@@ -16,6 +16,11 @@ from ddpm_core.schedules import Schedule
 
 SCHEDULE = Schedule.cosine(8)
 
+LAZY = """import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+"""
+
 POSTERIOR = '''"""Half of it."""
 
 import contextlib
@@ -129,7 +134,8 @@ POLICY = {
 def make(root: Path) -> Project:
     """The miniature, on the disk below `root`."""
     files = {
-        "mini/__init__.py": "",
+        "mini/__init__.py": LAZY,
+        "mini/__init__.pyi": "from .posterior import mean as mean\n",
         "mini/clock.py": "STEP = 1.0\nUNIT = 1.0\nclass Clock:\n    def tick(self): ...\n",
         "mini/posterior.py": POSTERIOR,
         "mini/figures/report.py": "",  # exempt: it only draws

@@ -22,6 +22,10 @@ CHANGES: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda root: (root / "mini/extra.py").write_text(""),
         "mini/extra.py is new since verification",
     ),
+    "the stub of the public names": (
+        lambda root: (root / "mini/__init__.pyi").write_text("from .clock import mean as mean\n"),
+        "mini/__init__.pyi changed since verification",
+    ),
     "a module gone": (
         lambda root: (root / "mini/clock.py").unlink(),
         "mini/clock.py was there at verification and is gone",

@@ -24,6 +24,7 @@ REASON = "a run that is thrown away afterwards"
 BOUND = (
     "mini/posterior.py",
     "mini/clock.py",
+    "mini/__init__.pyi",
     "property_tests/test_three.py",
     "derivations/posterior.md",
 )
@@ -69,7 +70,8 @@ class Gate(RuleBasedStateMachine):
     def bound(self, file: Path) -> bool:
         inside = file.relative_to(self.root)
         return inside.parts[0] in ("mini", "property_tests", "derivations") and (
-            file.suffix in (".py", ".md", ".json") and inside.as_posix() != "mini/figures/report.py"
+            file.suffix in (".py", ".pyi", ".md", ".json")
+            and inside.as_posix() != "mini/figures/report.py"
         )
 
     @rule(name=st.sampled_from(BOUND))

@@ -115,6 +115,11 @@ def _an_added_name_of_the_package(module: ModuleType) -> None:
     sys.modules["mini"].extra = 1.0
 
 
+def _another_public_name(module: ModuleType) -> None:
+    assert sys.modules["mini"].mean is module.mean  # imported on first use
+    sys.modules["mini"].mean = lambda x: x
+
+
 def _another_module_of_the_package(module: ModuleType) -> None:
     sys.modules["mini"].posterior = functools
 
@@ -173,6 +178,7 @@ PATCHES: dict[str, tuple[Callable[[ModuleType], None], str]] = {
     "no keyword defaults": (_no_keyword_defaults, "mini.posterior:third in memory is not"),
     "wrapper by name": (_another_wrapper_by_name, "mini.posterior:tripled in memory is not"),
     "the package": (_an_added_name_of_the_package, "mini:extra in memory is not in __init__.py"),
+    "a public name": (_another_public_name, "mini:mean in memory is not what __init__.pyi imports"),
     "a submodule": (_another_module_of_the_package, "mini:posterior in memory is not in"),
     "another wrapper": (_another_wrapper, "mini.posterior:doubled in memory is not"),
     "generated": (_another_generated_method, "mini.posterior:Pair.__init__ in memory is not in"),
@@ -256,6 +262,7 @@ def test_our_own_modules_are_read_as_they_are():
         "from ddpm_core.gate import live, certificate\n"
         "project = certificate.Project.own()\n"
         "assert len(certificate.digests(project)) > 80\n"
+        "ddpm_core.UNet, ddpm_core.q_posterior\n"
         "print(live.mismatch(project))\n"
         "import ddpm_core.posterior\n"
         "ddpm_core.posterior.q_posterior = print\n"
