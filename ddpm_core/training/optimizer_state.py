@@ -1,4 +1,9 @@
-"""The optimizer's state by parameter name, so that a checkpoint can hold it and give it back."""
+"""Save and restore the state of an optimizer by parameter name.
+
+`torch.distributed.checkpoint.state_dict` has functions for this, but with torch 2.13 they load
+contiguous moments for a parameter in channels_last, and the fused AdamW then pairs the wrong
+elements without an error. They also load misspelt names, and they store every hyperparameter.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,10 +14,11 @@ from torch.optim import Optimizer
 
 
 def flatten_optimizer(optimizer: Optimizer, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The optimizer's state as "<parameter>/<entry>"; `parameters` is dict(named_parameters()).
+    """Return the optimizer's state with keys "<parameter>/<entry>", without copying the tensors.
 
-    The order of the optimizer's groups does not matter, and nothing is copied. Raises ValueError
-    for a parameter without a name, or without state where others have some.
+    `parameters` is dict(network.named_parameters()); the order of the optimizer's groups does not
+    matter. Raises ValueError for a parameter without a name, and for a trained parameter that has
+    no state although others have one.
     """
     flat = {
         f"{name}/{entry}": value
@@ -31,36 +37,36 @@ def restore_optimizer(
     parameters: Mapping[str, Tensor],
     tensors: Mapping[str, Tensor],
 ) -> None:
-    """Give `optimizer` a copy of the state that `flatten_optimizer` found, bit by bit.
+    """Copy the state that `flatten_optimizer` returned into `optimizer`, bit by bit.
 
-    Raises ValueError that lists the names that are missing and those that are unexpected.
+    Raises ValueError with the names that are missing or unexpected; the state is then unchanged.
     """
     _check_names(tensors, optimizer, parameters)
     optimizer.state.clear()
-    holders = {name: (each, group) for name, each, group in _named(optimizer, parameters)}
+    held = {name: (each, group) for name, each, group in _named(optimizer, parameters)}
     for key, value in tensors.items():
         name, _, entry = key.rpartition("/")
-        parameter, group = holders[name]
-        # "step" is read by the host, unless a kernel on the device reads it.
-        there = entry != "step" or group.get("fused") or group.get("capturable")
-        device = parameter.device if there else torch.device("cpu")
-        # Laid out as the parameter is, since a fused kernel walks both by address.
+        parameter, group = held[name]
+        # "step" stays on the CPU, except when a kernel on the device reads it.
+        on_device = entry != "step" or group.get("fused") or group.get("capturable")
+        device = parameter.device if on_device else torch.device("cpu")
+        # Use the parameter's memory format, because a fused kernel pairs elements by address.
         like = parameter.detach() if value.shape == parameter.shape else value
-        mine = torch.empty_like(like, dtype=value.dtype, device=device).copy_(value)
-        optimizer.state[parameter][entry] = mine
+        copy = torch.empty_like(like, dtype=value.dtype, device=device).copy_(value)
+        optimizer.state[parameter][entry] = copy
 
 
 def _named(
     optimizer: Optimizer, parameters: Mapping[str, Tensor]
 ) -> Iterator[tuple[str, Tensor, dict[str, Any]]]:
-    """(name, parameter, group) for all that `optimizer` holds."""
+    """Yield (name, parameter, group) of every parameter of `optimizer`."""
     names = {parameter: name for name, parameter in parameters.items()}
     for i, group in enumerate(optimizer.param_groups):
         for j, parameter in enumerate(group["params"]):
             if parameter not in names:
                 raise ValueError(
                     f"param_groups[{i}]['params'][{j}], of shape {tuple(parameter.shape)}, has no "
-                    "name; pass dict(network.named_parameters()) of the network that is trained"
+                    "name. Pass dict(network.named_parameters()) of the trained network"
                 )
             yield names[parameter], parameter, group
 
@@ -70,12 +76,12 @@ def _check_names(
     optimizer: Optimizer,
     parameters: Mapping[str, Tensor],
 ) -> None:
-    """All parameters that are trained have the same entries, or, before the first step, none."""
+    """Check that every trained parameter has the same entries; before the first step, none."""
     entries = {key.rpartition("/")[2] for key in tensors}
-    held = {name: each.requires_grad for name, each, _ in _named(optimizer, parameters)}
-    missing = {f"{name}/{e}" for name, trained in held.items() if trained for e in entries}
+    trained = {name: each.requires_grad for name, each, _ in _named(optimizer, parameters)}
+    missing = {f"{name}/{e}" for name, needed in trained.items() if needed for e in entries}
     missing -= tensors.keys()
-    unexpected = tensors.keys() - {f"{name}/{entry}" for name in held for entry in entries}
+    unexpected = tensors.keys() - {f"{name}/{entry}" for name in trained for entry in entries}
     if missing or unexpected:
         raise ValueError(
             f"the optimizer's state does not fit the network: missing {sorted(missing) or 'none'}, "

@@ -1,4 +1,4 @@
-"""The optimizer's state goes by name, and comes back bit by bit and laid out as it was."""
+"""The optimizer's state is saved by name and restored with its bits and its memory format."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ def made(
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(4, 8, 3), nn.GroupNorm(2, 8), nn.Conv2d(8, 4, 3))
     network = network.to(dtype=dtype, memory_format=torch.channels_last)
-    gains = [p for p in network.parameters() if p.ndim == 1]  # not the order of named_parameters
+    gains = [p for p in network.parameters() if p.ndim == 1]  # not in the order of named_parameters
     kernels = [p for p in network.parameters() if p.ndim > 1]
     return network, torch.optim.AdamW([{"params": gains}, {"params": kernels}], 0.1, **options)
 
@@ -33,7 +33,7 @@ def take_step(network: nn.Module, optimizer: torch.optim.Optimizer, step: int) -
 
 
 def stored(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """As a file gives them back: contiguous, and nobody else's."""
+    """Return contiguous copies, as reading a file does."""
     return {
         name: each.detach().clone(memory_format=torch.contiguous_format)
         for name, each in tensors.items()
@@ -42,7 +42,7 @@ def stored(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_resumed_run_takes_the_very_steps_of_one_that_was_not_stopped(kind, dtype):
+def test_a_resumed_run_takes_the_same_steps_as_an_uninterrupted_one(kind, dtype):
     straight, optimizer = made(dtype, **KINDS[kind])
     for step in range(3):
         take_step(straight, optimizer, step)
@@ -64,7 +64,7 @@ def test_a_resumed_run_takes_the_very_steps_of_one_that_was_not_stopped(kind, dt
         assert again[name].stride() == each.stride(), name
 
 
-def test_each_moment_has_the_name_of_its_own_parameter():
+def test_each_moment_is_stored_under_its_parameter():
     network, optimizer = made()
     take_step(network, optimizer, 0)
     flat = flatten_optimizer(optimizer, dict(network.named_parameters()))
@@ -83,7 +83,7 @@ def test_before_the_first_step_there_is_nothing_to_save_or_restore():
     assert len(optimizer.state) == 0
 
 
-def test_what_is_restored_is_a_copy():
+def test_restored_tensors_are_copies():
     network, optimizer = made()
     take_step(network, optimizer, 0)
     saved = stored(flatten_optimizer(optimizer, dict(network.named_parameters())))
@@ -93,7 +93,7 @@ def test_what_is_restored_is_a_copy():
     assert all(torch.equal(saved[name], before[name]) for name in saved)
 
 
-def test_missing_and_unexpected_names_are_listed_and_nothing_changes():
+def test_missing_and_unexpected_names_are_listed_and_the_state_is_unchanged():
     network, optimizer = made()
     take_step(network, optimizer, 0)
     saved = flatten_optimizer(optimizer, dict(network.named_parameters()))
@@ -107,7 +107,7 @@ def test_missing_and_unexpected_names_are_listed_and_nothing_changes():
     assert all(now[name] is saved[name] for name in saved)
 
 
-def test_what_could_not_be_restored_is_not_saved():
+def test_a_state_that_could_not_be_restored_is_not_saved():
     network, optimizer = made()
     take_step(network, optimizer, 0)
     unnamed = dict(list(network.named_parameters())[1:])
