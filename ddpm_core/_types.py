@@ -99,7 +99,7 @@ class Prediction:
     """What a denoiser says of x_0 given x_t; samplers read nothing else."""
 
     x0_hat: Float[Tensor, " batch *event"]
-    var_share: Float[Tensor, " batch *event"] | None = None
+    var_interpolation: Float[Tensor, " batch *event"] | None = None
     """Where log variance lies between its ends, 0 to 1, of a variance that is learned."""
 
 

@@ -46,11 +46,11 @@ class NetworkDenoiser:
         times = torch.full(x_t.shape[:1], t) if isinstance(t, int) else t
         times = times.to(x_t.device)
         arguments = (x_t, times) if cond is None else (x_t, times, cond)
-        value, share = self.network(*arguments).to(x_t.dtype), None
+        value, interpolation = self.network(*arguments).to(x_t.dtype), None
         if self.learns_variance:
-            value, share = split_range(value)
+            value, interpolation = split_range(value)
         x0_hat = convert(self.schedule, self.parameterization, "x0", value, x_t, t)
-        return Prediction(x0_hat, share)
+        return Prediction(x0_hat, interpolation)
 
 
 @dataclass(frozen=True)

@@ -80,8 +80,10 @@ class Guided:
         labels = torch.cat([cond, torch.full_like(cond, self.no_label)])
         both = self.denoiser(torch.cat([x_t, x_t]), times, labels)
         labelled, unlabelled = both.x0_hat.chunk(2)
-        share = None if both.var_share is None else both.var_share.chunk(2)[0]
-        return Prediction(labelled, share), Prediction(unlabelled)
+        interpolation = (
+            None if both.var_interpolation is None else both.var_interpolation.chunk(2)[0]
+        )
+        return Prediction(labelled, interpolation), Prediction(unlabelled)
 
     def _restoring(self, guess: Tensor, labelled: Tensor) -> Float[Tensor, " batch"]:
         """What each guess is multiplied with, so that it varies as much as the labelled one."""
@@ -97,14 +99,17 @@ def _spread(x: Float[Tensor, " batch *event"]) -> Float[Tensor, " batch"]:
 
 
 def drop_labels(
-    labels: Int[Tensor, " batch"], share: float, no_label: int, generator: torch.Generator
+    labels: Int[Tensor, " batch"], probability: float, no_label: int, generator: torch.Generator
 ) -> Int[Tensor, " batch"]:
-    """Each label replaced by `no_label` with probability `share`, independently of all others.
+    """Each label replaced by `no_label` with this probability, independently of all others.
 
     One draw a sample, whatever reads the label: Ho & Salimans (2022), Algorithm 1, line 3. What is
     learned without a label is the guess for the mixture, Eq. gaussian-oracle.mixture-denoiser.
     """
-    if not 0 <= share <= 1:
-        raise ValueError(f"share = {share} of the labels is outside [0, 1]; Ho & Salimans take 0.1")
-    dropped = torch.rand(labels.shape, dtype=torch.float64, generator=generator) < share
+    if not 0 <= probability <= 1:
+        raise ValueError(
+            f"probability = {probability} of dropping a label is outside [0, 1]; "
+            "Ho & Salimans take 0.1"
+        )
+    dropped = torch.rand(labels.shape, dtype=torch.float64, generator=generator) < probability
     return torch.where(dropped, no_label, labels)

@@ -17,10 +17,11 @@ HYBRID_WEIGHT = 1e-3  # of the bound beside L_simple, as in Nichol & Dhariwal (2
 def split_range(
     answer: Float[Tensor, " batch twice *rest"],
 ) -> tuple[Float[Tensor, " batch once *rest"], Float[Tensor, " batch once *rest"]]:
-    """(prediction, var_share) of a network with two outputs for each channel.
+    """Split a network's output into (prediction, var_interpolation), channel by channel.
 
-    Eq. learned-variance.range; Nichol & Dhariwal (2021), section 3.1: an output of -1 is the lower
-    end, share 0, and one of 1 the upper end, share 1; nothing keeps it between them.
+    Eq. learned-variance.range; Nichol & Dhariwal (2021), section 3.1, whose interpolation
+    coefficient is v: an output of -1 is v = 0, the lower end, and an output of 1 is v = 1, the
+    upper end. v is not clipped to [0, 1].
     """
     if answer.ndim < 2 or answer.shape[1] % 2:
         raise ValueError(
@@ -32,9 +33,10 @@ def split_range(
 
 
 def learned_range(
-    schedule: Schedule, var_share: Float[Tensor, " batch *event"], s: Time, t: Time
+    schedule: Schedule, var_interpolation: Float[Tensor, " batch *event"], s: Time, t: Time
 ) -> Float[Tensor, " batch *event"]:
-    """The variance of t -> s whose log is var_share of the way from beta-tilde_ts to beta_ts.
+    """Return exp(v log beta_ts + (1 - v) log beta-tilde_ts), the variance of t -> s; v is
+    var_interpolation.
 
     Eq. learned-variance.range; Nichol & Dhariwal (2021), Eq. 15. At s = 0, where the posterior has
     no variance, the way begins at beta-tilde of the pair (1, 2) (Eq. learned-variance.decoder).
@@ -42,16 +44,16 @@ def learned_range(
     """
     if schedule.T < 2:
         raise ValueError("variance = 'learned_range' needs T >= 2; with one level take a fixed one")
-    check_pair(s, t, schedule.T, var_share)
+    check_pair(s, t, schedule.T, var_interpolation)
     low: tuple[Time, Time] = (s, t) if isinstance(s, int) and s > 0 else (1, 2)
     if not isinstance(s, int):
         low = s.clamp(min=1), torch.where(s > 0, t, 2)
     kept = schedule.one_minus_alpha_bar(low[0]) / schedule.one_minus_alpha_bar(low[1])
     upper = schedule.beta_between(s, t)
     log_lower = (schedule.beta_between(*low) * kept / upper).log()  # of the lower end over it
-    work = compute_dtype(var_share)
-    raised = ((1 - var_share.to(work)) * expand_to(log_lower, var_share)).exp()
-    return (expand_to(upper, var_share) * raised).to(var_share.dtype)
+    work = compute_dtype(var_interpolation)
+    raised = ((1 - var_interpolation.to(work)) * expand_to(log_lower, var_interpolation)).exp()
+    return (expand_to(upper, var_interpolation) * raised).to(var_interpolation.dtype)
 
 
 def l_hybrid(
@@ -76,7 +78,7 @@ def l_hybrid(
     return Loss(simple.per_sample + weight * schedule.T * per_dim)
 
 
-def level_probabilities(mean_squares: Float64[Tensor, " T"]) -> Float64[Tensor, " T"]:
+def timestep_probabilities(mean_squares: Float64[Tensor, " T"]) -> Float64[Tensor, " T"]:
     """How often to draw each of t = 1..T so that terms divided by it vary least.
 
     Eq. learned-variance.importance; Nichol & Dhariwal (2021), Eq. 18. mean_squares: of each level's

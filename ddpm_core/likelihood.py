@@ -26,7 +26,7 @@ def reverse_of(
     variance: Variance = "fixed_small",
     cond: Int[Tensor, " batch"] | None = None,
 ) -> ReverseKernel:
-    """The reverse kernel that a denoiser makes: its x0_hat and var_share in `reverse_kernel`.
+    """Return the `reverse_kernel` of a denoiser's x0_hat and var_interpolation.
 
     Eq. losses.mean-hat.
     """
@@ -34,7 +34,7 @@ def reverse_of(
 
     def _reverse(x_t: Tensor, s: Time, t: Time) -> Gaussian:
         found = denoiser(x_t, t, cond)
-        return reverse_kernel(schedule, found.x0_hat, x_t, s, t, variance, found.var_share)
+        return reverse_kernel(schedule, found.x0_hat, x_t, s, t, variance, found.var_interpolation)
 
     return _reverse
 

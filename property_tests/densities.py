@@ -37,15 +37,22 @@ class Densities(Protocol):
         """
 
     def learned_kernel(
-        self, betas: Betas, x0_hat: Array, x_t: Array, share: Array, s: Times, t: Times
+        self, betas: Betas, x0_hat: Array, x_t: Array, interpolation: Array, s: Times, t: Times
     ) -> Normal:
-        """p(x_s | x_t) whose log variance is `share` of the way from beta-tilde_ts to beta_ts.
+        """p(x_s | x_t), its log variance interpolated from log beta-tilde_ts to log beta_ts.
 
         At s = 0 the way begins at beta-tilde of the pair (1, 2). T is at least 2.
         """
 
     def learned_step(
-        self, betas: Betas, x0_hat: Array, x_t: Array, share: Array, s: int, t: int, noise: Array
+        self,
+        betas: Betas,
+        x0_hat: Array,
+        x_t: Array,
+        interpolation: Array,
+        s: int,
+        t: int,
+        noise: Array,
     ) -> Array:
         """One ancestral step t -> s of that variance; s = 0 adds no noise."""
 
@@ -61,11 +68,11 @@ class Densities(Protocol):
     ) -> Hybrid:
         """The mean square of noise - eps_hat, and 0.001 T of the bound's term t - 1 -> t.
 
-        The term is in nats per dimension, its variance learned: `said` is 2 share - 1. Events have
-        at least one axis. levels: of x_0, or None for a density.
+        The term is in nats per dimension, its variance learned: `said` is 2 interpolation - 1.
+        Events have at least one axis. levels: of x_0, or None for a density.
         """
 
-    def level_probabilities(self, mean_squares: Array) -> Array:
+    def timestep_probabilities(self, mean_squares: Array) -> Array:
         """How often t = 1..T are drawn, (T,), where the mean squares of their terms are known."""
 
     def vlb_terms(

@@ -96,11 +96,11 @@ class Implementation(Densities, Latents, Protocol):
         of its labelled guess, over the event) / (its own).
         """
 
-    def guided_share(self, guidance: Guidance, x_t: Array, t: int, labels: Times) -> Array:
-        """What the guided denoiser says of a learned variance, where the share is the guess."""
+    def guided_interpolation(self, guidance: Guidance, x_t: Array, t: int, labels: Times) -> Array:
+        """The guided var_interpolation of a denoiser whose interpolation is its prediction."""
 
-    def drop_labels(self, labels: Times, share: float, seed: int) -> Times:
-        """A step's labels, each NO_LABEL with probability `share`; another seed is another step."""
+    def drop_labels(self, labels: Times, probability: float, seed: int) -> Times:
+        """A step's labels, each NO_LABEL with this probability; another seed is another step."""
 
     def training_draw(self, betas: Betas, x_0: Array, seed: int) -> Draw:
         """The times, the noise and the noisy images of one training step, from its own randomness.

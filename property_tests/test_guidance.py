@@ -62,8 +62,8 @@ def test_the_guess_is_on_the_line_through_both(impl: Implementation, together, s
 @pytest.mark.parametrize("scale", [1.0, 3.0])
 def test_a_learned_variance_is_led_nowhere(impl: Implementation, together, scale):
     """Eq. guidance.guess is of the guess: a variance stays what it is said to be with the label."""
-    got = impl.guided_share(Guidance(guesses, scale, together=together), X_T, 3, LABELS)
-    check_largest("share", got, guesses(X_T, 3, LABELS), 0.0)
+    got = impl.guided_interpolation(Guidance(guesses, scale, together=together), X_T, 3, LABELS)
+    check_largest("interpolation", got, guesses(X_T, 3, LABELS), 0.0)
 
 
 @pytest.mark.parametrize("case", ["scale 0", "scale 1", "no labels"])

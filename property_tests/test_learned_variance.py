@@ -13,67 +13,74 @@ from .tolerances import allowance, check, elements
 ORACLE = "the definitions in 60 digits, differentiated by hand"
 WEIGHT = mpf("0.001")  # of the bound beside the squared error
 
-shares = st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0, -0.5, 1.25]), min_size=64, max_size=64)
+interpolations = st.lists(
+    st.sampled_from([0.0, 0.25, 0.5, 1.0, -0.5, 1.25]), min_size=64, max_size=64
+)
 
 
 def like(x: Array, values: list[float]) -> Array:
     return np.resize(np.float64(values), x.shape)
 
 
-def learned(betas: tuple[float, ...], share: float, s: int, t: int) -> mpf:
+def learned(betas: tuple[float, ...], interpolation: float, s: int, t: int) -> mpf:
     low = exact.posterior(betas, 0.0, 0.0, *((s, t) if s else (1, 2))).var
-    return exact.kernel(betas, s, t).var ** mpf(share) * low ** (1 - mpf(share))
+    return exact.kernel(betas, s, t).var ** mpf(interpolation) * low ** (1 - mpf(interpolation))
 
 
-def roundings(betas: tuple[float, ...], share: float, s: int, t: int) -> mpf:
+def roundings(betas: tuple[float, ...], interpolation: float, s: int, t: int) -> mpf:
     """Of the variance, in units of roundoff: both ends are right to 8 kappa, of which the powers
-    keep |share| and |1 - share|; and the exponent is rounded as often as it is multiplied."""
+    keep |interpolation| and |1 - interpolation|; and the exponent is rounded as often as it is
+    multiplied."""
     ends = max(kappa(betas, s, t), kappa(betas, 1, 2))
     low = exact.posterior(betas, 0.0, 0.0, *((s, t) if s else (1, 2))).var
     away = abs(mp.log(low / exact.kernel(betas, s, t).var))
-    return (abs(mpf(share)) + abs(1 - mpf(share))) * 8 * ends + 4 * (1 + abs(share)) * away + 8
+    return (
+        (abs(mpf(interpolation)) + abs(1 - mpf(interpolation))) * 8 * ends
+        + 4 * (1 + abs(interpolation)) * away
+        + 8
+    )
 
 
-@given(case=cases(), values=shares)
+@given(case=cases(), values=interpolations)
 @example(case=EARLY, values=[0.0, 0.5, 1.0, 0.25])
 def test_a_learned_variance_lies_between_logs(impl: Implementation, case: Case, values):
-    """Eq. learned-variance.range and learned-variance.decoder: shares 0 and 1 are the fixed
+    """Eq. learned-variance.range and learned-variance.decoder: interpolations 0 and 1 are the fixed
     variances of the very pair of levels, whatever its stride, and between them logs are led
     along."""
     betas, s, t, x0_hat, x_t = case
     assume(len(betas) > 1)
-    share = like(x_t, values)
-    mean, var = impl.learned_kernel(betas, x0_hat, x_t, share, s, t)
+    interpolation = like(x_t, values)
+    mean, var = impl.learned_kernel(betas, x0_hat, x_t, interpolation, s, t)
     for where in elements(x_t):
         low, high = int(s[where[0]]), int(t[where[0]])
         back = exact.posterior(betas, x0_hat[where], x_t[where], low, high)
         unit = allowance(impl.unit_roundoff, kappa(betas, low, high))
         check("mean", where, mean, back.mean.exact, unit * back.mean.size)
-        want = learned(betas, share[where], low, high)
+        want = learned(betas, interpolation[where], low, high)
         check(
             "var",
             where,
             var,
             want,
-            impl.unit_roundoff * roundings(betas, share[where], low, high) * want,
+            impl.unit_roundoff * roundings(betas, interpolation[where], low, high) * want,
         )
 
 
-@given(case=cases(), values=shares)
+@given(case=cases(), values=interpolations)
 @example(case=EARLY, values=[0.5])
 def test_a_step_has_the_learned_variance(impl: Implementation, case: Case, values):
     """Eq. ancestral.step with the variance of the denoiser; s = 0 adds no noise."""
     betas, levels, t, x0_hat, x_t = case
     assume(len(betas) > 1)
     s, t = int(levels[0]), int(t[0])
-    share, noise = like(x_t, values), np.roll(x_t, 1)
-    got = impl.learned_step(betas, x0_hat, x_t, share, s, t, noise)
+    interpolation, noise = like(x_t, values), np.roll(x_t, 1)
+    got = impl.learned_step(betas, x0_hat, x_t, interpolation, s, t, noise)
     for where in elements(got):
         back = exact.posterior(betas, x0_hat[where], x_t[where], s, t)
-        root = mp.sqrt(learned(betas, share[where], s, t))
+        root = mp.sqrt(learned(betas, interpolation[where], s, t))
         added = root * mpf(noise[where]) if s else mpf(0)
         unit = allowance(impl.unit_roundoff, kappa(betas, s, t), times=2) * back.mean.size
-        unit += impl.unit_roundoff * (roundings(betas, share[where], s, t) + 4) * abs(added)
+        unit += impl.unit_roundoff * (roundings(betas, interpolation[where], s, t) + 4) * abs(added)
         check("x_s", where, got, back.mean.exact + added, unit)
 
 
@@ -82,7 +89,9 @@ def events(case: Case) -> bool:
 
 
 @given(
-    case=cases().filter(events), values=shares, other=st.lists(numbers, min_size=16, max_size=16)
+    case=cases().filter(events),
+    values=interpolations,
+    other=st.lists(numbers, min_size=16, max_size=16),
 )
 @example(case=EARLY, values=[0.5, 1.0, 0.0], other=[1.0, -0.5])
 def test_the_hybrid_loss_trains_guess_and_variance_apart(
@@ -96,8 +105,8 @@ def test_the_hybrid_loss_trains_guess_and_variance_apart(
     """
     betas, _, t, x_0, noise = case
     assume(x_0.ndim > 1)
-    eps_hat, share = like(x_0, other), like(x_0, values)
-    said = 2 * share - 1
+    eps_hat, interpolation = like(x_0, other), like(x_0, values)
+    said = 2 * interpolation - 1
     got = impl.hybrid(betas, x_0, noise, eps_hat, said, t, None)
     n, u = x_0[0].size, mpf(impl.unit_roundoff)
     scale_of_bound = WEIGHT * len(betas) / n
@@ -114,7 +123,7 @@ def test_the_hybrid_loss_trains_guess_and_variance_apart(
         guess = (x_t.exact - mp.sqrt(var_t) * mpf(eps_hat[where])) / scale
         true = exact.posterior(betas, x_0[where], x_t.exact, low, high)
         mean = exact.posterior(betas, guess, x_t.exact, low, high).mean
-        var = learned(betas, share[where], low, high)
+        var = learned(betas, interpolation[where], low, high)
         model = bound.Law(mean.exact, var)
         if low:
             term = bound.divergence(bound.Law(true.mean.exact, true.var), model)
@@ -130,7 +139,7 @@ def test_the_hybrid_loss_trains_guess_and_variance_apart(
         worst = max(kappa(betas, low, high), kappa(betas, 0, high))
         distance = mp.sqrt(over * var)
         off = 40 * worst * (sizes * distance / var + sizes**2 * u / var)
-        off += (roundings(betas, share[where], low, high) + 24 * worst) * (1 + over) + 16
+        off += (roundings(betas, interpolation[where], low, high) + 24 * worst) * (1 + over) + 16
         losses[row] += away**2 / n + scale_of_bound * term
         units[row] += 16 * (abs(away) * size + away**2 / n) + scale_of_bound * (
             off + 16 * abs(term)
@@ -166,7 +175,7 @@ def test_the_hybrid_loss_reads_grey_levels_where_data_have_them(impl: Implementa
 def test_a_level_is_drawn_by_the_root_of_its_mean_square(impl: Implementation, roots):
     """Eq. learned-variance.importance: all alike where nothing is known; n terms lose n + 4
     roundings."""
-    got = impl.level_probabilities(np.float64(roots) ** 2)
+    got = impl.timestep_probabilities(np.float64(roots) ** 2)
     total = sum(map(mpf, roots))
     for i, root in enumerate(roots):
         want = mpf(root) / total if total else mpf(1) / len(roots)

@@ -117,10 +117,10 @@ def test_what_is_no_guidance_is_refused(options, sentence):
         Guided(doubling, **options)
 
 
-@pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])
-def test_a_share_is_a_probability(share):
-    with pytest.raises(ValueError, match=f"share = {share} of the labels is outside"):
-        drop_labels(LABELS, share, 9, keyed_generator(0, "test"))
+@pytest.mark.parametrize("probability", [-0.1, 1.5, float("nan")])
+def test_label_dropout_outside_0_to_1_is_refused(probability):
+    with pytest.raises(ValueError, match=f"probability = {probability} of dropping a label"):
+        drop_labels(LABELS, probability, 9, keyed_generator(0, "test"))
 
 
 def test_dropping_touches_no_global_state_and_repeats():

@@ -6,7 +6,7 @@ import torch
 from ddpm_core._types import Prediction
 from ddpm_core.denoiser import ClipX0, NetworkDenoiser
 from ddpm_core.guidance import Guided
-from ddpm_core.learned_variance import l_hybrid, learned_range, level_probabilities, split_range
+from ddpm_core.learned_variance import l_hybrid, learned_range, split_range, timestep_probabilities
 from ddpm_core.likelihood import reverse_of, vlb_terms
 from ddpm_core.losses import l_simple
 from ddpm_core.networks.unet import UNet
@@ -22,28 +22,33 @@ X = torch.linspace(-1, 1, 12).reshape(2, 1, 2, 3)
 
 def test_the_ends_are_the_fixed_variances():
     for s, t in ((1, 2), (1, 4), (2, 3)):
-        for share, fixed in ((0.0, "fixed_small"), (1.0, "fixed_large")):
-            got = reverse_kernel(STEEP, X / 2, X, s, t, "learned_range", torch.full_like(X, share))
+        for interpolation, fixed in ((0.0, "fixed_small"), (1.0, "fixed_large")):
+            got = reverse_kernel(
+                STEEP, X / 2, X, s, t, "learned_range", torch.full_like(X, interpolation)
+            )
             want = reverse_kernel(STEEP, X / 2, X, s, t, fixed)
             assert torch.equal(got.mean, want.mean)
             assert torch.allclose(got.var, want.var.expand_as(X), rtol=1e-6, atol=0)
 
 
 def test_levels_may_be_of_ints_and_of_tensors():
-    share = torch.rand(X.shape, generator=torch.Generator().manual_seed(0))
+    interpolation = torch.rand(X.shape, generator=torch.Generator().manual_seed(0))
     for s, t in ((0, 1), (0, 3), (1, 2), (2, 4)):
         levels = torch.full((2,), s), torch.full((2,), t)
-        assert torch.equal(learned_range(STEEP, share, s, t), learned_range(STEEP, share, *levels))
         assert torch.equal(
-            learned_range(STEEP, share, levels[0], t), learned_range(STEEP, share, s, t)
+            learned_range(STEEP, interpolation, s, t), learned_range(STEEP, interpolation, *levels)
+        )
+        assert torch.equal(
+            learned_range(STEEP, interpolation, levels[0], t),
+            learned_range(STEEP, interpolation, s, t),
         )
 
 
 def test_half_precision_is_calculated_in_float32_and_cast_once():
-    share = torch.linspace(0, 1, 12).reshape(X.shape).bfloat16()
-    got = learned_range(STEEP, share, 1, 3)
+    interpolation = torch.linspace(0, 1, 12).reshape(X.shape).bfloat16()
+    got = learned_range(STEEP, interpolation, 1, 3)
     assert got.dtype == torch.bfloat16
-    assert torch.equal(got, learned_range(STEEP, share.float(), 1, 3).bfloat16())
+    assert torch.equal(got, learned_range(STEEP, interpolation.float(), 1, 3).bfloat16())
 
 
 def test_a_network_answers_in_twice_the_channels():
@@ -53,11 +58,11 @@ def test_a_network_answers_in_twice_the_channels():
     answer = network(X, torch.tensor([1, 4]))
     assert answer.shape == (2, 2, 2, 3)
     found = NetworkDenoiser(STEEP, network, learns_variance=True)(X, 4)
-    assert found.x0_hat.shape == found.var_share.shape == X.shape
-    assert torch.equal(found.var_share, torch.full_like(X, 0.5))  # at initialisation
-    value, share = split_range(torch.cat([X, -torch.ones_like(X)], dim=1))
+    assert found.x0_hat.shape == found.var_interpolation.shape == X.shape
+    assert torch.equal(found.var_interpolation, torch.full_like(X, 0.5))  # at initialisation
+    value, interpolation = split_range(torch.cat([X, -torch.ones_like(X)], dim=1))
     assert torch.equal(value, X)
-    assert torch.equal(share, torch.zeros_like(X))
+    assert torch.equal(interpolation, torch.zeros_like(X))
 
 
 def test_clipping_and_guidance_keep_what_is_said_of_the_variance():
@@ -68,7 +73,7 @@ def test_clipping_and_guidance_keep_what_is_said_of_the_variance():
     labels = torch.tensor([2, 7])
     want = labels.reshape(-1, 1, 1, 1) / 10 + 0 * X
     for guided in (Guided(denoiser, 3.0), Guided(denoiser, 3.0, no_label=10)):
-        assert torch.equal(ClipX0(guided)(X, 2, labels).var_share, want)
+        assert torch.equal(ClipX0(guided)(X, 2, labels).var_interpolation, want)
 
 
 def test_the_step_and_the_bound_have_the_variance_that_is_said():
@@ -94,24 +99,24 @@ def test_the_step_and_the_bound_have_the_variance_that_is_said():
 def test_without_the_stop_the_bound_would_reach_the_guess():
     """The gradient of the guess is that of the squared error; the variance's is not 0."""
     t = torch.tensor([1, 3])
-    guess, share = X.clone().requires_grad_(), torch.full_like(X, 0.5).requires_grad_()
+    guess, interpolation = X.clone().requires_grad_(), torch.full_like(X, 0.5).requires_grad_()
     simple = l_simple(guess, X / 3)
     (alone,) = torch.autograd.grad(simple.mean, guess, retain_graph=True)
-    reverse = reverse_kernel(STEEP, guess, 2 * X, t - 1, t, "learned_range", share)
+    reverse = reverse_kernel(STEEP, guess, 2 * X, t - 1, t, "learned_range", interpolation)
     assert reverse.mean.requires_grad
     loss = l_hybrid(STEEP, simple, X, 2 * X, t, reverse, 17, weight=1.0)
-    of_guess, of_share = torch.autograd.grad(loss.mean, (guess, share))
+    of_guess, of_interpolation = torch.autograd.grad(loss.mean, (guess, interpolation))
     assert torch.equal(of_guess, alone)
-    assert (of_share != 0).all()
+    assert (of_interpolation != 0).all()
 
 
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        (lambda: reverse_kernel(STEEP, X, X, 1, 2, "learned_range"), "says nothing of a variance"),
+        (lambda: reverse_kernel(STEEP, X, X, 1, 2, "learned_range"), "predicts no variance"),
         (
             lambda: reverse_kernel(STEEP, X, X, 1, 2, "learned_range", X[:1]),
-            "var_share has shape",
+            "var_interpolation has shape",
         ),
         (lambda: learned_range(Schedule.from_betas([0.5]), X, 0, 1), "needs T >= 2"),
         (lambda: split_range(X), "answers twice the channels"),
@@ -143,4 +148,4 @@ def test_the_newest_terms_count():
 
 
 def test_where_no_term_is_known_no_level_is_preferred():
-    assert level_probabilities(torch.zeros(4).double()).tolist() == [0.25] * 4
+    assert timestep_probabilities(torch.zeros(4).double()).tolist() == [0.25] * 4

@@ -30,25 +30,26 @@ def reverse_kernel(
     s: Time,
     t: Time,
     variance: Variance = "fixed_small",
-    var_share: Float[Tensor, " batch *event"] | None = None,
+    var_interpolation: Float[Tensor, " batch *event"] | None = None,
 ) -> Gaussian:
     """p(x_s | x_t), the posterior in which x0_hat stands for x_0, for any 0 <= s < t <= T.
 
     Eq. losses.mean-hat and ancestral.step, or ancestral.step-large. variance: `fixed_small` is the
     posterior's beta-tilde_ts, `fixed_large` is beta_ts. At s = 0, where the posterior has none, it
     is the decoder's, beta_ts in either case (Eq. losses.decoder-variance). `learned_range` lies
-    between the two, where var_share says (Eq. learned-variance.range).
+    interpolates between them by var_interpolation (Eq. learned-variance.range).
     """
     check_variance(variance)
     back = q_posterior(schedule, x0_hat, x_t, s, t)
     if variance == "learned_range":
-        if var_share is None:
+        if var_interpolation is None:
             raise ValueError(
-                "variance = 'learned_range', but the denoiser says nothing of a variance (its "
-                "Prediction.var_share is None); take a network that learned one, or a fixed one"
+                "variance = 'learned_range', but the denoiser predicts no variance (its "
+                "Prediction.var_interpolation is None). Use a network that learned the variance, "
+                "or a fixed variance"
             )
-        check_same_event("var_share", var_share, "x_t", x_t)
-        return replace(back, var=learned_range(schedule, var_share, s, t))
+        check_same_event("var_interpolation", var_interpolation, "x_t", x_t)
+        return replace(back, var=learned_range(schedule, var_interpolation, s, t))
     beta_ts = schedule.beta_between(s, t)
     if variance == "fixed_large":
         return replace(back, var=expand_to(beta_ts, back.mean).to(back.mean.dtype))
@@ -92,10 +93,10 @@ class Ancestral:
 
         Eq. ancestral.step and ancestral.step-large; the mean is Eq. losses.mean-hat.
         """
-        x0_hat, var_share = (found := denoise(x_t, t)).x0_hat, found.var_share
+        x0_hat, var_interpolation = (found := denoise(x_t, t)).x0_hat, found.var_interpolation
         work = compute_dtype(x_t)
-        share = None if var_share is None else var_share.to(work)
-        told = x0_hat.to(work), x_t.to(work), s, t, self.variance, share
+        interpolation = None if var_interpolation is None else var_interpolation.to(work)
+        told = x0_hat.to(work), x_t.to(work), s, t, self.variance, interpolation
         back = reverse_kernel(self.schedule, *told)
         if s == 0:
             return back.mean.to(x_t.dtype), x0_hat, None

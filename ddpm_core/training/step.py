@@ -112,10 +112,10 @@ def objective(
     if not config.learns_variance:
         loss = l_simple(answer, target)
         return loss, _weighted(config, schedule, loss, t)
-    value, share = split_range(answer)
+    value, interpolation = split_range(answer)
     loss = l_simple(value, target)
     x0_hat = convert(schedule, config.parameterization, "x0", value, x_t, t)
-    reverse = reverse_kernel(schedule, x0_hat, x_t, t - 1, t, "learned_range", share)
+    reverse = reverse_kernel(schedule, x0_hat, x_t, t - 1, t, "learned_range", interpolation)
     if config.loss == "hybrid":
         plain = _weighted(config, schedule, loss, t)
         return loss, l_hybrid(schedule, plain, x_0, x_t, t, reverse, levels)

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-from ddpm_core.learned_variance import level_probabilities
+from ddpm_core.learned_variance import timestep_probabilities
 
 KEPT = 10  # terms of each level
 UNIFORM = 1e-3  # share of the draws in which every level is as likely, so that none is lost
@@ -26,7 +26,7 @@ class TermHistory:
         T = len(self.drawn)
         if (self.drawn < KEPT).any():
             return torch.full((T,), 1 / T, dtype=torch.float64)
-        wanted = level_probabilities(self.terms.square().mean(1))
+        wanted = timestep_probabilities(self.terms.square().mean(1))
         return (1 - UNIFORM) * wanted + UNIFORM / T
 
     def update(self, t: Int64[Tensor, " batch"], terms: Float[Tensor, " batch"]) -> None:

@@ -41,7 +41,7 @@ class ShortcutToTheWrongBranch(DdpmCore):
     "test_guidance.py::test_labels_are_dropped_with_their_probability",
 )
 class TwoReadersDropForThemselves(DdpmCore):
-    def drop_labels(self, labels: Times, share: float, seed: int) -> Times:
-        first = super().drop_labels(labels, share, seed)
-        second = super().drop_labels(labels, share, seed + 2**60)
+    def drop_labels(self, labels: Times, probability: float, seed: int) -> Times:
+        first = super().drop_labels(labels, probability, seed)
+        second = super().drop_labels(labels, probability, seed + 2**60)
         return np.where(first == second, first, labels)

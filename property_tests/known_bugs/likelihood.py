@@ -40,13 +40,13 @@ class PriorOfASquaredVariance(DdpmCore):
 )
 class BetweenTheEnds(DdpmCore):
     def learned_kernel(
-        self, betas: Betas, x0_hat: Array, x_t: Array, share: Array, s: Times, t: Times
+        self, betas: Betas, x0_hat: Array, x_t: Array, interpolation: Array, s: Times, t: Times
     ) -> Normal:
         low, high = (
             super(BetweenTheEnds, self).learned_kernel(betas, x0_hat, x_t, end, s, t)
-            for end in (0 * share, 0 * share + 1)
+            for end in (0 * interpolation, 0 * interpolation + 1)
         )
-        return Normal(low.mean, share * high.var + (1 - share) * low.var)
+        return Normal(low.mean, interpolation * high.var + (1 - interpolation) * low.var)
 
 
 @known(
@@ -57,12 +57,12 @@ class BetweenTheEnds(DdpmCore):
 )
 class EndOfOneStep(DdpmCore):
     def learned_kernel(
-        self, betas: Betas, x0_hat: Array, x_t: Array, share: Array, s: Times, t: Times
+        self, betas: Betas, x0_hat: Array, x_t: Array, interpolation: Array, s: Times, t: Times
     ) -> Normal:
-        mean, var = super().learned_kernel(betas, x0_hat, x_t, share, s, t)
+        mean, var = super().learned_kernel(betas, x0_hat, x_t, interpolation, s, t)
         alpha_bar = table(betas)
         one, whole = (column(1 - alpha_bar[t] / alpha_bar[low], x_t) for low in (t - 1, s))
-        return Normal(mean, var * (one / whole) ** share)
+        return Normal(mean, var * (one / whole) ** interpolation)
 
 
 @known(

@@ -145,13 +145,15 @@ def flow_data(impl: Implementation, p: Point) -> Answer:
 
 
 def learned_variance(s: int | None) -> Ask:
-    """A share of i / 4: the errors of both ends, and of an exponent of up to 20."""
+    """An interpolation of i / 4: the errors of both ends, and of an exponent of up to 20."""
 
     def ask(impl: Implementation, p: Point) -> Answer:
         if len(p.betas) < 2:
             return Answer((0.0,), {}, {"T": 1})
-        share, low = one(p.i / 4), p.s if s is None else s
-        found = impl.learned_kernel(p.betas, one(p.x_0), one(p.x_t), share, at(low), at(p.t))
+        interpolation, low = one(p.i / 4), p.s if s is None else s
+        found = impl.learned_kernel(
+            p.betas, one(p.x_0), one(p.x_t), interpolation, at(low), at(p.t)
+        )
         worst = float(max(kappa(p.betas, low, p.t), kappa(p.betas, 1, 2)))
         near = 16 * impl.unit_roundoff * (2 + p.i) * (worst + 20) * float(found.var[0])
         return Answer((found.var[0],), {name("h"): p.i / 4}, times=0, absolute=near, s=low)
@@ -180,7 +182,7 @@ def hybrid(impl: Implementation, p: Point) -> Answer:
 
 def importance(impl: Implementation, p: Point) -> Answer:
     roots = 1.25 + np.cos(np.arange(p.n) + p.x_0)
-    found = impl.level_probabilities(roots**2)
+    found = impl.timestep_probabilities(roots**2)
     values = {("M", (i + 1,), ()): root for i, root in enumerate(roots.tolist())}
     levels = {"T": len(roots), "t": p.i + 1}
     return Answer((found[p.i],), values, levels, times=0, absolute=16 * impl.unit_roundoff)

@@ -87,8 +87,8 @@ class HybridThatMovesTheMean(DdpmCore):
 
 
 class VarianceOfTheOtherEnd(DdpmCore):
-    def learned_step(self, betas, x0_hat, x_t, share, s, t, noise):
-        return super().learned_step(betas, x0_hat, x_t, 1 - share, s, t, noise)
+    def learned_step(self, betas, x0_hat, x_t, interpolation, s, t, noise):
+        return super().learned_step(betas, x0_hat, x_t, 1 - interpolation, s, t, noise)
 
 
 class AlwaysPixels(DdpmCore):
@@ -97,8 +97,8 @@ class AlwaysPixels(DdpmCore):
 
 
 class ByTheMeanSquare(DdpmCore):
-    def level_probabilities(self, mean_squares):
-        return super().level_probabilities(mean_squares**2)
+    def timestep_probabilities(self, mean_squares):
+        return super().timestep_probabilities(mean_squares**2)
 
 
 class BitsOfPixels(DdpmCore):
@@ -107,7 +107,7 @@ class BitsOfPixels(DdpmCore):
 
 
 class ShareWithoutALabel(DdpmCore):
-    def guided_share(self, guidance, x_t, t, labels):
+    def guided_interpolation(self, guidance, x_t, t, labels):
         return guidance.denoiser(x_t, t, None)
 
 

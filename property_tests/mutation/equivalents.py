@@ -111,12 +111,12 @@ AS_RIGHT: Reasons = {
 
 CHOICES: Reasons = {
     "guidance": {
-        "dropped = torch.rand(labels.shape, dtype=torch.float64, generator=generator) <= share": (
-            "a draw is a multiple of 2^-53, and is the share itself with that probability at most"
+        "dropped = torch.rand(labels.shape, dtype=torch.float64, generator=generator) "
+        "<= probability": (
+            "a draw is a multiple of 2^-53, and equals the threshold with that probability at most"
         ),
-        "dropped = torch.rand(labels.shape, dtype=torch.float32, generator=generator) < share": (
-            "draws of 24 bits meet a share to 2^-24, and 0 and 1 exactly"
-        ),
+        "dropped = torch.rand(labels.shape, dtype=torch.float32, generator=generator) "
+        "< probability": ("draws of 24 bits meet a probability to 2^-24, and 0 and 1 exactly"),
     },
     "monte_carlo": {
         "return int.from_bytes(self.key[:6], 'little')": "six bytes tell claims apart, as seven do",

@@ -133,11 +133,13 @@ def _probability_flow(impl: Implementation, case: Case, rng: np.random.Generator
 
 def _learned_variance(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
     betas, s, t, first, second = case
-    share, pair = rng.uniform(size=first.shape), (int(s[0]), int(t[0]))
-    two = [each.reshape(len(t), -1) for each in (first, second, first * second, 2 * share - 1)]
+    interpolation, pair = rng.uniform(size=first.shape), (int(s[0]), int(t[0]))
+    two = [
+        each.reshape(len(t), -1) for each in (first, second, first * second, 2 * interpolation - 1)
+    ]
     return [
-        impl.learned_kernel(betas, first, second, share, s, t).var,
-        impl.learned_step(betas, first, second, share, *pair, second),
+        impl.learned_kernel(betas, first, second, interpolation, s, t).var,
+        impl.learned_step(betas, first, second, interpolation, *pair, second),
         *impl.hybrid(betas, *two, t, None),
     ]
 

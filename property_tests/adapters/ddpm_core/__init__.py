@@ -95,13 +95,15 @@ class DdpmCore(Likelihood, Latents):
         cond = None if labels is None else tensor(labels)
         return _guided(guidance)(tensor(x_t), t, cond).x0_hat.numpy()
 
-    def guided_share(self, guidance: Guidance, x_t: Array, t: int, labels: Times) -> Array:
-        found = _guided(guidance)(tensor(x_t), t, tensor(labels)).var_share
+    def guided_interpolation(self, guidance: Guidance, x_t: Array, t: int, labels: Times) -> Array:
+        found = _guided(guidance)(tensor(x_t), t, tensor(labels)).var_interpolation
         return np.empty(0) if found is None else found.numpy()
 
-    def drop_labels(self, labels: Times, share: float, seed: int) -> Times:
+    def drop_labels(self, labels: Times, probability: float, seed: int) -> Times:
         generator = keyed_generator(seed, "label dropout")
-        return ddpm_core.drop_labels(tensor(labels), share, protocol.NO_LABEL, generator).numpy()
+        return ddpm_core.drop_labels(
+            tensor(labels), probability, protocol.NO_LABEL, generator
+        ).numpy()
 
     def training_draw(self, betas: Betas, x_0: Array, seed: int) -> Draw:
         drawn = diffuse(schedule_of(betas), tensor(x_0), keyed_generator(seed, "training"))
@@ -269,7 +271,7 @@ def _sampler(chain: Chain) -> Any:
 
 
 def _guided(guidance: Guidance) -> ddpm_core.Guided:
-    """Of a denoiser whose share of the variance is its guess."""
+    """Of a denoiser whose variance interpolation is its prediction."""
     plain = labelled(guidance.denoiser)
 
     def denoiser(x_t: torch.Tensor, t: int, cond: torch.Tensor | None = None) -> Prediction:

@@ -7,7 +7,7 @@ import torch
 
 from ddpm_core._types import Gaussian, Prediction
 from ddpm_core.forward_process import q_sample
-from ddpm_core.learned_variance import level_probabilities
+from ddpm_core.learned_variance import timestep_probabilities
 from ddpm_core.likelihood import (
     bits_per_dim,
     dequantised_bits_per_dim,
@@ -61,17 +61,26 @@ class Likelihood:
         return normal(reverse_kernel(schedule_of(betas), *arguments, variance_named(variance)))
 
     def learned_kernel(
-        self, betas: Betas, x0_hat: Array, x_t: Array, share: Array, s: Times, t: Times
+        self, betas: Betas, x0_hat: Array, x_t: Array, interpolation: Array, s: Times, t: Times
     ) -> Normal:
         arguments = map(tensor, (x0_hat, x_t, s, t))
-        kernel = reverse_kernel(schedule_of(betas), *arguments, "learned_range", tensor(share))
+        kernel = reverse_kernel(
+            schedule_of(betas), *arguments, "learned_range", tensor(interpolation)
+        )
         return normal(kernel)
 
     def learned_step(
-        self, betas: Betas, x0_hat: Array, x_t: Array, share: Array, s: int, t: int, noise: Array
+        self,
+        betas: Betas,
+        x0_hat: Array,
+        x_t: Array,
+        interpolation: Array,
+        s: int,
+        t: int,
+        noise: Array,
     ) -> Array:
         sampler = Ancestral(schedule_of(betas), variance="learned_range")
-        found = Prediction(tensor(x0_hat), tensor(share))
+        found = Prediction(tensor(x0_hat), tensor(interpolation))
         return sampler.step(lambda x, t: found, tensor(x_t), s, t, tensor(noise))[0].numpy()
 
     def hybrid(
@@ -93,8 +102,8 @@ class Likelihood:
         gradients = torch.autograd.grad(loss.per_sample.sum(), (guess, opinion))
         return Hybrid(loss.per_sample.detach().numpy(), *(each.numpy() for each in gradients))
 
-    def level_probabilities(self, mean_squares: Array) -> Array:
-        return level_probabilities(tensor(mean_squares)).numpy()
+    def timestep_probabilities(self, mean_squares: Array) -> Array:
+        return timestep_probabilities(tensor(mean_squares)).numpy()
 
     def vlb_terms(
         self,
