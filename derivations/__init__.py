@@ -1,1 +1,1 @@
-"""The mathematics as pages for people, and the machinery that checks the very LaTeX they read."""
+"""Derivations of the mathematics as pages, and the checker that verifies the LaTeX on them."""

@@ -1,1 +1,1 @@
-"""Reads the pages strictly, and asks of every formula on them whether it is so."""
+"""Strict parser of the derivation pages, and numerical and symbolic checks of their formulas."""

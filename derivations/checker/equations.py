@@ -1,4 +1,4 @@
-"""A page as data: its symbols, its named equations with their rows, and every other formula."""
+"""Data model of a page: its symbols, its named equations with their rows, all other formulas."""
 
 import re
 from collections.abc import Mapping
@@ -11,24 +11,24 @@ LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]*)\)")
 
 
 class PageError(ValueError):
-    """What is wrong, with file, line and column in front."""
+    """An error on a page; the message starts with file, line and column."""
 
 
 @dataclass(frozen=True)
 class Formula:
-    """One formula where it stands."""
+    """One formula and its position on the page."""
 
     page: "Page"
-    offset: int  # in the text of the page
+    offset: int  # into the text of the page
     text: str
-    relation: Relation | None  # None for what is marked prose
-    equation: str | None  # the name of the section that it stands in
+    relation: Relation | None  # None if the formula is marked as prose
+    equation: str | None  # name of the section it belongs to
     tag: str | None = None
-    prose: str = ""  # why no machine reads it
+    prose: str = ""  # reason why the formula is not parsed
 
     @property
     def where(self) -> str:
-        """file:line:column, for people and editors."""
+        """file:line:column, as editors understand it."""
         return self.page.where(self.offset)
 
 
@@ -43,49 +43,49 @@ class Equation:
 
     @property
     def relation(self) -> Relation | None:
-        """What it states; None where it is prose."""
+        """The parsed statement; None if the formula is prose."""
         return self.formula.relation
 
     @property
     def is_definition(self) -> bool:
-        """Whether it gives its left side a meaning, instead of saying what is so."""
+        """Whether the equation defines its left side; otherwise it is a statement to be proved."""
         return self.rows["Uses"].startswith("definition")
 
     @property
     def is_identity(self) -> bool:
-        """Whether it is meant to be so whatever its symbols stand for."""
+        """Whether the equation is declared to hold for any values of its symbols."""
         return self.rows["Uses"].startswith("identity")
 
     @property
     def uses(self) -> tuple[str, ...]:
-        """Names of the equations that its derivation starts from."""
+        """Names of the equations that the derivation starts from."""
         return tuple(text for text, _ in LINK.findall(self.rows["Uses"]))
 
     @property
     def code(self) -> tuple[str, ...]:
-        """module:function, each."""
+        """References of the form module:function."""
         return tuple(re.findall(r"`([^`]+)`", self.rows["Code"]))
 
     @property
     def checks(self) -> tuple[str, ...]:
-        """file::test, each."""
+        """References of the form file::test."""
         return tuple(re.findall(r"`([^`]+)`", self.rows["Checked by"]))
 
 
 @dataclass
 class Page:
-    """One file of derivations."""
+    """One Markdown file of the derivations."""
 
     path: Path
     text: str
     declared: dict[str, str]  # name: kind
-    patterns: dict[str, Symbol] = field(default_factory=dict)  # name: as the table shows it
+    patterns: dict[str, Symbol] = field(default_factory=dict)  # name: its form in the symbol table
     equations: dict[str, Equation] = field(default_factory=dict)
-    formulas: list[Formula] = field(default_factory=list)  # those of the equations too
+    formulas: list[Formula] = field(default_factory=list)  # includes those of the equations
 
     @property
     def stem(self) -> str:
-        """The name that it shares with a module and with its tests."""
+        """File name without suffix, shared with a module and its tests."""
         return self.path.stem
 
     def where(self, offset: int) -> str:

@@ -1,68 +1,68 @@
-"""What a formula comes to in a world: numbers of 60 digits, SymPy's expressions or z3's reals."""
+"""Evaluation of a formula: as a 60-digit number, a SymPy expression or a z3 real."""
 
 from typing import Any, Protocol
 
 from . import syntax as s
 
 
-class World(Protocol):
-    """The arithmetic and the meanings that an evaluation needs."""
+class Domain(Protocol):
+    """The arithmetic and the symbol values that `evaluate` needs."""
 
     def number(self, node: s.Number) -> Any: ...
     def symbol(self, node: s.Symbol) -> Any: ...
     def sqrt(self, x: Any) -> Any: ...
     def power(self, base: Any, exponent: Any) -> Any: ...
     def call(self, function: str, arguments: list[Any]) -> Any: ...
-    def running(self, node: s.Running) -> Any: ...
+    def reduction(self, node: s.Reduction) -> Any: ...
     def moment(self, node: s.Moment) -> Any: ...
     def divergence(self, left: Any, right: Any) -> Any: ...
-    def slope(self, node: s.Slope) -> Any: ...
+    def derivative(self, node: s.Derivative) -> Any: ...
     def integral(self, node: s.Integral) -> Any: ...
 
 
-class Unsaid(Exception):
-    """A world has no meaning for what the formula says."""
+class Undefined(Exception):
+    """The formula has no value in this domain."""
 
 
-def evaluate(node: s.Node, world: World) -> Any:
-    """The value of `node`; a Gaussian is the pair of its mean and variance."""
+def evaluate(node: s.Node, domain: Domain) -> Any:
+    """Return the value of `node`; for a Gaussian, the pair (mean, variance)."""
     match node:
         case s.Number():
-            return world.number(node)
+            return domain.number(node)
         case s.Symbol():
-            return world.symbol(node)
+            return domain.symbol(node)
         case s.Sum(terms):
             total = None
             for sign, term in terms:
-                value = evaluate(term, world)
+                value = evaluate(term, domain)
                 if total is None:
                     total = value if sign == 1 else -value
                 else:
                     total = total + value if sign == 1 else total - value
             return total
         case s.Product(factors):
-            value = evaluate(factors[0], world)
+            value = evaluate(factors[0], domain)
             for factor in factors[1:]:
-                value = value * evaluate(factor, world)
+                value = value * evaluate(factor, domain)
             return value
-        case s.Quotient(above, below):
-            return evaluate(above, world) / evaluate(below, world)
+        case s.Quotient(numerator, denominator):
+            return evaluate(numerator, domain) / evaluate(denominator, domain)
         case s.Power(base, exponent):
-            return world.power(evaluate(base, world), evaluate(exponent, world))
+            return domain.power(evaluate(base, domain), evaluate(exponent, domain))
         case s.Root(inside):
-            return world.sqrt(evaluate(inside, world))
+            return domain.sqrt(evaluate(inside, domain))
         case s.Call(function, arguments):
-            return world.call(function, [evaluate(each, world) for each in arguments])
+            return domain.call(function, [evaluate(each, domain) for each in arguments])
         case s.Gaussian(mean, variance):
-            return evaluate(mean, world), evaluate(variance, world)
+            return evaluate(mean, domain), evaluate(variance, domain)
         case s.Divergence(left, right):
-            return world.divergence(left, right)
-        case s.Running():
-            return world.running(node)
+            return domain.divergence(left, right)
+        case s.Reduction():
+            return domain.reduction(node)
         case s.Moment():
-            return world.moment(node)
-        case s.Slope():
-            return world.slope(node)
+            return domain.moment(node)
+        case s.Derivative():
+            return domain.derivative(node)
         case s.Integral():
-            return world.integral(node)
+            return domain.integral(node)
     raise AssertionError(f"no value for {node}")

@@ -1,4 +1,4 @@
-"""Slips of the pen: every text that differs from a formula by one classic mistake."""
+"""Typo mutations: every text that differs from a formula by one classic mistake."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from .equations import Equation
 from .parser import parse
 from .tokens import FormulaError
 
-SWAPS = (  # (what is done, what is written, what is written instead)
+SWAPS = (  # (description, pattern in the text, replacement)
     ("a bar is dropped", r"\\bar\{\\alpha\}", r"\\alpha"),
     ("a bar is added", r"(?<!\{)\\alpha(?=_t)", r"\\bar{\\alpha}"),
     ("a tilde is dropped", r"\\tilde\{\\beta\}_\{s \\mid t\}", r"\\beta_{t \\mid s}"),
@@ -37,48 +37,50 @@ SWAPS = (  # (what is done, what is written, what is written instead)
     ("product for sum", r"\\sum", r"\\prod"),
     ("sum for product", r"\\prod", r"\\sum"),
 )
-TURNED = (("<", ">"), (r"\le ", r"\ge "), (">", "<"))
+REVERSED = (("<", ">"), (r"\le ", r"\ge "), (">", "<"))
 
 
 class Mutant(NamedTuple):
-    """One slip."""
+    """A formula with one typo mutation."""
 
     name: str
-    slip: str
+    mutation: str
     text: str
-    equation: Equation | None  # None where the reader refuses the text
-    refusal: str
+    equation: Equation | None  # None if the parser rejects the text
+    error: str
 
 
 def mutants(equation: Equation) -> Iterator[Mutant]:
-    """Every slip in one equation; of an inequality only its sign is turned."""
+    """Yield every typo mutation of an equation; an inequality only has its sign reversed."""
     text = equation.formula.text
     seen = {text}
     assert equation.relation is not None
     if set(equation.relation.signs) != {"="}:
-        slips = [("the sign is turned", text.replace(a, b, 1)) for a, b in TURNED if a in text]
+        changes = [
+            ("the sign is reversed", text.replace(a, b, 1)) for a, b in REVERSED if a in text
+        ]
     else:
-        slips = [*_swapped(text), *_without_roots(text), *_upside_down(text)]
-    for slip, changed in slips:
+        changes = [*_swapped(text), *_without_roots(text), *_inverted_fractions(text)]
+    for mutation, changed in changes:
         if changed not in seen:
             seen.add(changed)
-            yield _read(equation, slip, changed)
+            yield _parsed(equation, mutation, changed)
 
 
-def _read(equation: Equation, slip: str, text: str) -> Mutant:
+def _parsed(equation: Equation, mutation: str, text: str) -> Mutant:
     try:
         relation = parse(text, equation.formula.page.declared)
     except FormulaError as error:
-        return Mutant(equation.name, slip, text, None, str(error))
+        return Mutant(equation.name, mutation, text, None, str(error))
     formula = replace(equation.formula, text=text, relation=relation)
-    return Mutant(equation.name, slip, text, replace(equation, formula=formula), "")
+    return Mutant(equation.name, mutation, text, replace(equation, formula=formula), "")
 
 
 def _swapped(text: str) -> Iterator[tuple[str, str]]:
-    for slip, pattern, instead in SWAPS:
+    for mutation, pattern, replacement in SWAPS:
         for match in re.finditer(pattern, text):
-            new = match.expand(instead) if isinstance(instead, str) else instead(match)
-            yield slip, text[: match.start()] + new + text[match.end() :]
+            new = match.expand(replacement) if isinstance(replacement, str) else replacement(match)
+            yield mutation, text[: match.start()] + new + text[match.end() :]
 
 
 def _without_roots(text: str) -> Iterator[tuple[str, str]]:
@@ -88,19 +90,19 @@ def _without_roots(text: str) -> Iterator[tuple[str, str]]:
         yield "a root is dropped", f"{text[: match.start()]}({inside}){text[end + 1 :]}"
 
 
-def _upside_down(text: str) -> Iterator[tuple[str, str]]:
+def _inverted_fractions(text: str) -> Iterator[tuple[str, str]]:
     for match in re.finditer(r"\\frac(?=\{)", text):
         middle = _closing(text, match.end())
         end = _closing(text, middle + 1)
-        above, below = text[match.end() : middle + 1], text[middle + 1 : end + 1]
-        turned = text[: match.end()] + below + above + text[end + 1 :]
-        yield "a fraction is turned", turned
+        numerator, denominator = text[match.end() : middle + 1], text[middle + 1 : end + 1]
+        inverted = text[: match.end()] + denominator + numerator + text[end + 1 :]
+        yield "a fraction is inverted", inverted
 
 
 def _closing(text: str, opening: int) -> int:
     depth = 0
-    for place in range(opening, len(text)):
-        depth += {"{": 1, "}": -1}.get(text[place], 0)
+    for position in range(opening, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[position], 0)
         if depth == 0:
-            return place
+            return position
     raise AssertionError(f"no closing brace in {text}")

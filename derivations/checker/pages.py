@@ -9,7 +9,7 @@ from .equations import Equation, Formula, Page, PageError
 from .parser import parse, parse_name
 from .syntax import Relation, Symbol
 from .tokens import FormulaError
-from .words import KINDS
+from .vocabulary import KINDS
 
 HERE = Path(__file__).resolve().parent.parent
 ROWS = ("Assumes", "Uses", "Code", "Checked by", "Source")

@@ -1,17 +1,18 @@
-"""LaTeX to syntax, strictly: what is not known for sure is an error with its column.
+"""Strict parser from LaTeX to a syntax tree; anything ambiguous is an error with its column.
 
-Juxtaposition is always a product. A name counts only if the page declares it; a sequence needs its
-index, a function its arguments. \\log, \\sin and the like take one factor, and another one behind
-it has to be kept apart by brackets or \\cdot: a reader could take it for a part of the argument.
+Juxtaposition is always a product. A name must be declared on the page; a sequence needs its index,
+a function its arguments. \\log, \\sin and the like take one factor. A further factor must be
+separated by brackets or \\cdot, because it could be read as a part of the argument.
 """
 
 import re
 from collections.abc import Mapping
 from fractions import Fraction
 
-from . import words
+from . import vocabulary
 from .syntax import (
     Call,
+    Derivative,
     Divergence,
     Gaussian,
     Integral,
@@ -21,10 +22,9 @@ from .syntax import (
     Power,
     Product,
     Quotient,
+    Reduction,
     Relation,
     Root,
-    Running,
-    Slope,
     Sum,
     Symbol,
 )
@@ -32,34 +32,34 @@ from .tokens import Cursor
 
 
 def parse(text: str, declared: Mapping[str, str]) -> Relation:
-    """The relation that `text` states; `declared` maps names to one of KINDS."""
-    reader = _Reader(text, declared)
-    relation = reader.relation()
-    reader.expect("", "the end")
+    """Return the relation that `text` states; `declared` maps names to one of KINDS."""
+    parser = _Parser(text, declared)
+    relation = parser.relation()
+    parser.expect("", "the end")
     return relation
 
 
 def parse_name(text: str) -> Symbol:
-    """The symbol of a declaration: nothing has to be declared before it."""
-    reader = _Reader(text, None)
-    symbol = reader.symbol()
-    reader.expect("", "the end: one symbol is declared at a time")
+    """Return the symbol of a declaration, which may use undeclared names."""
+    parser = _Parser(text, None)
+    symbol = parser.symbol()
+    parser.expect("", "the end: one symbol is declared at a time")
     return symbol
 
 
-class _Reader(Cursor):
+class _Parser(Cursor):
     def __init__(self, text: str, declared: Mapping[str, str] | None) -> None:
         super().__init__(text)
         self.declared = declared
-        self.bound: list[str] = []  # variables of the sums that are open
+        self.bound: list[str] = []  # index variables of the enclosing sums and products
         self.open_call = False  # whether the last factor was a function without brackets
 
     # --- grammar ----------------------------------------------------------------------------------
 
     def relation(self) -> Relation:
         members, signs = [self.expression()], []
-        while self.here in words.RELATIONS:
-            signs.append(words.RELATIONS[self.next()])
+        while self.here in vocabulary.RELATIONS:
+            signs.append(vocabulary.RELATIONS[self.next()])
             members.append(self.expression())
         return Relation(tuple(members), tuple(signs))
 
@@ -84,12 +84,12 @@ class _Reader(Cursor):
                 self.next()
                 factors[-1] = Quotient(factors[-1], self.factor())
                 if self.starts_factor():
-                    raise self.wrong("a factor behind a / b is ambiguous; write a fraction")
+                    raise self.error("a factor after a / b is ambiguous; write a fraction")
             elif self.starts_factor():
                 if self.open_call:
-                    raise self.wrong(
-                        f"{self.here} stands behind a function without brackets, and could be a "
-                        "part of its argument; put the argument in brackets"
+                    raise self.error(
+                        f"{self.here} follows a function without brackets and could be part of "
+                        "its argument; put the argument in brackets"
                     )
                 factors.append(self.factor())
             else:
@@ -101,14 +101,14 @@ class _Reader(Cursor):
         if self.kind == "word":
             return self.here != r"\mathrm{d}"
         if self.kind == "command":
-            return self.here not in words.STOPS
+            return self.here not in vocabulary.STOPS
         return self.here in ("(", "[", "{")
 
     def factor(self) -> Node:
         self.open_call = False
         base = self.atom()
         if self.here == "!":
-            raise self.wrong("a factorial has no meaning here")
+            raise self.error("factorials are not supported")
         if self.here == "^":
             self.next()
             open_call = self.open_call
@@ -117,44 +117,48 @@ class _Reader(Cursor):
         return base
 
     def digit(self) -> Node:
-        """What stands behind ^ or _ without braces: one figure, as LaTeX sets it, or one name."""
+        """Parse ^ or _ without braces: one digit, as LaTeX typesets it, or one name."""
         if self.kind == "number" and len(self.here) > 1:
-            raise self.wrong(f"only the {self.here[0]} of {self.here} would be set; write braces")
+            raise self.error(
+                f"only the {self.here[0]} of {self.here} would be typeset there; write braces"
+            )
         return self.atom()
 
     def atom(self) -> Node:
         token, kind = self.here, self.kind
         if kind == "number":
             return Number(Fraction(self.next()))
-        if token in words.BRACKETS:
+        if token in vocabulary.BRACKETS:
             self.next()
             inside = self.expression()
-            self.expect(words.BRACKETS[token])
+            self.expect(vocabulary.BRACKETS[token])
             self.open_call = False
             if token == r"\lVert":
                 if self.here != "^" or self.tokens[self.at + 1][0] != "2":
-                    raise self.wrong(r"\lVert ... \rVert is read by elements, so it needs its ^2")
+                    raise self.error(
+                        r"\lVert ... \rVert is elementwise, so it must be followed by ^2"
+                    )
                 return inside
             named = {r"\lvert": "abs", r"\lfloor": "floor"}.get(token)
             return Call(named, (inside,)) if named else inside
-        if token in words.FRACTIONS:
+        if token in vocabulary.FRACTIONS:
             self.next()
             return Quotient(self.braced(self.expression), self.braced(self.expression))
         if token == r"\sqrt":
             self.next()
             return Root(self.braced(self.expression))
-        if token in words.ONE_ARGUMENT:
+        if token in vocabulary.ONE_ARGUMENT:
             return self.call()
-        if token in words.TWO_ARGUMENTS:
+        if token in vocabulary.TWO_ARGUMENTS:
             self.next()
             self.expect("(")
             first = self.expression()
             self.expect(",")
             second = self.expression()
             self.expect(")")
-            return Call(words.TWO_ARGUMENTS[token], (first, second))
+            return Call(vocabulary.TWO_ARGUMENTS[token], (first, second))
         if token in (r"\sum", r"\prod"):
-            return self.running()
+            return self.reduction()
         if token == r"\mathcal":
             return self.gaussian()
         if token == r"\mathbb" or token == r"\mathrm{Var}":
@@ -172,26 +176,26 @@ class _Reader(Cursor):
             return Integral(self.symbol(), body)
         self.expect("_")
         variable = self.braced(self.symbol)
-        return Slope(variable, self.factor())
+        return Derivative(variable, self.factor())
 
     def call(self) -> Node:
-        name = words.ONE_ARGUMENT[self.next()]
+        name = vocabulary.ONE_ARGUMENT[self.next()]
         exponent: Node | None = None
         if self.here == "^":
             self.next()
             exponent = self.braced(self.expression) if self.here == "{" else self.digit()
-        bracketed = self.here in ("(", "[", "{") or self.here in (*words.FRACTIONS, r"\sqrt")
+        bracketed = self.here in ("(", "[", "{") or self.here in (*vocabulary.FRACTIONS, r"\sqrt")
         result: Node = Call(name, (self.factor(),))
         self.open_call = not bracketed
         return result if exponent is None else Power(result, exponent)
 
-    def running(self) -> Node:
+    def reduction(self) -> Node:
         kind = self.next()[1:]
         self.expect("_")
         self.expect("{")
         at, variable = self.at, self.next()
         if not re.fullmatch("[a-z]", variable) or variable in (self.declared or {}):
-            raise self.wrong(f"{variable} cannot be the variable of a sum: it is in use", at)
+            raise self.error(f"{variable} cannot be an index variable: it is already in use", at)
         self.expect("=")
         first = self.expression()
         self.expect("}")
@@ -200,7 +204,7 @@ class _Reader(Cursor):
         self.bound.append(variable)
         body = self.term()
         self.bound.pop()
-        return Running(kind, variable, first, last, body)
+        return Reduction(kind, variable, first, last, body)
 
     def gaussian(self) -> Node:
         self.next()
@@ -229,10 +233,10 @@ class _Reader(Cursor):
             kind = "E"
         else:
             kind = "Var"
-        under: Node | None = None
+        distribution: Node | None = None
         if self.here == "_":
             self.next()
-            under = self.braced(self.expression)
+            distribution = self.braced(self.expression)
         self.expect("[")
         body = self.expression()
         given: Node | None = None
@@ -240,20 +244,22 @@ class _Reader(Cursor):
             self.next()
             given = self.symbol()
         self.expect("]")
-        if (under is None) == (given is None):
-            raise self.wrong("a moment is taken under a law, \\mathbb{E}_{q(x_t \\mid x_0)}[...], "
-                             "or given something, \\mathbb{E}[... \\mid x_t]")  # fmt: skip
-        return Moment(kind, body, under, given)
+        if (distribution is None) == (given is None):
+            raise self.error(
+                "a moment needs a distribution, \\mathbb{E}_{q(x_t \\mid x_0)}[...], or a "
+                "condition, \\mathbb{E}[... \\mid x_t]"
+            )
+        return Moment(kind, body, distribution, given)
 
     # --- names ------------------------------------------------------------------------------------
 
     def name(self) -> str:
         at, token, kind = self.at, self.here, self.kind
         self.next()
-        if token in words.ACCENTS:
+        if token in vocabulary.ACCENTS:
             return token + "{" + self.braced(self.name) + "}"
-        if kind not in ("letter", "word") and token not in words.GREEK:
-            raise self.wrong(f"{token or 'the end'} is no name, number or known command", at)
+        if kind not in ("letter", "word") and token not in vocabulary.GREEK:
+            raise self.error(f"{token or 'the end'} is not a name, a number or a known command", at)
         return token
 
     def symbol(self) -> Symbol:
@@ -272,28 +278,28 @@ class _Reader(Cursor):
                 self.expect("}")
             else:
                 index = (self.digit(),)
-        kind = "level" if name in self.bound else (self.declared or {}).get(name)
+        kind = "integer" if name in self.bound else (self.declared or {}).get(name)
         if self.declared is not None and kind is None:
             known = ", ".join(sorted(self.declared))
-            raise self.wrong(f"{name} is not declared on this page; declared are {known}", at)
+            raise self.error(f"{name} is not declared on this page; declared are {known}", at)
         arguments: tuple[Node, ...] = ()
         if kind == "function" or (self.declared is None and self.here == "("):
             self.expect("(", f"( and the arguments of {name}")
             arguments, given = self.listed()
             self.expect(")")
         if kind == "sequence" and not index:
-            raise self.wrong(f"{name} is a sequence and needs its index", at)
+            raise self.error(f"{name} is a sequence and needs its index", at)
         if index and kind not in ("sequence", "function", None):
-            raise self.wrong(f"{name} is a {kind} and has no index", at)
+            raise self.error(f"{name} is a {kind} and has no index", at)
         return Symbol(name, index, arguments, given)
 
     def listed(self) -> tuple[tuple[Node, ...], tuple[Node, ...]]:
-        """a, b \\mid c, d"""
+        """Parse a, b \\mid c, d."""
         sides: list[list[Node]] = [[self.expression()]]
         while self.here in (",", r"\mid"):
             if self.next() == r"\mid":
                 sides.append([])
             sides[-1].append(self.expression())
         if len(sides) > 2:
-            raise self.wrong("there is one bar at most")
+            raise self.error("at most one bar is allowed")
         return tuple(sides[0]), tuple(sides[1]) if len(sides) == 2 else ()

@@ -1,4 +1,4 @@
-"""Identities and inequalities decided by z3 over the reals, roots as non-negative variables."""
+"""Proof of identities and inequalities by z3, with roots as non-negative real variables."""
 
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -7,40 +7,41 @@ from typing import Any
 import z3
 
 from . import syntax as n
-from .evaluate import Unsaid, evaluate
-from .symbolic import LEVELS, T, s, t
+from .evaluate import Undefined, evaluate
+from .symbolic import TIMESTEPS, T, s, t
 
 MILLISECONDS = 5000
 
 
 @dataclass
 class Reals:
-    """The pair of kernels of `symbolic`, as z3 knows them: scales in (0, 1], no more."""
+    """Evaluation in z3 reals: the two kernels of `symbolic`, with scales in (0, 1]."""
 
     declared: Any
     known: Any
     single_step: bool = False
     facts: list[Any] = field(default_factory=list)
     roots: dict[str, Any] = field(default_factory=dict)
-    levels: dict[str, Any] = field(default_factory=dict)
+    integers: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.a, self.b = z3.Reals("a b")
         self.facts += [self.a > 0, self.a <= 1, self.b > 0, self.b < 1]
-        self.above = {0: z3.RealVal(1), s: self.a * self.a, t: self.a * self.a * self.b * self.b}
+        alpha_bar_t = self.a * self.a * self.b * self.b
+        self.alpha_bars = {0: z3.RealVal(1), s: self.a * self.a, t: alpha_bar_t}
         if self.single_step:
-            self.above[t - 1] = self.above[s]
+            self.alpha_bars[t - 1] = self.alpha_bars[s]
         for value, root in (
-            (self.above[s], self.a),
-            (self.above[t], self.a * self.b),
+            (self.alpha_bars[s], self.a),
+            (self.alpha_bars[t], self.a * self.b),
             (self.b * self.b, self.b),
         ):
             self.roots[value.sexpr()] = root
 
     def assume(self, relation: n.Relation) -> None:
-        """Add an assumption that speaks of real numbers; one of levels is built in already."""
+        """Add an assumption on real numbers; assumptions on timesteps are built in already."""
         names = {each.name for each in n.symbols(relation)}
-        if any(self.declared.get(name) == "level" for name in names):
+        if any(self.declared.get(name) == "integer" for name in names):
             return
         values = [evaluate(member, self) for member in relation.members]
         for left, sign, right in zip(values, relation.signs, values[1:], strict=False):
@@ -59,10 +60,10 @@ class Reals:
 
     def power(self, base: Any, exponent: Any) -> Any:
         if not z3.is_rational_value(exponent) or exponent.denominator_as_long() != 1:
-            raise Unsaid("a power that is no integer")
+            raise Undefined("a power that is not an integer")
         count = exponent.numerator_as_long()
         if count < 0:
-            raise Unsaid("a negative power")
+            raise Undefined("a negative power")
         value = z3.RealVal(1)
         for _ in range(count):
             value = value * base
@@ -79,33 +80,34 @@ class Reals:
                 if function == "min"
                 else z3.If(smaller, second, first)
             )
-        raise Unsaid(f"{function} is not algebraic")
+        raise Undefined(f"{function} is not algebraic")
 
     def symbol(self, node: n.Symbol) -> Any:
-        index = tuple(self.level(each) for each in (*node.index, *node.given))
+        index = tuple(self.integer(each) for each in (*node.index, *node.given))
         if node.name == r"\bar{\alpha}":
-            return self.kept(index[0])
+            return self.alpha_bar(index[0])
         if node.name in (r"\alpha", r"\beta"):
-            low = index[1] if len(index) == 2 else index[0] - 1
-            ratio = self.ratio(index[0], low)
+            before = index[1] if len(index) == 2 else index[0] - 1
+            ratio = self.ratio(index[0], before)
             return ratio if node.name == r"\alpha" else 1 - ratio
-        if node.name == r"\epsilon":  # what x_t holds beside x_0
+        if node.name == r"\epsilon":  # the noise in x_t
             x_0, x_t = z3.Reals("x_0 x_t")
-            return (x_t - self.sqrt(self.kept(t)) * x_0) / self.sqrt(1 - self.kept(t))
+            scale, std = self.sqrt(self.alpha_bar(t)), self.sqrt(1 - self.alpha_bar(t))
+            return (x_t - scale * x_0) / std
         if node.name in self.known:
             left, right = self.known[node.name].members[:2]
-            inner = dict(self.levels)
+            inner = dict(self.integers)
             if node.arguments:
-                index = tuple(self.level(each) for each in node.arguments)
+                index = tuple(self.integer(each) for each in node.arguments)
             variables = left.arguments or (*left.index, *left.given)
             for variable, value in zip(variables, index, strict=True):
                 inner[variable.name] = value
-            before, self.levels = self.levels, inner
+            before, self.integers = self.integers, inner
             value = evaluate(right, self)
-            self.levels = before
+            self.integers = before
             return value
-        if node.arguments or node.name in LEVELS or self.declared.get(node.name) == "level":
-            raise Unsaid(f"{node.name} is no real number of the two kernels")
+        if node.arguments or node.name in TIMESTEPS or self.declared.get(node.name) == "integer":
+            raise Undefined(f"{node.name} is not a real number of the two kernels")
         variable = z3.Real("_".join(map(str, (node.name, *index))))
         kind = self.declared.get(node.name, "real")
         if kind in ("positive", "fraction"):
@@ -114,46 +116,46 @@ class Reals:
             self.facts.append(variable < 1)
         return variable
 
-    def level(self, node: n.Node) -> Any:
-        """A level as SymPy's expression, since z3 is asked of numbers alone."""
+    def integer(self, node: n.Node) -> Any:
+        """Return an integer as a SymPy expression; z3 only handles real values here."""
         if isinstance(node, n.Number):
             return int(node.value)
-        if isinstance(node, n.Symbol) and node.name in {**LEVELS, **self.levels}:
-            return self.levels.get(node.name, LEVELS.get(node.name, T))
+        if isinstance(node, n.Symbol) and node.name in {**TIMESTEPS, **self.integers}:
+            return self.integers.get(node.name, TIMESTEPS.get(node.name, T))
         if node == n.Sum(((1, n.Symbol("t")), (-1, n.Number(Fraction(1))))):
             return t - 1
-        raise Unsaid("a level that is neither 0, s, t nor t - 1")
+        raise Undefined("a timestep other than 0, s, t and t - 1")
 
-    def kept(self, level: Any) -> Any:
-        if level not in self.above:
-            raise Unsaid(f"the level {level} is neither 0, s nor t")
-        return self.above[level]
+    def alpha_bar(self, timestep: Any) -> Any:
+        if timestep not in self.alpha_bars:
+            raise Undefined(f"the timestep {timestep} is not 0, s or t")
+        return self.alpha_bars[timestep]
 
-    def ratio(self, high: Any, low: Any) -> Any:
-        if (high, low) in ((t, s), (t, t - 1)) and low in self.above:
+    def ratio(self, later: Any, earlier: Any) -> Any:
+        if (later, earlier) in ((t, s), (t, t - 1)) and earlier in self.alpha_bars:
             return self.b * self.b
-        if low == 0:
-            return self.kept(high)
-        raise Unsaid("a step between levels other than 0, s and t")
+        if earlier == 0:
+            return self.alpha_bar(later)
+        raise Undefined("a step between timesteps other than 0, s and t")
 
-    def running(self, *node: n.Node) -> Any:
-        raise Unsaid("a sum, a moment or an integral")
+    def reduction(self, *node: n.Node) -> Any:
+        raise Undefined("a sum, a product, a moment or an integral")
 
-    moment = divergence = slope = integral = running
+    moment = divergence = derivative = integral = reduction
 
 
 def compare(left: Any, sign: str, right: Any) -> Any:
-    """The formula that z3 decides."""
+    """Return the z3 formula of one comparison."""
     return {"=": left == right, "<": left < right, ">": left > right, "<=": left <= right}.get(
         sign, left >= right
     )
 
 
-def proved(relation: n.Relation, world: Reals) -> bool | None:
-    """True where no counterexample exists, False where z3 shows one, None where it cannot say."""
-    members = [evaluate(member, world) for member in relation.members]
+def proved(relation: n.Relation, reals: Reals) -> bool | None:
+    """Return True if no counterexample exists, False if z3 finds one, None if z3 is undecided."""
+    members = [evaluate(member, reals) for member in relation.members]
     if any(isinstance(member, tuple) for member in members):
-        raise Unsaid("a law is no number")
+        raise Undefined("a distribution is not a number")
     wanted = [
         compare(left, sign, right)
         for left, sign, right in zip(members, relation.signs, members[1:], strict=False)
@@ -161,7 +163,7 @@ def proved(relation: n.Relation, world: Reals) -> bool | None:
     solver = z3.Solver()
     solver.set("timeout", MILLISECONDS)
     divisors = [each.arg(1) for member in members for each in _divisions(member)]
-    solver.add(*world.facts, *(each != 0 for each in divisors), z3.Not(z3.And(*wanted)))
+    solver.add(*reals.facts, *(each != 0 for each in divisors), z3.Not(z3.And(*wanted)))
     answer = solver.check()
     return True if answer == z3.unsat else False if answer == z3.sat else None
 

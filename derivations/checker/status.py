@@ -1,4 +1,4 @@
-"""The table of what is checked and how, which the pages carry and the tests compare."""
+"""Status table of the derivations: how each equation is checked."""
 
 import re
 from collections import Counter
@@ -12,13 +12,13 @@ PROOFS = ("definition", "derivation", "calculation", "z3", "prose")
 BLOCK = re.compile(r"(?<=<!-- status -->\n).*?(?=<!-- /status -->)", re.DOTALL)
 
 
-def proofs(named: Mapping[str, Equation]) -> dict[str, str]:
-    """How each equation is proved; raises Unproved at the first that is not."""
+def proof_methods(named: Mapping[str, Equation]) -> dict[str, str]:
+    """Return how each equation is proved; raises Unproved at the first that is not."""
     return {name: prove(equation, named) for name, equation in named.items()}
 
 
-def table(pages: Mapping[str, Page], how: Mapping[str, str]) -> str:
-    """Counts by page, then every equation."""
+def table(pages: Mapping[str, Page], methods: Mapping[str, str]) -> str:
+    """Return the counts by page, then every equation."""
     lines = [
         f"| Page | Equations | {' | '.join(PROOFS)} | with code | other formulas |",
         f"|---|{'---|' * (len(PROOFS) + 3)}",
@@ -27,7 +27,7 @@ def table(pages: Mapping[str, Page], how: Mapping[str, str]) -> str:
     for stem, page in sorted(pages.items()):
         if not page.equations:
             continue
-        counts = Counter(how[name] for name in page.equations)
+        counts = Counter(methods[name] for name in page.equations)
         counts["all"] = len(page.equations)
         counts["code"] = sum(bool(each.code) for each in page.equations.values())
         counts["other"] = len(page.formulas) - len(page.equations)
@@ -35,15 +35,15 @@ def table(pages: Mapping[str, Page], how: Mapping[str, str]) -> str:
         lines.append(_row(f"[{stem}]({stem}.md)", counts))
     lines.append(_row("all", total))
     checked = total["all"] - total["prose"]
-    share = (
+    summary = (
         f"{checked} of {total['all']} equations ({checked / total['all']:.1%}) are machine-checked."
     )
     listing = ["| Equation | Proved by | Code |", "|---|---|---|"]
     for stem, page in sorted(pages.items()):
         for name, equation in page.equations.items():
             code = ", ".join(f"`{each}`" for each in equation.code) or "-"
-            listing.append(f"| [{name}]({stem}.md#{anchor(name)}) | {how[name]} | {code} |")
-    return "\n".join(["", *lines, "", share, "", *listing, "", ""])
+            listing.append(f"| [{name}]({stem}.md#{anchor(name)}) | {methods[name]} | {code} |")
+    return "\n".join(["", *lines, "", summary, "", *listing, "", ""])
 
 
 def _row(first: str, counts: Counter[str]) -> str:
@@ -57,15 +57,17 @@ def _row(first: str, counts: Counter[str]) -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def printed(readme: str) -> str:
-    """The table that the page carries."""
+def current_table(readme: str) -> str:
+    """Return the status table that README.md contains."""
     found = BLOCK.search(readme)
     if found is None:
-        raise PageError("derivations/README.md:1:1: it has no <!-- status --> ... <!-- /status -->")
+        raise PageError(
+            "derivations/README.md:1:1: <!-- status --> ... <!-- /status --> is missing"
+        )
     return found[0]
 
 
-def renewed(readme: str, table: str) -> str:
-    """The page with another table; raises PageError where it has none."""
-    printed(readme)
+def with_table(readme: str, table: str) -> str:
+    """Return the README with another table; raises PageError if it has none."""
+    current_table(readme)
     return BLOCK.sub(lambda _: table, readme)

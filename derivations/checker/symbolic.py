@@ -1,9 +1,9 @@
-"""Two kernels with free numbers in SymPy: x_s given x_0, then x_t given x_s. It proves identities.
+"""Symbolic proof of identities in SymPy from two kernels: x_s given x_0, then x_t given x_s.
 
-a and b are the scales of the two kernels, each step's variance is 1 minus its squared scale, and
-nothing else is known. That kernels of this kind compose to one of this kind is what the proofs of
-the marginal show; so whatever holds here holds for any s < t of any schedule, and s = t - 1 is Ho
-et al.'s chain. Other symbols get their meaning from the text of the equations that are used.
+a and b are the scales of the two kernels, the variance of each step is 1 minus its squared scale,
+and nothing else is assumed. The proofs of the marginal show that such kernels compose to another
+of the same form. Therefore what holds here holds for any s < t of any schedule; s = t - 1 is the
+process of Ho et al. Further symbols are defined by the equations under Uses.
 """
 
 from collections.abc import Mapping
@@ -13,27 +13,27 @@ from typing import Any
 import sympy as sp
 
 from . import syntax as n
-from .evaluate import Unsaid, evaluate
+from .evaluate import Undefined, evaluate
 
 s, t, T = sp.symbols("s t T", integer=True, positive=True)
 a, b = sp.symbols("a b", positive=True)
-LEVELS = {"s": s, "t": t, "T": T}
+TIMESTEPS = {"s": s, "t": t, "T": T}
 
 
 def real(name: str) -> sp.Symbol:
-    """A real number of this name."""
+    """Return a real symbol of this name."""
     return sp.Symbol(name, real=True)
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A world of SymPy's expressions; `known` are equations whose left side the text explains."""
+class KernelPair:
+    """Evaluation in SymPy; `known` maps names to the relations that define them."""
 
     declared: Mapping[str, str]
     known: Mapping[str, n.Relation]
-    single_step: bool = False  # whether s is t - 1
-    whole_chain: bool = False  # whether t is T
-    chain: tuple[tuple[Any, Any], ...] = ()  # (level, alpha_bar there), where two do not suffice
+    single_step: bool = False  # s = t - 1
+    full_process: bool = False  # t = T
+    chain: tuple[tuple[Any, Any], ...] = ()  # (timestep, alpha_bar), where two do not suffice
     values: Mapping[Any, Any] = field(default_factory=dict)
 
     # --- arithmetic -------------------------------------------------------------------------------
@@ -54,46 +54,46 @@ class Pair:
             return sp.expand_log(sp.log(arguments[0]), force=True)
         return {"exp": sp.exp, "sin": sp.sin, "cos": sp.cos, "abs": sp.Abs}[function](*arguments)
 
-    def running(self, node: n.Running) -> Any:
-        """A sum over free levels, where SymPy knows its closed form; others take an induction."""
+    def reduction(self, node: n.Reduction) -> Any:
+        """Evaluate a sum with a closed form in SymPy; others need a proof by induction."""
         i = sp.Symbol(node.variable, integer=True, positive=True)
         first, last = (evaluate(each, self) for each in (node.first, node.last))
         body = evaluate(node.body, replace(self, values={**self.values, (node.variable,): i}))
         if node.kind == "prod":
-            raise Unsaid("a product over free levels, which takes an induction")
+            raise Undefined("a product over an integer variable, which needs a proof by induction")
         total = sp.summation(body, (i, first, last)).doit()
-        return total.replace(sp.Piecewise, lambda *cases: cases[-1][0])  # the cases of 0 / 0 aside
+        return total.replace(sp.Piecewise, lambda *cases: cases[-1][0])  # ignore the 0 / 0 cases
 
     # --- names ------------------------------------------------------------------------------------
 
     def symbol(self, node: n.Symbol) -> Any:
         index = tuple(evaluate(each, self) for each in node.index)
-        behind = tuple(evaluate(each, self) for each in node.given) if node.index else ()
-        key = (node.name, index, behind) if node.index else (node.name,)
+        given = tuple(evaluate(each, self) for each in node.given) if node.index else ()
+        key = (node.name, index, given) if node.index else (node.name,)
         if key in self.values and not node.arguments:
             return self.values[key]
-        if node.name in LEVELS and not node.index:
-            return self.level(node.name)
+        if node.name in TIMESTEPS and not node.index:
+            return self.timestep(node.name)
         if node.name in CORE:
-            return getattr(self, CORE[node.name])(node, index, behind)
+            return getattr(self, CORE[node.name])(node, index, given)
         if node.name in self.known:
-            return self.explained(node)
+            return self.defined(node)
         if node.arguments:
-            raise Unsaid(f"{node.name} has no meaning from what is used")
+            raise Undefined(f"{node.name} is not defined by the equations under Uses")
         kind = self.declared.get(node.name, "real")
-        name = "_".join(map(str, (node.name, *index, *behind)))
-        if kind == "level":
+        name = "_".join(map(str, (node.name, *index, *given)))
+        if kind == "integer":
             return sp.Symbol(name, integer=True, positive=True)
         return sp.Symbol(name, real=True, positive=True if kind != "real" and not index else None)
 
-    def level(self, name: str) -> Any:
-        if name == "t" and self.whole_chain:
+    def timestep(self, name: str) -> Any:
+        if name == "t" and self.full_process:
             return T
         if name == "s" and self.single_step:
-            return self.level("t") - 1
-        return LEVELS[name]
+            return self.timestep("t") - 1
+        return TIMESTEPS[name]
 
-    def explained(self, node: n.Symbol) -> Any:
+    def defined(self, node: n.Symbol) -> Any:
         left, right = self.known[node.name].members[:2]
         assert isinstance(left, n.Symbol)
         values = dict(self.values)
@@ -104,133 +104,138 @@ class Pair:
                 values[(variable.name,)] = evaluate(value, self)
         return evaluate(right, replace(self, values=values))
 
-    def kept(self, level: Any) -> Any:
-        """alpha_bar at a level, from the two scales."""
-        pair = ((0, sp.Integer(1)), (self.level("t"), a**2 * b**2), (self.level("s"), a**2))
+    def alpha_bar(self, timestep: Any) -> Any:
+        """Return alpha_bar at a timestep, from the two scales."""
+        pair = ((0, sp.Integer(1)), (self.timestep("t"), a**2 * b**2), (self.timestep("s"), a**2))
         for known, value in self.chain or pair:
-            if sp.simplify(level - known) == 0:
+            if sp.simplify(timestep - known) == 0:
                 return value
-        raise Unsaid(f"nothing is known of the level {level}")
+        raise Undefined(f"alpha_bar at the timestep {timestep}")
 
-    def _alpha_bar(self, node: n.Symbol, index: Any, behind: Any) -> Any:
-        return self.kept(index[0])
+    def _alpha_bar(self, node: n.Symbol, index: Any, given: Any) -> Any:
+        return self.alpha_bar(index[0])
 
-    def _alpha(self, node: n.Symbol, index: Any, behind: Any) -> Any:
-        low = behind[0] if behind else index[0] - 1
-        return self.kept(index[0]) / self.kept(low)
+    def _alpha(self, node: n.Symbol, index: Any, given: Any) -> Any:
+        before = given[0] if given else index[0] - 1
+        return self.alpha_bar(index[0]) / self.alpha_bar(before)
 
-    def _beta(self, node: n.Symbol, index: Any, behind: Any) -> Any:
-        return 1 - self._alpha(node, index, behind)
+    def _beta(self, node: n.Symbol, index: Any, given: Any) -> Any:
+        return 1 - self._alpha(node, index, given)
 
-    def _epsilon(self, node: n.Symbol, index: Any, behind: Any) -> Any:
-        kept = self.kept(self.level("t"))
-        return (self.x(self.level("t")) - sp.sqrt(kept) * self.x(sp.Integer(0))) / sp.sqrt(1 - kept)
+    def _epsilon(self, node: n.Symbol, index: Any, given: Any) -> Any:
+        alpha_bar = self.alpha_bar(self.timestep("t"))
+        x_0, x_t = self.x(sp.Integer(0)), self.x(self.timestep("t"))
+        return (x_t - sp.sqrt(alpha_bar) * x_0) / sp.sqrt(1 - alpha_bar)
 
-    def x(self, level: Any) -> Any:
-        """An event at a level."""
-        if ("x", (level,), ()) in self.values:
-            return self.values[("x", (level,), ())]
-        name = {sp.Integer(0): "0", self.level("s"): "s", self.level("t"): "t"}.get(level)
-        return real(f"x_{name or level}")
+    def x(self, timestep: Any) -> Any:
+        """Return the sample at a timestep."""
+        if ("x", (timestep,), ()) in self.values:
+            return self.values[("x", (timestep,), ())]
+        names = {sp.Integer(0): "0", self.timestep("s"): "s", self.timestep("t"): "t"}
+        return real(f"x_{names.get(timestep, timestep)}")
 
-    def _x(self, node: n.Symbol, index: Any, behind: Any) -> Any:
+    def _x(self, node: n.Symbol, index: Any, given: Any) -> Any:
         return self.x(index[0])
 
-    def _phi(self, node: n.Symbol, index: Any, behind: Any) -> Any:
+    def _phi(self, node: n.Symbol, index: Any, given: Any) -> Any:
         return (1 + sp.erf(evaluate(node.arguments[0], self) / sp.sqrt(2))) / 2
 
-    def _pi(self, node: n.Symbol, index: Any, behind: Any) -> Any:
+    def _pi(self, node: n.Symbol, index: Any, given: Any) -> Any:
         return sp.pi
 
-    # --- laws -------------------------------------------------------------------------------------
+    # --- distributions ----------------------------------------------------------------------------
 
-    def _q(self, node: n.Symbol, index: Any, behind: Any) -> Any:
-        return sp.exp(log_normal(self.event(node.arguments[0])[1], *self.law(node)))
+    def _q(self, node: n.Symbol, index: Any, given: Any) -> Any:
+        return sp.exp(
+            gaussian_log_density(self.sample(node.arguments[0])[1], *self.distribution(node))
+        )
 
-    def event(self, node: n.Node) -> tuple[Any, Any]:
-        """(level, value) of an argument of q."""
+    def sample(self, node: n.Node) -> tuple[Any, Any]:
+        """Return (timestep, value) of an argument of q."""
         if not isinstance(node, n.Symbol) or node.name != "x":
-            raise Unsaid("q of what is no x")
+            raise Undefined("a q whose arguments are not all x")
         return evaluate(node.index[0], self), evaluate(node, self)
 
-    def law(self, node: n.Node) -> tuple[Any, Any]:
-        """(mean, variance) of a Gaussian, of a kernel, or of Bayes' rule with two of them."""
+    def distribution(self, node: n.Node) -> tuple[Any, Any]:
+        """Return (mean, variance) of a Gaussian, a kernel, or a posterior by Bayes' rule."""
         if not isinstance(node, n.Symbol) or node.name != "q":
             value = evaluate(node, self)
             if not isinstance(value, tuple):
-                raise Unsaid("what is no law")
+                raise Undefined("an expression that is not a distribution")
             return value
-        level = self.event(node.arguments[0])[0]
-        given = [self.event(each) for each in node.given]
+        timestep = self.sample(node.arguments[0])[0]
+        given = [self.sample(each) for each in node.given]
         if len(given) == 1:
-            ratio = self.kept(level) / self.kept(given[0][0])
+            ratio = self.alpha_bar(timestep) / self.alpha_bar(given[0][0])
             return sp.sqrt(ratio) * given[0][1], 1 - ratio
-        if len(given) == 2 and sp.simplify(level - self.level("s")) == 0:
+        if len(given) == 2 and sp.simplify(timestep - self.timestep("s")) == 0:
             (_, later), (_, first) = sorted(given, key=lambda each: each[0] == 0)
             return bayes(later, first)
         if len(given) == 2:
-            return b * given[0][1], 1 - b**2  # the chain forgets x_0 once it is told x_s
-        raise Unsaid("a law that two kernels do not give")
+            return b * given[0][1], 1 - b**2  # Markov: given x_s, x_0 does not matter
+        raise Undefined("a distribution that does not follow from two kernels")
 
     def divergence(self, left: n.Node, right: n.Node) -> Any:
-        mean, variance = self.law(left)
-        other = self.law(right)
+        mean, variance = self.distribution(left)
+        other = self.distribution(right)
         z = real("z")
-        inside = log_normal(z, mean, variance) - log_normal(z, *other)
+        inside = gaussian_log_density(z, mean, variance) - gaussian_log_density(z, *other)
         return expectation(sp.expand(inside), z, mean, variance)
 
     def moment(self, node: n.Moment) -> Any:
         z = real("z")
         if node.given is not None:
             key: Any = ("x", (sp.Integer(0),), ())
-        elif not isinstance(node.under, n.Symbol):
-            raise Unsaid("a moment under what is no law")
-        elif node.under.arguments:
-            key = ("x", (self.event(node.under.arguments[0])[0],), ())
+        elif not isinstance(node.distribution, n.Symbol):
+            raise Undefined("a moment without a distribution")
+        elif node.distribution.arguments:
+            key = ("x", (self.sample(node.distribution.arguments[0])[0],), ())
         else:
-            key = (node.under.name,)
+            key = (node.distribution.name,)
         body = evaluate(node.body, replace(self, values={**self.values, key: z}))
 
         def mean(of: Any) -> Any:
             if node.given is not None:
-                return any_law(sp.expand(of), z)
-            assert isinstance(node.under, n.Symbol)
-            law = self.law(node.under) if node.under.arguments else (sp.Integer(0), sp.Integer(1))
-            return expectation(sp.expand(of), z, *law)
+                return mean_given_x_t(sp.expand(of), z)
+            under = node.distribution
+            assert isinstance(under, n.Symbol)
+            standard = (sp.Integer(0), sp.Integer(1))
+            gaussian = self.distribution(under) if under.arguments else standard
+            return expectation(sp.expand(of), z, *gaussian)
 
         return mean(body) if node.kind == "E" else mean(body**2) - mean(body) ** 2
 
-    def slope(self, node: n.Slope) -> Any:
+    def derivative(self, node: n.Derivative) -> Any:
         z = real("z")
         key = ("x", (evaluate(node.variable.index[0], self),), ())
         inner = replace(self, values={**self.values, key: z})
         return sp.diff(evaluate(node.body, inner), z).subs(z, evaluate(node.variable, self))
 
     def integral(self, node: n.Integral) -> Any:
-        """Of exp(quadratic): completing the square once and for all."""
+        """Integrate exp(quadratic) by completing the square."""
         z = real("z")
         key = ("x", (evaluate(node.variable.index[0], self),), ())
         body = evaluate(node.body, replace(self, values={**self.values, key: z}))
         exponent = sp.Poly(sp.expand(sp.expand_log(sp.log(body), force=True)), z)
         if exponent.degree() != 2:
-            raise Unsaid("an integral of what is no exponential of a square")
+            raise Undefined("an integral of what is not the exponential of a quadratic")
         c2, c1, c0 = (exponent.coeff_monomial(z**k) for k in (2, 1, 0))
         return sp.sqrt(sp.pi / -c2) * sp.exp(c0 - c1**2 / (4 * c2))
 
 
-CORE = {  # names that have a meaning before any equation
+CORE = {  # symbols with a fixed value
     **{r"\bar{\alpha}": "_alpha_bar", r"\alpha": "_alpha", r"\beta": "_beta", "x": "_x"},
     **{r"\epsilon": "_epsilon", r"\pi": "_pi", r"\Phi": "_phi", "q": "_q"},
 }
 
 
-def log_normal(x: Any, mean: Any, variance: Any) -> Any:
-    """log N(x; mean, variance)."""
+def gaussian_log_density(x: Any, mean: Any, variance: Any) -> Any:
+    """Return log N(x; mean, variance)."""
     return -((x - mean) ** 2) / (2 * variance) - sp.log(2 * sp.pi * variance) / 2
 
 
 def expectation(body: Any, z: Any, mean: Any, variance: Any) -> Any:
-    """Of a polynomial in z under N(mean, variance): odd powers of the deviation vanish."""
+    """Return the mean of a polynomial in z under N(mean, variance); odd central moments vanish."""
     u = real("u")
     polynomial = sp.Poly(sp.expand(body.subs(z, mean + u)), u)
     total = sp.Integer(0)
@@ -240,17 +245,17 @@ def expectation(body: Any, z: Any, mean: Any, variance: Any) -> Any:
     return total
 
 
-def any_law(body: Any, z: Any) -> Any:
-    """Of a polynomial in x_0 under whatever law it has given x_t: its moments are free numbers."""
+def mean_given_x_t(body: Any, z: Any) -> Any:
+    """Return the mean of a polynomial in x_0 given x_t; the moments of x_0 are free symbols."""
     polynomial = sp.Poly(body, z)
     moments = (sp.Integer(1), real("E[x_0 | x_t]"), real("E[x_0^2 | x_t]"))
     if polynomial.degree() >= len(moments):
-        raise Unsaid("a third moment of the data")
+        raise Undefined("a third moment of the data")
     return sum(coefficient * moments[k] for (k,), coefficient in polynomial.terms())
 
 
 def bayes(x_t: Any, x_0: Any) -> tuple[Any, Any]:
-    """q(x_s | x_t, x_0): the square in x_s, completed in the exponent of the two kernels."""
+    """Return (mean, variance) of q(x_s | x_t, x_0), by completing the square in x_s."""
     x_s = real("x_s")
     exponent = sp.Poly(
         sp.expand(
@@ -263,14 +268,14 @@ def bayes(x_t: Any, x_0: Any) -> tuple[Any, Any]:
 
 
 def same(left: Any, right: Any) -> bool:
-    """Whether two expressions are one, by simplification; never by numbers."""
+    """Return whether simplification shows the two expressions equal; no numbers are compared."""
     if left.has(sp.exp) and right.has(sp.exp):  # densities: their logarithms are polynomials
         return _vanishes(sp.log(left) - sp.log(right)) or sp.simplify(left - right) == 0
     return _vanishes(left - right)
 
 
 def _vanishes(difference: Any) -> bool:
-    """The logarithms in it have to make 1, the rest 0."""
+    """Whether the logarithms combine to log 1 and the rest simplifies to 0."""
     difference = sp.expand(sp.expand_log(sp.expand(sp.factor_terms(difference)), force=True))
     logarithms = sp.Add(*(each for each in sp.Add.make_args(difference) if each.has(sp.log)))
     rest = difference - logarithms

@@ -1,4 +1,4 @@
-"""What a formula is made of, once it is read."""
+"""Syntax tree of a parsed formula."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -6,14 +6,14 @@ from fractions import Fraction
 from typing import Union
 
 Node = Union[
-    "Number", "Symbol", "Sum", "Product", "Quotient", "Power", "Root", "Call", "Running",
-    "Gaussian", "Divergence", "Moment", "Slope", "Integral",
+    "Number", "Symbol", "Sum", "Product", "Quotient", "Power", "Root", "Call", "Reduction",
+    "Gaussian", "Divergence", "Moment", "Derivative", "Integral",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Number:
-    """A decimal as it is written."""
+    """A decimal number."""
 
     value: Fraction
 
@@ -25,12 +25,12 @@ class Symbol:
     name: str
     index: tuple[Node, ...] = ()
     arguments: tuple[Node, ...] = ()
-    given: tuple[Node, ...] = ()  # what stands behind the bar of the index or of the arguments
+    given: tuple[Node, ...] = ()  # after the bar of the index or of the arguments
 
 
 @dataclass(frozen=True)
 class Sum:
-    """Terms, each with its sign."""
+    """Terms with their signs."""
 
     terms: tuple[tuple[int, Node], ...]
 
@@ -42,8 +42,8 @@ class Product:
 
 @dataclass(frozen=True)
 class Quotient:
-    above: Node
-    below: Node
+    numerator: Node
+    denominator: Node
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Running:
-    """A sum or a product over a level: kind is sum or prod."""
+class Reduction:
+    """A sum or product over an integer index; kind is "sum" or "prod"."""
 
     kind: str
     variable: str
@@ -86,7 +86,7 @@ class Gaussian:
 
 @dataclass(frozen=True)
 class Divergence:
-    """The Kullback-Leibler divergence of two laws."""
+    """The Kullback-Leibler divergence between two distributions."""
 
     left: Node
     right: Node
@@ -94,17 +94,17 @@ class Divergence:
 
 @dataclass(frozen=True)
 class Moment:
-    """E or Var of `body`: under the law of `under`, or given `given` by Bayes' rule on the data."""
+    """E or Var of `body`, under `distribution` or given `given` by Bayes' rule on the data."""
 
     kind: str
     body: Node
-    under: Node | None = None
+    distribution: Node | None = None
     given: Node | None = None
 
 
 @dataclass(frozen=True)
-class Slope:
-    """The derivative of `body` in one symbol."""
+class Derivative:
+    """The derivative of `body` with respect to one symbol."""
 
     variable: Symbol
     body: Node
@@ -112,7 +112,7 @@ class Slope:
 
 @dataclass(frozen=True)
 class Integral:
-    """Over the whole line."""
+    """An integral over the real line."""
 
     variable: Symbol
     body: Node
@@ -127,7 +127,7 @@ class Relation:
 
 
 def walk(node: object) -> Iterator[Node]:
-    """The node and all below it."""
+    """Yield the node and all its descendants."""
     if isinstance(node, tuple):
         for each in node:
             yield from walk(each)
@@ -139,5 +139,5 @@ def walk(node: object) -> Iterator[Node]:
 
 
 def symbols(node: object) -> Iterator[Symbol]:
-    """Every symbol in it, those of indices included."""
+    """Yield every symbol in the node, including those in indices."""
     return (each for each in walk(node) if isinstance(each, Symbol))

@@ -1,4 +1,4 @@
-"""LaTeX as tokens, each with its offset, and where a formula stops being one."""
+"""Tokenizer of LaTeX formulas: tokens with offsets, and a cursor over them."""
 
 import re
 from collections.abc import Callable
@@ -10,15 +10,15 @@ TOKEN = re.compile(
     r"|(?P<number>\d+(?:\.\d+)?)|(?P<word>\\mathrm\{[A-Za-z]+\})|(?P<command>\\[A-Za-z]+|\\\|)"
     r"|(?P<letter>[A-Za-z])|(?P<sign>[-+*/^_=<>(){}\[\],;'!|])"
 )
-GOES_ON = re.compile(r"\s*&?\s*([-+=<>]|\\(le|ge|cdot|times)(?![A-Za-z]))")
-OPENING, CLOSING, DEEPEST = "({[", ")}]", 40
+CONTINUATION = re.compile(r"\s*&?\s*([-+=<>]|\\(le|ge|cdot|times)(?![A-Za-z]))")
+OPENING, CLOSING, MAX_DEPTH = "({[", ")}]", 40
 
 
 class FormulaError(ValueError):
-    """What is wrong with a formula, and at which offset of its text."""
+    """An error in a formula, with its offset in the text."""
 
-    def __init__(self, offset: int, sentence: str) -> None:
-        super().__init__(sentence)
+    def __init__(self, offset: int, message: str) -> None:
+        super().__init__(message)
         self.offset = offset
 
 
@@ -29,7 +29,7 @@ class Token(NamedTuple):
 
 
 def tokens(text: str) -> list[Token]:
-    """All of them but spaces, alignment and the sizes of brackets; the last one is the end."""
+    """Split into tokens without spaces, alignment and bracket sizes; the last token is the end."""
     found = []
     offset = depth = 0
     while offset < len(text):
@@ -37,12 +37,14 @@ def tokens(text: str) -> list[Token]:
         if match is None:
             raise FormulaError(offset, f"{text[offset]!r} has no meaning in a formula")
         depth += (match[0] in OPENING) - (match[0] in CLOSING)
-        if depth > DEEPEST:
-            raise FormulaError(offset, f"brackets stand in {DEEPEST} others; split the formula")
+        if depth > MAX_DEPTH:
+            raise FormulaError(
+                offset, f"brackets are nested more than {MAX_DEPTH} deep; split the formula"
+            )
         if match.lastgroup == "number" and found and found[-1].kind == "number":
-            raise FormulaError(offset, r"two numbers stand side by side; write \cdot between them")
-        if match[0] == "\\\\" and not GOES_ON.match(text, match.end()):
-            raise FormulaError(offset, r"a line goes on with & and a sign, or a sign")
+            raise FormulaError(offset, r"two adjacent numbers; write \cdot between them")
+        if match[0] == "\\\\" and not CONTINUATION.match(text, match.end()):
+            raise FormulaError(offset, "a continued line starts with a sign, or with & and a sign")
         if match.lastgroup != "skip":
             found.append(Token(match[0], match.lastgroup or "", offset))
         offset = match.end()
@@ -50,7 +52,7 @@ def tokens(text: str) -> list[Token]:
 
 
 class Cursor:
-    """A place among the tokens of a text."""
+    """A position among the tokens of a formula."""
 
     def __init__(self, text: str) -> None:
         self.tokens = tokens(text)
@@ -68,16 +70,16 @@ class Cursor:
         self.at += 1
         return self.tokens[self.at - 1][0]
 
-    def expect(self, token: str, named: str = "") -> None:
+    def expect(self, token: str, description: str = "") -> None:
         if self.here != token:
-            raise self.wrong(f"expected {named or token}, found {self.here or 'the end'}")
+            raise self.error(f"expected {description or token}, found {self.here or 'the end'}")
         self.at = min(self.at + 1, len(self.tokens) - 1)
 
-    def wrong(self, sentence: str, at: int | None = None) -> FormulaError:
-        return FormulaError(self.tokens[self.at if at is None else at][2], sentence)
+    def error(self, message: str, at: int | None = None) -> FormulaError:
+        return FormulaError(self.tokens[self.at if at is None else at][2], message)
 
-    def braced(self, inside: Callable[[], Any]) -> Any:
+    def braced(self, parse: Callable[[], Any]) -> Any:
         self.expect("{")
-        result = inside()
+        result = parse()
         self.expect("}")
         return result

@@ -1,8 +1,8 @@
-"""How each equation is reached from the one-step kernel, where it takes more than calculation.
+"""Proofs of the equations that need more than symbolic calculation.
 
-A proof is a function that derives, in SymPy, what the equation's members have to be; the checker
-compares it with the text. Equations without one are proved by calculation in the world of two
-kernels (`checker.symbolic`), to which Uses contributes what was proved before.
+A proof is a function that derives the members of an equation from the one-step kernel in SymPy and
+compares them with the parsed text. Equations without one are proved by calculation from two
+kernels (`checker.symbolic`) and the equations under Uses.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ PROOFS: dict[str, Proof] = {}
 
 
 def proves(name: str) -> Callable[[Proof], Proof]:
-    """Register a proof; it is given a `Claim` and raises AssertionError where it fails."""
+    """Register a proof, which receives a `Claim` and raises AssertionError if it fails."""
 
     def register(proof: Proof) -> Proof:
         assert name not in PROOFS, f"{name} has two proofs"

@@ -1,4 +1,4 @@
-"""Ladders: where the places of one begin and end."""
+"""Timestep spacings: their last timestep."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from . import proves
 
 @proves("ddim.last-place")
 def last_place(claim: Any) -> None:
-    """The level 1 and the level T are two of a chain; what lies between them is not asked."""
+    """Only the timesteps 1 and T occur; those in between do not matter."""
     chain = ((sp.Integer(0), sp.Integer(1)), (sp.Integer(1), a**2), (T, a**2 * b**2))
-    place, level = claim.members(chain=chain)
-    assert same(place, level), "the last of its places is another level"
+    last, expected = claim.members(chain=chain)
+    assert same(last, expected), "the last timestep of the spacing is not T"

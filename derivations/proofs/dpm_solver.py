@@ -1,4 +1,4 @@
-"""DPM-Solver++: what the exponential of a step is in terms of the levels."""
+"""DPM-Solver++: the exponential of a step in log-SNR as a coefficient."""
 
 from typing import Any
 
@@ -10,10 +10,12 @@ from . import proves
 
 @proves("dpm-solver.is-ddim")
 def is_ddim(claim: Any) -> None:
-    """The exponential of a logarithm is a root of a ratio; with noise over signal as the free
-    numbers, SymPy sees that nothing under a root is negative."""
+    """Show that the exponential of a logarithm is the root of a ratio.
+
+    The free symbols are noise-to-signal ratios: SymPy then finds every radicand positive.
+    """
     first, second = sp.symbols("p r", positive=True)
-    levels = {a: 1 / sp.sqrt(1 + first), b: 1 / sp.sqrt(1 + second)}
-    left, right = (sp.simplify(member.subs(levels)) for member in claim.members())
-    assert not left.has(sp.exp, sp.log), "an exponential is left"
+    ratios = {a: 1 / sp.sqrt(1 + first), b: 1 / sp.sqrt(1 + second)}
+    left, right = (sp.simplify(member.subs(ratios)) for member in claim.members())
+    assert not left.has(sp.exp, sp.log), "an exponential remains"
     assert same(left, right), "the exponential of the step gives another coefficient"

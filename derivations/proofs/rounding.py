@@ -1,4 +1,4 @@
-"""Inequalities with a logarithm: zero at one, and a slope of one sign from there."""
+"""Inequalities with a logarithm: zero at one, with a derivative of constant sign."""
 
 from typing import Any
 
@@ -8,42 +8,42 @@ import z3
 from ..checker.symbolic import a, b, same
 from . import proves
 
-KEPT = sp.Symbol("kept", positive=True)  # a share in (0, 1]
+X = sp.Symbol("x", positive=True)  # a variable in (0, 1]
 
 
-def _not_negative(difference: Any) -> None:
-    """`difference` of KEPT is 0 at 1 and does not rise on the way there, so that it is >= 0."""
-    assert sp.simplify(difference.subs(KEPT, 1)) == 0, "the difference does not vanish at 1"
-    slope = sp.together(sp.diff(difference, KEPT))
+def _nonnegative(difference: Any) -> None:
+    """Check that a function of X is 0 at 1 and never increasing on (0, 1], so that it is >= 0."""
+    assert sp.simplify(difference.subs(X, 1)) == 0, "the difference does not vanish at 1"
+    slope = sp.together(sp.diff(difference, X))
     if slope.has(sp.log):  # log is at most 0 on (0, 1]: a factor of it keeps its sign
-        assert sp.simplify(slope / sp.log(KEPT)).is_positive, f"the slope {slope} has no sign"
+        assert sp.simplify(slope / sp.log(X)).is_positive, f"the slope {slope} has no sign"
         return
-    kept = z3.Real("kept")
+    x = z3.Real("x")
     numerator, denominator = sp.fraction(slope)
-    above, below = (sp.lambdify(KEPT, each, modules=[])(kept) for each in (numerator, denominator))
+    above, below = (sp.lambdify(X, each, modules=[])(x) for each in (numerator, denominator))
     solver = z3.Solver()
-    solver.add(kept > 0, kept <= 1, below != 0, above / below > 0)
+    solver.add(x > 0, x <= 1, below != 0, above / below > 0)
     assert solver.check() == z3.unsat, f"the slope {slope} is positive somewhere on (0, 1]"
 
 
 @proves("rounding.at-least-one")
 def at_least_one(claim: Any) -> None:
-    """-log x >= 1 - x; and a way of two parts loses at least what the second does."""
+    """Prove -log x >= 1 - x; adding an earlier step can only increase the left side."""
     first, second, third = claim.members()
     assert claim.relation.signs == ("<=", "<=")
-    step = (second - first).subs(b, sp.sqrt(KEPT))
-    _not_negative(sp.expand_log(step, force=True))
+    step = (second - first).subs(b, sp.sqrt(X))
+    _nonnegative(sp.expand_log(step, force=True))
     rest = sp.expand_log(sp.expand(third - second), force=True)
     assert not rest.has(b), "the rest depends on the step"
-    _not_negative(sp.expand_log(rest.subs(a, sp.sqrt(KEPT)), force=True))
+    _nonnegative(sp.expand_log(rest.subs(a, sp.sqrt(X)), force=True))
 
 
 @proves("rounding.slope")
 def slope(claim: Any) -> None:
-    """-x log x <= 1 - x, and 1 - x is positive."""
+    """Prove -x log x <= 1 - x, where 1 - x is positive."""
     left, right = claim.members()
     assert claim.relation.signs == ("<=",)
     beta = 1 - b**2
-    difference = sp.simplify((right - left) * beta).subs(b, sp.sqrt(KEPT))
-    assert same(beta.subs(b, sp.sqrt(KEPT)), 1 - KEPT)
-    _not_negative(sp.expand(sp.expand_log(difference, force=True)))
+    difference = sp.simplify((right - left) * beta).subs(b, sp.sqrt(X))
+    assert same(beta.subs(b, sp.sqrt(X)), 1 - X)
+    _nonnegative(sp.expand(sp.expand_log(difference, force=True)))

@@ -1,4 +1,4 @@
-"""The one inequality of the statistics that is not algebraic."""
+"""The one inequality of the statistics page that is not algebraic."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from . import proves
 
 @proves("statistics.power-of-both-sides")
 def power_of_both_sides(claim: Any) -> None:
-    """The difference is a value of Phi, which rises from 0."""
+    """Show that the difference is a value of Phi, which increases from 0."""
     left, right = claim.members()
     assert claim.relation.signs == ("<",)
     difference = sp.simplify(right - left)
@@ -17,6 +17,7 @@ def power_of_both_sides(claim: Any) -> None:
     assert len(places) == 1, "the difference is not one value of Phi"
     z = sp.Symbol("z", real=True)
     value = difference.subs(places[0], sp.erf(z))
-    rises = sp.diff(value, z).is_positive
-    assert rises or sp.diff(value, z).is_negative, "the difference is not monotone"
-    assert sp.limit(value, z, -sp.oo if rises else sp.oo) == 0, "the difference is not above 0"
+    increases = sp.diff(value, z).is_positive
+    assert increases or sp.diff(value, z).is_negative, "the difference is not monotone"
+    limit = sp.limit(value, z, -sp.oo if increases else sp.oo)
+    assert limit == 0, "the difference is not positive"

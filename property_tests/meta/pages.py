@@ -11,7 +11,7 @@ from ..protocol import Betas
 
 _HOME = __package__.rpartition("property_tests")[0]  # "" or "ddpm_core."
 _pages = importlib.import_module(f"{_HOME}derivations.checker.pages")
-_worlds = importlib.import_module(f"{_HOME}derivations.checker.worlds")
+_random_instances = importlib.import_module(f"{_HOME}derivations.checker.random_instances")
 _numeric = importlib.import_module(f"{_HOME}derivations.checker.numeric")
 _syntax = importlib.import_module(f"{_HOME}derivations.checker.syntax")
 _evaluate = importlib.import_module(f"{_HOME}derivations.checker.evaluate").evaluate
@@ -47,13 +47,17 @@ def world(name: str, betas: Betas, levels: dict[str, int], values: Values) -> An
     """Where the equation is read; None where its assumptions do not hold."""
     equation = equations()[name]
     page = equation.formula.page
-    known = _worlds.definitions(page, equation, equations())
+    known = _random_instances.definitions(page, equation, equations())
     number = _numeric.mpf  # of the context in which it is evaluated
     fixed = {key: number(value) for key, value in values.items()}
     data = ((number(1), number(0), number(1)),)
     chain = tuple(map(number, betas))
-    found = _numeric.Numbers(name, levels, chain, data, page.declared, known, fixed)
-    return found if all(_worlds.holds(each, found) for each in equation.assumptions) else None
+    found = _numeric.RandomInstance(name, levels, chain, data, page.declared, known, fixed)
+    return (
+        found
+        if all(_random_instances.holds(each, found) for each in equation.assumptions)
+        else None
+    )
 
 
 def text(name: str, where: Any, part: int | None = None) -> Text:
@@ -67,7 +71,7 @@ def text(name: str, where: Any, part: int | None = None) -> Text:
 def conditions(name: str, where: Any) -> tuple[int, list[int]]:
     """Of a law: the level that it speaks of, and the levels that are given."""
     left = equations()[name].relation.members[0]
-    target, *given = (where.level(each.index[0]) for each in (*left.arguments, *left.given))
+    target, *given = (where.integer(each.index[0]) for each in (*left.arguments, *left.given))
     return target, given
 
 
@@ -91,8 +95,8 @@ def size(node: Any, where: Any) -> mpf:
             for factor in factors:
                 total *= size(factor, where)
             return total
-        case _syntax.Quotient(above, below):
-            return size(above, where) / abs(_evaluate(below, where))
+        case _syntax.Quotient(numerator, denominator):
+            return size(numerator, where) / abs(_evaluate(denominator, where))
         case _syntax.Power(base, exponent) if isinstance(exponent, _syntax.Number):
             return size(base, where) ** int(exponent.value)
         case _syntax.Symbol() if _is_defined(node, where):

@@ -1,10 +1,10 @@
-"""The pages: every formula on them holds, every equation is proved, every link leads somewhere."""
+"""The derivation pages: every formula holds, every equation is proved, every link resolves."""
 
 from pathlib import Path
 
 import pytest
 
-from derivations.checker import links, pages, prove, smt, status, worlds
+from derivations.checker import links, pages, prove, random_instances, smt, status
 from derivations.checker import syntax as s
 from derivations.checker.parser import parse
 
@@ -16,29 +16,29 @@ prove.load()
 
 @pytest.mark.parametrize("stem", sorted(PAGES))
 def test_every_formula_holds(stem: str):
-    """In random worlds, to 45 digits: named equations, and every other formula of the text."""
+    """In random instances, to 45 digits: named equations and all other formulas."""
     for formula in PAGES[stem].formulas:
-        worlds.examine(formula, NAMED)
+        random_instances.check_formula(formula, NAMED)
 
 
 @pytest.fixture(scope="module")
-def how() -> dict[str, str]:
-    return status.proofs(NAMED)
+def methods() -> dict[str, str]:
+    return status.proof_methods(NAMED)
 
 
-def test_every_equation_is_proved_as_the_status_table_says(how: dict[str, str]):
-    """proofs() raises where one is not; `python -m derivations --write` renews the table."""
-    assert status.printed(PAGES["README"].text) == status.table(PAGES, how)
+def test_every_equation_is_proved_as_the_status_table_says(methods: dict[str, str]):
+    """`python -m derivations --write` updates the table."""
+    assert status.current_table(PAGES["README"].text) == status.table(PAGES, methods)
 
 
-def test_enough_of_it_is_checked(how: dict[str, str]):
-    prose = {name for name, proof in how.items() if proof == "prose"}
-    assert len(how) >= 60
-    assert len(prose) <= len(how) / 10
+def test_at_most_a_tenth_of_the_equations_is_unchecked(methods: dict[str, str]):
+    prose = {name for name, proof in methods.items() if proof == "prose"}
+    assert len(methods) >= 60
+    assert len(prose) <= len(methods) / 10
     assert not any(NAMED[name].code for name in prose)
 
 
-def test_rows_and_links_lead_somewhere():
+def test_rows_and_links_resolve():
     links.check_pages(PAGES)
 
 
@@ -53,7 +53,7 @@ def test_every_public_function_of_the_core_cites_an_equation():
     assert not links.silent_functions(ROOT / "ddpm_core")
 
 
-def test_a_dead_citation_and_a_silent_function_are_seen(tmp_path: Path):
+def test_a_dead_citation_and_an_uncited_function_are_reported(tmp_path: Path):
     source = (
         'def q_step():\n    """Eq. posterior.mean and posterior.median."""\n\ndef q():\n    "x"\n'
     )
@@ -66,37 +66,38 @@ def test_a_dead_citation_and_a_silent_function_are_seen(tmp_path: Path):
     assert "posterior.py:4: q" in links.silent_functions(tmp_path)
 
 
-# --- the judges can say no ------------------------------------------------------------------------
+# --- negative controls of the provers -------------------------------------------------------------
 
 
-def test_z3_finds_a_counterexample_to_every_identity_with_a_turned_sign(how: dict[str, str]):
-    """The negative control: no set of facts is so contradictory that it proves anything."""
-    for name, proof in how.items():
+def test_z3_finds_a_counterexample_to_every_falsified_identity(methods: dict[str, str]):
+    """Negative control: no set of facts is contradictory, which would prove anything."""
+    for name, proof in methods.items():
         if proof == "z3":
             claim = prove.Claim(NAMED[name], NAMED)
-            assert smt.proved(wrong(claim.relation), claim.reals()) is False, name
+            assert smt.proved(falsified(claim.relation), claim.reals()) is False, name
 
 
-def wrong(relation: s.Relation) -> s.Relation:
-    """Its last member plus one, of an equality; its first sign turned, of an inequality."""
+def falsified(relation: s.Relation) -> s.Relation:
+    """Add one to the last member of an equality; reverse the first sign of an inequality."""
     if relation.signs[0] != "=":
-        turned = {"<": ">", ">": "<", "<=": ">", ">=": "<"}[relation.signs[0]]
-        return s.Relation(relation.members, (turned, *relation.signs[1:]))
+        reversed_sign = {"<": ">", ">": "<", "<=": ">", ">=": "<"}[relation.signs[0]]
+        return s.Relation(relation.members, (reversed_sign, *relation.signs[1:]))
     one = parse("1", {}).members[0]
     last = s.Sum(((1, relation.members[-1]), (1, one)))
     return s.Relation((*relation.members[:-1], last), relation.signs)
 
 
-def test_a_missing_root_is_said_with_its_place():
-    """What somebody reads who drops a root from the text of posterior.mean."""
+def test_a_dropped_root_is_reported_with_its_position():
+    """Drop a root from the text of posterior.mean."""
     page = PAGES["posterior"]
-    whole = page.equations["posterior.mean"].formula.text
-    rootless = whole.replace(r"\sqrt{\bar{\alpha}_s}", r"\bar{\alpha}_s", 1)
-    text = page.text.replace(whole, rootless)
+    original = page.equations["posterior.mean"].formula.text
+    rootless = original.replace(r"\sqrt{\bar{\alpha}_s}", r"\bar{\alpha}_s", 1)
+    text = page.text.replace(original, rootless)
     assert text != page.text
     changed = pages.read(page.path, PAGES["README"].declared, text)
     formula = changed.equations["posterior.mean"].formula
-    with pytest.raises(worlds.Untrue, match=r"posterior\.md:\d+:1: posterior\.mean is not so"):
-        worlds.examine(formula, NAMED | changed.equations)
+    expected = r"posterior\.md:\d+:1: posterior\.mean does not hold"
+    with pytest.raises(random_instances.Counterexample, match=expected):
+        random_instances.check_formula(formula, NAMED | changed.equations)
     with pytest.raises(prove.Unproved, match="completing the square gives the mean"):
         prove.prove(changed.equations["posterior.mean"], NAMED | changed.equations)

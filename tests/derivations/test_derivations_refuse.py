@@ -1,12 +1,12 @@
-"""Bad pages and bad formulas: an error with the place, the rule and the way out."""
+"""Bad pages and bad formulas: an error with the position, the rule and the remedy."""
 
 import random
 from pathlib import Path
 
 import pytest
 
-from derivations.checker import links, pages, worlds
-from derivations.checker.evaluate import Unsaid
+from derivations.checker import links, pages, random_instances
+from derivations.checker.evaluate import Undefined
 from derivations.checker.parser import parse
 from derivations.checker.tokens import FormulaError
 
@@ -36,7 +36,7 @@ f(y) = y^2
 """
 
 
-def test_a_good_page_is_read(tmp_path: Path):
+def test_a_good_page_is_parsed(tmp_path: Path):
     page = read(tmp_path, HEAD + SECTION)
     assert list(page.equations) == ["bad.one"]
     links.check_pages({"bad": page})
@@ -54,7 +54,7 @@ def test_a_good_page_is_read(tmp_path: Path):
         ("= y^2", "= y_1", "11:8", "y is a real and has no index"),
         ("= y^2", r"= \operatorname{g}", "11:8", "GitHub refuses"),
         ("= y^2", r"= \sin y f(y)", "11:15", "part of its argument"),
-        ("= y^2", "= y^12", "11:10", "only the 1 of 12 would be set"),
+        ("= y^2", "= y^12", "11:10", "only the 1 of 12 would be typeset there"),
         ("f(y) = y^2", "f(y)", "11:1", "states nothing"),
         ("f(y) = y^2", "f(2) = y^2", "11:1", "with other indices or arguments"),
         ("| Code | - |\n", "", "8:1", "found are Assumes, Uses, Checked by, Source"),
@@ -68,13 +68,13 @@ def test_a_good_page_is_read(tmp_path: Path):
         ("# A page", "# A <script>page", "1:5", "<script> is not checked by anyone"),
         ("# A page", '# A [page](bad.md "title")', "1:10", "is not checked by anyone"),
         ("# A page", "# A page\n[it]: gone.md", "2:1", "[it]: is not checked by anyone"),
-        ("= y^2", "= 1 2", "11:10", "two numbers stand side by side"),
-        ("= y^2", "= y \\\\ y = y", "11:10", "a line goes on with & and a sign"),
+        ("= y^2", "= 1 2", "11:10", "two adjacent numbers"),
+        ("= y^2", "= y \\\\ y = y", "11:10", "a continued line starts with a sign"),
         ("| Assumes | nothing |", "| Assumes | 0 <= y |", "17:1", "write a condition as $`0 \\le"),
-        ("= y^2", f"= {'(' * 99}y{')' * 99}", "11:48", "brackets stand in 40 others"),
+        ("= y^2", f"= {'(' * 99}y{')' * 99}", "11:48", "brackets are nested more than 40 deep"),
     ],
 )
-def test_a_bad_page_is_refused_at_its_place(
+def test_a_bad_page_is_refused_at_its_position(
     tmp_path: Path, old: str, new: str, place: str, sentence: str
 ):
     with pytest.raises(pages.PageError) as refused:
@@ -166,7 +166,7 @@ def test_a_dead_row_or_link_is_refused(tmp_path: Path, old: str, new: str, sente
         ),
     ],
 )
-def test_an_equation_that_says_nothing_or_nobody_checks_is_refused(
+def test_an_equation_that_states_nothing_or_is_unchecked_is_refused(
     stem: str, old: str, new: str, sentence: str
 ):
     page = PAGES[stem]
@@ -178,14 +178,14 @@ def test_an_equation_that_says_nothing_or_nobody_checks_is_refused(
 
 
 @pytest.mark.parametrize("stem", ["index", "graph", "two words", "a-b", "Bad"])
-def test_a_page_that_no_module_could_share_its_name_with_is_refused(tmp_path: Path, stem: str):
+def test_a_page_whose_name_no_module_can_have_is_refused(tmp_path: Path, stem: str):
     (tmp_path / "README.md").write_text("# Nothing\n")
     (tmp_path / f"{stem}.md").write_text("# A page\n")
     with pytest.raises(pages.PageError, match=f"{stem}.md: a page has the name of a module"):
         pages.read_all(tmp_path)
 
 
-def test_what_is_no_text_is_refused_at_its_place(tmp_path: Path):
+def test_unreadable_text_is_refused_at_its_position(tmp_path: Path):
     (tmp_path / "bad.md").write_bytes(b"# A page\n\ncaf\xe9\n")
     with pytest.raises(pages.PageError, match=r"bad\.md:3:4: the byte 0xe9 is no UTF-8"):
         pages.read(tmp_path / "bad.md", {})
@@ -194,32 +194,32 @@ def test_what_is_no_text_is_refused_at_its_place(tmp_path: Path):
 
 
 @pytest.mark.parametrize("text", ["2^{2^{2^{2^{2}}}} = 1", r"\sum_{i=1}^{9999999} 1 = 2"])
-def test_what_would_take_for_ever_is_refused(tmp_path: Path, text: str):
+def test_a_formula_that_never_ends_is_refused(tmp_path: Path, text: str):
     page = read(tmp_path, f"{HEAD}\nSo $`{text}`$.\n")
-    with pytest.raises(Unsaid, match=r"(an exponent|more than) .*1000"):
-        worlds.examine(page.formulas[-1], {})
+    with pytest.raises(Undefined, match=r"(an exponent|more than) .*1000"):
+        random_instances.check_formula(page.formulas[-1], {})
 
 
 @pytest.mark.parametrize("text", ["1 = 2", r"\frac{1}{0} = 1", r"\sqrt{1 - 2} = 5"])
-def test_a_formula_of_figures_has_to_hold_too(tmp_path: Path, text: str):
+def test_a_formula_of_numbers_is_checked_too(tmp_path: Path, text: str):
     page = read(tmp_path, f"{HEAD}\nSo $`{text}`$.\n")
-    with pytest.raises((worlds.Untrue, Unsaid), match=r"bad\.md:\d+:6: "):
-        worlds.examine(page.formulas[-1], {})
+    with pytest.raises((random_instances.Counterexample, Undefined), match=r"bad\.md:\d+:6: "):
+        random_instances.check_formula(page.formulas[-1], {})
 
 
-def test_two_equations_of_one_name_are_refused(tmp_path: Path):
+def test_two_equations_with_one_name_are_refused(tmp_path: Path):
     (tmp_path / "README.md").write_text("# Nothing\n")
     (tmp_path / "bad.md").write_text(HEAD + SECTION + "\n" + SECTION)
     with pytest.raises(pages.PageError, match=r"bad\.one has two blocks"):
         pages.read_all(tmp_path)
 
 
-def test_a_display_that_nobody_reads_gives_its_reason(tmp_path: Path):
+def test_a_display_that_is_not_parsed_needs_a_reason(tmp_path: Path):
     other = "\n```math\nf(y) \\approx y\n```\n"
-    with pytest.raises(pages.PageError, match="is no name, number or known command"):
+    with pytest.raises(pages.PageError, match="is not a name, a number or a known command"):
         read(tmp_path, HEAD + other)
-    page = read(tmp_path, HEAD + "\n<!-- prose: nearness has no meaning here -->" + other)
-    assert [each.prose for each in page.formulas] == ["nearness has no meaning here"]
+    page = read(tmp_path, HEAD + "\n<!-- prose: approximation is not defined here -->" + other)
+    assert [each.prose for each in page.formulas] == ["approximation is not defined here"]
 
 
 def read(folder: Path, text: str) -> pages.Page:
@@ -228,9 +228,9 @@ def read(folder: Path, text: str) -> pages.Page:
     return pages.read(path, {})
 
 
-# --- the reader of formulas -----------------------------------------------------------------------
+# --- the parser of formulas -----------------------------------------------------------------------
 
-DECLARED = {"x": "sequence", "t": "level", "s": "level", "a": "real", "f": "function"}
+DECLARED = {"x": "sequence", "t": "integer", "s": "integer", "a": "real", "f": "function"}
 
 
 @pytest.mark.parametrize(
@@ -241,15 +241,14 @@ DECLARED = {"x": "sequence", "t": "level", "s": "level", "a": "real", "f": "func
         *(r"\hat{a", r"\unknown", r"\nabla a", "f(a \\mid a \\mid a)", "x_{1"),
     ],
 )
-def test_what_is_not_known_for_sure_is_an_error(text: str):
+def test_ambiguous_input_is_an_error(text: str):
     with pytest.raises(FormulaError):
         parse(text, DECLARED)
 
 
-def test_noise_is_refused_or_read_but_never_breaks_the_reader():
-    """Whatever stands there, the answer is a relation or a sentence."""
-    chance = random.Random(0)
-    words = [
+def test_random_input_gives_a_relation_or_an_error_with_its_offset():
+    rng = random.Random(0)
+    tokens = [
         "a",
         "x_t",
         "\\frac",
@@ -267,12 +266,12 @@ def test_noise_is_refused_or_read_but_never_breaks_the_reader():
         ",",
     ]
     for _ in range(3000):
-        text = " ".join(chance.choices(words, k=chance.randint(1, 12)))
-        offset = refused_at(text)
+        text = " ".join(rng.choices(tokens, k=rng.randint(1, 12)))
+        offset = error_offset(text)
         assert offset is None or 0 <= offset <= len(text)
 
 
-def refused_at(text: str) -> int | None:
+def error_offset(text: str) -> int | None:
     try:
         parse(text, DECLARED)
     except FormulaError as error:
@@ -280,18 +279,18 @@ def refused_at(text: str) -> int | None:
     return None
 
 
-def test_a_formula_without_a_meaning_says_so(tmp_path: Path):
-    """No definition: f is declared, and nothing says what it is."""
-    unsaid = SECTION.replace("| Uses | definition |", "| Uses | [bad.one](bad.md#badone) |")
-    page = read(tmp_path, HEAD + unsaid)
-    with pytest.raises(Unsaid, match=r"bad\.md:\d+:1: .* has no meaning"):
-        worlds.examine(page.equations["bad.one"].formula, page.equations)
+def test_an_undefined_function_is_an_error(tmp_path: Path):
+    """f is declared, but nothing defines it."""
+    undefined = SECTION.replace("| Uses | definition |", "| Uses | [bad.one](bad.md#badone) |")
+    page = read(tmp_path, HEAD + undefined)
+    with pytest.raises(Undefined, match=r"bad\.md:\d+:1: .* has neither a definition nor"):
+        random_instances.check_formula(page.equations["bad.one"].formula, page.equations)
 
 
-def test_a_name_of_the_core_without_its_index_says_so(tmp_path: Path):
-    """w_k is a weight of the data, whatever a page declares."""
+def test_a_core_symbol_without_its_index_is_an_error(tmp_path: Path):
+    """w_k is a weight of the data mixture, whatever a page declares."""
     page = read(
         tmp_path, HEAD.replace("$`y`$", "$`w`$").replace("f(y)", "f(w)") + "So $`w = 1`$.\n"
     )
-    with pytest.raises(Unsaid, match=r"bad\.md:\d+:\d+: .*w means nothing with this index"):
-        worlds.examine(page.formulas[-1], {})
+    with pytest.raises(Undefined, match=r"bad\.md:\d+:\d+: .*w is a core symbol and has no value"):
+        random_instances.check_formula(page.formulas[-1], {})

@@ -1,4 +1,4 @@
-"""Slips of the pen in the pages: what the machinery of the derivations has to notice."""
+"""Typo mutations of the pages, which the checker of the derivations must catch."""
 
 import sys
 from collections import Counter
@@ -10,9 +10,9 @@ from hashlib import sha256
 import pytest
 from tqdm import tqdm
 
-from derivations.checker import mutations, pages, prove, worlds
+from derivations.checker import mutations, pages, prove, random_instances
 from derivations.checker import syntax as s
-from derivations.checker.evaluate import Unsaid, evaluate
+from derivations.checker.evaluate import Undefined, evaluate
 from property_tests.adapters.ddpm_core import DdpmCore
 from property_tests.meta import pages as suite
 from property_tests.meta.answers import ASK
@@ -22,38 +22,38 @@ from property_tests.meta.test_derivations import compare
 NAMED = pages.equations(pages.read_all())
 prove.load()
 SLOW = (s.Moment, s.Divergence, s.Integral)
-POINTS = (
+POINTS = (  # the last one has an SNR above the clipping of the weights
     Point((0.1, 0.5, 0.3, 0.75), 1, 3, 0.5, -1.25, 0.75, 5, 3),
     Point((0.3, 0.2), 1, 2, -1.5, 2.0, 1.25, 3, 2),
     Point((0.25, 0.5, 0.125), 0, 2, 1.0, 0.5, -0.5, 4, 1),
     Point((0.25, 0.5, 0.125, 0.6), 2, 4, 1.0, 0.5, 2.0, 4, 1),
-    Point((0.25, 0.5, 0.125, 0.6), 2, 3, 1.0, 0.5, 2.0, 4, 1),  # with a level above t
-    Point((0.1, 0.25), 0, 1, 0.5, -1.0, 0.25, 3, 1),  # with an SNR above the cap of the weights
+    Point((0.25, 0.5, 0.125, 0.6), 2, 3, 1.0, 0.5, 2.0, 4, 1),  # t < T
+    Point((0.1, 0.25), 0, 1, 0.5, -1.0, 0.25, 3, 1),
 )
 
 
 def caught(mutant: mutations.Mutant, monkeypatch: pytest.MonkeyPatch) -> str:
-    """How the slip is noticed: refused, untrue in a world, other than the code, or not proved."""
+    """Return how the mutation is caught; an empty string means that it survived."""
     if mutant.equation is None:
-        return "refused"
+        return "rejected"
     page = mutant.equation.formula.page
     if mutant.equation.is_definition:
         try:
             pages.check_definition(page, mutant.equation)
         except pages.PageError:
-            return "refused"
+            return "rejected"
     changed = replace(page, equations={**page.equations, mutant.name: mutant.equation})
     known = NAMED | {
         name: replace(each, formula=replace(each.formula, page=changed))
         for name, each in changed.equations.items()
     }
-    for each in sorted(dependents(mutant, known), key=takes_long):
+    for each in sorted(dependents(mutant, known), key=is_slow):
         try:
-            worlds.examine(each.formula, known)
-        except (worlds.Untrue, Unsaid):
-            return "untrue"
+            random_instances.check_formula(each.formula, known)
+        except (random_instances.Counterexample, Undefined):
+            return "counterexample"
         if each.name in ASK and not agrees(each.name, known, monkeypatch):
-            return "other than the code"
+            return "differs from the code"
     try:
         prove.prove(known[mutant.name], known)
     except prove.Unproved:
@@ -64,7 +64,7 @@ def caught(mutant: mutations.Mutant, monkeypatch: pytest.MonkeyPatch) -> str:
 def dependents(
     mutant: mutations.Mutant, known: dict[str, pages.Equation]
 ) -> Iterator[pages.Equation]:
-    """The equation itself, then those that a definition reaches: on its page, and by their Uses."""
+    """Yield the equation, then for a definition those on its page and those that use it."""
     own = known[mutant.name]
     for name, each in known.items():
         reached = each.formula.page is own.formula.page or mutant.name in each.uses
@@ -72,34 +72,34 @@ def dependents(
             yield each
 
 
-def takes_long(equation: pages.Equation) -> bool:
+def is_slow(equation: pages.Equation) -> bool:
     return any(isinstance(node, SLOW) for node in s.walk(equation.relation))
 
 
 def agrees(name: str, known: dict[str, pages.Equation], monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether the library computes what the changed text says, at each of the points."""
+    """Return whether the library computes what the mutated text says, at all points."""
     with monkeypatch.context() as patch:
         patch.setattr(suite, "equations", lambda: known)
         for point in POINTS:
             try:
                 compare(DdpmCore(), name, point)
-            except (AssertionError, Unsaid, ArithmeticError):
+            except (AssertionError, Undefined, ArithmeticError):
                 return False
     return True
 
 
-def says_the_same(mutant: mutations.Mutant) -> bool:
-    """Whether the changed right side is the same number in every world: no meaning was lost."""
+def is_equivalent(mutant: mutations.Mutant) -> bool:
+    """Return whether the mutated right side has the same value in every random instance."""
     original, changed = NAMED[mutant.name], mutant.equation
     assert changed is not None
     assert original.relation is not None
     assert changed.relation is not None
-    known = worlds.definitions(original.formula.page, original, NAMED)
-    for world in worlds.worlds(original.formula, original, known, 12):
+    known = random_instances.definitions(original.formula.page, original, NAMED)
+    for instance in random_instances.draw_instances(original.formula, original, known, 12):
         for before, after in zip(original.relation.members, changed.relation.members, strict=True):
             try:
-                values = [evaluate(each, world) for each in (before, after)]
-            except (Unsaid, ArithmeticError):
+                values = [evaluate(each, instance) for each in (before, after)]
+            except (Undefined, ArithmeticError):
                 return False
             pairs = zip(*[v if isinstance(v, tuple) else (v,) for v in values], strict=True)
             if any(abs(a - b) > 1e-40 * (1 + abs(a)) for a, b in pairs):
@@ -108,7 +108,7 @@ def says_the_same(mutant: mutations.Mutant) -> bool:
 
 
 def chosen(count: int | None) -> Iterator[mutations.Mutant]:
-    """`count` slips of each equation, those that a hash of the text puts first; all for None."""
+    """Yield `count` mutations of each equation, selected by a hash of the text; all for None."""
     for equation in NAMED.values():
         if equation.relation is not None:
             found = list(mutations.mutants(equation))
@@ -116,48 +116,49 @@ def chosen(count: int | None) -> Iterator[mutations.Mutant]:
 
 
 @pytest.mark.parametrize("stem", sorted({each.formula.page.stem for each in NAMED.values()}))
-def test_a_slip_of_the_pen_is_caught(stem: str, monkeypatch: pytest.MonkeyPatch):
-    """One of each equation; `python -m tests.derivations.test_text_mutations` tries them all."""
+def test_typo_mutation_is_caught(stem: str, monkeypatch: pytest.MonkeyPatch):
+    """One per equation; `python -m tests.derivations.test_text_mutations` tries all of them."""
     for mutant in chosen(1):
         if NAMED[mutant.name].formula.page.stem == stem:
-            assert caught(mutant, monkeypatch) or says_the_same(mutant), mutant
+            assert caught(mutant, monkeypatch) or is_equivalent(mutant), mutant
 
 
-def test_there_are_enough_slips():
+def test_there_are_enough_mutations():
     every = list(chosen(None))
     assert len(every) >= 1000
     assert len(list(chosen(1))) >= 100
 
 
-def test_an_uncaught_slip_would_be_reported(monkeypatch: pytest.MonkeyPatch):
-    """The judges have to be able to say no: the text itself is caught by nothing."""
+def test_an_uncaught_mutation_is_reported(monkeypatch: pytest.MonkeyPatch):
+    """Negative control: nothing catches the unchanged text."""
     equation = NAMED["posterior.mean"]
     unchanged = mutations.Mutant(equation.name, "none", equation.formula.text, equation, "")
     assert caught(unchanged, monkeypatch) == ""
-    assert says_the_same(unchanged)
-    slip = next(each for each in mutations.mutants(equation) if "root" in each.slip)
-    assert not says_the_same(slip)
+    assert is_equivalent(unchanged)
+    mutant = next(each for each in mutations.mutants(equation) if "root" in each.mutation)
+    assert not is_equivalent(mutant)
 
 
-def judged(mutant: mutations.Mutant) -> str:
+def outcome(mutant: mutations.Mutant) -> str:
     with pytest.MonkeyPatch.context() as patch:
-        return caught(mutant, patch) or ("says the same" if says_the_same(mutant) else "unseen")
+        return caught(mutant, patch) or ("equivalent" if is_equivalent(mutant) else "survived")
 
 
 def main() -> int:
-    """Every slip of every equation; 1 if one that changes the meaning goes unseen."""
+    """Try every mutation of every equation; return 1 if one that is not equivalent survives."""
     every = list(chosen(None))
     counts: Counter[str] = Counter()
     with ProcessPoolExecutor() as pool:
         found = tqdm(
-            pool.map(judged, every, chunksize=8), total=len(every), unit="slip", disable=None
+            pool.map(outcome, every, chunksize=8), total=len(every), unit="mutation", disable=None
         )
         for mutant, how in zip(every, found, strict=True):
             counts[how] += 1
-            if how in ("says the same", "unseen"):
-                print(f"{how}: {mutant.name}, {mutant.slip}: {' '.join(mutant.text.split())}")
-    print(f"{sum(counts.values())} slips: {', '.join(f'{n} {how}' for how, n in counts.items())}")
-    return int(counts["unseen"] > 0)
+            if how in ("equivalent", "survived"):
+                print(f"{how}: {mutant.name}, {mutant.mutation}: {' '.join(mutant.text.split())}")
+    outcomes = ", ".join(f"{n} {how}" for how, n in counts.items())
+    print(f"{sum(counts.values())} mutations: {outcomes}")
+    return int(counts["survived"] > 0)
 
 
 if __name__ == "__main__":

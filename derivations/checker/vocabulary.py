@@ -1,6 +1,6 @@
-"""The words of the formulas: what the commands of LaTeX are taken for."""
+"""Vocabulary of the formulas: the LaTeX commands, brackets and kinds of symbols they may use."""
 
-KINDS = ("level", "sequence", "function", "real", "positive", "fraction")
+KINDS = ("integer", "sequence", "function", "real", "positive", "fraction")
 RELATIONS = {"=": "=", "<": "<", ">": ">", r"\le": "<=", r"\ge": ">="}
 ACCENTS = (r"\bar", r"\tilde", r"\hat")
 ONE_ARGUMENT = {r"\log": "log", r"\exp": "exp", r"\sin": "sin", r"\cos": "cos"}
