@@ -1,4 +1,4 @@
-"""Time several things in turn, and compare them pair by pair."""
+"""Interleaved timing of several functions and their paired ratios."""
 
 import statistics
 import time
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 def interleaved(
     subjects: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 2
 ) -> dict[str, list[float]]:
-    """Seconds of every subject in every round; within a round they run one after the other."""
+    """Return the seconds of every subject in every round; a round runs each subject once."""
     for run in subjects.values():
         for _ in range(warm_up):
             run()
@@ -22,14 +22,14 @@ def interleaved(
 
 
 def paired_ratio(slower: list[float], faster: list[float]) -> tuple[float, float, float]:
-    """Median of slower / faster over the rounds, with its lower and upper quartile."""
+    """Return the median of slower / faster over the rounds, with both quartiles."""
     ratios = [a / b for a, b in zip(slower, faster, strict=True)]
     low, middle, high = statistics.quantiles(ratios, n=4)
     return middle, low, high
 
 
 def report(seconds: Mapping[str, list[float]], ours: str) -> None:
-    """One line a subject: its median, and how many times ours is faster."""
+    """Print one line per subject: its median, and the speed-up of `ours`."""
     for name, values in seconds.items():
         middle, low, high = paired_ratio(values, seconds[ours])
         print(

@@ -1,12 +1,12 @@
-"""Bits per dimension of test images, for a run of ours and for peers' networks of about its size.
+"""Compare bits per dimension of test images between a run and peers' networks of similar size.
 
 Run as: python -m benchmarks.likelihood RUN [--seconds 300] [--peer diffusers azula] [--n 500]
 
-RUN is a trained run that predicts the noise. A peer is trained here by a textbook loop for some
-seconds of wall clock: on the run's batches and noise, in its precision, with its dropout, weight
-decay, clipping, warm-up and average of weights, at a rate of its own (of 1e-3 and 2.5e-3, constant
-or cosine, the default had the least validation error after 200 steps). One code evaluates all, on
-the same images with the same noise.
+RUN is a trained run that predicts the noise. Each peer is trained here by a textbook loop for a
+given wall-clock time, with the run's batches, noise, precision, dropout, weight decay, clipping,
+warm-up and weight averaging, and with its own learning rate. (The default had the lowest validation
+error after 200 steps among 1e-3 and 2.5e-3, constant or cosine.) The same code evaluates all
+networks on the same images with the same noise.
 """
 
 import argparse
@@ -38,17 +38,17 @@ from ddpm_core.training.trained import Trained, load_trained
 
 CPU = torch.device("cpu")
 OURS = "ddpm-core"
-GROUPS = 8  # of every group norm, so widths are its multiples
+GROUPS = 8  # of every group norm; widths are multiples of it
 Widths = tuple[int, ...]
 
 
 def diffusers(config: TrainConfig, shape: Widths, widths: Widths) -> nn.Module:
-    """A UNet2DModel with blocks and attention where the run has them."""
+    """Return a UNet2DModel with blocks and attention at the run's resolutions."""
     from diffusers import UNet2DModel
 
-    levels = len(widths)
-    attended = {i % levels for i in config.attention}
-    kinds = ["Attn" if i in attended else "" for i in range(levels)]
+    resolutions = len(widths)
+    attended = {i % resolutions for i in config.attention}
+    kinds = ["Attn" if i in attended else "" for i in range(resolutions)]
     network = UNet2DModel(
         sample_size=shape[1:],
         in_channels=shape[0],
@@ -64,7 +64,7 @@ def diffusers(config: TrainConfig, shape: Widths, widths: Widths) -> nn.Module:
 
 
 def azula(config: TrainConfig, shape: Widths, widths: Widths) -> nn.Module:
-    """Its U-Net, which has no attention, told its own sines of the time."""
+    """Return azula's U-Net, which has no attention, with its own sine embedding of the time."""
     from azula.nn.layers import SineEncoding
     from azula.nn.unet import UNet
 
@@ -91,8 +91,10 @@ def size(network: nn.Module) -> int:
 
 
 def build(peer: str, trained: Trained) -> nn.Module:
-    """The peer's network of the run's widths, but for the coarsest, which brings its size nearest
-    to the run's."""
+    """Return the peer's network with the run's widths.
+
+    The coarsest width is chosen so that the number of parameters is nearest to the run's.
+    """
     config, target = trained.config, size(trained.network)
     widths = [config.width * multiplier for multiplier in config.multipliers]
     finer = tuple(GROUPS * max(1, round(width / GROUPS)) for width in widths[:-1])
@@ -101,11 +103,11 @@ def build(peer: str, trained: Trained) -> nn.Module:
     def network(coarsest: int) -> nn.Module:
         return PEERS[peer](config, trained.image_shape, (*finer, coarsest))
 
-    def farness(coarsest: int) -> int:
+    def size_difference(coarsest: int) -> int:
         with torch.device("meta"):
             return abs(size(network(coarsest)) - target)
 
-    coarsest = min(range(GROUPS, most + 1, GROUPS), key=farness)
+    coarsest = min(range(GROUPS, most + 1, GROUPS), key=size_difference)
     with seeded(keyed_seed(config.seed, "initialisation")):
         found = network(coarsest)
     print(f"{peer}: widths {(*finer, coarsest)}, {size(found):,} parameters of {target:,} in ours")
@@ -113,8 +115,8 @@ def build(peer: str, trained: Trained) -> nn.Module:
     return found.to(memory_format=layout)
 
 
-def fall(options: argparse.Namespace, spent: float) -> float:
-    """The rate's share that is left: all of it, or cosine to 0 over the seconds."""
+def decay(options: argparse.Namespace, spent: float) -> float:
+    """Return the factor of the learning rate: 1, or cosine decay to 0 over the seconds."""
     cosine = (1 + math.cos(math.pi * spent / options.seconds)) / 2
     return cosine if options.learning_rate_decay == "cosine" else 1.0
 
@@ -122,12 +124,12 @@ def fall(options: argparse.Namespace, spent: float) -> float:
 def train(
     peer: nn.Module, trained: Trained, dataset: Dataset, options: argparse.Namespace
 ) -> tuple[nn.Module, int, float]:
-    """The averaged network after so many seconds, its number of steps, and the seconds.
+    """Train for a wall-clock time; return the averaged network, the steps and the seconds.
 
-    The step is Ho et al. (2020), Algorithm 1, with what the run adds to it.
+    The step is Ho et al. (2020), Algorithm 1, with the run's additional options.
     """
     config, schedule = trained.config, trained.schedule
-    plan = replace(config, learning_rate=options.rate, learning_rate_decay="constant")
+    plan = replace(config, learning_rate=options.learning_rate, learning_rate_decay="constant")
     groups = group_parameters(peer, config.weight_decay)
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99), fused=True)
     ema, step = Ema(peer, config.ema_decay), 0
@@ -143,7 +145,7 @@ def train(
             l_simple(prediction.float(), noise).mean.backward()
             nn.utils.clip_grad_norm_(peer.parameters(), config.grad_clip)
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(plan, step) * fall(options, spent)
+                group["lr"] = learning_rate(plan, step) * decay(options, spent)
             optimizer.step()
             ema.update(peer, step)
             step += 1
@@ -152,29 +154,29 @@ def train(
 
 
 def seconds_of(trained: Trained) -> float:
-    """What the steps of the run took, visits and checkpoints apart."""
+    """Return the seconds of the run's training steps, without previews and checkpoints."""
     lines = (trained.run / "timing.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     return sum(row.get("seconds", 0.0) for row in rows if row["step"] <= trained.step)
 
 
 def evaluated(name: str, config: EvaluateConfig, trained: Trained, dataset: Dataset) -> Part:
-    """The bound of the test images, and the errors of the noise."""
+    """Evaluate the bound on the test images and the noise prediction errors."""
     test = spread(dataset.test, config.n)
-    calls = (config.strata or trained.schedule.T) * len(test)
-    with tqdm(total=calls, desc=name, unit="call", unit_scale=True, disable=None) as bar:
+    evaluations = (config.strata or trained.schedule.T) * len(test)
+    with tqdm(total=evaluations, desc=name, unit="NFE", unit_scale=True, disable=None) as bar:
         parts = test.split(config.batch_size)
         return whole([bound_of(config, trained, dataset, each, CPU, bar.update) for each in parts])
 
 
 def paired(ours: Part, theirs: Part, dims: int) -> tuple[float, float]:
-    """Ours less theirs in bits per dimension, in the mean over images, and its standard error."""
+    """Return the mean of ours minus theirs over images, in bits/dim, and its standard error."""
     bits = (ours.images - theirs.images) / (dims * math.log(2))
     return float(bits.mean()), float(bits.std(ddof=1) / math.sqrt(len(bits)))
 
 
 def table(models: dict[str, dict[str, Any]]) -> str:
-    """A row for each model."""
+    """Return a Markdown table with one row per model."""
     head = "| model | parameters | seconds | steps | bits/dim (standard error) | eps-MSE |"
     rows = [head, "|---|---|---|---|---|---|"]
     for name, found in models.items():
@@ -190,17 +192,17 @@ def table(models: dict[str, dict[str, Any]]) -> str:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("run", type=Path)
-    parser.add_argument("--seconds", type=float, default=300.0, help="of a peer's training")
+    parser.add_argument("--seconds", type=float, default=300.0, help="training time of a peer")
     parser.add_argument("--peer", nargs="+", choices=PEERS, default=list(PEERS))
-    parser.add_argument("--rate", type=float, default=2.5e-3, help="of a peer's AdamW")
+    parser.add_argument("--learning-rate", type=float, default=2.5e-3, help="of a peer's AdamW")
     parser.add_argument("--learning-rate-decay", choices=["constant", "cosine"], default="constant")
     parser.add_argument("--n", type=int, default=500, help="test images, at least 2")
-    parser.add_argument("--strata", type=int, help="terms of an image; all where none are given")
+    parser.add_argument("--strata", type=int, help="stratified timesteps per image; default: all T")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--dump", type=Path, help="write a JSON file")
     options = parser.parse_args()
     if options.n < 2:
-        parser.error(f"--n = {options.n} leaves no standard error; give 2 or more")
+        parser.error(f"--n = {options.n} gives no standard error; use 2 or more")
     return options
 
 
@@ -209,9 +211,12 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     ours = load_trained(options.run, CPU)
     if ours.parameterization != "eps" or ours.config.conditional:
-        raise SystemExit(f"{options.run} predicts another thing than the noise, or is told classes")
+        raise SystemExit(
+            f"{options.run} does not predict the noise, or is class-conditional; the peers here "
+            "predict the noise without classes"
+        )
     if ours.autoencoder is not None:
-        raise SystemExit(f"{options.run} works in latents, and peers are trained on pixels here")
+        raise SystemExit(f"{options.run} is a run on latents; the peers here are trained on pixels")
     if ours.watermark:
         print(ours.watermark, file=sys.stderr)
     dataset = load_dataset(ours.config.dataset, ours.config.image_size)
@@ -230,15 +235,19 @@ def main() -> None:
         models[name] = own | summary(config, each, dataset, parts[name])
     print(table(models))
     for name in options.peer:
-        less, error = paired(parts[OURS], parts[name], math.prod(dataset.shape))
-        models[name]["ours_less_theirs"] = {"mean": less, "standard_error": error}
-        print(f"ddpm-core less {name}: {less:+.4f} bits/dim (standard error {error:.4f}), paired")
+        difference, error = paired(parts[OURS], parts[name], math.prod(dataset.shape))
+        models[name]["ours_minus_theirs"] = {"mean": difference, "standard_error": error}
+        print(
+            f"ddpm-core minus {name}: {difference:+.4f} bits/dim "
+            f"(paired, standard error {error:.4f})"
+        )
     if options.dump:
         for name, part in parts.items():
             models[name]["nats"] = part.images.tolist()
-        told = {name: str(value) for name, value in vars(options).items()}
+        arguments_used = {name: str(value) for name, value in vars(options).items()}
         options.dump.parent.mkdir(parents=True, exist_ok=True)
-        options.dump.write_text(json.dumps({"options": told, "models": models}, indent=1) + "\n")
+        result = {"options": arguments_used, "models": models}
+        options.dump.write_text(json.dumps(result, indent=1) + "\n")
         print(f"wrote {options.dump}")
 
 

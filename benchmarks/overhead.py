@@ -1,4 +1,4 @@
-"""The cost of the mathematics around the network: sampler steps, and q_sample.
+"""Measure the cost of the mathematics around the network: sampler steps and q_sample.
 
 Run as: python -m benchmarks.overhead [--rounds 200]
 """
@@ -24,11 +24,11 @@ from ddpm_core.randomness import keyed_noise
 from ddpm_core.samplers.base import Sampler
 
 SHAPE = (64, 3, 32, 32)
-LARGE = (64, 3, 128, 128)  # where the fixed cost of a call no longer counts
+LARGE = (64, 3, 128, 128)  # large enough that the fixed cost per call is negligible
 
 
 def sampler_steps() -> dict:
-    """One ancestral step at t = 500 with a constant in the network's place, noise drawn in it."""
+    """Return ancestral steps at t = 500 with a constant prediction, including their noise."""
     schedule = Schedule.linear()
     sampler = Ancestral(schedule)
     x_t = torch.randn(SHAPE)
@@ -42,7 +42,7 @@ def sampler_steps() -> dict:
     try:
         from diffusers import DDPMScheduler
     except ImportError:
-        print("diffusers is missing: pip install '.[bench]'")
+        print("diffusers is not installed: pip install '.[bench]'")
         return subjects
     peer = DDPMScheduler(num_train_timesteps=1000, prediction_type="sample", clip_sample=False)
     generator = torch.Generator().manual_seed(0)
@@ -53,7 +53,7 @@ def sampler_steps() -> dict:
 
 
 def sampler_loops(steps: int = 20) -> dict:
-    """A whole chain of each sampler with a constant in the network's place, its noise included."""
+    """Return complete sampling runs of each sampler with a constant prediction, including noise."""
     schedule = Schedule.linear()
     times = trailing(schedule, steps)
     constant = Prediction(torch.zeros(SHAPE))
@@ -65,15 +65,15 @@ def sampler_loops(steps: int = 20) -> dict:
         "heun": Heun(schedule, times),
     }
 
-    def chain(sampler: Sampler) -> None:
+    def sample(sampler: Sampler) -> None:
         for _ in generate(sampler, lambda x, t, c: constant, SHAPE[1:], indices=range(SHAPE[0])):
             pass
 
-    return {name: partial(chain, sampler) for name, sampler in samplers.items()}
+    return {name: partial(sample, sampler) for name, sampler in samplers.items()}
 
 
 def products(x_0: torch.Tensor, noise: torch.Tensor, coef: torch.Tensor) -> torch.Tensor:
-    """The arithmetic of q_sample without its coefficients and checks."""
+    """Compute q_sample without its coefficients and checks."""
     return (coef * x_0).addcmul_(coef, noise)
 
 
@@ -84,14 +84,14 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
-    print(f"one ancestral step on {SHAPE}, the network replaced by a constant")
+    print(f"one ancestral step on {SHAPE} with a constant prediction")
     seconds = interleaved(sampler_steps(), options.rounds)
     report(seconds, "ddpm-core")
     for name in seconds.keys() - {"ddpm-core"}:
         middle, low, high = paired_ratio(seconds["ddpm-core"], seconds[name])
-        print(f"ours takes {middle:.2f} of {name} (quartiles {low:.2f} to {high:.2f})")
+        print(f"ddpm-core takes {middle:.2f} of {name} (quartiles {low:.2f} to {high:.2f})")
 
-    print(f"a chain of 20 steps on {SHAPE}, the network replaced by a constant")
+    print(f"20 sampling steps on {SHAPE} with a constant prediction")
     seconds = interleaved(sampler_loops(), max(8, options.rounds // 10))
     for name in list(seconds)[1:]:
         middle, low, high = paired_ratio(seconds[name], seconds["ancestral"])
@@ -102,13 +102,13 @@ def main() -> None:
         x_0, noise = torch.randn(shape), torch.randn(shape)
         t = torch.randint(1, 1001, shape[:1])
         coef = torch.rand(shape[0], 1, 1, 1)
-        ways = {
+        subjects = {
             "q_sample": partial(q_sample, schedule, x_0, t, noise),
-            "its two products alone": partial(products, x_0, noise, coef),
+            "its two products only": partial(products, x_0, noise, coef),
             "torch.add": partial(torch.add, x_0, noise),
         }
-        seconds = interleaved(ways, 5 * options.rounds)
-        for name in list(ways)[:2]:
+        seconds = interleaved(subjects, 5 * options.rounds)
+        for name in list(subjects)[:2]:
             middle, low, high = paired_ratio(seconds[name], seconds["torch.add"])
             print(f"{shape}: {name}: {middle:.2f} of torch.add ({low:.2f} to {high:.2f})")
 

@@ -1,10 +1,11 @@
-"""How good samples are against the number of network evaluations, for every sampler.
+"""Measure sample quality against the number of network evaluations, for every sampler.
 
 Run as: python -m benchmarks.quality RUN [--n 1000] [--out quality-digits]
 
-RUN is a trained run on data with classes. Quality is the unbiased kernel distance (Binkowski et al.
-2018, arXiv:1801.01401) to the test images, in the features of a small classifier that is trained
-on the training images. All samplers start from the same noise.
+RUN is a trained class-conditional or unconditional run on a data set with classes. Quality is the
+unbiased kernel distance (Binkowski et al. 2018, arXiv:1801.01401) to the test images, in the
+features of a small classifier trained on the training images. All samplers start from the same
+noise.
 """
 
 import argparse
@@ -29,18 +30,18 @@ from ddpm_core.training.trained import Trained, load_trained
 
 matplotlib.use("Agg")
 EVALUATIONS = (10, 15, 20, 30, 50, 100)
-CLAIMS = (("dpm++", 15), ("ddim", 50))  # to be as good as the whole chain
+CLAIMS = (("dpm++", 15), ("ddim", 50))  # samplers that should match all T ancestral steps
 COLOURS = {"ancestral": "#7a7a7a", "ddim": "#2a6fbb", "dpm++": "#d1732a", "heun": "#3c8d40"}
 
 
-def drawn(trained: Trained, name: str, steps: int, n: int) -> Tensor:
-    """n samples by this sampler with this many steps, from the noise of seed 0."""
+def draw(trained: Trained, name: str, steps: int, n: int) -> Tensor:
+    """Draw n samples with this sampler and number of steps, from the noise of seed 0."""
     schedule = trained.schedule
-    ladder = TIMESTEP_SPACINGS["trailing"](schedule, steps)
+    spacing = TIMESTEP_SPACINGS["trailing"](schedule, steps)
     denoiser = trained.denoiser(clip=True)
     parts = []
     for indices in tqdm(torch.arange(n).split(AT_A_TIME), f"{name}, {steps} steps", disable=None):
-        sampler = named(name, schedule, ladder)
+        sampler = named(name, schedule, spacing)
         chain = generate(sampler, denoiser, trained.image_shape, indices=indices.tolist())
         parts.append(trained.view.decode(deque(chain, maxlen=1)[0].x_t))
     return torch.cat(parts)
@@ -56,46 +57,48 @@ def main() -> None:
     trained = load_trained(options.run, torch.device("cpu"))
     dataset = load_dataset(trained.config.dataset, trained.config.image_size)
     classifier = trained_classifier(dataset)
-    print(f"the classifier knows {float(classifier.accuracy):.1%} of the test images")
+    print(f"the classifier has {float(classifier.accuracy):.1%} accuracy on the test images")
 
-    def scaled(images: Tensor) -> Tensor:
+    def features(images: Tensor) -> Tensor:
         return classifier.look(images)[0]
 
-    reference = scaled(dataset.take(spread(dataset.test, REFERENCE)))
+    reference = features(dataset.take(spread(dataset.test, REFERENCE)))
 
     def distance(images: Tensor) -> float:
-        return kernel_distance(scaled(images), reference)
+        return kernel_distance(features(images), reference)
 
     real = distance(dataset.take(spread(dataset.train, options.n)))
     generator = torch.Generator().manual_seed(0)
     noise = distance(torch.randn(options.n, *trained.image_shape, generator=generator).clamp(-1, 1))
     print(f"real images {real:.4f}, noise {noise:.4f}")
 
-    whole = drawn(trained, "ancestral", trained.schedule.T, options.n)
-    rows = [("ancestral", trained.schedule.T, distance(whole), 0.0, 0.0)]
+    complete = draw(trained, "ancestral", trained.schedule.T, options.n)
+    rows = [("ancestral", trained.schedule.T, distance(complete), 0.0, 0.0)]
     for name, wanted in product(CALLS, options.evaluations):
         steps = -(-wanted // CALLS[name])
-        evaluations = CALLS[name] * steps - (CALLS[name] - 1)  # heun asks once in its last step
-        images = drawn(trained, name, steps, options.n)
-        farther, error = difference(scaled(images), scaled(whole), reference)
+        evaluations = CALLS[name] * steps - (CALLS[name] - 1)  # heun's last step needs only one
+        images = draw(trained, name, steps, options.n)
+        farther, error = difference(features(images), features(complete), reference)
         rows.append((name, evaluations, distance(images), farther, error))
         allowed = max(0.1 * (noise - real), 2 * error)
         mark = "" if (name, evaluations) not in CLAIMS else f", allowed {allowed:.4f}"
         print(
             f"{name:9s} {evaluations:4d} evaluations: {rows[-1][2]:8.4f}, "
-            f"{farther:+.4f} (standard error {error:.4f}) from the whole chain{mark}"
+            f"{farther:+.4f} (standard error {error:.4f}) from all T steps{mark}"
         )
     print(f"ancestral {trained.schedule.T} evaluations: {rows[0][2]:8.4f}")
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         result = {"run": trained.config.dataset, "real": real, "noise": noise, "rows": rows}
         options.out.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
-        picture(rows, real, options.out.with_suffix(".svg"))
+        plot(rows, real, options.out.with_suffix(".svg"))
 
 
-def picture(rows: list[tuple[str, int, float, float, float]], real: float, path: Path) -> None:
-    """Distance against the number of network evaluations; bars are standard errors of the
-    difference from the whole chain."""
+def plot(rows: list[tuple[str, int, float, float, float]], real: float, path: Path) -> None:
+    """Plot the distance against the number of network evaluations.
+
+    Error bars are standard errors of the difference from all T ancestral steps.
+    """
     plt.rcParams.update({"svg.hashsalt": "ddpm-core", "font.size": 9})
     figure, axes = plt.subplots(figsize=(6, 3.4), layout="constrained")
     for name, colour in COLOURS.items():

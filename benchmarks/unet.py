@@ -1,7 +1,7 @@
-"""Training step and network evaluation of the U-Net against those of diffusers and azula.
+"""Compare training step and network evaluation of the U-Net with those of diffusers and azula.
 
 Run as: python -m benchmarks.unet [--dtype bf16] [--batch 64] [--rounds 8] [--device cuda]
-32 x 32 x 3 images, about 1.85 million parameters each, the same batch, interleaved.
+The images are 32 x 32 x 3, the networks have about 1.85 million parameters, all use the same batch.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from ddpm_core import UNet
 
 
 class WithTime(nn.Module):
-    """A peer behind our calling convention: network(x_t, t)."""
+    """A peer's network with our signature: network(x_t, t)."""
 
     def __init__(self, network: nn.Module, call: Callable) -> None:
         super().__init__()
@@ -98,15 +98,18 @@ def subject(name: str, options: argparse.Namespace, train: bool) -> Callable[[],
 
     def finished() -> None:
         step() if train else torch.no_grad()(forward)()
-        if options.device != "cpu":  # which returns before the work is done
+        if options.device != "cpu":  # CUDA calls return before the work is done
             torch.accelerator.synchronize()
 
     return finished
 
 
 def peak_memory(name: str, options: argparse.Namespace) -> int:
-    """What three training steps add to a process, or to the GPU, at their peak, in MiB: weights,
-    gradients, optimizer state and activations. Each network has a process of its own (Linux)."""
+    """Return the peak memory that three training steps add to a process or GPU, in MiB.
+
+    It includes weights, gradients, optimizer state and activations. Each network is measured in its
+    own process (Linux).
+    """
     command = [sys.executable, "-m", "benchmarks.unet", "--memory-of", name]
     command += ["--batch", str(options.batch), "--dtype", options.dtype, "--device", options.device]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -114,7 +117,7 @@ def peak_memory(name: str, options: argparse.Namespace) -> int:
 
 
 def resident(which: str) -> int:
-    """VmRSS, the resident memory now, or VmHWM, its peak, in MiB."""
+    """Return VmRSS, the current resident memory, or VmHWM, its peak, in MiB."""
     lines = Path("/proc/self/status").read_text().splitlines()
     (line,) = (each for each in lines if each.startswith(which))
     return int(line.split()[1]) // 1024
@@ -132,8 +135,8 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     if options.memory_of:
         import_peer = NETWORKS[options.memory_of][0]
-        import_peer()  # what the libraries themselves weigh is not what is asked
-        Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
+        import_peer()  # the memory of the libraries themselves does not count
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak
         before = resident("VmRSS")
         step = subject(options.memory_of, options, train=True)
         for _ in range(3):
