@@ -1,4 +1,7 @@
-"""python -m derivations.figures: draw the figures of the pages with the library itself."""
+"""Draw the figures of the derivation pages with the library itself.
+
+Run as: python -m derivations.figures
+"""
 
 from pathlib import Path
 
@@ -19,21 +22,21 @@ DATA = ((-1.0, 0.05), (1.2, 0.05))  # mean and standard deviation of two equal c
 
 
 def schedules() -> None:
-    """alpha-bar and log-SNR of the three shipped shapes."""
+    """Draw alpha-bar and log-SNR of the three built-in schedules."""
     t = torch.arange(1, 1000)
     figure, (left, right) = plt.subplots(1, 2, figsize=(7, 2.6))
     for name, colour in (("linear", BLUE), ("cosine", ORANGE), ("sigmoid", GREY)):
         schedule = getattr(d.Schedule, name)()
         left.plot(t, schedule.alpha_bar(t), color=colour, label=name)
         right.plot(t, schedule.log_snr(t), color=colour)
-    left.set(xlabel="t", title="share of the signal left")
+    left.set(xlabel="t", title="fraction of the signal variance")
     right.set(xlabel="t", title="log-SNR, nats", ylim=(-12, 10))
     left.legend(frameon=False)
     _save(figure, "schedules.svg")
 
 
 def posterior() -> None:
-    """One level seen from both sides, and the two combined."""
+    """Draw the two factors of the posterior as densities of x_1, and their normalised product."""
     schedule = d.Schedule.from_betas([0.3, 0.4])
     x_0, x_t = torch.tensor([1.0]), torch.tensor([-0.4])
     x = np.linspace(-3, 3, 601)
@@ -41,22 +44,22 @@ def posterior() -> None:
     alpha, beta = (float(each) for each in (schedule.alpha(1, 2), schedule.beta_between(1, 2)))
     back = d.q_posterior(schedule, x_0, x_t, 1, 2)
     curves = (
-        ("what x_0 = 1 says", float(prior.mean), float(prior.var), BLUE),
-        ("what x_t = -0.4 says", float(x_t) / alpha**0.5, beta / alpha, ORANGE),
-        ("both: the posterior", float(back.mean), float(back.var), "black"),
+        ("given x_0 = 1", float(prior.mean), float(prior.var), BLUE),
+        ("given x_t = -0.4", float(x_t) / alpha**0.5, beta / alpha, ORANGE),
+        ("given both: the posterior", float(back.mean), float(back.var), "black"),
     )
     figure, axes = plt.subplots(figsize=(7, 2.6))
     for label, mean, var, colour in curves:
         density = np.exp(-((x - mean) ** 2) / (2 * var)) / np.sqrt(2 * np.pi * var)
         axes.plot(x, density, color=colour, label=label)
-    axes.set(xlabel="x at the earlier level", yticks=[])
+    axes.set(xlabel="x at the earlier timestep", yticks=[])
     axes.spines["left"].set_visible(False)
     axes.legend(frameon=False)
     _save(figure, "posterior.svg")
 
 
 def swarm(points: int = 300, T: int = 60) -> None:
-    """Two narrow bumps on their way to noise, and from other noise back, by the best denoiser."""
+    """Draw the forward process of a two-component mixture, and the reverse process from noise."""
     schedule = d.Schedule.cosine(T=T)
     generator = torch.Generator().manual_seed(0)
     means, sigma = torch.tensor([mean for mean, _ in DATA]), DATA[0][1]
@@ -64,9 +67,9 @@ def swarm(points: int = 300, T: int = 60) -> None:
     start = means[choice] + sigma * torch.randn(points, generator=generator)
     forward = [start]
     for t in range(1, T + 1):
-        law = d.q_step(schedule, forward[-1], t - 1, t)
-        forward.append(law.sample(torch.randn(points, generator=generator)))
-    backward = [x_t for _, x_t, _ in _chain(schedule, points)]
+        step = d.q_step(schedule, forward[-1], t - 1, t)
+        forward.append(step.sample(torch.randn(points, generator=generator)))
+    backward = [x_t for _, x_t, _ in _ancestral(schedule, points)]
     figure, axes = plt.subplots(figsize=(7, 2.8), dpi=110)
     axes.plot(range(T + 1), torch.stack(forward), color=BLUE, lw=0.4, alpha=0.35)
     axes.plot(range(T, 2 * T + 1), torch.stack(backward), color=ORANGE, lw=0.4, alpha=0.35)
@@ -77,25 +80,25 @@ def swarm(points: int = 300, T: int = 60) -> None:
 
 
 def orders() -> None:
-    """How far samplers end from the exact path of normal data: as levels lie closer, and along a
-    thousand of them."""
+    """Draw sampler errors on Gaussian data: over refined schedules, and over T = 1000."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(7, 3))
     numbers = (16, 32, 64, 128, 256, 512)
     for name, colour in SOLVERS.items():
         errors = []
         for n in numbers:
-            even = torch.linspace(8, -8, n, dtype=torch.float64)
-            errors.append(_error(d.Schedule.from_alpha_bar(even.sigmoid()), name, n, until=1))
+            uniform = torch.linspace(8, -8, n, dtype=torch.float64)
+            schedule = d.Schedule.from_alpha_bar(uniform.sigmoid())
+            errors.append(_error(schedule, name, n, until=1))
         slope = np.log(errors[2] / errors[-1]) / np.log(numbers[-1] / numbers[2])
         label = f"{name}: order {slope:.2f}"
         left.loglog(numbers, errors, "o-", ms=3, color=colour, label=label)
-    left.set(xlabel="levels, all visited", title="error at t = 1")
+    left.set(xlabel="T, with T sampling steps", title="error at t = 1")
     left.set_xticks(numbers, map(str, numbers))
     left.legend(frameon=False)
     schedule, evaluations = d.Schedule.linear(), (10, 20, 50, 100, 200, 500)
     for name, colour in SOLVERS.items():
-        calls = 2 if name == "heun" else 1
-        steps = [n // calls for n in evaluations]
+        nfe = 2 if name == "heun" else 1  # per step
+        steps = [n // nfe for n in evaluations]
         errors = [_error(schedule, name, n, until=0) for n in steps]
         right.loglog(evaluations, errors, "o-", ms=3, color=colour)
     right.set(xlabel="network evaluations, T = 1000", title="error of the data")
@@ -106,38 +109,38 @@ def orders() -> None:
 
 
 def _error(schedule: d.Schedule, name: str, steps: int, until: int) -> float:
-    """The largest distance from the exact path, at level 1 or at data, of five states."""
+    """Return the largest distance from the exact trajectory at timestep `until`, of five states."""
     mean, var = 0.75, 0.25
-    kept = schedule.alpha_bar(torch.arange(schedule.T + 1))
-    deviations = (kept * var + 1 - kept).sqrt()
+    alpha_bar = schedule.alpha_bar(torch.arange(schedule.T + 1))
+    stds = (alpha_bar * var + 1 - alpha_bar).sqrt()
 
-    def best(x_t: torch.Tensor, t: int, cond: None = None) -> d.Prediction:
-        root = kept[t].sqrt()
-        return d.Prediction(mean + root * var / deviations[t] ** 2 * (x_t - root * mean))
+    def optimal(x_t: torch.Tensor, t: int, cond: None = None) -> d.Prediction:
+        root = alpha_bar[t].sqrt()
+        return d.Prediction(mean + root * var / stds[t] ** 2 * (x_t - root * mean))
 
     times = d.TIMESTEP_SPACINGS["log_snr"](schedule, steps)
     sampler = {"ddim": d.DDIM, "dpm++ 2M": d.DPMSolver, "heun": d.Heun}[name](schedule, times)
     start = torch.linspace(-2, 2, 5, dtype=torch.float64)
-    found = {each.t: each.x_t for each in d.sampling_loop(sampler, best, start, lambda t: start)}
-    distance = (start - kept[-1].sqrt() * mean) / deviations[-1]
-    return float(
-        (found[until] - kept[until].sqrt() * mean - distance * deviations[until]).abs().max()
-    )
+    found = {each.t: each.x_t for each in d.sampling_loop(sampler, optimal, start, lambda t: start)}
+    z = (start - alpha_bar[-1].sqrt() * mean) / stds[-1]
+    exact = alpha_bar[until].sqrt() * mean + z * stds[until]
+    return float((found[until] - exact).abs().max())
 
 
-def _chain(schedule: d.Schedule, points: int):
-    """The ancestral sampler with the mean of x_0 given x_t, for the two bumps."""
+def _ancestral(schedule: d.Schedule, points: int):
+    """Sample the two-component mixture with its optimal denoiser."""
 
-    def best(x_t: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        kept, noise = schedule.alpha_bar(t).float(), schedule.one_minus_alpha_bar(t).float()
+    def optimal(x_t: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        alpha_bar = schedule.alpha_bar(t).float()
+        noise_var = schedule.one_minus_alpha_bar(t).float()
         means, var = torch.tensor([mean for mean, _ in DATA]), DATA[0][1] ** 2
-        total = kept * var + noise
-        away = x_t[:, None] - kept.sqrt()[:, None] * means
-        share = torch.softmax(-(away**2) / (2 * total[:, None]), dim=1)
-        guess = means + (kept.sqrt() * var / total)[:, None] * away
-        return (share * guess).sum(dim=1)
+        total = alpha_bar * var + noise_var
+        offset = x_t[:, None] - alpha_bar.sqrt()[:, None] * means
+        weights = torch.softmax(-(offset**2) / (2 * total[:, None]), dim=1)
+        x0_hat = means + (alpha_bar.sqrt() * var / total)[:, None] * offset
+        return (weights * x0_hat).sum(dim=1)
 
-    denoiser = d.NetworkDenoiser(schedule, best, "x0")
+    denoiser = d.NetworkDenoiser(schedule, optimal, "x0")
     return d.generate(d.Ancestral(schedule), denoiser, (), indices=range(points))
 
 
