@@ -198,15 +198,19 @@ def latent_bound(
     law: Gaussian,
     decoder: Gaussian,
     nats: Float[Tensor, " batch"],
-    levels: int | None,
+    grey_levels: int | None,
 ) -> Float[Tensor, " batch"]:
     """An unbiased estimate of a bound on -log p(x_0) of each sample, in nats, by its latents.
 
     Eq. latent.bound: y is drawn from `law`, q(y | x_0); nats are -log p(y) or a bound on it;
-    `decoder` is p(x_0 | y), of grey levels or, where `levels` is None, a density. y, law and nats
-    are in one unit, scaled or not, whichever. With the density of latents and the decoder that
+    `decoder` is p(x_0 | y), of grey levels or, where `grey_levels` is None, a density. y, law and
+    nats are in one unit, scaled or not, whichever. With the density of latents and the decoder that
     Bayes' rule gives for q it is -log p(x_0), whatever y is.
     """
-    says = log_density(decoder, x_0) if levels is None else log_grey_level(decoder, x_0, levels)
+    says = (
+        log_density(decoder, x_0)
+        if grey_levels is None
+        else log_grey_level(decoder, x_0, grey_levels)
+    )
     spent = flat(log_density(law, y)).sum(1)
     return spent + nats - flat(says).sum(1)

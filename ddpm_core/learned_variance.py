@@ -63,17 +63,17 @@ def l_hybrid(
     x_t: Float[Tensor, " batch *event"],
     t: Time,
     reverse: Gaussian,
-    levels: int | None,
+    grey_levels: int | None,
     weight: float = HYBRID_WEIGHT,
 ) -> Loss:
     """`simple`, and a little of the bound's term t - 1 -> t of each sample, in nats per dimension.
 
     Eq. learned-variance.hybrid; Nichol & Dhariwal (2021), Eq. 16, who take a weight of 0.001. The
     term stands for all T, so T times it is the bound in the mean over t. Its gradient stops at
-    reverse's mean: it trains the variance alone. reverse and levels as of `vlb_term`.
+    reverse's mean: it trains the variance alone. reverse and grey_levels as of `vlb_term`.
     """
     held = replace(reverse, mean=reverse.mean.detach())
-    terms = vlb_term(schedule, x_0, x_t, t - 1, t, held, levels)
+    terms = vlb_term(schedule, x_0, x_t, t - 1, t, held, grey_levels)
     per_dim = terms / flat(x_0).shape[1]
     return Loss(simple.per_sample + weight * schedule.T * per_dim)
 

@@ -45,21 +45,21 @@ def vlb_terms(
     reverse: ReverseKernel,
     noise_source: NoiseSource,
     *,
-    levels: int | None,
+    grey_levels: int | None,
     times: tuple[int, ...] = (),
 ) -> Float[Tensor, "terms batch"]:
     """Every term of the bound on -log p(x_0) of each sample, in nats: L_0, L_1, ..., L_T.
 
     Eq. losses.split, at one draw of x_t for every level; the sum over the terms is an unbiased
-    estimate of the bound. noise_source(t): standard normal noise of x_0's shape. levels: the number
-    of grey levels of x_0, None for the density of continuous data. times: the levels that the chain
-    visits, falling to 0; all of them by default.
+    estimate of the bound. noise_source(t): standard normal noise of x_0's shape. grey_levels: the
+    number of grey levels of x_0, None for the density of continuous-valued data. times: the
+    timesteps of the reverse process, decreasing to 0; default: all.
     """
     timesteps = check_times(times, schedule.T)
     terms = []
     for s, t in pairwise(reversed(timesteps)):
         x_t = q_sample(schedule, x_0, t, noise_source(t))
-        terms.append(vlb_term(schedule, x_0, x_t, s, t, reverse(x_t, s, t), levels))
+        terms.append(vlb_term(schedule, x_0, x_t, s, t, reverse(x_t, s, t), grey_levels))
     return torch.stack([*terms, prior_kl(schedule, x_0, timesteps[0])])
 
 
@@ -69,7 +69,7 @@ def stratified_vlb(
     reverse: ReverseKernel,
     generator: torch.Generator,
     *,
-    levels: int | None,
+    grey_levels: int | None,
     strata: int = 20,
     antithetic: bool = False,
 ) -> Float[Tensor, "strata_and_prior batch"]:
@@ -91,7 +91,9 @@ def stratified_vlb(
         found = []
         for each in (noise, -noise) if antithetic else (noise,):
             x_t = q_sample(schedule, x_0, t, each)
-            found.append(vlb_term(schedule, x_0, x_t, t - 1, t, reverse(x_t, t - 1, t), levels))
+            found.append(
+                vlb_term(schedule, x_0, x_t, t - 1, t, reverse(x_t, t - 1, t), grey_levels)
+            )
         rows.append((high - low) * torch.stack(found).mean(0))
     return torch.stack([*rows, prior_kl(schedule, x_0)])
 
@@ -102,11 +104,11 @@ def bits_per_dim(nats: Float[Tensor, "*shape"], dims: int) -> Float[Tensor, "*sh
 
 
 def dequantised_bits_per_dim(
-    nats: Float[Tensor, "*shape"], dims: int, levels: int
+    nats: Float[Tensor, "*shape"], dims: int, grey_levels: int
 ) -> Float[Tensor, "*shape"]:
     """Bits per dimension of grey levels from -log of a density of the data made continuous.
 
     Eq. likelihood.dequantised: the data, in [-1, 1], had uniform noise of the width of a level
     added, and a level's probability is the density's mean over that width, times it.
     """
-    return bits_per_dim(nats, dims) + math.log2((levels - 1) / 2)
+    return bits_per_dim(nats, dims) + math.log2((grey_levels - 1) / 2)

@@ -153,17 +153,20 @@ def log_density(gaussian: Gaussian, x: Float[Tensor, " batch *event"]) -> Tensor
     return -(squares + gaussian.var.log() + math.log(2 * math.pi)) / 2
 
 
-def log_grey_level(gaussian: Gaussian, x_0: Float[Tensor, " batch *event"], levels: int) -> Tensor:
+def log_grey_level(
+    gaussian: Gaussian, x_0: Float[Tensor, " batch *event"], grey_levels: int
+) -> Tensor:
     """The log of the probability of each element's grey level, in nats.
 
     Eq. losses.decoder, losses.decoder-lowest and losses.decoder-highest; Ho et al. (2020), Eq. 13.
-    x_0: one of `levels` levels, evenly spread over [-1, 1]. A level stands for what is nearer to it
-    than to any other, the lowest and the highest for all beyond them, too, so that the levels'
-    probabilities sum to 1. Raises ValueError for levels that x_0's dtype does not tell apart.
+    x_0: one of `grey_levels` numbers, evenly spaced over [-1, 1]. A grey level's bin holds every
+    number that is nearer to it than to any other grey level; the lowest and the highest bins are
+    unbounded, so the probabilities sum to 1. Raises ValueError for more grey levels than x_0's
+    dtype can resolve.
     """
     check_same_event("x_0", x_0, "mean", gaussian.mean)
-    check_levels(levels, x_0.dtype)
-    half, deviation = 1 / (levels - 1), gaussian.var.sqrt()
+    check_grey_levels(grey_levels, x_0.dtype)
+    half, deviation = 1 / (grey_levels - 1), gaussian.var.sqrt()
     away = x_0 - gaussian.mean  # half is small beside x_0
     lowest = torch.special.log_ndtr((half + away) / deviation)
     highest = torch.special.log_ndtr((half - away) / deviation)
@@ -176,15 +179,17 @@ def log_grey_level(gaussian: Gaussian, x_0: Float[Tensor, " batch *event"], leve
     return torch.where(x_0 > 1 - half, highest, above_lowest)
 
 
-def check_levels(levels: int, dtype: torch.dtype) -> None:
-    """Refuse what is no number of grey levels, or more of them than `dtype` tells apart."""
-    if isinstance(levels, bool) or not isinstance(levels, int):
-        raise TypeError(f"levels = {levels!r} is a {type(levels).__name__}; grey levels are an int")
+def check_grey_levels(grey_levels: int, dtype: torch.dtype) -> None:
+    """Refuse a number of grey levels that is no int, is below 2, or that `dtype` cannot resolve."""
+    if isinstance(grey_levels, bool) or not isinstance(grey_levels, int):
+        raise TypeError(
+            f"grey_levels = {grey_levels!r} is a {type(grey_levels).__name__}; it must be an int"
+        )
     most = int(1 / torch.finfo(dtype).eps) // 2  # half a level is four roundings wide
-    if not 2 <= levels <= most:
+    if not 2 <= grey_levels <= most:
         raise ValueError(
-            f"levels = {levels:,} is outside 2..{most:,}, what {dtype} tells apart in [-1, 1]; "
-            "continuous data have a density instead: levels=None"
+            f"grey_levels = {grey_levels:,} is outside 2..{most:,}, which {dtype} resolves in "
+            "[-1, 1]; for continuous-valued data pass grey_levels=None, which gives a density"
         )
 
 
@@ -195,20 +200,20 @@ def vlb_term(
     s: Time,
     t: Time,
     reverse: Gaussian,
-    levels: int | None,
+    grey_levels: int | None,
 ) -> Float[Tensor, " batch"]:
     """The term of the step t -> s in the bound of each sample, in nats, summed over its event.
 
     Eq. losses.split, at the x_t of one draw: KL(q(x_s | x_t, x_0) || reverse), and for s = 0
-    -log p(x_0 | x_t), of grey levels or, where `levels` is None, as a density. reverse: p(x_s |
-    x_t), such as `reverse_kernel` makes of a guess.
+    -log p(x_0 | x_t), of grey levels or, where `grey_levels` is None, as a density. reverse: p(x_s
+    | x_t), such as `reverse_kernel` returns for a prediction.
     """
     check_same_event("x_t", x_t, "x_0", x_0)
     back = q_posterior(schedule, x_0, x_t, s, t)
     lands = expand_to(torch.as_tensor(s == 0).double(), x_0) > 0
     # The divergence from a point is infinite, and would spoil the gradient where it does not count.
     step = Gaussian(back.mean, torch.where(lands, reverse.var, back.var))
-    says = log_density if levels is None else partial(log_grey_level, levels=levels)
+    says = log_density if grey_levels is None else partial(log_grey_level, grey_levels=grey_levels)
     terms = torch.where(lands, -says(reverse, x_0), gaussian_kl(step, reverse))
     return flat(terms).sum(1)
 

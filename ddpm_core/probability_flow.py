@@ -123,18 +123,18 @@ def flow_bound(
     log_p_1: Float64[Tensor, " batch"],
     reverse: ReverseKernel,
     *,
-    levels: int | None,
+    grey_levels: int | None,
     t: int = 1,
 ) -> Float[Tensor, " batch"]:
     """An unbiased estimate of a bound on -log p(x_0) of each sample, in nats, from log p_1(x_1).
 
     Eq. probability-flow.data: level t, the lowest of the flow, dequantises the data. x_1 is drawn
-    from q(x_t | x_0); reverse(x_1, 0, t) is the decoder; levels as of `vlb_terms`. With the
+    from q(x_t | x_0); reverse(x_1, 0, t) is the decoder; grey_levels as of `vlb_terms`. With the
     decoder and the density of the data themselves it is -log p(x_0), whatever x_1 is.
     """
     check_same_event("x_1", x_1, "x_0", x_0)
     added = flat(log_density(q_marginal(schedule, x_0, t), x_1)).sum(1)
-    return added - log_p_1 + vlb_term(schedule, x_0, x_1, 0, t, reverse(x_1, 0, t), levels)
+    return added - log_p_1 + vlb_term(schedule, x_0, x_1, 0, t, reverse(x_1, 0, t), grey_levels)
 
 
 def _slope(

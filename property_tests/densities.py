@@ -22,8 +22,8 @@ class Densities(Protocol):
     def gaussian_kl(self, left: Normal, right: Normal) -> Array:
         """KL(left || right) of each element, in nats; all variances are above 0."""
 
-    def log_grey_level(self, decoder: Normal, x_0: Array, levels: int) -> Array:
-        """The log of the probability of each element's level, one of `levels` spread over [-1, 1].
+    def log_grey_level(self, decoder: Normal, x_0: Array, grey_levels: int) -> Array:
+        """The log of the probability of each element's grey level; they are spread over [-1, 1].
 
         A level has what is nearer to it than to any other; the ends have what is beyond, too.
         """
@@ -64,12 +64,12 @@ class Densities(Protocol):
         eps_hat: Array,
         said: Array,
         t: Times,
-        levels: int | None,
+        grey_levels: int | None,
     ) -> Hybrid:
         """The mean square of noise - eps_hat, and 0.001 T of the bound's term t - 1 -> t.
 
         The term is in nats per dimension, its variance learned: `said` is 2 interpolation - 1.
-        Events have at least one axis. levels: of x_0, or None for a density.
+        Events have at least one axis. grey_levels: of x_0, or None for a density.
         """
 
     def timestep_probabilities(self, mean_squares: Array) -> Array:
@@ -81,13 +81,13 @@ class Densities(Protocol):
         x_0: Array,
         reverse: ReverseKernel,
         noises: list[Array],
-        levels: int | None,
+        grey_levels: int | None,
         times: tuple[int, ...],
     ) -> Array:
         """The terms of the bound of each sample, in nats, (len(times), batch), from the decoder's.
 
-        times fall to 0; noises[i] makes x_t at times[i]; the last term is the prior's. levels: the
-        number of grey levels of x_0, or None for a density.
+        times fall to 0; noises[i] makes x_t at times[i]; the last term is the prior's. grey_levels:
+        the number of grey levels of x_0, or None for a density.
         """
 
     def vlb_of_denoiser(
@@ -97,7 +97,7 @@ class Densities(Protocol):
         x_0: Array,
         denoiser: Denoiser,
         noises: list[Array],
-        levels: int | None,
+        grey_levels: int | None,
         times: tuple[int, ...],
     ) -> Array:
         """The same, of the reverse kernels of this variance that the denoiser's guesses make."""
@@ -120,8 +120,8 @@ class Densities(Protocol):
     def bits_per_dim(self, nats: Array, dims: int) -> Array:
         """nats of an event of `dims` numbers in bits for each of them."""
 
-    def dequantised_bits_per_dim(self, nats: Array, dims: int, levels: int) -> Array:
-        """The same of one of `levels` in [-1, 1], from -log of a density, uniform noise added."""
+    def dequantised_bits_per_dim(self, nats: Array, dims: int, grey_levels: int) -> Array:
+        """The same of grey levels in [-1, 1], from -log of a density, uniform noise added."""
 
     def probability_flow(
         self, betas: Betas, x_1: Array, slopes: Slopes, probes: Array | None, times: tuple[int, ...]
@@ -148,10 +148,10 @@ class Densities(Protocol):
         x_1: Array,
         log_p_1: Array,
         reverse: ReverseKernel,
-        levels: int | None,
+        grey_levels: int | None,
         t: int,
     ) -> Array:
         """log q(x_t | x_0) - log p_1 - log p(x_0 | x_t) of each sample in nats, x_t being x_1.
 
-        reverse(x_1, 0, t) is the decoder, of grey levels or, where levels is None, a density.
+        reverse(x_1, 0, t) is the decoder, of grey levels or, where grey_levels is None, a density.
         """

@@ -36,9 +36,15 @@ class Latents(Protocol):
         """The same draw with the implementation's own noise, another one for each x and seed."""
 
     def latent_bound(
-        self, x_0: Array, y: Array, law: Normal, decoder: Normal, nats: Array, levels: int | None
+        self,
+        x_0: Array,
+        y: Array,
+        law: Normal,
+        decoder: Normal,
+        nats: Array,
+        grey_levels: int | None,
     ) -> Array:
         """log q(y | x_0) + nats - log p(x_0 | y) of each sample, where nats are -log p(y).
 
-        `law` is q(y | x_0), `decoder` p(x_0 | y), of grey levels or, for levels None, a density.
+        `law` is q(y | x_0), `decoder` p(x_0 | y), a density where grey_levels is None.
         """

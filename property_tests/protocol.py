@@ -220,5 +220,5 @@ class Implementation(Densities, Latents, Protocol):
     def ema_warms_up(self) -> bool:
         """Whether step k = 0, 1, ... uses min(decay, (1 + k) / (10 + k)) instead of the decay."""
 
-    def to_unit_range(self, images: NDArray[np.uint8], levels: int) -> Array:
-        """Grey levels 0..levels - 1 as the numbers that are diffused, in [-1, 1]."""
+    def to_unit_range(self, images: NDArray[np.uint8], grey_levels: int) -> Array:
+        """Grey levels 0..grey_levels - 1 as the numbers that are diffused, in [-1, 1]."""

@@ -88,9 +88,9 @@ def test_the_step_and_the_bound_have_the_variance_that_is_said():
     assert torch.allclose(*chains, rtol=0, atol=1e-6)
     noise = torch.ones_like(X).double()
     terms = [
-        vlb_terms(STEEP, X.double(), reverse_of(STEEP, sure, each), lambda t: noise, levels=None)[
-            1:
-        ]
+        vlb_terms(
+            STEEP, X.double(), reverse_of(STEEP, sure, each), lambda t: noise, grey_levels=None
+        )[1:]
         for each in ("learned_range", "fixed_small")
     ]
     assert torch.allclose(*terms, rtol=1e-12, atol=1e-12)

@@ -25,7 +25,7 @@ def knows(x_t, t, cond=None):
 
 def test_who_knows_the_data_pays_for_the_ends_alone():
     """Every middle term is 0; the decoder is a normal law of variance beta_1 around each level."""
-    terms = vlb_terms(STEEP, X_0, reverse_of(STEEP, knows), lambda t: NOISE, levels=5)
+    terms = vlb_terms(STEEP, X_0, reverse_of(STEEP, knows), lambda t: NOISE, grey_levels=5)
     assert terms.shape == (5, 2)
     assert torch.equal(terms[1:4], torch.zeros(3, 2, dtype=torch.float64))
     edge = 0.25 / math.sqrt(0.1)
@@ -63,7 +63,7 @@ def test_the_gradient_is_finite_where_a_row_lands_on_data():
 def test_at_zero_snr_the_prior_costs_nothing():
     schedule = STEEP.with_zero_terminal_snr()
     assert torch.equal(prior_kl(schedule, X_0), torch.zeros(2, dtype=torch.float64))
-    terms = vlb_terms(schedule, X_0, reverse_of(schedule, knows), lambda t: NOISE, levels=5)
+    terms = vlb_terms(schedule, X_0, reverse_of(schedule, knows), lambda t: NOISE, grey_levels=5)
     assert terms.isfinite().all()
 
 
@@ -85,7 +85,7 @@ def test_the_bound_of_the_best_guess_is_a_little_above_the_entropy():
         return torch.randn(x_0.shape, dtype=x_0.dtype, generator=generator)
 
     bits = bits_per_dim(
-        vlb_terms(schedule, x_0, reverse_of(schedule, best), noise, levels=4).sum(0), 2
+        vlb_terms(schedule, x_0, reverse_of(schedule, best), noise, grey_levels=4).sum(0), 2
     )
     error = float(bits.std() / len(bits) ** 0.5)
     assert 1.75 - 5 * error < bits.mean() < 1.75 + 0.5
@@ -93,7 +93,7 @@ def test_the_bound_of_the_best_guess_is_a_little_above_the_entropy():
 
 def test_a_strided_chain_has_fewer_terms():
     guess = reverse_of(STEEP, lambda x, t, c: Prediction(x / 2))
-    terms = vlb_terms(STEEP, X_0, guess, lambda t: NOISE, levels=5, times=(4, 2, 0))
+    terms = vlb_terms(STEEP, X_0, guess, lambda t: NOISE, grey_levels=5, times=(4, 2, 0))
     assert terms.shape == (3, 2)
     x_2 = STEEP.alpha_bar(2).sqrt() * X_0 + STEEP.one_minus_alpha_bar(2).sqrt() * NOISE
     law = Gaussian(x_2 / 2, STEEP.beta_between(0, 2))
@@ -104,29 +104,29 @@ def test_a_strided_chain_has_fewer_terms():
 def test_the_estimate_from_every_level_is_the_sum_over_all():
     """With as many stretches as levels nothing is drawn but the noise."""
     guess = reverse_of(STEEP, knows)
-    rows = stratified_vlb(STEEP, X_0, guess, torch.Generator(), levels=5, strata=4)
-    terms = vlb_terms(STEEP, X_0, guess, lambda t: NOISE, levels=5)
+    rows = stratified_vlb(STEEP, X_0, guess, torch.Generator(), grey_levels=5, strata=4)
+    terms = vlb_terms(STEEP, X_0, guess, lambda t: NOISE, grey_levels=5)
     assert torch.allclose(rows, terms, rtol=1e-12, atol=1e-300)
 
 
 def test_half_precision_is_refused_where_it_cannot_tell_levels_apart(unchecked):
     law = Gaussian(X_0.half(), torch.tensor(0.1, dtype=torch.float16))
-    with pytest.raises(ValueError, match=r"levels = 1,000 is outside 2..512, what torch.float16"):
+    with pytest.raises(ValueError, match=r"grey_levels = 1,000 is outside 2..512, which"):
         log_grey_level(law, X_0.half(), 1000)
 
 
 @pytest.mark.parametrize(
-    ("levels", "error", "says"),
+    ("grey_levels", "error", "says"),
     [
-        (1, ValueError, r"levels = 1 is outside 2\.\."),
-        (2**52, ValueError, "continuous data have a density instead: levels=None"),
-        (16.5, TypeError, "levels = 16.5 is a float"),
-        (True, TypeError, "levels = True is a bool"),
+        (1, ValueError, r"grey_levels = 1 is outside 2\.\."),
+        (2**52, ValueError, "continuous-valued data pass grey_levels=None"),
+        (16.5, TypeError, "grey_levels = 16.5 is a float"),
+        (True, TypeError, "grey_levels = True is a bool"),
     ],
 )
-def test_what_is_no_number_of_levels_is_refused(unchecked, levels, error, says):
+def test_what_is_no_number_of_levels_is_refused(unchecked, grey_levels, error, says):
     with pytest.raises(error, match=says):
-        log_grey_level(Gaussian(X_0, torch.tensor(0.1).double()), X_0, levels)
+        log_grey_level(Gaussian(X_0, torch.tensor(0.1).double()), X_0, grey_levels)
 
 
 def test_other_bad_input_is_refused(unchecked):
@@ -138,9 +138,11 @@ def test_other_bad_input_is_refused(unchecked):
     with pytest.raises(ValueError, match="variance = 'medium' is unknown"):
         reverse_of(STEEP, knows, "medium")
     with pytest.raises(ValueError, match=r"strata = 5 is outside 1\.\.T = 4"):
-        stratified_vlb(STEEP, X_0, reverse_of(STEEP, knows), GENERATOR, levels=5, strata=5)
+        stratified_vlb(STEEP, X_0, reverse_of(STEEP, knows), GENERATOR, grey_levels=5, strata=5)
     with pytest.raises(ValueError, match="times has 2 -> 3"):
-        vlb_terms(STEEP, X_0, reverse_of(STEEP, knows), lambda t: NOISE, levels=5, times=(2, 3, 0))
+        vlb_terms(
+            STEEP, X_0, reverse_of(STEEP, knows), lambda t: NOISE, grey_levels=5, times=(2, 3, 0)
+        )
 
 
 def test_the_kernel_of_a_guess_is_the_posterior():

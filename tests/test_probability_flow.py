@@ -110,4 +110,4 @@ def test_without_the_last_level_zero_snr_is_no_hindrance():
 def test_the_bound_is_of_one_event(unchecked):
     reverse = reverse_of(STEEP, lambda x, t, c: Prediction(x / 2))
     with pytest.raises(ValueError, match="x_1 has shape"):
-        flow_bound(STEEP, X, X[:1], torch.zeros(1).double(), reverse, levels=None)
+        flow_bound(STEEP, X, X[:1], torch.zeros(1).double(), reverse, grey_levels=None)

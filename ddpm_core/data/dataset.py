@@ -16,7 +16,7 @@ from ddpm_core.data.idx import read_idx_folder
 from ddpm_core.data.image_folder import read_image_folder, square_images
 from ddpm_core.data.npz import read_npz
 from ddpm_core.data.photographs import photograph_patches
-from ddpm_core.losses import check_levels
+from ddpm_core.losses import check_grey_levels
 from ddpm_core.randomness import keyed_generator
 
 FORMS = ("digits", "idx:DIR", "npz:FILE", "folder:DIR", "patches:SIZE")
@@ -27,10 +27,10 @@ class Dataset:
     """Images with their number of grey levels, class names and a fixed three-way split."""
 
     name: str  # the spec as typed
-    images: Shaped[Tensor, " n channels height width"]  # uint8 0..levels-1, or float32 in [-1, 1]
+    images: Shaped[Tensor, " n channels height width"]  # uint8 grey levels, or float32 in [-1, 1]
     labels: Int64[Tensor, " n"] | None  # places in class_names
     class_names: tuple[str, ...]  # () where there are no classes
-    levels: int  # 17 for digits, 256 for 8-bit data
+    grey_levels: int  # 17 for digits, 256 for 8-bit data
     train: Int64[Tensor, " train"]
     validation: Int64[Tensor, " validation"]
     test: Int64[Tensor, " test"]
@@ -64,7 +64,7 @@ class Dataset:
     def take(
         self, indices: Int64[Tensor, " batch"]
     ) -> Float32[Tensor, " batch channels height width"]:
-        """The images at `indices`, level k as 2 k / (levels - 1) - 1. Eq. images.range."""
+        """The images at `indices`, grey level k of L as 2 k / (L - 1) - 1. Eq. images.range."""
         n = len(self.images)
         if len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < n:
             raise ValueError(
@@ -72,11 +72,13 @@ class Dataset:
                 "Take them from train, validation or test"
             )
         images = self.images[indices]
-        return images if images.is_floating_point() else 2 * images.float() / (self.levels - 1) - 1
+        if images.is_floating_point():
+            return images
+        return 2 * images.float() / (self.grey_levels - 1) - 1
 
     def digest(self) -> str:
         """SHA-256 of the content (images, labels, levels, split), whatever the data set's name."""
-        sha = hashlib.sha256(f"levels {self.levels}".encode())
+        sha = hashlib.sha256(f"levels {self.grey_levels}".encode())
         for field in ("images", "labels", "train", "validation", "test"):
             value = getattr(self, field)
             if value is not None:
@@ -88,11 +90,11 @@ class Dataset:
 def check_decoded(dataset: Dataset) -> None:
     """Refuse images whose grey levels a decoder in float32 cannot tell apart."""
     try:
-        check_levels(dataset.levels, torch.float32)
+        check_grey_levels(dataset.grey_levels, torch.float32)
     except ValueError as error:
         reason = str(error).split(";")[0]
         raise ValueError(
-            f"--dataset {dataset.name}: {reason}, as a bound has to: store fewer `levels`"
+            f"--dataset {dataset.name}: {reason}, which the bound needs. Store fewer `levels`"
         ) from None
 
 
@@ -142,7 +144,7 @@ def load_dataset(spec: str, image_size: int | None = None) -> Dataset:
         images=torch.from_numpy(images),
         labels=None if found.labels is None else torch.from_numpy(found.labels.astype(np.int64)),
         class_names=found.class_names,
-        levels=found.levels,
+        grey_levels=found.grey_levels,
         train=torch.from_numpy(train),
         validation=torch.from_numpy(validation),
         test=torch.from_numpy(test),
@@ -188,7 +190,7 @@ class _Source(NamedTuple):
     images: NDArray[Any]  # (n, channels, height, width)
     labels: NDArray[Any] | None = None
     class_names: tuple[str, ...] = ()
-    levels: int = 256
+    grey_levels: int = 256
     test: NDArray[np.int64] | None = None  # None: an evenly spread tenth
     validation: NDArray[np.int64] | int | None = None  # evenly spread; None: a twentieth
 
@@ -252,8 +254,10 @@ def _resized(found: _Source, image_size: int, spec: str) -> NDArray[Any]:
     height, width = found.images.shape[2:]
     if height == width == image_size:
         return found.images
-    if found.images.dtype != np.uint8 or found.levels != 256:
-        kind = f"{found.levels} grey levels" if found.images.dtype == np.uint8 else "float images"
+    if found.images.dtype != np.uint8 or found.grey_levels != 256:
+        kind = (
+            f"{found.grey_levels} grey levels" if found.images.dtype == np.uint8 else "float images"
+        )
         raise ValueError(
             f"image_size = {image_size}, but dataset {spec!r} has {kind} of {height} x {width} "
             "pixels; only 8-bit images are resized, since others would leave their levels. Leave "

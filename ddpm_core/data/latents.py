@@ -64,7 +64,7 @@ def latents_of(pictures: Dataset, kept: KeptAutoencoder, run: Path, *, write: bo
         found,
         pictures.labels,
         pictures.class_names,
-        pictures.levels,
+        pictures.grey_levels,
         pictures.train,
         pictures.validation,
         pictures.test,

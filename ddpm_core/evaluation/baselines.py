@@ -15,10 +15,10 @@ def baselines(dataset: Dataset, test: Int64[Tensor, " test"], seed: int) -> dict
     """The mean over `test`, in bits per dimension, of three models of the training images."""
     dims = math.prod(dataset.shape)
     return {
-        "uniform": math.log2(dataset.levels),
+        "uniform": math.log2(dataset.grey_levels),
         "per-pixel marginal": _mean(marginal(dataset, test), dims),
         "full-covariance Gaussian": float(
-            dequantised_bits_per_dim(normal(dataset, test, seed), dims, dataset.levels).mean()
+            dequantised_bits_per_dim(normal(dataset, test, seed), dims, dataset.grey_levels).mean()
         ),
     }
 
@@ -30,7 +30,7 @@ def _mean(nats: Tensor, dims: int) -> float:
 def marginal(dataset: Dataset, test: Int64[Tensor, " test"]) -> Float64[Tensor, " test"]:
     """-log of the product of each pixel's own histogram, one image added to each level's count."""
     train, pixels = (dataset.images[each].flatten(1).long() for each in (dataset.train, test))
-    counts = torch.ones(train.shape[1], dataset.levels, dtype=torch.float64)
+    counts = torch.ones(train.shape[1], dataset.grey_levels, dtype=torch.float64)
     counts.scatter_add_(1, train.T, torch.ones(train.T.shape, dtype=torch.float64))
     log_share = (counts / counts.sum(1, keepdim=True)).log()
     return -log_share.gather(1, pixels.T).sum(0)
@@ -42,7 +42,7 @@ def normal(dataset: Dataset, test: Int64[Tensor, " test"], seed: int) -> Float64
     Its covariance is that of the training images and that of the uniform noise, a twelfth of the
     square of a level's width, without which pixels that never change would have none.
     """
-    width = 2 / (dataset.levels - 1)
+    width = 2 / (dataset.grey_levels - 1)
     train, x = (dataset.take(each).flatten(1).double() for each in (dataset.train, test))
     generator = keyed_generator(seed, "dequantisation")
     x = x + width * (torch.rand(x.shape, dtype=x.dtype, generator=generator) - 0.5)

@@ -69,7 +69,7 @@ class Subject(NamedTuple):
     """What is diffused of some images, in float64."""
 
     x_0: Float64[Tensor, " images *event"]
-    levels: int | None  # grey levels; latents have none
+    grey_levels: int | None  # None of latents
     beside: Float64[Tensor, " images"]  # nats of the bound that latents leave to the autoencoder
 
 
@@ -79,12 +79,12 @@ def subject_of(
     """The images themselves, or a draw of their latents. Eq. latent.bound."""
     x, kept = dataset.take(indices).to(device), trained.autoencoder
     if kept is None:
-        return Subject(x.double(), dataset.levels, torch.zeros(len(x), dtype=torch.float64))
+        return Subject(x.double(), dataset.grey_levels, torch.zeros(len(x), dtype=torch.float64))
     y, law = kept.draw(x, indices)
     decoded, law = kept.decode(y).double(), Gaussian(law.mean.double(), law.var.double())
     decoder = Gaussian(decoded, torch.full_like(decoded, kept.decoder_variance))
     none = torch.zeros(len(x), dtype=torch.float64, device=device)
-    beside = latent_bound(x.double(), y.double(), law, decoder, none, dataset.levels)
+    beside = latent_bound(x.double(), y.double(), law, decoder, none, dataset.grey_levels)
     return Subject(y.double(), None, beside.cpu())
 
 
@@ -101,7 +101,7 @@ def bound_of(
     tick is told of every call of the network.
     """
     with torch.no_grad():
-        x_0, levels, beside = subject_of(trained, dataset, indices, device)
+        x_0, grey_levels, beside = subject_of(trained, dataset, indices, device)
     labels = None
     if trained.config.conditional and dataset.labels is not None:
         labels = dataset.labels[indices].to(device)
@@ -131,12 +131,12 @@ def bound_of(
                 lambda t: keyed_noise(
                     x_0.shape[1:], config.seed, "bound", t, indices.tolist(), device, x_0.dtype
                 ),
-                levels=levels,
+                grey_levels=grey_levels,
             )
         else:
             generator = keyed_generator(config.seed, "bound", int(indices[0]))
             terms = stratified_vlb(
-                schedule, x_0, reverse, generator, levels=levels, strata=config.strata
+                schedule, x_0, reverse, generator, grey_levels=grey_levels, strata=config.strata
             )
     terms = terms.cpu()
     sums = (terms.sum(0) + beside, terms.sum(1), errors, asked, beside)

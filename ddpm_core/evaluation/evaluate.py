@@ -105,10 +105,11 @@ def check(config: EvaluateConfig, trained: Trained, dataset: Dataset) -> None:
             "store uint8 images and their number of `levels`"
         )
     check_decoded(dataset)
-    if dataset.shape != trained.picture_shape or dataset.levels != trained.levels:
+    if dataset.shape != trained.picture_shape or dataset.grey_levels != trained.grey_levels:
         raise ValueError(
             f"{config.run} was trained on images of shape {trained.picture_shape} with "
-            f"{trained.levels} levels, but {name} has {dataset.shape} with {dataset.levels} now"
+            f"{trained.grey_levels} grey levels, but {name} has {dataset.shape} with "
+            f"{dataset.grey_levels} now"
         )
     if config.n is not None and config.n > len(dataset.test):
         many = len(dataset.test)
@@ -170,7 +171,7 @@ def summary(
         "dataset": dataset.name,
         "images": n,
         "dims": dims,
-        "levels": dataset.levels,
+        "levels": dataset.grey_levels,
         "T": trained.schedule.T,
         "variance": trained.variance(config.variance),
         "clip": trained.clips(config.clip),

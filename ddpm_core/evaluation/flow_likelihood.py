@@ -92,7 +92,7 @@ def _followed(
     """Of each image, in nats; noise and probes are keyed by (seed, image)."""
     schedule = trained.schedule
     with torch.no_grad():
-        x_0, levels, beside = subject_of(trained, dataset, indices, device)
+        x_0, grey_levels, beside = subject_of(trained, dataset, indices, device)
     plain = denoiser_in_float64(trained)
     denoiser = ClipX0(plain) if trained.clips(config.clip) else plain
     cond = None
@@ -111,7 +111,7 @@ def _followed(
     reverse = reverse_of(schedule, denoiser, trained.variance(config.variance), cond)
     with torch.no_grad():
         log_p_1 = found.nats.to(device)
-        bound = flow_bound(schedule, x_0, x_1, log_p_1, reverse, levels=levels)
+        bound = flow_bound(schedule, x_0, x_1, log_p_1, reverse, grey_levels=grey_levels)
     tensors = (bound.cpu() + beside, found.nats, found.probe_error, found.step_error)
     return {name: each.cpu().numpy() for name, each in zip(FIELDS, tensors, strict=True)}
 

@@ -42,7 +42,7 @@ def draw(config: SampleConfig) -> list[Path]:
     for remark in trained.remarks:
         say(remark, error=True)
     trained.check_clip(config.clip)
-    check_levels(config, trained.schedule.T)
+    check_timesteps(config, trained.schedule.T)
     labels = chosen_classes(config, trained)
     schedule = trained.schedule
     times = TIMESTEP_SPACINGS[config.timestep_spacing](schedule, config.steps or schedule.T)
@@ -61,7 +61,7 @@ def draw(config: SampleConfig) -> list[Path]:
     return _draw(config, trained, sampler, denoiser, labels, stem, device)
 
 
-def check_levels(config: SampleConfig, T: int) -> None:
+def check_timesteps(config: SampleConfig, T: int) -> None:
     """Refuse options that name more levels than there are."""
     if config.steps is not None and config.steps > T:
         raise ValueError(

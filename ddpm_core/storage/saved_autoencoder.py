@@ -32,7 +32,7 @@ class KeptAutoencoder:
     network: Autoencoder
     space: LatentSpace
     image_shape: tuple[int, int, int]
-    levels: int
+    grey_levels: int
     seed: int  # keys the noise of the latents of training images
     decoder_variance: float  # what its images are off by in the mean, squared
     digest: str  # of the weights and of all of this
@@ -131,7 +131,7 @@ def load_kept(run: Path, device: torch.device, wanted: str | None = None) -> Kep
         network=network,
         space=LatentSpace(network.encode, network.decode, measured),
         image_shape=(shape[0], shape[1], shape[2]),
-        levels=levels,
+        grey_levels=levels,
         seed=seed,
         decoder_variance=variance,
         digest=digest,

@@ -37,7 +37,7 @@ def build_autoencoder(config: AutoencoderConfig, dataset: Dataset) -> Autoencode
     channels, height, width = dataset.shape
     if height % config.factor or width % config.factor:
         near = max(config.factor, min(height, width) // config.factor * config.factor)
-        resize = f"pass --image-size {near}" if dataset.levels == 256 else "pad or crop them"
+        resize = f"pass --image-size {near}" if dataset.grey_levels == 256 else "pad or crop them"
         raise ValueError(
             f"--factor {config.factor} does not divide images of {height} x {width} pixels, as "
             f"{dataset.name} has them; {resize}, or pass another --factor"
@@ -173,7 +173,7 @@ class AutoencoderRun(Run):
                     "blocks": config.blocks,
                 },
                 "image_shape": list(self.dataset.shape),
-                "levels": self.dataset.levels,
+                "levels": self.dataset.grey_levels,
                 "dataset": config.dataset,
                 "data": self.dataset.digest(),
                 "seed": config.seed,

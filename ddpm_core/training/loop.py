@@ -89,7 +89,7 @@ class Run(ABC):
             "config": lasting(self.config),
             "data": self.dataset.digest(),
             "image_shape": list(self.dataset.shape),
-            "levels": self.dataset.levels,
+            "levels": self.dataset.grey_levels,
             "class_names": list(self.dataset.class_names),
             "losses": self.losses,
             "admissions": self.admissions,
@@ -119,7 +119,7 @@ class Run(ABC):
         """What is about to happen, for a person."""
         config, data = self.config, self.pictures
         real = data.images.is_floating_point()
-        values = "real numbers" if real else f"{data.levels} grey levels"
+        values = "real numbers" if real else f"{data.grey_levels} grey levels"
         rise, note = config.warmup_steps, ""
         if rise > config.max_steps:
             note = (

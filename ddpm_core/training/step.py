@@ -67,7 +67,7 @@ def train_step(
     trainee.network.train()
     trainee.optimizer.zero_grad()
     losses, terms = [], []
-    levels = None if dataset.images.is_floating_point() else dataset.levels
+    grey_levels = None if dataset.images.is_floating_point() else dataset.grey_levels
     layout = torch.channels_last if config.channels_last else torch.contiguous_format
     with seeded(keyed_seed(config.seed, "dropout", step), device):
         for part in torch.arange(len(x_0)).chunk(config.accumulate):
@@ -78,7 +78,7 @@ def train_step(
             wanted, clean = target[part].to(device), x_0[part].to(device)
             answer = prediction.float()
             loss, minimised = objective(
-                config, schedule, answer, wanted, clean, noisy, t[part], levels
+                config, schedule, answer, wanted, clean, noisy, t[part], grey_levels
             )
             if chances is not None:
                 terms.append(minimised.per_sample.detach().cpu())
@@ -102,7 +102,7 @@ def objective(
     x_0: Float[Tensor, " batch *event"],
     x_t: Float[Tensor, " batch *event"],
     t: Int64[Tensor, " batch"],
-    levels: int | None,
+    grey_levels: int | None,
 ) -> tuple[Loss, Loss]:
     """(the plain squared error, what is minimised) of a network's answer at x_t.
 
@@ -118,8 +118,8 @@ def objective(
     reverse = reverse_kernel(schedule, x0_hat, x_t, t - 1, t, "learned_range", interpolation)
     if config.loss == "hybrid":
         plain = _weighted(config, schedule, loss, t)
-        return loss, l_hybrid(schedule, plain, x_0, x_t, t, reverse, levels)
-    terms = vlb_term(schedule, x_0, x_t, t - 1, t, reverse, levels)
+        return loss, l_hybrid(schedule, plain, x_0, x_t, t, reverse, grey_levels)
+    terms = vlb_term(schedule, x_0, x_t, t - 1, t, reverse, grey_levels)
     return loss, Loss(terms / x_0[0].numel())
 
 

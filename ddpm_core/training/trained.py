@@ -29,7 +29,7 @@ class Trained:
     network: UNet
     schedule: Schedule
     image_shape: tuple[int, int, int]
-    levels: int
+    grey_levels: int
     class_names: tuple[str, ...]
     watermark: str | None  # of a run that was let in unverified
     autoencoder: KeptAutoencoder | None = None  # in whose latents it was trained, if any
@@ -129,7 +129,7 @@ def load_trained(path: Path, device: torch.device) -> Trained:
         network=network.to(device).eval(),
         schedule=build_schedule(config),
         image_shape=(shape[0], shape[1], shape[2]),
-        levels=checkpoint.state["levels"],
+        grey_levels=checkpoint.state["levels"],
         class_names=tuple(checkpoint.state["class_names"]),
         watermark=watermark(checkpoint.state.get("admissions", []))
         or (None if kept is None else kept.watermark),

@@ -148,8 +148,8 @@ class Diffusers:
     def ema_warms_up(self) -> bool:
         return True
 
-    def to_unit_range(self, images: NDArray[np.uint8], levels: int) -> Array:
-        if levels != 256:
+    def to_unit_range(self, images: NDArray[np.uint8], grey_levels: int) -> Array:
+        if grey_levels != 256:
             raise NotImplementedError("diffusers takes grey levels of 8 bits")
         pictures = [Image.fromarray(image) for image in images[:, 0]]
         return _array(VaeImageProcessor(do_resize=False).preprocess(pictures))

@@ -22,10 +22,10 @@ class PriorOfASquaredVariance(DdpmCore):
         x_0: Array,
         denoiser: Denoiser,
         noises: list[Array],
-        levels: int | None,
+        grey_levels: int | None,
         times: tuple[int, ...],
     ) -> Array:
-        terms = super().vlb_of_denoiser(betas, variance, x_0, denoiser, noises, levels, times)
+        terms = super().vlb_of_denoiser(betas, variance, x_0, denoiser, noises, grey_levels, times)
         signal = table(betas)[times[0]]
         mean, deviation = np.sqrt(signal) * x_0, 1 - signal
         each = (deviation**2 + mean**2 - 1) / 2 - np.log(deviation)

@@ -86,11 +86,11 @@ class SeedZero(DdpmCore):
     "lucidrains/denoising-diffusion-pytorch 16c9ae7; mlcommons/training #721",
     "images enter in [0, 1]",
     "test_images.py::test_grey_levels_fill_the_range_from_minus_one_to_one",
-    levels=17,
+    grey_levels=17,
 )
 class UnitRange(DdpmCore):
-    def to_unit_range(self, images: NDArray[np.uint8], levels: int) -> Array:
-        return images / (levels - 1)
+    def to_unit_range(self, images: NDArray[np.uint8], grey_levels: int) -> Array:
+        return images / (grey_levels - 1)
 
 
 @known(

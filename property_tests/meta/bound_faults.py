@@ -23,7 +23,7 @@ class TermsByTheClock(DdpmCore):
 
 
 class PhotographsOnly(DdpmCore):
-    def log_grey_level(self, decoder, x_0, levels):
+    def log_grey_level(self, decoder, x_0, grey_levels):
         return super().log_grey_level(decoder, x_0, 256)
 
 
@@ -81,8 +81,8 @@ class DensityAsItIs(DdpmCore):
 class HybridThatMovesTheMean(DdpmCore):
     """Without the stop: a thousandth of the bound's gradient reaches the guess."""
 
-    def hybrid(self, betas, x_0, noise, eps_hat, said, t, levels):
-        found = super().hybrid(betas, x_0, noise, eps_hat, said, t, levels)
+    def hybrid(self, betas, x_0, noise, eps_hat, said, t, grey_levels):
+        found = super().hybrid(betas, x_0, noise, eps_hat, said, t, grey_levels)
         return found._replace(of_guess=found.of_guess + 1e-3 * (eps_hat - noise))
 
 
@@ -92,8 +92,8 @@ class VarianceOfTheOtherEnd(DdpmCore):
 
 
 class AlwaysPixels(DdpmCore):
-    def hybrid(self, betas, x_0, noise, eps_hat, said, t, levels):
-        return super().hybrid(betas, x_0, noise, eps_hat, said, t, levels and 256)
+    def hybrid(self, betas, x_0, noise, eps_hat, said, t, grey_levels):
+        return super().hybrid(betas, x_0, noise, eps_hat, said, t, grey_levels and 256)
 
 
 class ByTheMeanSquare(DdpmCore):
@@ -102,7 +102,7 @@ class ByTheMeanSquare(DdpmCore):
 
 
 class BitsOfPixels(DdpmCore):
-    def dequantised_bits_per_dim(self, nats, dims, levels):
+    def dequantised_bits_per_dim(self, nats, dims, grey_levels):
         return self.bits_per_dim(nats, dims) + 8
 
 

@@ -27,7 +27,7 @@ def test_the_digits_are_split_as_the_docstring_says():
     data = load_dataset("digits")
     assert data.name == "digits"
     assert data.shape == (1, 8, 8)
-    assert (data.levels, int(data.images.min()), int(data.images.max())) == (17, 0, 16)
+    assert (data.grey_levels, int(data.images.min()), int(data.images.max())) == (17, 0, 16)
     assert data.class_names == tuple("0123456789")
     assert data.test.tolist() == floor_spread(1797, 500)
     rest = [i for i in range(1797) if i not in set(data.test.tolist())]
@@ -103,7 +103,7 @@ def test_all_256_levels_keep_their_distance(tmp_path):
 def test_float_images_are_taken_as_they_are(tmp_path):
     images = RNG.uniform(-1, 1, (5, 3, 4, 4))
     data = load_dataset(f"npz:{write_npz(tmp_path / 'a.npz', images=images, levels=33)}")
-    assert (data.images.dtype, data.levels) == (torch.float32, 33)
+    assert (data.images.dtype, data.grey_levels) == (torch.float32, 33)
     assert np.array_equal(data.take(torch.tensor([4, 0])), images[[4, 0]].astype(np.float32))
 
 
@@ -238,7 +238,7 @@ def test_patches_of_photographs_share_no_pixel_between_the_parts():
     from sklearn.datasets import load_sample_images
 
     data = load_dataset("patches:64")
-    assert (data.levels, data.class_names) == (256, ("china", "flower"))
+    assert (data.grey_levels, data.class_names) == (256, ("china", "flower"))
     assert data.labels is not None
     columns = {"train": (0, 448), "validation": (448, 512), "test": (512, 640)}
     for part, (first, end) in columns.items():

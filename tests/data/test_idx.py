@@ -38,7 +38,7 @@ def test_idx_files_are_read_as_written_in_every_spelling(tmp_path, dot, pack):
     assert data.labels is not None
     assert data.labels.tolist() == LABELS.tolist()
     assert data.class_names == ("0", "1", "2", "3")
-    assert data.levels == 256
+    assert data.grey_levels == 256
     assert data.test.tolist() == list(range(30, 40))
     assert data.validation.tolist() == [0]
 

@@ -64,7 +64,7 @@ def test_it_is_the_bound_of_the_clipped_network(runs, tmp_path, capsys):
             dataset.take(index).double(),
             reverse_of(trained.schedule, denoiser),
             lambda t: keyed_noise((1, 8, 8), 3, "bound", t, index.tolist(), dtype=torch.float64),
-            levels=17,
+            grey_levels=17,
         )
     bits = terms[:, 0] / (64 * math.log(2))
     assert np.allclose(found["terms"], bits, rtol=1e-6, atol=1e-12)

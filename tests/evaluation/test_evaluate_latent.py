@@ -46,8 +46,8 @@ def test_what_is_never_clipped_is_not_asked_to_be_left_unclipped(latent_run, cap
 def test_the_bound_along_the_flow_has_it_too(latent_run, tmp_path, monkeypatch):
     told = []
 
-    def nothing(schedule, x_0, *given, levels):
-        told.append(levels)
+    def nothing(schedule, x_0, *given, grey_levels):
+        told.append(grey_levels)
         return torch.zeros(len(x_0), dtype=torch.float64)
 
     monkeypatch.setattr(flow, "flow_bound", nothing)
@@ -73,7 +73,7 @@ def test_the_bound_of_an_image_is_that_of_its_latents_and_what_they_cost(latent_
         y.double(),
         reverse_of(trained.schedule, denoiser_in_float64(trained), "fixed_small"),
         lambda t: keyed_noise((4, 4, 4), 0, "bound", t, few.tolist(), dtype=torch.float64),
-        levels=None,
+        grey_levels=None,
     )
     wanted = latent_bound(x, y.double(), law, decoder, terms.sum(0), 17)
     np.testing.assert_allclose(part.images, wanted.detach().numpy(), rtol=1e-9)

@@ -55,7 +55,7 @@ def test_it_is_the_bound_along_the_flow_of_the_clipped_network(run, tmp_path, ca
     density = flow_log_density(schedule, denoiser, x_1, probes, times=log_snr(schedule, 8))
     reverse = reverse_of(schedule, denoiser)
     with torch.no_grad():
-        bound = flow_bound(schedule, x_0, x_1, density.nats, reverse, levels=17)
+        bound = flow_bound(schedule, x_0, x_1, density.nats, reverse, grey_levels=17)
     assert math.isclose(found["bits_per_dim"], float(bound) / (64 * math.log(2)), rel_tol=1e-6)
     assert math.isclose(found["log_density_at_level_1"], float(density.nats), rel_tol=1e-6)
     assert (found["levels"], found["probes"], found["standard_error"]) == (8, 2, None)

@@ -91,7 +91,7 @@ def test_what_is_kept_is_the_average_and_scales_its_latents_to_variance_1(finish
         channels.var(1, correction=0), torch.ones(4).double(), atol=1e-5, rtol=0
     )
     assert kept.latent_shape == (4, 4, 4)
-    assert kept.levels == 17
+    assert kept.grey_levels == 17
     newest = latest_checkpoint(finished / "checkpoints")
     assert newest is not None
     average = load_file(newest / "ema.safetensors")

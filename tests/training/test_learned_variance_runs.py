@@ -90,7 +90,7 @@ def test_levels_that_no_decoder_tells_apart_are_refused(tmp_path, capsys, loss):
     """By the loss that decodes them, and by the evaluation; the squared error knows no levels."""
     many = write_npz(tmp_path / "many.npz", images=GREY, levels=np.int64(2**31))
     flags = ("--dataset", f"npz:{many}", "--multipliers", "1")
-    said = f"npz:{many}: levels = 2,147,483,648 is outside 2..4,194,304, what torch.float32 tells"
+    said = f"npz:{many}: grey_levels = 2,147,483,648 is outside 2..4,194,304, which torch.float32"
     with pytest.raises(SystemExit, match="2"):
         train(tmp_path / "run", *flags, "--loss", loss)
     assert said in capsys.readouterr().err
@@ -98,4 +98,6 @@ def test_levels_that_no_decoder_tells_apart_are_refused(tmp_path, capsys, loss):
     assert train(tmp_path / "run", *flags, steps=1) == 0
     with pytest.raises(SystemExit, match="2"):
         evaluate.main([str(tmp_path / "run")])
-    assert f"{said} apart in [-1, 1], as a bound has to: store fewer" in capsys.readouterr().err
+    assert (
+        f"{said} resolves in [-1, 1], which the bound needs. Store fewer" in capsys.readouterr().err
+    )

@@ -224,10 +224,10 @@ class DdpmCore(Likelihood, Latents):
     def ema_warms_up(self) -> bool:
         return True
 
-    def to_unit_range(self, images: NDArray[np.uint8], levels: int) -> Array:
+    def to_unit_range(self, images: NDArray[np.uint8], grey_levels: int) -> Array:
         every = torch.arange(len(images))
         data = Dataset(
-            "given", torch.from_numpy(images), None, (), levels, every, every[:0], every[:0]
+            "given", torch.from_numpy(images), None, (), grey_levels, every, every[:0], every[:0]
         )
         return data.take(every).double().numpy()
 

@@ -51,10 +51,16 @@ class Latents:
         return law.sample(noise).numpy()
 
     def latent_bound(
-        self, x_0: Array, y: Array, law: Normal, decoder: Normal, nats: Array, levels: int | None
+        self,
+        x_0: Array,
+        y: Array,
+        law: Normal,
+        decoder: Normal,
+        nats: Array,
+        grey_levels: int | None,
     ) -> Array:
         laws = gaussian(law), gaussian(decoder)
-        return latent_bound(tensor(x_0), tensor(y), *laws, tensor(nats), levels).numpy()
+        return latent_bound(tensor(x_0), tensor(y), *laws, tensor(nats), grey_levels).numpy()
 
 
 def _space(coder: Coder) -> LatentSpace:

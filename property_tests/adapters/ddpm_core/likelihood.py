@@ -51,8 +51,8 @@ class Likelihood:
     def gaussian_kl(self, left: Normal, right: Normal) -> Array:
         return gaussian_kl(gaussian(left), gaussian(right)).numpy()
 
-    def log_grey_level(self, decoder: Normal, x_0: Array, levels: int) -> Array:
-        return log_grey_level(gaussian(decoder), tensor(x_0), levels).numpy()
+    def log_grey_level(self, decoder: Normal, x_0: Array, grey_levels: int) -> Array:
+        return log_grey_level(gaussian(decoder), tensor(x_0), grey_levels).numpy()
 
     def reverse_kernel(
         self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: Times, t: Times
@@ -91,14 +91,14 @@ class Likelihood:
         eps_hat: Array,
         said: Array,
         t: Times,
-        levels: int | None,
+        grey_levels: int | None,
     ) -> Hybrid:
         schedule, config = schedule_of(betas), TrainConfig(loss="hybrid", parameterization="eps")
         guess, opinion = (tensor(each).requires_grad_() for each in (eps_hat, said))
         data, target, level = map(tensor, (x_0, noise, t))
         x_t = q_sample(schedule, data, level, target)
         answer = torch.cat([guess, opinion], dim=1)
-        _, loss = objective(config, schedule, answer, target, data, x_t, level, levels)
+        _, loss = objective(config, schedule, answer, target, data, x_t, level, grey_levels)
         gradients = torch.autograd.grad(loss.per_sample.sum(), (guess, opinion))
         return Hybrid(loss.per_sample.detach().numpy(), *(each.numpy() for each in gradients))
 
@@ -111,12 +111,12 @@ class Likelihood:
         x_0: Array,
         reverse: ReverseKernel,
         noises: list[Array],
-        levels: int | None,
+        grey_levels: int | None,
         times: tuple[int, ...],
     ) -> Array:
         tape = dict(zip(times, map(tensor, noises), strict=False))
         arguments = schedule_of(betas), tensor(x_0), _reverse(reverse), tape.__getitem__
-        return vlb_terms(*arguments, levels=levels, times=times).numpy()
+        return vlb_terms(*arguments, grey_levels=grey_levels, times=times).numpy()
 
     def vlb_of_denoiser(
         self,
@@ -125,13 +125,13 @@ class Likelihood:
         x_0: Array,
         denoiser: Denoiser,
         noises: list[Array],
-        levels: int | None,
+        grey_levels: int | None,
         times: tuple[int, ...],
     ) -> Array:
         schedule, tape = schedule_of(betas), dict(zip(times, map(tensor, noises), strict=False))
         reverse = reverse_of(schedule, denoiser_of(denoiser), variance_named(variance))
         arguments = schedule, tensor(x_0), reverse, tape.__getitem__
-        return vlb_terms(*arguments, levels=levels, times=times).numpy()
+        return vlb_terms(*arguments, grey_levels=grey_levels, times=times).numpy()
 
     def stratified_vlb(
         self,
@@ -144,14 +144,14 @@ class Likelihood:
     ) -> Array:
         generator = keyed_generator(seed, "bound")
         arguments = schedule_of(betas), tensor(x_0), _reverse(reverse), generator
-        options = {"levels": None, "strata": strata, "antithetic": antithetic}
+        options = {"grey_levels": None, "strata": strata, "antithetic": antithetic}
         return stratified_vlb(*arguments, **options).numpy()
 
     def bits_per_dim(self, nats: Array, dims: int) -> Array:
         return bits_per_dim(tensor(nats), dims).numpy()
 
-    def dequantised_bits_per_dim(self, nats: Array, dims: int, levels: int) -> Array:
-        return dequantised_bits_per_dim(tensor(nats), dims, levels).numpy()
+    def dequantised_bits_per_dim(self, nats: Array, dims: int, grey_levels: int) -> Array:
+        return dequantised_bits_per_dim(tensor(nats), dims, grey_levels).numpy()
 
     def probability_flow(
         self, betas: Betas, x_1: Array, slopes: Slopes, probes: Array | None, times: tuple[int, ...]
@@ -176,12 +176,12 @@ class Likelihood:
         x_1: Array,
         log_p_1: Array,
         reverse: ReverseKernel,
-        levels: int | None,
+        grey_levels: int | None,
         t: int,
     ) -> Array:
         arrays = map(tensor, (x_0, x_1, log_p_1))
         return flow_bound(
-            schedule_of(betas), *arrays, _reverse(reverse), levels=levels, t=t
+            schedule_of(betas), *arrays, _reverse(reverse), grey_levels=grey_levels, t=t
         ).numpy()
 
 
