@@ -1,4 +1,4 @@
-"""The shape of the library: one total order of modules, small files, no junk drawers."""
+"""Architecture of the library: a total import order, short files, no catch-all modules."""
 
 import ast
 import re
@@ -13,22 +13,22 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "ddpm_core"
-LIMIT = 300  # lines: a file that one reads in one sitting
+LIMIT = 300  # lines of a file
 
-# A module imports only what stands before it. Names that do not exist yet keep their place.
+# A module imports only from modules and wings that precede it here.
 ORDER = """
 clock _types randomness schedules forward_process posterior parameterization losses
 learned_variance guidance samplers networks denoiser latent likelihood probability_flow
 storage cli gate data figures training generation evaluation
 verify train train_autoencoder sample evaluate pytest_plugin
-""".split()  # noqa: SIM905 - an order that reads as one
-ALONE = ("networks",)  # imports nothing of the library at all
+""".split()  # noqa: SIM905 - a list would hide that the order is read line by line
+ALONE = ("networks",)  # imports nothing from the rest of the library
 OUTSIDE = ("tests", "property_tests", "derivations", "benchmarks")
-JUNK_DRAWERS = ("utils", "core", "helpers", "common", "types")
+CATCH_ALLS = ("utils", "core", "helpers", "common", "types")
 
 
 def sources(*folders: str) -> dict[str, str]:
-    """{dotted module name: source} of every Python file under the folders of the repository."""
+    """Return {dotted module name: source} of every Python file in these folders."""
     found = {}
     for path in sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py")):
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
@@ -37,7 +37,7 @@ def sources(*folders: str) -> dict[str, str]:
 
 
 def imports(module: str, source: str, modules: set[str]) -> Iterator[tuple[int, str]]:
-    """(line, dotted name) of everything that the source imports, at any depth of nesting."""
+    """Yield (line, dotted name) of every import in the source, at any depth of nesting."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
@@ -53,19 +53,19 @@ def imports(module: str, source: str, modules: set[str]) -> Iterator[tuple[int, 
 
 
 def layer(module: str) -> str:
-    """The name in ORDER that a module of the library belongs to."""
+    """Return the name in ORDER that a module of the library belongs to."""
     return module.split(".")[1]
 
 
 def violations(files: dict[str, str]) -> list[str]:
-    """What breaks the rules, one sentence each; `files` maps module names to sources."""
+    """Return one sentence per violated rule; `files` maps module names to sources."""
     found = []
     inside: dict[str, set[str]] = {}
     for module, source in files.items():
         if module == PACKAGE:
-            continue  # it re-exports: see test_the_package_imports_nothing_until_asked
+            continue  # it re-exports: see test_importing_the_package_does_not_import_torch
         if layer(module) not in ORDER:
-            found.append(f"{module} has no place in ORDER")
+            found.append(f"{module} is missing from ORDER")
             continue
         for line, name in imports(module, source, set(files)):
             where = f"{module}, line {line}: "
@@ -79,9 +79,9 @@ def violations(files: dict[str, str]) -> list[str]:
             elif rest[0] == layer(module):
                 inside.setdefault(module, set()).add(name)
             elif layer(module) in ALONE:
-                found.append(f"{where}{layer(module)} imports nothing of the library")
+                found.append(f"{where}{layer(module)} imports nothing from the library")
             elif ORDER.index(rest[0]) > ORDER.index(layer(module)):
-                found.append(f"{where}{rest[0]} stands after {layer(module)}")
+                found.append(f"{where}{rest[0]} comes after {layer(module)}")
     try:
         TopologicalSorter(inside).prepare()
     except CycleError as cycle:
@@ -92,15 +92,15 @@ def violations(files: dict[str, str]) -> list[str]:
 LIBRARY = sources(PACKAGE)
 
 
-def test_the_library_asserts_nothing():
-    """pytest rewrites an assert of an installed package, which then is not what the file says."""
+def test_library_contains_no_assert():
+    """pytest rewrites asserts of an installed package, so that the code differs from the file."""
     asserts = [
         module for module, source in LIBRARY.items() if re.search(r"^ *assert ", source, re.M)
     ]
     assert asserts == []
 
 
-def test_a_module_imports_only_what_stands_before_it():
+def test_modules_import_only_what_precedes_them():
     assert len(LIBRARY) > 10, "the library was not found"
     assert violations(LIBRARY) == []
 
@@ -108,38 +108,38 @@ def test_a_module_imports_only_what_stands_before_it():
 @pytest.mark.parametrize(
     ("module", "source", "says"),
     [
-        ("posterior", "from ddpm_core.losses import l_simple", "losses stands after posterior"),
-        ("posterior", "import ddpm_core.samplers.base as b", "samplers stands after posterior"),
-        ("posterior", "from ddpm_core import losses", "losses stands after posterior"),
-        ("posterior", "def f():\n    from .losses import l_simple", "line 2: losses stands after"),
+        ("posterior", "from ddpm_core.losses import l_simple", "losses comes after posterior"),
+        ("posterior", "import ddpm_core.samplers.base as b", "samplers comes after posterior"),
+        ("posterior", "from ddpm_core import losses", "losses comes after posterior"),
+        ("posterior", "def f():\n    from .losses import l_simple", "line 2: losses comes after"),
         ("posterior", "from ddpm_core import l_simple", "from the module that holds it"),
         ("posterior", "import ddpm_core", "from the module that holds it"),
         ("posterior", "from tests.conftest import unchecked", "does not import tests"),
         ("posterior", "import property_tests.oracles", "does not import property_tests"),
-        ("samplers.ddim", "from ..train import main", "train stands after samplers"),
-        ("networks.unet", "from ddpm_core.clock import Time", "networks imports nothing of the"),
-        ("networks.unet", "from ..clock import Time", "networks imports nothing of the"),
-        ("helpers", "", "ddpm_core.helpers has no place in ORDER"),
+        ("samplers.ddim", "from ..train import main", "train comes after samplers"),
+        ("networks.unet", "from ddpm_core.clock import Time", "networks imports nothing from"),
+        ("networks.unet", "from ..clock import Time", "networks imports nothing from"),
+        ("helpers", "", "ddpm_core.helpers is missing from ORDER"),
     ],
 )
-def test_the_checker_sees_what_breaks_the_order(module, source, says):
-    """Its red cases: each is one file planted among the library's, which import nothing here."""
-    planted = {**dict.fromkeys(LIBRARY, ""), f"{PACKAGE}.{module}": source}
-    (sentence,) = violations(planted)
+def test_import_order_violations_are_reported(module, source, says):
+    """Negative control: each case adds one file to a library without imports."""
+    files = {**dict.fromkeys(LIBRARY, ""), f"{PACKAGE}.{module}": source}
+    (sentence,) = violations(files)
     assert says in sentence
 
 
-def test_the_checker_sees_a_cycle_within_a_package():
-    planted = {
+def test_import_cycles_within_a_package_are_reported():
+    files = {
         "ddpm_core.samplers": "",
         "ddpm_core.samplers.base": "from ddpm_core.samplers import timestep_spacing",
         "ddpm_core.samplers.timestep_spacing": "from .base import Sampler",
     }
-    (sentence,) = violations(planted)
+    (sentence,) = violations(files)
     assert sentence.startswith("a cycle: ddpm_core.samplers.")
 
 
-def test_the_checker_lets_pass_what_keeps_the_order():
+def test_valid_imports_are_accepted():
     allowed = {
         "ddpm_core.samplers.base": "from ddpm_core.clock import Time\nimport torch",
         "ddpm_core.samplers.ddim": "from .base import Sampler\nfrom ..posterior import q_posterior",
@@ -154,16 +154,16 @@ FILES = sources(PACKAGE, "tests", "property_tests")
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_is_short_named_for_its_topic_and_evaluates_its_annotations(name):
-    """Annotations that stay strings are invisible to jaxtyping, so no file postpones them."""
+def test_files_are_short_well_named_and_keep_annotations_evaluated(name):
+    """jaxtyping does not see annotations that are strings, so no file postpones them."""
     source = FILES[name]
     assert len(source.splitlines()) < LIMIT
-    assert name.split(".")[-1] not in JUNK_DRAWERS
+    assert name.split(".")[-1] not in CATCH_ALLS
     futures = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
     assert "__future__" not in [node.module for node in futures]
 
 
-def test_only_the_adapter_knows_the_library_and_oracles_know_no_torch():
+def test_only_the_adapter_imports_the_library_and_oracles_do_not_import_torch():
     for name, source in sources("property_tests").items():
         tops = {what.split(".")[0] for _, what in imports(name, source, set(FILES))}
         if not name.startswith("property_tests.adapters.ddpm_core"):
@@ -172,13 +172,13 @@ def test_only_the_adapter_knows_the_library_and_oracles_know_no_torch():
             assert "torch" not in tops, f"{name} imports torch"
 
 
-def test_the_package_imports_nothing_until_asked():
-    """`import ddpm_core` leaves torch alone, so that a command's --help is quick."""
+def test_importing_the_package_does_not_import_torch():
+    """A command's --help must be quick, so `import ddpm_core` must not load torch."""
     program = "import sys, ddpm_core; dir(ddpm_core); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
 
 
-def test_what_the_type_checker_sees_is_what_the_package_offers():
+def test_type_stub_matches_the_public_names():
     import ddpm_core
 
     stub = ast.parse((ROOT / PACKAGE / "__init__.pyi").read_text(encoding="utf-8"))
