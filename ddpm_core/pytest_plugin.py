@@ -124,7 +124,7 @@ class Gathering:
 
     def _suite(self) -> Any:
         """The suite's own report module, wherever its checks were run from."""
-        return importlib.import_module(next(iter(self.rows.values()))["suite"] + ".report")
+        return importlib.import_module(next(iter(self.rows.values()))["suite"] + ".evidence.report")
 
 
 def _missing(report: Any) -> str:

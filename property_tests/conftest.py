@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from . import diagnosis, evidence, report
-from .contract import NOT_OFFERED, Checked
-from .monte_carlo import Ledger
+from .evidence import diagnosis, evidence, report
 from .profiles import load_gate
 from .protocol import Deviation, Implementation
+from .protocol.contract import NOT_OFFERED, Checked, check_attributes
+from .statistics.monte_carlo import Ledger
 
 load_gate()  # before any property is defined
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before any library counts: the arrays are small
@@ -21,7 +21,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before any library counts: the 
 HERE = Path(__file__).parent
 IMPLEMENTATION: pytest.StashKey[Implementation] = pytest.StashKey()
 EVIDENCE = "property_tests"  # where ddpm_core.pytest_plugin looks for a check's row
-COARSEST = 2.0**-8  # unit roundoff of bfloat16
 SEEN: pytest.StashKey[evidence.Evidence] = pytest.StashKey()
 DEVIATES = "deviates: "  # an expected failure of this reason has a column of its own as well
 
@@ -45,18 +44,6 @@ def load(name: str) -> Implementation:
             f"--impl {name}: {type(error).__name__}: {error}. Name an importable module and, "
             "behind a colon, an adapter in it, as in mypackage.adapter:MyDiffusion"
         ) from error
-
-
-def check_attributes(adapter: Any) -> None:
-    """Refuse an adapter without a name, or with a precision under which any answer would do."""
-    if not isinstance(getattr(adapter, "name", None), str):
-        raise TypeError(f"name = {getattr(adapter, 'name', None)!r} must be a string")
-    unit = getattr(adapter, "unit_roundoff", None)
-    if not isinstance(unit, float) or not 2.0**-113 <= unit <= COARSEST:
-        raise ValueError(
-            f"unit_roundoff = {unit!r} must be that of the precision that it computes in, such as "
-            f"2**-53 of float64 or 2**-24 of float32, and at most 2**-8, that of bfloat16"
-        )
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from .adapters.ddpm_core import DdpmCore
 from .catalogue import properties
-from .contract import Checked
-from .monte_carlo import STATISTICS, Ledger
+from .protocol.contract import Checked
+from .statistics.monte_carlo import STATISTICS, Ledger
 
 LEVELS = (1e-1, 1e-2, 1e-3)  # where the law of the smallest p is compared with what it may be
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from .chain_laws import EVENTS, check_law, check_law_from_zero_snr, paths
-from .convergence import START, flow, slope
+from .chains.chain_laws import EVENTS, check_law, check_law_from_zero_snr, paths
+from .chains.convergence import START, flow, slope
 from .oracles import chains, exact, gaussian
 from .protocol import Array, Betas, Chain, Denoiser, Implementation
+from .statistics.tolerances import allowance, check, check_largest, elements
 from .strategies import GENTLE, LONG, PRODUCTION, STEEP, schedules
-from .tolerances import allowance, check, check_largest, elements
 
 ORACLE = "the two demands on a step, of its variance and of the marginals, in 60 digits"
 

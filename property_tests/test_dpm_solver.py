@@ -1,27 +1,24 @@
 """DPM-Solver++: its first order is DDIM, its second falls as the square."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 from hypothesis import example, given
 
-from .chain_laws import (
+from .chains.chain_laws import (
     EVENTS,
     FLOAT64,
     ROUNDINGS,
+    X_T,
     check_law,
     check_law_from_zero_snr,
     paths,
 )
-from .convergence import START, flow, slope
-from .protocol import Array, Betas, Chain, Denoiser, Implementation
+from .chains.convergence import down, flow, slope
+from .protocol import Chain, Implementation
+from .statistics.tolerances import check_largest
 from .strategies import LONG, PRODUCTION, STEEP
-from .tolerances import check_largest
 
 ORACLE = "DDIM of the same implementation; the closed-form flow of Gaussian data"
-
-X_T = np.float64([[0.5, -1.25], [2.0, 0.375]])
 
 
 @pytest.mark.parametrize("sampler", ["dpm++1", "dpm++2m"])
@@ -77,14 +74,3 @@ def test_its_error_falls_with_the_square_of_the_number_of_steps(impl: Implementa
 def test_the_error_of_first_order_falls_with_the_number_of_steps(impl: Implementation):
     """Eq. dpm-solver.first."""
     assert abs(slope(down(impl, "dpm++1"), flow) - 1) <= 0.05
-
-
-def down(impl: Implementation, sampler: str) -> Callable[[Betas, Denoiser], None]:
-    """START led down every level to data."""
-
-    def run(betas: Betas, denoiser: Denoiser) -> None:
-        every = tuple(range(len(betas), -1, -1))
-        noises: list[Array] = [START] * (len(betas) - 1)
-        impl.sample(Chain(betas, sampler, every, denoiser), START, noises)
-
-    return run

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from .oracles.exact import mpf
 from .protocol import Implementation
-from .tolerances import check
+from .statistics.tolerances import check
 
 ORACLE = "the weighted sum of all weights seen, in 60 digits"
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from .oracles.exact import mp, mpf
 from .protocol import Implementation
-from .tolerances import check, elements
+from .statistics.tolerances import check, elements
 
 ORACLE = "sines and cosines in 60 digits"
 

@@ -5,8 +5,8 @@ from hypothesis import example, given
 
 from .oracles import exact
 from .protocol import Implementation
+from .statistics.tolerances import allowance, check, elements
 from .strategies import EARLY, GENTLE, STEEP, Case, cases, schedules
-from .tolerances import allowance, check, elements
 
 ORACLE = "one-step kernels composed one by one, in 60 digits"
 

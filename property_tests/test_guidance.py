@@ -5,13 +5,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from .monte_carlo import Ledger
 from .oracles import mixture
 from .oracles.exact import kappa, kernel, mp, mpf
 from .protocol import NO_LABEL, Array, Guidance, Implementation, LabelledDenoiser, Times
-from .statistics import Finding, binomials
+from .statistics.monte_carlo import Ledger
+from .statistics.statistics import Finding, binomials
+from .statistics.tolerances import allowance, check, check_largest, elements
 from .strategies import STEEP
-from .tolerances import allowance, check, check_largest, elements
 
 ORACLE = "the line through both guesses in 60 digits; the score of a mixture by differentiation"
 

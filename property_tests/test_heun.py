@@ -5,11 +5,10 @@ from itertools import pairwise
 import pytest
 from hypothesis import example, given
 
-from .chain_laws import EVENTS, check_law, paths
-from .convergence import flow, slope
+from .chains.chain_laws import EVENTS, X_T, check_law, paths
+from .chains.convergence import down, flow, slope
 from .protocol import Array, Chain, Implementation
 from .strategies import LONG, PRODUCTION, STEEP
-from .test_dpm_solver import X_T, down
 
 ORACLE = "the closed-form flow of Gaussian data; the levels that it has to ask at"
 

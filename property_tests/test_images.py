@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from .oracles.exact import mpf
 from .protocol import Implementation
-from .tolerances import check, elements
+from .statistics.tolerances import check, elements
 
 ORACLE = "the straight line through both ends of the range, in 60 digits"
 

@@ -7,15 +7,15 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from .chain_laws import FLOAT64
-from .linear_coder import FORTH, LOG_VARS, SCALE, along, linear_coder, mixed
-from .monte_carlo import Ledger
+from .chains.chain_laws import FLOAT64
+from .chains.linear_coder import FORTH, LOG_VARS, SCALE, along, linear_coder, mixed
 from .oracles import bound
 from .oracles.exact import mp, mpf
 from .protocol import Array, Implementation, Normal
-from .statistics import standard_normal
+from .statistics.monte_carlo import Ledger
+from .statistics.statistics import standard_normal
+from .statistics.tolerances import check, elements
 from .strategies import numbers
-from .tolerances import check, elements
 
 ORACLE = "the definitions in 60 digits, and Bayes' rule"
 

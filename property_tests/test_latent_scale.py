@@ -8,16 +8,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from .chain_laws import FLOAT64, ROUNDINGS, denoiser_of, gaussian_data
-from .linear_coder import BACK, FORTH, LOG_VARS, SCALE, along, certain, linear_coder, mixed
-from .monte_carlo import SCALARS, Ledger
-from .noise_tape import moments
+from .chains.chain_laws import FLOAT64, ROUNDINGS, denoiser_of, gaussian_data
+from .chains.linear_coder import BACK, FORTH, LOG_VARS, SCALE, along, certain, linear_coder, mixed
 from .oracles import chains, exact, gaussian
 from .oracles.exact import mp, mpf
 from .protocol import Array, Chain, Coder, Implementation, Scale
-from .statistics import Finding
+from .statistics.monte_carlo import SCALARS, Ledger
+from .statistics.noise_tape import moments
+from .statistics.statistics import Finding
+from .statistics.tolerances import allowance, check, check_largest, elements
 from .strategies import STEEP, numbers
-from .tolerances import allowance, check, check_largest, elements
 
 ORACLE = "the definitions in 60 digits, linear algebra, and the law of a quotient of variances"
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from .oracles import bound, exact
 from .oracles.exact import kappa, mp, mpf
 from .protocol import Array, Implementation
+from .statistics.tolerances import allowance, check, elements
 from .strategies import EARLY, STEEP, Case, cases, numbers
-from .tolerances import allowance, check, elements
 
 ORACLE = "the definitions in 60 digits, differentiated by hand"
 WEIGHT = mpf("0.001")  # of the bound beside the squared error

@@ -9,34 +9,22 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from mpmath import mpf as number
 
-from .monte_carlo import Ledger
+from .chains.steep_paths import DATA, paths
 from .oracles import bound, exact
 from .oracles.exact import kappa, mp, mpf
 from .protocol import ANCESTRAL, Array, Betas, Implementation, Normal, Times
-from .statistics import binomials, standard_normal
+from .statistics.monte_carlo import Ledger
+from .statistics.statistics import binomials, standard_normal
+from .statistics.tolerances import check
 from .strategies import STEEP, STEEP_GRID
-from .tolerances import check
 
 ORACLE = "densities in 60 digits, averaged by quadratures that are exact for what they average"
 
-# Two numbers of different means and variances, standard normal numbers at the nodes of an exact
-# quadrature: each row has one pair of signs, of the data and of the noise.
-DATA = (bound.Law(mpf(0.75), mpf(0.25)), bound.Law(mpf(-0.5), mpf(2)))
+# Standard normal numbers at the nodes of an exact quadrature: each row has one pair of signs, of
+# the data and of the noise.
 Z = np.float64([[-1, -1], [-1, 1], [1, -1], [1, 1]])
 X_0 = np.stack([float(law.mean) + math.sqrt(law.var) * Z[:, 0] for law in DATA], axis=1)
 NOISE = np.stack([Z[:, 1]] * len(DATA), axis=1)
-
-steep = st.sampled_from(STEEP_GRID) | st.lists(
-    st.floats(0.0625, 0.875, width=32), min_size=1, max_size=6
-).map(tuple)
-
-
-def ladders(betas: Betas) -> st.SearchStrategy[tuple[Betas, tuple[int, ...]]]:
-    levels = st.sets(st.integers(1, len(betas)), min_size=1)
-    return levels.map(lambda some: (betas, (*sorted(some, reverse=True), 0)))
-
-
-paths = steep.flatmap(ladders)
 
 
 class Exact:

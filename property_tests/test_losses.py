@@ -5,18 +5,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from .monte_carlo import Ledger
 from .oracles import bound, exact
-from .protocol import ANCESTRAL, Implementation, Normal, Times
-from .statistics import Finding, binomials, standard_normal, ties
+from .protocol import ANCESTRAL, PREDICTIONS, Implementation, Normal, Times
+from .statistics.monte_carlo import Ledger
+from .statistics.statistics import Finding, binomials, standard_normal, ties
+from .statistics.tolerances import allowance, check, elements, roundings_of_divergence
 from .strategies import EARLY, PRODUCTION, SCALARS, STEEP, STEEP_GRID, Case, cases, numbers
-from .test_parameterization import NAMES
-from .tolerances import allowance, check, elements
 
 ORACLE = "the definitions in 60 digits; exact binomial and normal laws"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PREDICTIONS)
 @given(case=cases())
 def test_the_target_is_what_the_definitions_say(impl: Implementation, name: str, case: Case):
     """Eq. parameterization.v and parameterization.score, or eps and x0, at the x_t of the noise."""
@@ -58,7 +57,7 @@ def test_each_loss_has_its_own_weight(impl: Implementation, case: Case, weights:
         check("weighted loss", (i,), got, want, exact.mpf(impl.unit_roundoff) * want)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PREDICTIONS)
 @given(case=cases(), gamma=st.sampled_from([0.25, 1.0, 5.0, 4096.0, np.inf]))
 @example(case=EARLY, gamma=5.0)
 def test_the_weight_is_that_of_an_error_of_x0(
@@ -79,7 +78,7 @@ def test_the_weight_is_that_of_an_error_of_x0(
         check(f"weight of {name}", (i,), got, want, unit * want)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PREDICTIONS)
 @given(case=cases())
 @example(case=EARLY)
 def test_a_constant_weight_is_that_of_an_error_of_x0(impl: Implementation, name: str, case: Case):
@@ -206,16 +205,6 @@ def test_the_divergence_is_that_of_the_densities(impl: Implementation, case):
         allowed = exact.mpf(impl.unit_roundoff) * roundings_of_divergence(m, v, k, w)
         check("divergence", where, got, want, allowed)
         assert (got[where] == 0) if (m, v) == (k, w) else got[where] >= -allowed
-
-
-def roundings_of_divergence(m: exact.mpf, v: exact.mpf, k: exact.mpf, w: exact.mpf) -> exact.mpf:
-    """What KL(N(m, v) || N(k, w)) may be off by, in units of roundoff.
-
-    Written as it may be, it is a sum of a ratio of variances, its log, 1 and a squared distance
-    over a variance: four operations for each, and the distance of two rounded means.
-    """
-    distance = 8 * (m - k) ** 2 + 4 * (abs(m) + abs(k)) * abs(m - k)
-    return 4 * (v / w + 1 + abs(exact.mp.log(v / w))) + distance / w
 
 
 def mpf_of(value: float) -> exact.mpf:

@@ -7,14 +7,13 @@ import pytest
 from hypothesis import example, given
 
 from .oracles import exact, mixture
-from .protocol import Implementation
+from .protocol import PREDICTIONS, Implementation
+from .statistics.tolerances import allowance, check, elements
 from .strategies import EARLY, Case, cases
-from .tolerances import allowance, check, elements
 
 ORACLE = "the definitions of x_t, v and score, solved in 60 digits"
 
-NAMES = ("eps", "x0", "v", "score")
-PAIRS = list(permutations(NAMES, 2))
+PAIRS = list(permutations(PREDICTIONS, 2))
 
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
@@ -53,7 +52,7 @@ def test_there_and_back_is_the_identity(impl: Implementation, source: str, targe
         check(f"{source} -> {target} -> {source}", where, back, want, allowed)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PREDICTIONS)
 @given(case=cases())
 def test_a_value_is_already_what_it_is(impl: Implementation, name: str, case: Case):
     """From a name to itself nothing is calculated."""

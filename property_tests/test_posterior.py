@@ -1,6 +1,5 @@
 """The posterior against Bayes' rule: prior and measurement, added by their precisions."""
 
-from collections.abc import Iterator
 from itertools import combinations
 
 import numpy as np
@@ -8,12 +7,14 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from .monte_carlo import Ledger
+from .chains.forward import walk
 from .oracles import exact
-from .protocol import Array, Betas, Implementation
-from .statistics import Finding, slope, standard_normal
+from .protocol import Implementation
+from .statistics.monte_carlo import Ledger
+from .statistics.residuals import of_answers
+from .statistics.statistics import slope
+from .statistics.tolerances import allowance, check, elements
 from .strategies import EARLY, STEEP_GRID, Case, cases
-from .tolerances import allowance, check, elements
 
 ORACLE = "Bayes' rule by adding precisions, in 60 digits; pairs simulated by one-step kernels"
 
@@ -102,20 +103,3 @@ def test_simulated_pairs_leave_a_standard_normal_residual(
         scale, spread = (float(each) for each in exact.kernel(betas, 0, t))
         other = (x_t - scale * x_0) / np.sqrt(spread)
         claim.check([*of_answers(residual), slope(residual, other)])
-
-
-def of_answers(residual: Array) -> Iterator[Finding]:
-    """What was divided by an answer is too small where the answer is too large: say it of that."""
-    square = float((residual * residual).mean())
-    for each in standard_normal(residual):
-        if each.name == "variance" and square > 0:
-            effect = f"variance answered is {1 / square:.3g} times the exact value"
-            each = each._replace(effect=effect)
-        yield each
-
-
-def walk(betas: Betas, x: Array, s: int, t: int, rng: np.random.Generator) -> Array:
-    """x_t from x_s, one step at a time."""
-    for beta in betas[s:t]:
-        x = np.sqrt(1 - beta) * x + np.sqrt(beta) * rng.standard_normal(x.shape)
-    return x

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from .convergence import NUMBERS, family
+from .chains.convergence import NUMBERS, family
+from .chains.steep_paths import DATA, paths
 from .oracles import bound, flows, mixture
 from .oracles.exact import kappa, kernel, mpf
 from .protocol import Array, Betas, Implementation, Normal, Times
+from .statistics.tolerances import check, check_largest
 from .strategies import STEEP
-from .test_likelihood import DATA, paths
-from .tolerances import check, check_largest
 
 ORACLE = "Heun's recursion in 60 digits; the exact flow and density of normal data and of mixtures"
 

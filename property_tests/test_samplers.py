@@ -8,15 +8,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import special
 
-from .chain_laws import EVENTS, check_law, denoiser_of, gaussian_data, paths
-from .convergence import DATA, carried
-from .monte_carlo import Ledger
+from .chains.chain_laws import EVENTS, check_law, denoiser_of, gaussian_data, paths
+from .chains.convergence import DATA, carried
 from .oracles import chains, exact, gaussian, mixture
 from .oracles.quadrature import Distribution
 from .protocol import ANCESTRAL, SAMPLERS, TIMESTEP_SPACINGS, Array, Betas, Chain, Implementation
-from .statistics import standard_normal
+from .statistics.monte_carlo import Ledger
+from .statistics.statistics import standard_normal
+from .statistics.tolerances import allowance, check, elements
 from .strategies import GENTLE, LONG, PRODUCTION, STEEP, schedules
-from .tolerances import allowance, check, elements
 
 ETAS = {"ddim": 1.0}  # between 0 and 1 the noise tape looks, which needs no samples
 ORACLE = "a recursion of mean and covariance; quadrature; Bayes' rule for a single step"

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from .oracles import exact
 from .oracles import schedules as oracle
 from .protocol import Betas, Implementation
+from .statistics.tolerances import allowance, check, zero_terminal
 from .strategies import GENTLE, Case, cases, schedules
-from .tolerances import allowance, check
 
 ORACLE = "the definitions in decimals, in 50 digits"
 
@@ -167,12 +167,3 @@ def test_zero_terminal_snr_is_reached_once(impl: Implementation, betas):
         for t, (want, unit) in enumerate(zero_terminal(impl, betas), start=1):
             check("alpha_bar", (t,), signal, want, times * unit * want)
             check("1 - alpha_bar", (t,), noise, 1 - want, times * unit * (1 - want))
-
-
-def zero_terminal(impl: Implementation, betas: Betas) -> list[tuple[oracle.mpf, oracle.mpf]]:
-    """alpha_bar_t after rescaling and 8 u kappa of it, for t = 1..T - 1."""
-    before = oracle.from_betas(betas)
-    after = oracle.with_zero_terminal_snr(before)
-    kappas = (oracle.kappa_zero_terminal(before, after, 0, t) for t in range(1, len(betas)))
-    units = (allowance(impl.unit_roundoff, oracle.mpf(kappa)) for kappa in kappas)
-    return list(zip(after[1:], units, strict=False))

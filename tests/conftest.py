@@ -50,7 +50,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def coder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short run of train_autoencoder."""
-    from tests.training.test_autoencoder_run import encode
+    from tests.training.miniature_runs import encode
 
     folder = tmp_path_factory.mktemp("runs") / "autoencoder"
     assert encode(folder, steps=60) == 0
@@ -60,7 +60,7 @@ def coder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def latent_run(coder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short run of train in its latents."""
-    from tests.training.test_loop import train
+    from tests.training.miniature_runs import train
 
     folder = tmp_path_factory.mktemp("runs") / "latent"
     assert train(folder, "--latent", str(coder)) == 0

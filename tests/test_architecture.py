@@ -172,6 +172,75 @@ def test_only_the_adapter_imports_the_library_and_oracles_do_not_import_torch():
             assert "torch" not in tops, f"{name} imports torch"
 
 
+TESTS = sources("tests", "property_tests")
+
+
+def imports_from_tests(files: dict[str, str]) -> list[str]:
+    """One sentence for each import from a test module: helpers belong in a module of their own."""
+    return [
+        f"{module}, line {line}: {name} is a test module; move what is shared into a helper module"
+        for module, source in files.items()
+        for line, name in imports(module, source, set(files))
+        if any(part.startswith("test_") for part in name.split("."))
+    ]
+
+
+def import_cycle(files: dict[str, str]) -> list[str]:
+    """The modules of one import cycle, or nothing; imports inside functions count as well."""
+    inside = {
+        module: {name for _, name in imports(module, source, set(files)) if name in files}
+        for module, source in files.items()
+    }
+    try:
+        TopologicalSorter(inside).prepare()
+    except CycleError as cycle:
+        return list(cycle.args[1])
+    return []
+
+
+def test_no_helper_is_imported_from_a_test_module():
+    assert imports_from_tests(TESTS) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from .test_posterior import walk",
+        "from property_tests.test_posterior import walk",
+        "import property_tests.test_posterior as posterior",
+        "from . import test_posterior",
+        "def late():\n    from .test_posterior import walk",
+    ],
+)
+def test_an_import_from_a_test_module_is_reported(source):
+    planted = {
+        "property_tests": "",
+        "property_tests.test_posterior": "def walk(): pass",
+        "property_tests.test_other": source,
+    }
+    (sentence,) = imports_from_tests(planted)
+    assert sentence.startswith("property_tests.test_other, line ")
+    assert "property_tests.test_posterior is a test module" in sentence
+
+
+def test_the_property_suite_has_no_import_cycle():
+    assert import_cycle(sources("property_tests")) == []
+
+
+def test_an_import_cycle_is_reported():
+    """Also one that is closed inside a function, as that of known_bugs and meta once was."""
+    planted = {
+        "property_tests.known_bugs": "",
+        "property_tests.known_bugs.readme": "def main():\n    from ..meta.attacks import attack",
+        "property_tests.meta": "",
+        "property_tests.meta.attacks": "from ..known_bugs.readme import PAGE",
+    }
+    found = import_cycle(planted)
+    assert set(found) == {"property_tests.known_bugs.readme", "property_tests.meta.attacks"}
+    del planted["property_tests.meta.attacks"]
+    assert import_cycle(planted) == []
+
+
 def test_importing_the_package_does_not_import_torch():
     """A command's --help must be quick, so `import ddpm_core` must not load torch."""
     program = "import sys, ddpm_core; dir(ddpm_core); sys.exit('torch' in sys.modules)"

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from property_tests.catalogue import properties
-from property_tests.contract import Checked
+from property_tests.protocol.contract import Checked
 
 ROOT = Path(__file__).parent.parent
 SUITE_PAGE = ROOT / "docs" / "suite.md"

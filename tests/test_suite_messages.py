@@ -7,16 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from property_tests import diagnosis, evidence
 from property_tests.adapters.ddpm_core import DdpmCore
-from property_tests.contract import Checked, HangError
+from property_tests.evidence import diagnosis, evidence
+from property_tests.protocol.contract import Checked, HangError
+from property_tests.statistics.residuals import of_answers
+from property_tests.statistics.tolerances import check
 from property_tests.strategies import GENTLE
-from property_tests.test_posterior import of_answers
-from property_tests.tolerances import check
 
 pytest_plugins = ("pytester",)
 
 T = np.array([1, 2], np.int64)
+TIME_LIMIT = "property_tests.protocol.contract.time_limit.__wrapped__.__defaults__"
 X_0, NOISE = np.float64([[0.5], [1.0]]), np.float64([[1.0], [-0.5]])
 
 
@@ -75,7 +76,7 @@ def test_a_method_that_hung_once_is_not_asked_again(monkeypatch):
             type(self).asked += 1
             time.sleep(60)
 
-    monkeypatch.setattr("property_tests.contract.time_limit.__wrapped__.__defaults__", (0.2,))
+    monkeypatch.setattr(TIME_LIMIT, (0.2,))
     impl = Checked(Hangs())
     with pytest.raises(HangError, match=r"did not answer within 0\.2 s$"):
         impl.q_sample(GENTLE, X_0, T, NOISE)
@@ -91,7 +92,7 @@ def test_hypothesis_takes_both_times_for_one_failure(monkeypatch):
         def q_sample(self, *arguments):
             time.sleep(60)
 
-    monkeypatch.setattr("property_tests.contract.time_limit.__wrapped__.__defaults__", (0.2,))
+    monkeypatch.setattr(TIME_LIMIT, (0.2,))
     impl = Checked(Hangs())
 
     @given(t=st.integers(1, 9))
@@ -125,7 +126,8 @@ def pytest_runtest_makereport(item, call):
 """
     )
     report = "def write(rows, folder):\n    print(sorted(r['check'] + ' ' + r['outcome'] for r in rows.values()))\n    return ['whole']\ndef overspent(rows):\n    return False\n"  # noqa: E501 - a file
-    pytester.makepyfile(**{"small/__init__": "", "small/report": report})
+    empty = dict.fromkeys(("small/__init__", "small/evidence/__init__"), "")
+    pytester.makepyfile(**empty, **{"small/evidence/report": report})
     pytester.makepyfile(SLOW_SUITE)
     pytester.syspathinsert()
     done = pytester.runpytest_subprocess("-s", "-p", "no:cacheprovider", "--impl", "theirs:Adapter")

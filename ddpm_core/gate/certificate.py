@@ -213,7 +213,10 @@ def incomplete(predicate: Mapping[str, Any], policy: Mapping[str, Any]) -> str |
     for name in sorted(required.keys() - executed.keys()):
         return f"{name} was not run"
     for name in sorted(executed.keys() - required.keys()):
-        return f"{name} was run but is not in the policy: python -m property_tests.policy lists it"
+        return (
+            f"{name} was run but is not in the policy: "
+            "python -m property_tests.evidence.policy lists it"
+        )
     for name, asked in sorted(required.items()):
         seen = executed[name]
         if seen["outcome"] != "passed":

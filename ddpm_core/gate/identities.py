@@ -14,8 +14,8 @@ def mismatch(schedule: Schedule) -> str | None:
     """The first identity that this schedule breaks, in plain words, or None.
 
     Each coefficient is right to 8 u kappa, kappa = 1 + |log alpha_bar_t| / beta_t, as
-    property_tests/tolerances.py derives; a term is a product of two of them at most, so that an
-    identity holds to 16 u kappa of the sum of its terms.
+    property_tests/statistics/tolerances.py derives; a term is a product of two of them at most, so
+    that an identity holds to 16 u kappa of the sum of its terms.
     """
     log = schedule.log_alpha_bar
     if log.dtype != torch.float64 or log.device.type != "cpu" or log.ndim != 1 or len(log) < 2:

@@ -2,27 +2,27 @@
 
 # they enter themselves
 from . import (
+    benign_variants,
     forward_process,
     guidance,
     latents,
     likelihood,
-    look_alikes,
     plumbing,
     samplers,
     schedules,
     solvers,
 )
-from .registry import BUGS, LOOK_ALIKES, KnownBug
+from .registry import BENIGN_VARIANTS, BUGS, KnownBug
 
 __all__ = [
+    "BENIGN_VARIANTS",
     "BUGS",
-    "LOOK_ALIKES",
     "KnownBug",
+    "benign_variants",
     "forward_process",
     "guidance",
     "latents",
     "likelihood",
-    "look_alikes",
     "plumbing",
     "samplers",
     "schedules",

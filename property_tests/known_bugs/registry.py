@@ -26,17 +26,17 @@ class KnownBug:
 
 
 BUGS: list[KnownBug] = []
-LOOK_ALIKES: list[KnownBug] = []
+BENIGN_VARIANTS: list[KnownBug] = []
 
 
 def known(
     id: str, where: str, what: str, caught_by: str, /, right: bool = False, **arguments: Any
 ) -> Any:
-    """Enter a class into the list of bugs, or of look-alikes that are right."""
+    """Enter a class into the list of bugs, or of benign variants."""
 
     def enter(variant: type[DdpmCore]) -> type[DdpmCore]:
         bug = KnownBug(id, where, what, variant, caught_by, arguments)
-        (LOOK_ALIKES if right else BUGS).append(bug)
+        (BENIGN_VARIANTS if right else BUGS).append(bug)
         return variant
 
     return enter

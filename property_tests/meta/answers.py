@@ -6,8 +6,8 @@ import numpy as np
 
 from ..oracles.exact import kappa, kernel, mp, mpf
 from ..protocol import Implementation
-from ..statistics import power_of_mean
-from ..test_schedules import zero_terminal
+from ..statistics.statistics import power_of_mean
+from ..statistics.tolerances import zero_terminal
 from .asking import FLOAT32, Answer, Ask, Point, at, name, one, x
 from .bound_answers import BOUND
 from .latent_answers import LATENT

@@ -7,7 +7,7 @@ import numpy as np
 from ..oracles import bound
 from ..oracles.exact import kappa, kernel, mp, mpf, posterior
 from ..protocol import Array, Implementation, Normal, Slopes, Times
-from ..test_losses import roundings_of_divergence
+from ..statistics.tolerances import roundings_of_divergence
 from .asking import Answer, Ask, Point, at, name, one, x
 
 

@@ -7,11 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from .. import contract
 from ..adapters.ddpm_core import DdpmCore
-from ..conftest import check_attributes
-from ..contract import Checked, ProtocolError
-from ..protocol import Implementation
+from ..protocol import Implementation, contract
+from ..protocol.contract import Checked, ProtocolError, check_attributes
 from ..strategies import STEEP
 
 pytest_plugins = ["pytester"]

@@ -7,9 +7,9 @@ import pytest
 
 from .. import fresh_noise
 from ..adapters.ddpm_core import DdpmCore
+from ..known_bugs.run import CAUGHT, attack_with
 from ..strategies import STEEP, STEEP_GRID
 from . import bound_faults, faults, latent_faults
-from .test_known_bugs import CAUGHT, attack_with
 
 CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
     (

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from .. import monte_carlo, statistics
-from ..monte_carlo import ALPHA_CLAIM, POWER, STATISTICS, Ledger, LedgerError
-from ..statistics import Finding
+from ..statistics import monte_carlo, statistics
+from ..statistics.monte_carlo import ALPHA_CLAIM, POWER, STATISTICS, Ledger, LedgerError
+from ..statistics.statistics import Finding
 
 U = np.float64([[[0.5, -1.0]], [[2.0, 0.25]], [[-0.75, 1.5]], [[0.1, -0.4]], [[1.2, 0.3]]])
 

@@ -8,17 +8,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ..monte_carlo import Ledger
-from ..oracles.exact import kappa, mpf
+from ..chains.forward import walk
 from ..protocol import Implementation
-from ..statistics import slope, standard_normal
+from ..statistics.monte_carlo import Ledger
+from ..statistics.statistics import slope, standard_normal
 from ..strategies import STEEP, betas, numbers
-from ..test_posterior import walk
-from ..tolerances import allowance, check
 from . import pages
 from .answers import ASK
-from .asking import Answer, Point
-from .latent_answers import LATENT
+from .asking import Point
+from .comparing import compare
 
 ORACLE = "the LaTeX of the derivations, parsed"
 
@@ -43,41 +41,6 @@ def test_every_equation_with_code_is_asked():
 def test_the_code_computes_what_the_page_says(impl: Implementation, name: str, point: Point):
     """Each equation with code: the right side as it is printed, within what rounding allows."""
     assume(compare(impl, name, point))
-
-
-def compare(impl: Implementation, name: str, point: Point) -> bool:
-    """Fail where the text and the implementation differ; False where nothing is assumed of it."""
-    if name in AT_DATA:
-        point = point._replace(s=0)
-    levels = {"s": point.s, "t": point.t, "T": len(point.betas), "K": 1, "k": point.t + 1}
-    if name not in OWN_LEVELS and pages.world(name, point.betas, levels, {}) is None:
-        return False
-    answer: Answer = ASK[name](impl, point)
-    where = pages.world(name, point.betas, levels | (answer.levels or {}), answer.values)
-    if where is None:
-        return False
-    s = point.s if answer.s is None else answer.s
-    conditioning = mpf(1) if name in OWN_LEVELS else kappa(point.betas, s, point.t)
-    unit = allowance(impl.unit_roundoff, conditioning, answer.times)
-    for part, got in enumerate(answer.got):
-        want = pages.text(name, where, part if pages.is_law(name) else None)
-        check(name, (0,), np.float64([got]), want.exact, unit * want.size + answer.absolute)
-    return True
-
-
-AT_DATA = ("ancestral.lands-on-data", "posterior.last-step", "losses.decoder-variance")
-OWN_LEVELS = {  # asked at levels of their own
-    *("losses.kl", "losses.prior", "losses.decoder", "losses.decoder-lowest"),
-    *("losses.decoder-highest", "likelihood.bits", "likelihood.dequantised"),
-    *("probability-flow.density", "probability-flow.data"),
-    *("learned-variance.range", "learned-variance.decoder", "learned-variance.hybrid"),
-    "learned-variance.importance",
-    *LATENT,
-    *("losses.simple", "losses.weighted", "images.range", "statistics.power"),
-    *("ancestral.ladder", "ddim.linspace", "ddim.leading"),
-    *("schedules.linear", "schedules.cosine", "schedules.sigmoid", "ema.decay", "ema.update"),
-    *("embeddings.sinusoidal", "embeddings.cosines", "embeddings.fourier"),
-}
 
 
 @pytest.mark.parametrize("name", [name for name in sorted(ASK) if pages.is_law(name)])

@@ -10,10 +10,10 @@ import pytest
 from mpmath import mp
 from scipy import special
 
-from .. import noise_tape
-from ..convergence import family
+from ..chains.convergence import family
 from ..oracles import bound, chains, exact, flows, gaussian, mixture, quadrature
 from ..oracles.exact import mpf
+from ..statistics import noise_tape
 from ..strategies import STEEP
 
 CLOSE = 1e-12  # relative; the quadratures below reach 1e-15

@@ -5,9 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .. import evidence
-
-PLANTED = 5
+from ..evidence import evidence
+from ..mutation.targets import PLANTED
 
 
 def test_mutants_chosen_by_hash_are_killed():

@@ -4,11 +4,10 @@ import json
 
 import pytest
 
-from ..meta.test_planted import PLANTED
-from ..monte_carlo import ALPHA_RUN, MIN_EFFECT, POWER
-from ..mutation.targets import PROPERTIES, STATISTICS
-from ..policy import PAGE
+from ..evidence.policy import PAGE
+from ..mutation.targets import PLANTED, PROPERTIES, STATISTICS
 from ..profiles import EXAMPLES
+from ..statistics.monte_carlo import ALPHA_RUN, MIN_EFFECT, POWER
 
 
 def test_every_check_is_required(request: pytest.FixtureRequest):
@@ -20,12 +19,12 @@ def test_every_check_is_required(request: pytest.FixtureRequest):
     files = [each.name for each in PAGE.parent.rglob("test_*.py")]
     assert len({*files}) == len(files), "two files have one name: verify --spot looks for it"
     new = names - policy["required"].keys()
-    assert not new, "run the suite, then python -m property_tests.policy"
+    assert not new, "run the suite, then python -m property_tests.evidence.policy"
     everything = {each.path for each in inside} == {*PAGE.parent.rglob("test_*.py")}
     chosen = any("::" in each for each in request.config.args) or request.config.option.keyword
     if everything and not chosen:
         gone = policy["required"].keys() - names
-        assert not gone, "run the suite, then python -m property_tests.policy"
+        assert not gone, "run the suite, then python -m property_tests.evidence.policy"
 
 
 def test_its_limits_are_those_of_the_suite():

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ..monte_carlo import ALPHA_CLAIM, ALPHA_RUN
-from ..report import overspent, summary, totals
+from ..evidence.report import overspent, summary, totals
+from ..statistics.monte_carlo import ALPHA_CLAIM, ALPHA_RUN
 
 pytest_plugins = ["pytester"]
 SUITE, PACKAGE = Path(__file__).parent.parent, __package__.rpartition(".")[0]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from .. import monte_carlo, statistics
-from ..monte_carlo import ALPHA_CLAIM, ALPHA_RUN, SCALARS, Ledger, LedgerError
 from ..protocol import Array
+from ..statistics import monte_carlo, statistics
+from ..statistics.monte_carlo import ALPHA_CLAIM, ALPHA_RUN, SCALARS, Ledger, LedgerError
 
 SHAPE = (1870, 3, 5)  # 28,050 scalars: SCALARS in rows of an odd event
 

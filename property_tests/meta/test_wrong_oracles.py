@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from ..adapters.ddpm_core import DdpmCore
+from ..known_bugs.run import attack_with
 from ..oracles import bound, chains, exact, flows, mixture, quadrature, schedules
 from ..oracles.exact import Kernel, Posterior, Value, mpf
-from .test_known_bugs import attack_with
 
 
 def kernel_without_shrinking(betas, s, t):

@@ -26,8 +26,8 @@ settings.load_profile("mutation")
 # These import properties, which take the profile as it is when they are defined.
 from ..adapters.ddpm_core import DdpmCore  # noqa: E402
 from ..catalogue import properties  # noqa: E402
-from ..contract import Checked  # noqa: E402
 from ..protocol import Array  # noqa: E402
+from ..protocol.contract import Checked  # noqa: E402
 from .equivalents import AS_RIGHT, CHOICES, EQUIVALENTS, Reasons  # noqa: E402
 from .evidence import CALLS, answers, same_bits, same_but_for_rounding  # noqa: E402
 from .hunt import cheapest_first, hunted, killer  # noqa: E402

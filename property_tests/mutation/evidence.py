@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .. import statistics
 from ..protocol import TIMESTEP_SPACINGS, Array, Chain, Guidance, Implementation, Normal, Times
+from ..statistics import statistics
 from ..strategies import Case
 
 CASES = 1000
@@ -160,5 +160,5 @@ CALLS: dict[str, Calls] = {
     "samplers.dpm_solver": _dpm_solver,
     "samplers.timestep_spacing": _ladders,
     "schedules": _schedules,
-    "statistics": _statistics,
+    "statistics.statistics": _statistics,
 }

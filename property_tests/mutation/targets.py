@@ -1,5 +1,6 @@
 """What is mutated, and which files of the suite are to notice."""
 
+PLANTED = 5  # mutants, chosen by a hash, that each run of the suite has to kill
 TERMS = "test_likelihood::test_each_term_is_a_divergence_or_decodes"
 STRETCH = "test_likelihood::test_a_term_stands_for_all_levels_of_its_stretch"
 REPORTS = "test_samplers::test_the_chain_reports_what_its_denoiser_said"
@@ -62,6 +63,6 @@ PROPERTIES = {
 }
 # The same for the statistical checks themselves, which are modules of the suite.
 STATISTICS = {
-    "statistics": ("meta.test_definitions", "meta.test_statistics"),
-    "monte_carlo": ("meta.test_definitions", "meta.test_statistics"),
+    "statistics.statistics": ("meta.test_definitions", "meta.test_statistics"),
+    "statistics.monte_carlo": ("meta.test_definitions", "meta.test_statistics"),
 }

@@ -14,7 +14,7 @@ import pytest
 from ddpm_core import evaluate, sample
 from ddpm_core.cli import progress as module
 from ddpm_core.cli.progress import progress, say
-from tests.training.test_loop import after_step, train
+from tests.training.miniature_runs import after_step, train
 
 
 class Terminal(io.StringIO):

@@ -17,7 +17,7 @@ from property_tests.adapters.ddpm_core import DdpmCore
 from property_tests.meta import pages as suite
 from property_tests.meta.answers import ASK
 from property_tests.meta.asking import Point
-from property_tests.meta.test_derivations import compare
+from property_tests.meta.comparing import compare
 
 NAMED = pages.equations(pages.read_all())
 prove.load()

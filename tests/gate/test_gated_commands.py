@@ -15,7 +15,7 @@ from ddpm_core import verify
 from ddpm_core.figures.canvas import ALARM
 from ddpm_core.gate.certificate import Project, canonical, statement
 from tests.gate.miniature import shown
-from tests.training.test_loop import TINY, train
+from tests.training.miniature_runs import TINY, train
 
 REASON = "the tests look at the watermark"
 UNVERIFIED = ("--unverified", REASON)

@@ -17,7 +17,6 @@ from ddpm_core.data.dataset import batch_indices, load_dataset
 from ddpm_core.latent import posterior_of
 from ddpm_core.randomness import keyed_noise
 from ddpm_core.storage.saved_autoencoder import load_kept
-from ddpm_core.train_autoencoder import main
 from ddpm_core.training import autoencoder_run as autoencoding
 from ddpm_core.training.autoencoder_config import AutoencoderConfig
 from ddpm_core.training.autoencoder_run import AutoencoderRun
@@ -25,16 +24,9 @@ from ddpm_core.training.diffusion_config import TrainConfig
 from ddpm_core.training.diffusion_run import DiffusionRun
 from ddpm_core.training.trained import latest_checkpoint
 from tests.data.datasets_written import write_npz
+from tests.training.miniature_runs import encode
 
 CPU = torch.device("cpu")
-SMALL = [
-    *("--width", "8", "--factor", "2", "--batch-size", "8", "--warmup-steps", "2"),
-    *("--log-every", "2", "--sample-every", "4", "--save-every", "3", "--device", "cpu"),
-]
-
-
-def encode(folder: Path, *more: str, steps: int = 8) -> int:
-    return main([*SMALL, "--out-dir", str(folder), "--max-steps", str(steps), *more])
 
 
 def fingerprint(folder: Path) -> dict[str, bytes]:

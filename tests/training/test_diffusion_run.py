@@ -21,8 +21,7 @@ from ddpm_core.training.diffusion_config import TrainConfig
 from ddpm_core.training.diffusion_run import DiffusionRun
 from ddpm_core.training.trained import load_trained
 from tests.data.datasets_written import write_npz
-from tests.training.test_autoencoder_run import encode
-from tests.training.test_loop import Crash, after_step, crash, fingerprint, train
+from tests.training.miniature_runs import Crash, after_step, crash, encode, fingerprint, train
 
 CPU = torch.device("cpu")
 

@@ -11,7 +11,7 @@ from ddpm_core.training import step
 from ddpm_core.training.trained import load_trained
 from tests.data.datasets_written import GREY, write_npz
 from tests.evaluation.evaluated import newest
-from tests.training.test_loop import Crash, after_step, crash, fingerprint, train
+from tests.training.miniature_runs import Crash, after_step, crash, fingerprint, train
 
 
 def test_a_run_that_draws_levels_by_their_terms_goes_on_to_the_same_bits(tmp_path, monkeypatch):

@@ -10,31 +10,10 @@ import torch
 
 from ddpm_core.storage.checkpoint import latest_checkpoint
 from ddpm_core.storage.run_lock import RunLock
-from ddpm_core.train import main
 from ddpm_core.training import diffusion_run as diffusion
 from ddpm_core.training import loop, step
 from tests.data.datasets_written import GREY, write_npz
-
-TINY = [
-    *("--width", "8", "--multipliers", "1", "2", "--batch-size", "8", "--warmup-steps", "2"),
-    *("--preview-steps", "4", "--preview-samples", "4", "--T", "20", "--schedule", "cosine"),
-    *("--log-every", "2", "--sample-every", "8", "--save-every", "3", "--device", "cpu"),
-]
-
-
-def train(folder: Path, *more: str, steps: int = 8) -> int:
-    return main([*TINY, "--out-dir", str(folder), "--max-steps", str(steps), *more])
-
-
-def fingerprint(folder: Path) -> dict[str, bytes]:
-    """Every byte that a resumed run must repeat; only how it was let in belongs to each start."""
-    newest = latest_checkpoint(folder / "checkpoints")
-    assert newest is not None
-    files = [*sorted(newest.glob("*.safetensors")), folder / "metrics.jsonl"]
-    state = json.loads((newest / "state.json").read_bytes())
-    assert state.pop("admissions")
-    bits = {each.name: each.read_bytes() for each in files}
-    return bits | {"state.json": json.dumps(state).encode()}
+from tests.training.miniature_runs import Crash, after_step, crash, fingerprint, train
 
 
 @pytest.fixture(scope="module")
@@ -42,27 +21,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "finished"
     assert train(folder) == 0
     return folder
-
-
-def after_step(monkeypatch: pytest.MonkeyPatch, number: int, act: object) -> None:
-    """Call `act` once step `number` (from 0) has been taken."""
-    real = step.train_step
-
-    def then_act(*arguments):
-        out = real(*arguments)
-        if arguments[4] == number:
-            act()
-        return out
-
-    monkeypatch.setattr(diffusion, "train_step", then_act)
-
-
-class Crash(BaseException):
-    """Nothing catches it, as nothing catches a kill -9."""
-
-
-def crash() -> None:
-    raise Crash
 
 
 def test_a_run_leaves_what_the_documentation_lists(finished):

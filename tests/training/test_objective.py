@@ -15,7 +15,7 @@ from ddpm_core.training.diffusion_config import TrainConfig
 from ddpm_core.training.diffusion_run import DiffusionRun
 from ddpm_core.training.step import train_step
 from ddpm_core.training.timestep_sampler import KEPT, TermHistory
-from tests.training.test_step import SMALL, recorded
+from tests.training.recorded_steps import SMALL, recorded
 
 
 @pytest.mark.parametrize("loss", ["vlb", "hybrid"])

@@ -3,7 +3,6 @@
 import copy
 import dataclasses
 import math
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,28 +12,13 @@ from ddpm_core.training import step
 from ddpm_core.training.diffusion_config import TrainConfig
 from ddpm_core.training.diffusion_run import DiffusionRun
 from ddpm_core.training.step import train_step
-
-SMALL = TrainConfig(
-    width=8, multipliers=(1, 2), batch_size=8, T=20, schedule="cosine", warmup_steps=0, device="cpu"
-)
+from tests.training.recorded_steps import SMALL, recorded
 
 
 def taken(config: TrainConfig, number: int, run: DiffusionRun | None = None) -> DiffusionRun:
     run = run or DiffusionRun.prepare(config)
     train_step(config, run.schedule, run.dataset, run.trainee, number, run.device)
     return run
-
-
-def recorded(monkeypatch: pytest.MonkeyPatch, name: str) -> list[Any]:
-    """The arguments of every call of step.<name>."""
-    real, seen = getattr(step, name), []
-
-    def watched(*arguments: Any) -> Any:
-        seen.append(arguments)
-        return real(*arguments)
-
-    monkeypatch.setattr(step, name, watched)
-    return seen
 
 
 def test_every_step_and_seed_draw_times_and_noise_of_their_own(monkeypatch):

@@ -14,8 +14,7 @@ from ddpm_core.data import latents
 from ddpm_core.storage.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from ddpm_core.training import diffusion_run as diffusion
 from ddpm_core.training.trained import load_trained
-from tests.training.test_autoencoder_run import encode
-from tests.training.test_loop import train
+from tests.training.miniature_runs import encode, train
 
 
 def test_what_a_checkpoint_lacks_is_named(tmp_path):

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import evidence, statistics
+from ..evidence import evidence
+from . import statistics
 from .statistics import Finding
 
 ALPHA_RUN = 1e-6  # P(any false alarm in a run), over all claims: the ledger's limit

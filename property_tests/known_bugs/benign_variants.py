@@ -1,4 +1,4 @@
-"""Reported as bugs, and right."""
+"""Benign variants: reported as bugs, but correct. The suite must not flag them."""
 
 import numpy as np
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from .protocol import Array
+from ..protocol import Array
 
 CELLS = 64
 CUTS = (3.0, 4.0, 5.0)  # without the cut at 3 a clamp there goes unseen

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .protocol import Array, Coder, Scale
+from ..protocol import Array, Coder, Scale
 
 FORTH, BACK = np.float64([[[2, 1], [1, 1]], [[1, -1], [-1, 2]]])
 SCALE = Scale(np.float64([0.75, -2.0]), np.float64([0.5, 3.0]))

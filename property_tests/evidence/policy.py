@@ -1,4 +1,6 @@
-"""Write policy.json, what a run has to show to certify: python -m property_tests.policy [REPORT]
+"""Write policy.json, the requirements for a certificate.
+
+Run as: python -m property_tests.evidence.policy [REPORT]
 
 It is made from the report of a full run: every check that ran, how many Monte Carlo claims it made
 and at how many examples it ran. A check that is gone, or shows less than it did, certifies nothing.
@@ -9,11 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from . import monte_carlo
-from .meta.test_planted import PLANTED
-from .mutation.targets import PROPERTIES, STATISTICS
+from ..mutation.targets import PLANTED, PROPERTIES, STATISTICS
+from ..statistics import monte_carlo
 
-PAGE = Path(__file__).parent / "policy.json"
+PAGE = Path(__file__).parent.parent / "policy.json"
 
 
 def policy(checks: list[dict[str, Any]]) -> dict[str, Any]:

@@ -79,6 +79,7 @@ class Chain(NamedTuple):
     zero_terminal: bool = False  # rescale the schedule first, so that alpha_bar_T = 0
 
 
+PREDICTIONS = ("eps", "x0", "v", "score")  # what a network may predict
 ANCESTRAL = ("fixed_small", "fixed_large")  # Ho et al. (2020), by the variance of a step
 SOLVERS = ("dpm++1", "dpm++2m", "heun")  # Lu et al. (2022), Karras et al. (2022): no noise
 SAMPLERS = (*ANCESTRAL, "ddim", *SOLVERS)

@@ -7,14 +7,15 @@ from itertools import pairwise
 import numpy as np
 from hypothesis import strategies as st
 
-from .noise_tape import moments
-from .oracles import chains, exact, gaussian
-from .oracles import schedules as levels
-from .protocol import SOLVERS, Betas, Chain, Denoiser, Implementation
-from .strategies import schedules
-from .tolerances import check_largest
+from ..oracles import chains, exact, gaussian
+from ..oracles import schedules as levels
+from ..protocol import SOLVERS, Betas, Chain, Denoiser, Implementation
+from ..statistics.noise_tape import moments
+from ..statistics.tolerances import check_largest
+from ..strategies import schedules
 
 EVENTS = ((), (2,), (2, 2, 2))  # probed in batches of 2: batch == axis
+X_T = np.float64([[0.5, -1.25], [2.0, 0.375]])  # two samples of two numbers
 
 # At most 30 steps, each a product with an 8 x 8 matrix (16 roundings an entry) behind a solve whose
 # condition is at worst that of C, 104. The recursion rounds in float64, the chain in its own

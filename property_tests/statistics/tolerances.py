@@ -21,9 +21,10 @@ With r >= 1 all are below 8 (1 + r) u.
 
 import numpy as np
 
-from . import evidence
-from .oracles.exact import mpf
-from .protocol import Array
+from ..evidence import evidence
+from ..oracles import schedules
+from ..oracles.exact import mp, mpf
+from ..protocol import Array, Betas, Implementation
 
 
 def allowance(unit_roundoff: float, kappa: mpf, times: int = 1) -> mpf:
@@ -58,3 +59,22 @@ def check_largest(what: str, got: Array, want: Array, allowed: float) -> None:
 def elements(array: Array) -> list[tuple[int, ...]]:
     """Every index of the array; the first entry is the sample."""
     return list(np.ndindex(array.shape))
+
+
+def roundings_of_divergence(m: mpf, v: mpf, k: mpf, w: mpf) -> mpf:
+    """What KL(N(m, v) || N(k, w)) may be off by, in units of roundoff.
+
+    Written as it may be, it is a sum of a ratio of variances, its log, 1 and a squared distance
+    over a variance: four operations for each, and the distance of two rounded means.
+    """
+    distance = 8 * (m - k) ** 2 + 4 * (abs(m) + abs(k)) * abs(m - k)
+    return 4 * (v / w + 1 + abs(mp.log(v / w))) + distance / w
+
+
+def zero_terminal(impl: Implementation, betas: Betas) -> list[tuple[mpf, mpf]]:
+    """alpha_bar_t after rescaling and 8 u kappa of it, for t = 1..T - 1."""
+    before = schedules.from_betas(betas)
+    after = schedules.with_zero_terminal_snr(before)
+    kappas = (schedules.kappa_zero_terminal(before, after, 0, t) for t in range(1, len(betas)))
+    units = (allowance(impl.unit_roundoff, mpf(kappa)) for kappa in kappas)
+    return list(zip(after[1:], units, strict=False))

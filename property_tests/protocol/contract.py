@@ -12,10 +12,12 @@ from typing import Any, NoReturn
 import numpy as np
 import pytest
 
-from . import evidence
-from .protocol import FlowDensity, Hybrid, Implementation, Levels, Normal, Scale
+from ..evidence import evidence
+from .nouns import FlowDensity, Hybrid, Levels, Normal, Scale
+from .protocol import Implementation
 
 SECONDS = 60  # a call takes milliseconds; by then it hangs
+COARSEST = 2.0**-8  # unit roundoff of bfloat16
 NOT_OFFERED = "not offered: "  # a skip of this reason is reported in a column of its own
 
 Shapes = Callable[[dict[str, Any]], list[tuple[str, tuple[int, ...]]]]
@@ -202,3 +204,15 @@ def time_limit(what: str, seconds: float = SECONDS) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def check_attributes(adapter: Any) -> None:
+    """Refuse an adapter without a name, or with a precision under which any answer would do."""
+    if not isinstance(getattr(adapter, "name", None), str):
+        raise TypeError(f"name = {getattr(adapter, 'name', None)!r} must be a string")
+    unit = getattr(adapter, "unit_roundoff", None)
+    if not isinstance(unit, float) or not 2.0**-113 <= unit <= COARSEST:
+        raise ValueError(
+            f"unit_roundoff = {unit!r} must be that of the precision that it computes in, such as "
+            f"2**-53 of float64 or 2**-24 of float32, and at most 2**-8, that of bfloat16"
+        )

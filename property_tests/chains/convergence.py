@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .oracles import gaussian
-from .oracles.exact import kernel
-from .protocol import Array, Betas, Denoiser
+from ..oracles import gaussian
+from ..oracles.exact import kernel
+from ..protocol import Array, Betas, Chain, Denoiser, Implementation
 
 ENDS = 8.0, -8.0  # the log-SNR of t = 1 and of t = T
 NUMBERS = (64, 128, 256, 512)
@@ -28,6 +28,17 @@ def slope(run: Run, want: Callable[[Betas], Array]) -> float:
     """The exponent p with which the error at t = 1 falls as n^-p from the first n to the last."""
     first, last = (abs(_seen(run, n) - want(family(n))).max() for n in (NUMBERS[0], NUMBERS[-1]))
     return math.log(first / last) / math.log(NUMBERS[-1] / NUMBERS[0])
+
+
+def down(impl: Implementation, sampler: str) -> Run:
+    """START led down every level to data."""
+
+    def run(betas: Betas, denoiser: Denoiser) -> None:
+        every = tuple(range(len(betas), -1, -1))
+        noises: list[Array] = [START] * (len(betas) - 1)
+        impl.sample(Chain(betas, sampler, every, denoiser), START, noises)
+
+    return run
 
 
 def family(n: int) -> Betas:

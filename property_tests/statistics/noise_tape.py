@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .protocol import Array
+from ..protocol import Array
 
 Sample = Callable[[Array, list[Array]], Array]
 """(x_T, one array of noise for each draw), both (batch, *event), to the output of that shape."""

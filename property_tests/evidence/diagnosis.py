@@ -18,8 +18,8 @@ def looks_like(seen: Evidence, unit_roundoff: float) -> list[str]:
 
     Errors of half the digits or fewer are called what they are: lost digits.
     """
-    from .adapters.ddpm_core import DdpmCore  # what is tested need not have torch
-    from .known_bugs import BUGS
+    from ..adapters.ddpm_core import DdpmCore  # what is tested need not have torch
+    from ..known_bugs import BUGS
 
     sentences = []
     if seen.worst > 1 and _is_rounding(seen, unit_roundoff, DdpmCore()):

@@ -11,8 +11,8 @@ from typing import Any
 
 from hypothesis import settings
 
+from ..statistics.monte_carlo import ALPHA_RUN
 from .evidence import Evidence
-from .monte_carlo import ALPHA_RUN
 from .page import html_page
 
 Rows = Mapping[str, Mapping[str, Any]]
@@ -21,11 +21,11 @@ Rows = Mapping[str, Mapping[str, Any]]
 def row(item: Any, seen: Evidence) -> dict[str, Any]:
     """What a check sends to the process that reports, in JSON's types."""
     said = inspect.getdoc(item.function) or ""
-    control = item.path.parent != Path(__file__).parent
+    control = item.path.parent != Path(__file__).parent.parent
     named = re.match(r"Eq\. ([\w.-]+(?: and [\w.-]+)*)[,: ]*", said)
     statement = said[named.end() :] if named else said
     return {
-        "suite": __package__,
+        "suite": __package__.rpartition(".")[0],
         "check": f"{item.path.name}::{item.name}",
         "control": control,
         "equation": named[1].rstrip(".") if named else "",

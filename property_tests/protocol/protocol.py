@@ -12,31 +12,18 @@ from numpy.typing import NDArray
 
 from .densities import Densities
 from .latents import Latents
-from .nouns import ANCESTRAL as ANCESTRAL
-from .nouns import NO_LABEL as NO_LABEL
-from .nouns import SAMPLERS as SAMPLERS
-from .nouns import SOLVERS as SOLVERS
-from .nouns import TIMESTEP_SPACINGS as TIMESTEP_SPACINGS
-from .nouns import Array as Array
-from .nouns import Averages as Averages
-from .nouns import Betas as Betas
-from .nouns import Chain as Chain
-from .nouns import Coder as Coder
-from .nouns import Denoiser as Denoiser
-from .nouns import Deviation as Deviation
-from .nouns import Draw as Draw
-from .nouns import Flow as Flow
-from .nouns import FlowDensity as FlowDensity
-from .nouns import Guidance as Guidance
-from .nouns import Hybrid as Hybrid
-from .nouns import LabelledDenoiser as LabelledDenoiser
-from .nouns import Layout as Layout
-from .nouns import Levels as Levels
-from .nouns import Normal as Normal
-from .nouns import ReverseKernel as ReverseKernel
-from .nouns import Scale as Scale
-from .nouns import Slopes as Slopes
-from .nouns import Times as Times
+from .nouns import (
+    Array,
+    Averages,
+    Betas,
+    Chain,
+    Draw,
+    Guidance,
+    Layout,
+    Levels,
+    Normal,
+    Times,
+)
 
 
 class Implementation(Densities, Latents, Protocol):

@@ -1,0 +1,1 @@
+"""Sampling trajectories whose distribution or limit is known, shared by several tests."""

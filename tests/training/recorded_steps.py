@@ -1,0 +1,24 @@
+"""A small configuration of training, and the calls that its steps make."""
+
+from typing import Any
+
+import pytest
+
+from ddpm_core.training import step
+from ddpm_core.training.diffusion_config import TrainConfig
+
+SMALL = TrainConfig(
+    width=8, multipliers=(1, 2), batch_size=8, T=20, schedule="cosine", warmup_steps=0, device="cpu"
+)
+
+
+def recorded(monkeypatch: pytest.MonkeyPatch, name: str) -> list[Any]:
+    """The arguments of every call of step.<name>."""
+    real, seen = getattr(step, name), []
+
+    def watched(*arguments: Any) -> Any:
+        seen.append(arguments)
+        return real(*arguments)
+
+    monkeypatch.setattr(step, name, watched)
+    return seen
