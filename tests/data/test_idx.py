@@ -1,4 +1,4 @@
-"""MNIST's files: read as written, refused when broken."""
+"""IDX files are read as written and refused when broken."""
 
 import gzip
 import struct
@@ -21,8 +21,6 @@ from tests.data.datasets_written import (
     refusal,
     write_idx,
 )
-
-# ---------------------------------------------------------------------------------------------- IDX
 
 
 @pytest.mark.parametrize("dot", ["-", "."])
@@ -74,7 +72,7 @@ def test_an_idx_file_cut_at_any_byte_never_loads(pack, data):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "train-images-idx3-ubyte"
         path.write_bytes(whole[:cut])
-        with pytest.raises(ValueError, match=r"cut short|ends at") as caught:
+        with pytest.raises(ValueError, match=r"truncated|ends at") as caught:
             read_idx(path, 3)
         assert str(path) in str(caught.value)
         if pack is bytes:
@@ -84,7 +82,7 @@ def test_an_idx_file_cut_at_any_byte_never_loads(pack, data):
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_an_idx_file_with_bytes_too_many_says_from_where(tmp_path, pack):
+def test_an_idx_file_that_is_too_long_is_refused_with_the_position(tmp_path, pack):
     path = tmp_path / "train-images-idx3-ubyte"
     path.write_bytes(pack(idx_bytes(GREY) + b"abc"))
     sentence = refusal(f"idx:{tmp_path}")
@@ -93,18 +91,18 @@ def test_an_idx_file_with_bytes_too_many_says_from_where(tmp_path, pack):
     assert want in sentence
 
 
-def test_a_flipped_bit_in_a_gzip_stream_is_refused_with_what_was_read(tmp_path):
+def test_a_flipped_bit_in_a_gzip_stream_is_refused_with_the_number_of_bytes_read(tmp_path):
     packed = bytearray(gzip.compress(idx_bytes(GREY)))
     packed[-7] ^= 1  # in the CRC: every byte is there
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(packed)
     assert "breaks off after 1216 decompressed bytes (CRC" in refusal(f"idx:{tmp_path}")
     packed[30] ^= 0xFF
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(packed)
-    assert "corrupt or cut short" in refusal(f"idx:{tmp_path}")
+    assert "corrupt or truncated" in refusal(f"idx:{tmp_path}")
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_a_header_that_promises_terabytes_allocates_nothing(tmp_path, pack):
+def test_a_header_that_declares_terabytes_allocates_nothing(tmp_path, pack):
     absurd = struct.pack(">BBBBIII", 0, 0, 8, 3, 2**32 - 1, 2**32 - 1, 2**32 - 1) + b"abc"
     (tmp_path / "train-images-idx3-ubyte").write_bytes(pack(absurd))
     tracemalloc.start()
@@ -128,10 +126,10 @@ def test_a_gzip_bomb_is_not_expanded_beyond_what_its_header_declares(tmp_path):
 @pytest.mark.parametrize(
     ("place", "value", "sentence"),
     [
-        (0, 0x89, "starts with the bytes 89 00 08 03, so it is no IDX file"),
+        (0, 0x89, "starts with the bytes 89 00 08 03, so it is not an IDX file"),
         (2, 0x0D, "byte 2, the element type, is 0x0d; it must be 0x08"),
-        (3, 1, "byte 3 announces 1 axes; it must be 3"),
-        (7, 0, "bytes 4 to 7 announce a size of 0"),
+        (3, 1, "byte 3 declares 1 axes; it must be 3"),
+        (7, 0, "bytes 4 to 7 declare a size of 0"),
     ],
 )
 def test_a_wrong_header_byte_is_named(tmp_path, place, value, sentence):
@@ -141,7 +139,7 @@ def test_a_wrong_header_byte_is_named(tmp_path, place, value, sentence):
     assert sentence in refusal(f"idx:{tmp_path}")
 
 
-def test_missing_idx_files_are_listed_by_the_names_looked_for(tmp_path):
+def test_missing_idx_files_are_reported_with_all_spellings(tmp_path):
     sentence = refusal(f"idx:{tmp_path}")
     for dot in "-.":
         for end in ("", ".gz"):
