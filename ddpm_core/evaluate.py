@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from ddpm_core.cli.options import parse
-from ddpm_core.cli.output_command import make
+from ddpm_core.cli.output_command import run_output_command
 from ddpm_core.evaluation.config import EvaluateConfig
 
 
@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         return evaluate(config)
 
-    return make("evaluate", files, left="the same command goes on")
+    return run_output_command("evaluate", files, on_interrupt="the same command resumes")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from ddpm_core.cli.options import parse
-from ddpm_core.cli.output_command import make
+from ddpm_core.cli.output_command import run_output_command
 from ddpm_core.generation.config import SampleConfig
 
 
@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         return draw(config)
 
-    return make("sample", files, left="nothing was written")
+    return run_output_command("sample", files, on_interrupt="nothing was written")
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""How a command is called, speaks and stops; nothing here imports torch."""
+"""Options, progress output and signals of the commands; never imports torch."""

@@ -1,4 +1,4 @@
-"""A command that writes files: run it, name the files, and return an exit code."""
+"""Frame of a command that writes files: errors, interruption and exit codes."""
 
 import errno
 import sys
@@ -10,27 +10,30 @@ from ddpm_core.cli.progress import say
 from ddpm_core.cli.signals import Terminated, terminable
 
 
-def make(command: str, files: Callable[[], list[Path]], *, left: str) -> int:
-    """Make files, say which, and return the exit code.
+def run_output_command(command: str, write: Callable[[], list[Path]], *, on_interrupt: str) -> int:
+    """Call `write`, print the paths that it returns, and return the exit code.
 
-    0 done, 1 a disk that is full or broken, 2 usage, 130 and 143 interrupted.
+    Exit codes: 0 done, 1 disk full or broken, 2 usage, 130 SIGINT, 143 SIGTERM.
 
-    files: imports torch, writes and returns the paths. left: what an interruption leaves.
+    write: imports torch, writes the files and returns their paths.
+    on_interrupt: printed after an interruption; what was written, or how to resume.
     """
     from ddpm_core.storage.run_lock import RunLocked
 
     try:
         with terminable():
-            written = files()
+            written = write()
     except (ValueError, OSError, RunLocked) as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
-            say(f"ddpm_core.{command}: {error}; make room, or name another --out-dir", error=True)
+            say(
+                f"ddpm_core.{command}: {error}; free space, or choose another --out-dir", error=True
+            )
             return 1
         usage_error(command, str(error))
     except KeyboardInterrupt as signal:
         terminated = isinstance(signal, Terminated)
         name = "terminated" if terminated else "interrupted"
-        print(f"ddpm_core.{command}: {name}; {left}", file=sys.stderr)
+        print(f"ddpm_core.{command}: {name}; {on_interrupt}", file=sys.stderr)
         return 143 if terminated else 130
     say("\n  ".join(["wrote", *map(str, written)]))
     return 0

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a request that a loop reads, or as an error, so that nothing is lost."""
+"""SIGINT and SIGTERM as a flag that a loop polls, or as an exception."""
 
 import signal
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from ddpm_core.cli.progress import say
 
 
 class Stop:
-    """While entered, the first SIGINT or SIGTERM sets `requested`; the second acts as usual."""
+    """Stop request: the first SIGINT or SIGTERM sets `requested`, the second acts as usual."""
 
     def __init__(self) -> None:
         self.requested: signal.Signals | None = None
@@ -18,7 +18,7 @@ class Stop:
 
     @property
     def exit_code(self) -> int:
-        """What a shell expects of a program that a signal ended: 130 or 143; 0 without one."""
+        """Exit code by the shell's convention: 130 for SIGINT, 143 for SIGTERM, else 0."""
         return 0 if self.requested is None else 128 + self.requested
 
     def __enter__(self) -> "Stop":
@@ -36,7 +36,7 @@ class Stop:
 
     def _request(self, number: int, frame: FrameType | None) -> None:
         self.requested = signal.Signals(number)
-        say(f"\n{self.requested.name}: saving after this step; once more to stop at once")
+        say(f"\n{self.requested.name}: saving after this step; repeat the signal to stop at once")
         self._restore()
 
     def _restore(self) -> None:
@@ -45,12 +45,12 @@ class Stop:
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, as SIGINT is a KeyboardInterrupt."""
+    """SIGTERM as an exception, like KeyboardInterrupt for SIGINT."""
 
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """While entered, SIGTERM raises Terminated."""
+    """Raise Terminated on SIGTERM while entered."""
 
     def terminate(number: int, frame: FrameType | None) -> None:
         raise Terminated

@@ -1,7 +1,8 @@
-"""Checkpoints: tensors as safetensors, the rest as JSON, every byte under a SHA-256 manifest.
+"""Checkpoints: tensors as safetensors, the rest as JSON, every file listed in a SHA-256 manifest.
 
-A checkpoint gets its name only when it is whole and on the disk, so a kill at any moment leaves the
-one before it. Nothing is pickled, so loading a stranger's file runs none of its code.
+A checkpoint is written under a temporary name and renamed once it is complete and on the disk, so
+after a kill at any moment the previous checkpoint still loads. Nothing is pickled: loading an
+untrusted checkpoint executes no code from it.
 """
 
 import json
@@ -27,17 +28,18 @@ from ddpm_core.storage.files import json_bytes, sync_folder, write_json, write_s
 FORMAT = 2
 LATEST = "LATEST.json"
 MANIFEST = "MANIFEST.json"
-# Names with a leading dot are whole or half-written checkpoints that are not in place (any more).
+# A leading dot marks a checkpoint that is not yet, or no longer, in place: half-written ("tmp") or
+# replaced by a newer save of the same step ("old").
 STEP = re.compile(r"step-(\d+)|\.step-(\d+)\.(?:tmp|old)-\w+")
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that is not there, not whole, or not ours to read."""
+    """A checkpoint that is missing, damaged, or not written by ddpm-core."""
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """What was saved at `step`: tensors by group and name, and JSON values."""
+    """A loaded checkpoint: tensors by group and name, and the JSON state."""
 
     path: Path
     step: int
@@ -55,13 +57,14 @@ def save_checkpoint(
     state: Mapping[str, Any],
     keep: int = 2,
 ) -> Path:
-    """Write `folder`/step-<step>, name it in LATEST.json, keep the `keep` newest up to this step.
+    """Write `folder`/step-<step>, record it in LATEST.json, and delete old checkpoints.
 
-    Checkpoints of later steps go too: this run went back behind them. One process at a time writes
-    here (see RunLock). An OSError, such as a full disk, leaves the checkpoints before it intact.
+    The `keep` newest checkpoints up to this step remain. Checkpoints of later steps are deleted,
+    because the run was resumed from before them. Only one process may write to `folder` (see
+    RunLock). An OSError, such as a full disk, leaves the earlier checkpoints intact.
     """
     if step < 0 or keep < 1:
-        raise ValueError(f"step = {step}, keep = {keep}: a step is >= 0, and one at least is kept")
+        raise ValueError(f"step = {step}, keep = {keep}: needs step >= 0 and keep >= 1")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"step-{step:06d}"
     temporary = folder / f".{path.name}.tmp-{secrets.token_hex(4)}"
@@ -71,7 +74,7 @@ def save_checkpoint(
         latest = {"step": step, "path": path.name, "manifest_sha256": digest}
         write_json(folder / LATEST, latest)
     except OSError as error:
-        error.strerror = f"{error.strerror} (saving step {step}; checkpoints before it are intact)"
+        error.strerror = f"{error.strerror} (saving step {step}; earlier checkpoints are intact)"
         raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -88,7 +91,7 @@ def _write(
     tensors: Mapping[str, Mapping[str, Tensor]],
     state: Mapping[str, Any],
 ) -> str:
-    """All the files, through to the disk; returns the digest of the manifest."""
+    """Write all files, synced to the disk; return the digest of the manifest."""
     temporary.mkdir()
     files = {}
 
@@ -98,7 +101,7 @@ def _write(
         return sha256(data).hexdigest()
 
     for group, named in tensors.items():
-        # Copied, since safetensors stores neither views nor two names of one storage.
+        # Copied, because safetensors refuses views and two names that share one storage.
         copies = {name: _contiguous_copy(tensor) for name, tensor in named.items()}
         put(f"{group}.safetensors", save(copies))
     put("state.json", json_bytes(temporary / "state.json", state))
@@ -113,9 +116,12 @@ def _contiguous_copy(tensor: Tensor) -> Tensor:
 
 
 def _put_in_place(temporary: Path, path: Path) -> None:
-    """Rename, after moving aside what has the name; both are found if that is where it ends."""
+    """Rename `temporary` to `path`, after moving aside an existing `path`.
+
+    If interrupted between the two renames, `latest_checkpoint` still finds both copies.
+    """
     if path.exists():
-        (path.parent / LATEST).unlink(missing_ok=True)  # it may vouch for the manifest that goes
+        (path.parent / LATEST).unlink(missing_ok=True)  # it may hold the digest of the old manifest
         sync_folder(path.parent)
         os.rename(path, path.with_name(temporary.name.replace(".tmp-", ".old-")))
     os.rename(temporary, path)
@@ -126,11 +132,11 @@ def _put_in_place(temporary: Path, path: Path) -> None:
 
 
 def load_checkpoint(path: Path, groups: Iterable[str] = (), keys: Iterable[str] = ()) -> Checkpoint:
-    """Read `path`, every byte checked against its manifest, and that against LATEST.json.
+    """Read `path`; check every byte against its manifest, and the manifest against LATEST.json.
 
-    Files that the manifest does not list are never opened. Raises CheckpointError, which names the
-    file at fault and a checkpoint that is intact; so too where one of `groups` of tensors or `keys`
-    of the state is missing.
+    Files that the manifest does not list are never opened. Raises CheckpointError for damage, or if
+    one of the tensor `groups` or of the state's `keys` is missing. The error names the file and, if
+    there is one, an intact checkpoint.
     """
     tensors, state = {}, {}
     try:
@@ -143,30 +149,30 @@ def load_checkpoint(path: Path, groups: Iterable[str] = (), keys: Iterable[str] 
         _refuse_missing(path, [f"{group}.safetensors" for group in groups], files)
         _refuse_missing(path / "state.json", keys, state)
     except CheckpointError as error:
-        raise CheckpointError(f"{error}; {_way_out(path)}") from None
+        raise CheckpointError(f"{error}; {_remedy(path)}") from None
     if form == 1:
         tensors = {group: format_1.renamed_layers(named) for group, named in tensors.items()}
         state = format_1.renamed_state(state)
     return Checkpoint(path, step, tensors, state)
 
 
-def _refuse_missing(path: Path, wanted: Iterable[str], there: Iterable[str]) -> None:
-    missing = sorted({*wanted} - {*there})
+def _refuse_missing(path: Path, required: Iterable[str], present: Iterable[str]) -> None:
+    missing = sorted({*required} - {*present})
     if missing:
-        raise CheckpointError(f"{path} lacks {', '.join(missing)}: this is no run of ddpm-core")
+        raise CheckpointError(f"{path} lacks {', '.join(missing)}: not a run of ddpm-core")
 
 
 def _tensors(path: Path, data: bytes) -> dict[str, Tensor]:
     try:
         return load(data)
-    except SafetensorError as error:  # not damage, which the digest sees: somebody else wrote it
-        raise CheckpointError(f"{path} is not a file of safetensors: {error}") from None
+    except SafetensorError as error:  # the digest matches, so this is not damage
+        raise CheckpointError(f"{path} is not a safetensors file: {error}") from None
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint that LATEST.json names, or without one that can be read, the newest intact.
+    """Return the checkpoint named in LATEST.json or, if that is unreadable, the newest intact one.
 
-    None where nothing was saved yet. Raises CheckpointError where all that was saved is damaged.
+    Returns None if nothing was saved yet. Raises CheckpointError if every checkpoint is damaged.
     """
     latest = _latest(folder)
     if latest is not None:
@@ -175,8 +181,8 @@ def latest_checkpoint(folder: Path) -> Path | None:
     damaged = [each.name for each in _checkpoints(folder) if each.name[0] != "."]
     if intact is None and damaged:
         raise CheckpointError(
-            f"{folder} holds {', '.join(damaged)}, but {LATEST} cannot be read and none of them is "
-            "intact; move them away, or choose another --out-dir, to start afresh"
+            f"{folder} contains {', '.join(damaged)}, but {LATEST} cannot be read and none of "
+            "these is intact; move them away, or choose another --out-dir, to start over"
         )
     return intact
 
@@ -191,18 +197,18 @@ def _latest(folder: Path) -> dict[str, Any] | None:
 
 
 def _manifest(path: Path) -> tuple[int, int, dict[str, tuple[int, str]]]:
-    """Return the format, the step, and the size and digest of each file, as listed at `path`."""
+    """Return the format, the step, and the size and digest of each file in the manifest."""
     if not path.exists():
         raise CheckpointError(f"{path} does not exist")
     if not (path / MANIFEST).is_file():
-        raise CheckpointError(f"{path} is no checkpoint: it is no folder with a {MANIFEST}")
+        raise CheckpointError(f"{path} is not a checkpoint: it contains no {MANIFEST}")
     data = (path / MANIFEST).read_bytes()
     latest = _latest(path.parent)
     want = latest["manifest_sha256"] if latest and latest["path"] == path.name else None
     if want not in (None, have := sha256(data).hexdigest()):
         raise CheckpointError(
-            f"{path / MANIFEST} has sha256 {have[:12]}, not the {str(want)[:12]} that {LATEST} "
-            "recorded, so one of the two is damaged"
+            f"{path / MANIFEST} has sha256 {have[:12]}, but {LATEST} recorded {str(want)[:12]}; "
+            "one of the two is damaged"
         )
     form, step, files = 0, 0, {}
     with suppress(ValueError, TypeError, LookupError, AttributeError):
@@ -215,31 +221,31 @@ def _manifest(path: Path) -> tuple[int, int, dict[str, tuple[int, str]]]:
         }
     if form > FORMAT:
         raise CheckpointError(
-            f"{path} was written by a newer ddpm-core, format {form} > {FORMAT}: upgrade ddpm-core"
+            f"{path} was written by a newer ddpm-core: format {form} > {FORMAT}. Upgrade ddpm-core"
         )
     if form < 1 or "state.json" not in files or any(Path(name).name != name for name in files):
-        raise CheckpointError(f"{path / MANIFEST} is not the manifest of a checkpoint")
+        raise CheckpointError(f"{path / MANIFEST} is not a checkpoint manifest")
     if STEP.fullmatch(path.name) and step != _step(path):
         raise CheckpointError(
-            f"{path / MANIFEST} says step {step}, which the name of its folder denies"
+            f"{path / MANIFEST} records step {step}, which contradicts the name of its folder"
         )
     return form, step, files
 
 
 def _verified(path: Path, files: Mapping[str, tuple[int, str]]) -> Iterator[tuple[str, bytes]]:
-    """Each listed file, with bytes of the size and digest that are listed."""
+    """Yield each listed file's name and bytes, checked against the listed size and digest."""
     for name, (size, digest) in files.items():
         if not (path / name).is_file():
-            raise CheckpointError(f"{path / name} is missing, though {MANIFEST} lists it")
+            raise CheckpointError(f"{path / name} is missing, but {MANIFEST} lists it")
         data = (path / name).read_bytes()
         if len(data) != size:
             raise CheckpointError(
-                f"{path / name} has {len(data):,} bytes, not the {size:,} that {MANIFEST} lists"
+                f"{path / name} has {len(data):,} bytes, but {MANIFEST} lists {size:,}"
             )
         if (have := sha256(data).hexdigest()) != digest:
             raise CheckpointError(
-                f"{path / name} is damaged: its sha256 is {have[:12]}, not the {digest[:12]} that "
-                f"{MANIFEST} lists"
+                f"{path / name} is damaged: its sha256 is {have[:12]}, but {MANIFEST} lists "
+                f"{digest[:12]}"
             )
         yield name, data
 
@@ -250,24 +256,24 @@ def _step(path: Path) -> int:
 
 
 def _checkpoints(folder: Path) -> list[Path]:
-    """What is named like a checkpoint, newest first; of one step, the one in place first."""
+    """List everything named like a checkpoint, newest first; within a step, in-place first."""
     named = [each for each in folder.glob("*") if STEP.fullmatch(each.name)]
     return sorted(named, key=lambda each: (_step(each), each.name), reverse=True)
 
 
-def _newest_intact(folder: Path, but: Path | None = None) -> Path | None:
+def _newest_intact(folder: Path, exclude: Path | None = None) -> Path | None:
     for each in _checkpoints(folder):
         try:
-            if each != but and all(_verified(each, _manifest(each)[2])):
+            if each != exclude and all(_verified(each, _manifest(each)[2])):
                 return each
         except CheckpointError:
             continue
     return None
 
 
-def _way_out(path: Path) -> str:
+def _remedy(path: Path) -> str:
     for folder in (path.parent, path, path / "checkpoints"):
-        other = _newest_intact(folder, but=path)
+        other = _newest_intact(folder, exclude=path)
         if other is not None:
-            return f"{other} is intact: name it, or --resume {other}"
-    return "no other checkpoint beside it is intact (another --out-dir starts afresh)"
+            return f"{other} is intact: pass it instead, or --resume {other}"
+    return "no other checkpoint here is intact (another --out-dir starts over)"

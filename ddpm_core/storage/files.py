@@ -1,4 +1,4 @@
-"""Files that are whole or not there, rows that survive a crash, and the lock of a run's folder."""
+"""Atomic file writes, and JSON lines that survive a crash."""
 
 import glob
 import json
@@ -11,13 +11,13 @@ from typing import Any
 
 
 class DamagedFile(ValueError):
-    """A file that this program wrote, and that now holds something else."""
+    """A file written by ddpm-core whose content is no longer valid."""
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Replace `path` by `data` in one step: at every moment it is the old file or the new one.
+    """Replace the content of `path` atomically: at any moment it is the old file or the new one.
 
-    Makes the folder where there is none. An OSError names `path`, whose old bytes are still there.
+    Creates the folder if it is missing. An OSError names `path` and leaves its old content.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp-{secrets.token_hex(4)}")
@@ -28,19 +28,19 @@ def write_bytes(path: Path, data: bytes) -> None:
         error.filename = str(path)
         raise
     finally:
-        # One process writes here, so what bears such a name is ours, or a killed run left it.
-        for left in path.parent.glob(f".{glob.escape(path.name)}.tmp-*"):
-            left.unlink(missing_ok=True)
+        # Only one process writes here, so every such file is ours or was left by a killed run.
+        for leftover in path.parent.glob(f".{glob.escape(path.name)}.tmp-*"):
+            leftover.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 
 def write_json(path: Path, value: object) -> None:
-    """`write_bytes` of the one text that `value` has as JSON. Raises ValueError for NaN and Inf."""
+    """Write `value` atomically as JSON in canonical form. Raises ValueError for NaN and Inf."""
     write_bytes(path, json_bytes(path, value))
 
 
 def append_line(path: Path, row: Mapping[str, Any]) -> None:
-    """Add `row` to a file of JSON lines; it is on the disk on return.
+    """Append `row` to a file of JSON lines, synced to the disk on return.
 
     Raises ValueError for NaN and Inf, and an OSError that names `path`.
     """
@@ -53,37 +53,37 @@ def append_line(path: Path, row: Mapping[str, Any]) -> None:
 
 
 def truncate_lines(path: Path, last_step: int) -> None:
-    """Drop the rows whose "step" is above `last_step`, and a last line that a crash tore.
+    """Drop the rows whose "step" is above `last_step`, and a last line cut short by a crash.
 
-    The rows kept keep their bytes. Raises DamagedFile for any other line that is no such row.
+    The remaining rows are unchanged. Raises DamagedFile for any other line that is not such a row.
     """
     lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-    kept = []
+    remaining = []
     for i, line in enumerate(lines):
         try:
             step = json.loads(line)["step"] + 0  # a number, or TypeError
-            whole = line.endswith(b"\n")
+            complete = line.endswith(b"\n")
         except (ValueError, TypeError, LookupError):
-            whole = False
-        if whole and step <= last_step:
-            kept.append(line)
-        elif not whole and i < len(lines) - 1:
+            complete = False
+        if complete and step <= last_step:
+            remaining.append(line)
+        elif not complete and i < len(lines) - 1:
             raise DamagedFile(
-                f"{path}, line {i + 1} is no JSON row with a step: {line[:60]!r}; mend or remove "
-                "that line, or move the file away to go on with an empty one"
+                f"{path}, line {i + 1} is not a JSON row with a step: {line[:60]!r}; fix or remove "
+                "that line, or move the file away to continue with an empty one"
             )
-    if kept != lines:
-        write_bytes(path, b"".join(kept))
+    if remaining != lines:
+        write_bytes(path, b"".join(remaining))
 
 
 def json_bytes(
     path: Path, value: object, *, indent: int | None = 2, sort_keys: bool = True
 ) -> bytes:
-    """The text of `value` that is to stand in `path`. Raises ValueError for NaN and Inf."""
+    """Return `value` as JSON for the file `path`. Raises ValueError for NaN and Inf."""
     for place, number in _not_finite(value, ""):
         raise ValueError(
-            f"{path}: {place.lstrip('.') or 'the value'} = {number}, and JSON has finite numbers "
-            "only; find where it comes from, or write None"
+            f"{path}: {place.lstrip('.') or 'the value'} = {number}, but JSON has only finite "
+            "numbers; find its origin, or write None"
         )
     return (json.dumps(value, indent=indent, sort_keys=sort_keys) + "\n").encode()
 
@@ -100,19 +100,19 @@ def _not_finite(value: object, place: str) -> Iterator[tuple[str, float]]:
 
 
 def write_synced(path: Path, data: bytes, mode: str = "xb") -> None:
-    """Write `data` through to the disk, not atomically. An OSError names `path`."""
+    """Write `data` and sync it to the disk, not atomically. An OSError names `path`."""
     try:
         with path.open(mode) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        error.filename = str(path)  # a full disk does not say which file
+        error.filename = str(path)  # the error of a full disk lacks it
         raise
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` outlive a power cut. Windows has no such call."""
+    """Sync the directory entries of `folder` to the disk. Windows has no such call."""
     if os.name == "nt":
         return
     handle = os.open(folder, os.O_RDONLY)

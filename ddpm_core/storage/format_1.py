@@ -1,4 +1,4 @@
-"""Checkpoints of format 1, read under today's names."""
+"""Renaming of tensors and options in checkpoints of format 1."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -10,7 +10,7 @@ OPTIONS = {"fourier_octaves": "fourier_frequencies", "rate_decay": "learning_rat
 
 
 def renamed_layers(tensors: Mapping[str, Value]) -> dict[str, Value]:
-    """The tensors of a network, or of its optimizer, under the layers' names of today."""
+    """Return the tensors of a network, or of its optimizer, under the current layer names."""
     found = {}
     for name, value in tensors.items():
         old = next((old for old in LAYERS if name.startswith(old)), "")
@@ -19,7 +19,7 @@ def renamed_layers(tensors: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def renamed_state(state: Mapping[str, Any]) -> dict[str, Any]:
-    """The state of a checkpoint with the options' names of today."""
+    """Return the state of a checkpoint with the current option names."""
     if not isinstance(state.get("config"), Mapping):
         return dict(state)
     config = {OPTIONS.get(name, name): value for name, value in state["config"].items()}

@@ -1,4 +1,4 @@
-"""The lock of a run directory, and whether a directory can be written to."""
+"""The lock of a run directory, and checks that a directory is writable."""
 
 import json
 import os
@@ -14,53 +14,52 @@ from ddpm_core.storage.files import write_json
 
 
 class RunLocked(RuntimeError):
-    """Another run holds the folder."""
+    """The folder is locked by another run."""
 
 
 def check_writable(folder: Path) -> None:
-    """Refuse a folder that could not be made or written in, as far as looking can tell."""
-    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        raise ValueError(
-            f"--out-dir {folder}: {there} is no folder that may be written to. Name another"
-        )
+    """Refuse a folder that could not be created or written to, without creating anything."""
+    ancestor = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    if not ancestor.is_dir() or not os.access(ancestor, os.W_OK):
+        raise ValueError(f"--out-dir {folder}: {ancestor} is not a writable folder. Choose another")
 
 
 def writable_folder(folder: Path) -> Path:
-    """`folder`, made where it is missing; raises ValueError where nothing can be written in it."""
+    """Return `folder`, created if missing. Raises ValueError if it is not writable."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return folder
     except OSError as error:
         raise ValueError(
-            f"--out-dir {folder}: {error.strerror}. Name a folder, existing or not, that may be "
-            "written to"
+            f"--out-dir {folder}: {error.strerror}. Choose a folder, existing or new, that is "
+            "writable"
         ) from None
 
 
 class RunLock:
-    """While entered, no other run, in this process or another, can enter the same folder.
+    """Exclusive lock of a run directory, as a context manager.
 
-    The operating system lets go of the lock when its holder dies, however it dies. Entering a
-    folder that is held raises RunLocked at once, which says by whom.
+    It also excludes other RunLocks of the same process. The operating system releases the lock when
+    its holder dies for any reason. Entering a locked folder raises RunLocked at once, with the
+    process that holds it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock: FileLock | None = None
-        # Not in .lock itself: some versions of filelock empty that file when they try to take it.
+        # Not in .lock itself: some versions of filelock truncate that file when they try to lock.
         self._holder = folder / ".lock.json"
 
     def __enter__(self) -> "RunLock":
         writable_folder(self.folder)
-        lock = FileLock(self.folder / ".lock")  # a new one, since one FileLock lets itself in twice
+        lock = FileLock(self.folder / ".lock")  # new each time: a FileLock is reentrant
         try:
             lock.acquire(blocking=False)
         except Timeout:
             raise RunLocked(
-                f"{self.folder} is in use by {self._who()}; two runs in one folder would overwrite "
-                "each other. Wait for that one, stop it, or choose another --out-dir"
+                f"{self.folder} is in use by {self._holder_text()}; two runs in one folder would "
+                "overwrite each other. Wait for it to end, stop it, or choose another --out-dir"
             ) from None
         try:
             started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -83,9 +82,9 @@ class RunLock:
             self._lock.release()
             self._lock = None
 
-    def _who(self) -> str:
+    def _holder_text(self) -> str:
         try:
             holder = json.loads(self._holder.read_bytes())
             return f"process {holder['pid']} on {holder['host']} since {holder['started']}"
         except (OSError, ValueError, LookupError, TypeError):
-            return "another process"  # which took it just now and has yet to say who it is
+            return "another process"  # which has locked it but not yet written .lock.json

@@ -1,4 +1,4 @@
-"""Options: where they come from, which one wins, and what is said of a wrong one."""
+"""Options: their sources, their precedence, and the errors for wrong ones."""
 
 import io
 import subprocess
@@ -34,19 +34,19 @@ def test_options_come_from_defaults_then_the_file_then_flags(tmp_path, capsys):
     assert f"it is from --config {tmp_path / 'run.toml'}" in capsys.readouterr().err
 
 
-def test_what_has_no_flag_is_not_taken_for_the_last_value_of_the_file(tmp_path):
+def test_positional_argument_is_not_absorbed_by_a_list_from_the_file(tmp_path):
     (tmp_path / "draw.toml").write_text('steps = 3\nclass = ["3", "5"]\n')
     config = parse(SampleConfig, "sample", ["RUN", "--config", str(tmp_path / "draw.toml")])
     assert (config.run, config.class_) == (Path("RUN"), ("3", "5"))
 
 
-def test_an_option_of_a_later_version_says_to_upgrade():
+def test_option_of_a_later_version_asks_for_an_upgrade():
     with pytest.raises(ValueError, match="the options mixup are unknown to this version: upgrade"):
         from_json(TrainConfig, to_json(TrainConfig()) | {"mixup": 0.1})
 
 
 @pytest.mark.parametrize("command", ["train", "sample"])
-def test_help_answers_without_torch(command):
+def test_help_does_not_import_torch(command):
     code = (
         "import runpy, sys; sys.argv = ['x', '--help']\n"
         f"try: runpy.run_module('ddpm_core.{command}', run_name='__main__')\n"
@@ -58,7 +58,7 @@ def test_help_answers_without_torch(command):
     assert "--out-dir" in done.stdout
 
 
-def test_what_a_terminal_has_no_letters_for_is_spelled_out(monkeypatch):
+def test_characters_outside_the_terminal_encoding_are_escaped(monkeypatch):
     terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr("sys.stdout", terminal)
     parse(TrainConfig, "train", [])

@@ -1,4 +1,4 @@
-"""What a command says, where there is a terminal, where there is none, and where nobody reads."""
+"""Output with a terminal, without one, and with a closed pipe or a full disk."""
 
 import io
 import json
@@ -23,25 +23,25 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def always(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "EVERY", 0)
+def print_every_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LINE_INTERVAL", 0)
 
 
-@pytest.mark.usefixtures("always")
-def test_a_log_has_a_line_now_and_then(capsys):
-    with progress(4000, "bound", "call") as bar:
+@pytest.mark.usefixtures("print_every_update")
+def test_log_gets_occasional_lines(capsys):
+    with progress(4000, "bound", "evaluation") as bar:
         bar.update(1000)
         bar.update(3000)
     lines = capsys.readouterr().err.splitlines()
-    assert sum(line.startswith("bound: 1,000 of 4,000 calls, ") for line in lines) == 1
-    assert lines[-1].startswith("bound: 4,000 of 4,000 calls, ")
+    assert sum(line.startswith("bound: 1,000 of 4,000 evaluations, ") for line in lines) == 1
+    assert lines[-1].startswith("bound: 4,000 of 4,000 evaluations, ")
     assert all(line.startswith("bound: ") and line.endswith(" left") for line in lines)
 
 
-def test_a_long_piece_of_work_is_not_written_of_twice(monkeypatch, capsys):
-    """As by tqdm's monitor, a thread that lowers a number of items above 1 and writes a line."""
-    monkeypatch.setattr(module, "EVERY", 0.1)
-    bar = progress(1000, "bound", "call")
+def test_no_line_is_printed_twice(monkeypatch, capsys):
+    """tqdm's monitor thread, which lowers miniters > 1 and prints a line, must not run."""
+    monkeypatch.setattr(module, "LINE_INTERVAL", 0.1)
+    bar = progress(1000, "bound", "evaluation")
     with bar:
         for _ in range(40):
             time.sleep(0.01)
@@ -52,29 +52,29 @@ def test_a_long_piece_of_work_is_not_written_of_twice(monkeypatch, capsys):
     assert len(lines) == len(set(lines)) > 0
 
 
-def test_what_is_soon_done_prints_nothing(capsys):
-    assert list(progress(range(3), "error", "level")) == [0, 1, 2]
+def test_short_work_prints_nothing(capsys):
+    assert list(progress(range(3), "error", "timestep")) == [0, 1, 2]
     assert capsys.readouterr().err == ""
 
 
-def test_a_terminal_has_a_bar(monkeypatch):
+def test_terminal_gets_a_bar(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
-    list(progress(range(3), "error", "level"))
+    list(progress(range(3), "error", "timestep"))
     assert "\rerror: 100%" in sys.stderr.getvalue()
 
 
-@pytest.mark.usefixtures("always")
-def test_without_a_name_nothing_is_shown(monkeypatch, capsys):
-    list(progress(range(3), None, "level"))
+@pytest.mark.usefixtures("print_every_update")
+def test_nothing_is_printed_without_a_name(monkeypatch, capsys):
+    list(progress(range(3), None, "timestep"))
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys, "stderr", Terminal())
-    list(progress(range(3), None, "level"))
+    list(progress(range(3), None, "timestep"))
     assert sys.stderr.getvalue() == ""
 
 
 @contextmanager
-def unread(patch: pytest.MonkeyPatch) -> Iterator[None]:
-    """While entered, standard output and standard error are pipes whose reader has left."""
+def closed_pipes(patch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Replace standard output and standard error by closed pipes while entered."""
     with ExitStack() as stack, patch.context() as within:
         for name in ("stdout", "stderr"):
             reader, writer = os.pipe()
@@ -83,9 +83,9 @@ def unread(patch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-@pytest.mark.usefixtures("always")
-def test_a_reader_that_left_changes_nothing(tmp_path, monkeypatch):
-    with unread(monkeypatch):
+@pytest.mark.usefixtures("print_every_update")
+def test_closed_pipe_does_not_affect_the_commands(tmp_path, monkeypatch):
+    with closed_pipes(monkeypatch):
         assert train(tmp_path) == 0
         assert train(tmp_path, "--dry-run") == train(tmp_path) == 0
         few = ("--n", "1", "--strata", "2", "--samples", "0")
@@ -95,16 +95,16 @@ def test_a_reader_that_left_changes_nothing(tmp_path, monkeypatch):
     assert list((tmp_path / "generated").glob("*.png"))
 
 
-def test_a_run_that_nobody_reads_of_stops_as_any(tmp_path, monkeypatch):
+def test_run_with_closed_pipes_still_stops_on_sigterm(tmp_path, monkeypatch):
     after_step(monkeypatch, 1, lambda: os.kill(os.getpid(), signal.SIGTERM))
-    with unread(monkeypatch):
+    with closed_pipes(monkeypatch):
         assert train(tmp_path) == 143
     assert json.loads((tmp_path / "status.json").read_bytes())["state"] == "interrupted"
 
 
-def test_a_full_disk_for_what_is_said_changes_nothing(monkeypatch):
+def test_full_disk_does_not_affect_printing(monkeypatch):
     with open("/dev/full", "w") as full:
         monkeypatch.setattr(sys, "stdout", full)
-        say("nothing of this is kept")
-        say("nor of this")
+        say("discarded")
+        say("also discarded")
         monkeypatch.undo()

@@ -184,7 +184,7 @@ def test_a_full_disk_is_a_sentence(runs, tmp_path, monkeypatch, capsys):
     assert main([str(runs["RUN"]), "--out-dir", str(tmp_path), "--n", "1", "--samples", "0"]) == 1
     said = capsys.readouterr().err
     assert "No space left on device" in said
-    assert "make room, or name another --out-dir" in said
+    assert "free space, or choose another --out-dir" in said
 
 
 def test_progress_counts_calls_and_what_is_kept(runs, tmp_path, monkeypatch):

@@ -147,7 +147,7 @@ def test_an_interrupted_drawing_goes_on_to_the_same_figures(runs, tmp_path, monk
     with monkeypatch.context() as patch:
         patch.setattr(realism, "generate", interrupted)
         assert main([str(runs["RUN"]), "--out-dir", str(tmp_path / "cut"), *FEW]) == 130
-    assert "interrupted; the same command goes on" in capsys.readouterr().err
+    assert "interrupted; the same command resumes" in capsys.readouterr().err
     asked = calls(monkeypatch)
     assert quality(runs["RUN"], tmp_path / "cut") == whole
     assert [each["indices"] for each in asked] == [[8, 9]]

@@ -1,4 +1,4 @@
-"""What tests do to code that writes: the power goes, the disk is full; and what they write."""
+"""Simulated power cuts and full disks, and the small checkpoints that the tests write."""
 
 import errno
 import os
@@ -13,21 +13,21 @@ from ddpm_core.storage.checkpoint import latest_checkpoint, load_checkpoint, sav
 
 
 def needs_fork(test: Callable[..., None]) -> Callable[..., None]:
-    """Skip `test` where processes cannot fork; ours has no threads that a fork could catch."""
+    """Skip `test` where processes cannot fork. Ours has no threads that a fork breaks."""
     quiet = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
     return quiet(pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")(test))
 
 
 class PowerCut(BaseException):
-    """The machine stops: nothing after this call takes place, clean-up included."""
+    """A simulated power cut: no later system call takes effect, clean-up included."""
 
 
 def cut_at(
     call: int, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], *, fail: bool = False
 ) -> bool:
-    """Whether `act` ended before its system call number `call`, counted from 0.
+    """Run `act`, interrupt it at system call number `call` (from 0); return whether it completed.
 
-    At that call the power goes; or, with `fail`, that one call fails and the rest go on.
+    The interruption is a power cut; with `fail`, only that one call fails and the rest continue.
     """
     count = 0
 
@@ -52,8 +52,8 @@ def cut_at(
 
 
 def limited(size: int, act: Callable[[], bool]) -> bool:
-    """What `act` returns in a process whose files cannot grow beyond `size` bytes."""
-    import resource  # which Windows has not
+    """Run `act` in a process whose files cannot exceed `size` bytes; return its result."""
+    import resource  # not available on Windows
 
     pid = os.fork()
     if pid == 0:
@@ -67,14 +67,14 @@ def limited(size: int, act: Callable[[], bool]) -> bool:
 
 
 def put(folder: Path, step: int, value: int | None = None, keep: int = 2, size: int = 2) -> Path:
-    """Save a checkpoint all of whose tensors and state hold `value`, by default the step."""
+    """Save a checkpoint with `value` (default: the step) in every tensor and in the state."""
     value = step if value is None else value
     tensors = {group: {"w": torch.full((size,), value)} for group in ("model", "ema")}
     return save_checkpoint(folder, step, tensors, {"value": value}, keep)
 
 
 def newest_value(folder: Path) -> int:
-    """The value of the newest checkpoint, which must be one and the same in all its parts."""
+    """Return the value of the newest checkpoint; fail unless all its files agree on it."""
     path = latest_checkpoint(folder)
     assert path is not None
     checkpoint = load_checkpoint(path)

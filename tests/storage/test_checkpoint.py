@@ -1,4 +1,4 @@
-"""A checkpoint is whole or not there, and no damage to it goes unseen."""
+"""Checkpoints load bit for bit, and every kind of damage is detected."""
 
 import hashlib
 import json
@@ -20,14 +20,14 @@ from ddpm_core.storage.checkpoint import (
 )
 from tests.storage.crash import newest_value, put
 
-# --- what is saved is what is loaded --------------------------------------------------------------
+# --- round trip -----------------------------------------------------------------------------------
 
 
 def bits(tensor: Tensor) -> bytes:
     return bytes(tensor.contiguous().reshape(-1).view(torch.uint8).tolist())
 
 
-def odd_tensors() -> dict[str, Tensor]:
+def unusual_tensors() -> dict[str, Tensor]:
     base = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
     return {
         "plain": base,
@@ -46,8 +46,8 @@ def odd_tensors() -> dict[str, Tensor]:
     }
 
 
-def test_every_kind_of_tensor_comes_back_bit_by_bit(tmp_path):
-    tensors = odd_tensors()
+def test_every_kind_of_tensor_round_trips_bit_for_bit(tmp_path):
+    tensors = unusual_tensors()
     state = {"losses": [0.1, 1e-300], "config": {"T": 1000, "name": "ε", "none": None}}
     path = save_checkpoint(tmp_path, 500, {"model": tensors, "optimizer": {}}, state)
     assert path == tmp_path / "step-000500"
@@ -63,7 +63,7 @@ def test_every_kind_of_tensor_comes_back_bit_by_bit(tmp_path):
         assert not mine.requires_grad, name
 
 
-def test_a_loaded_tensor_shares_memory_with_nothing(tmp_path):
+def test_loaded_tensors_share_no_memory(tmp_path):
     weight = torch.zeros(4)
     path = save_checkpoint(tmp_path, 1, {"model": {"a": weight, "b": weight}}, {})
     loaded = load_checkpoint(path).tensors["model"]
@@ -73,10 +73,10 @@ def test_a_loaded_tensor_shares_memory_with_nothing(tmp_path):
     assert torch.equal(load_checkpoint(path).tensors["model"]["a"], torch.zeros(4))
 
 
-def test_the_same_content_has_the_same_bytes(tmp_path):
+def test_equal_content_gives_equal_bytes(tmp_path):
     for run in ("a", "b"):
         torch.manual_seed(0)
-        save_checkpoint(tmp_path / run, 7, {"model": odd_tensors()}, {"b": 1, "a": 2})
+        save_checkpoint(tmp_path / run, 7, {"model": unusual_tensors()}, {"b": 1, "a": 2})
     files = sorted(p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*.*"))
     assert len(files) == 4
     assert all(
@@ -84,7 +84,7 @@ def test_the_same_content_has_the_same_bytes(tmp_path):
     )
 
 
-def test_nothing_is_unpickled_and_a_file_not_listed_is_not_opened(tmp_path, monkeypatch):
+def test_nothing_is_unpickled_and_unlisted_files_are_not_opened(tmp_path, monkeypatch):
     class Bomb:
         def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
             return os.mkdir, (str(tmp_path / "exploded"),)
@@ -110,7 +110,7 @@ def test_nothing_is_unpickled_and_a_file_not_listed_is_not_opened(tmp_path, monk
     manifest["files"]["model.safetensors"] = listed
     (path / "MANIFEST.json").write_text(json.dumps(manifest))
     (tmp_path / "LATEST.json").unlink()
-    with pytest.raises(CheckpointError, match=r"model.safetensors is not a file of safetensors"):
+    with pytest.raises(CheckpointError, match=r"model.safetensors is not a safetensors file"):
         load_checkpoint(path)
     assert not (tmp_path / "exploded").exists()
 
@@ -120,7 +120,7 @@ def test_nothing_is_unpickled_and_a_file_not_listed_is_not_opened(tmp_path, monk
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two checkpoints, of steps 400 and 500."""
+    """Write checkpoints of steps 400 and 500."""
     put(tmp_path / "checkpoints", 400)
     put(tmp_path / "checkpoints", 500)
     return tmp_path / "checkpoints"
@@ -133,7 +133,7 @@ def refused(path: Path) -> str:
 
 
 @pytest.mark.parametrize(("step", "other"), [(500, 400), (400, 500)])
-def test_any_flipped_bit_is_refused_with_its_file_and_a_way_out(folder, step, other):
+def test_any_flipped_bit_is_refused_with_its_file_and_a_remedy(folder, step, other):
     path, intact = folder / f"step-{step:06d}", folder / f"step-{other:06d}"
     for file in path.iterdir():
         data = file.read_bytes()
@@ -143,25 +143,27 @@ def test_any_flipped_bit_is_refused_with_its_file_and_a_way_out(folder, step, ot
             message = refused(path)
             where = file if file.name != "MANIFEST.json" else path
             assert str(where) in message, (i, message)
-            assert message.endswith(f"{intact} is intact: name it, or --resume {intact}"), message
+            assert message.endswith(f"{intact} is intact: pass it instead, or --resume {intact}"), (
+                message
+            )
         file.write_bytes(data)
     assert load_checkpoint(path).step == step
 
 
-def test_a_flipped_bit_is_told_with_both_digests(folder):
+def test_digest_mismatch_reports_both_digests(folder):
     file = folder / "step-000500" / "model.safetensors"
     data = file.read_bytes()
     file.write_bytes(data[:-1] + b"\1")
     want, have = hashlib.sha256(data).hexdigest()[:12], hashlib.sha256(data[:-1] + b"\1")
     assert refused(folder / "step-000500").startswith(
-        f"{file} is damaged: its sha256 is {have.hexdigest()[:12]}, not the {want} that "
-        "MANIFEST.json lists; "
+        f"{file} is damaged: its sha256 is {have.hexdigest()[:12]}, but MANIFEST.json lists "
+        f"{want}; "
     )
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "state.json", "MANIFEST.json"])
 @pytest.mark.parametrize("size", [0, 1, -1, None])
-def test_a_truncated_or_missing_file_is_refused(folder, name, size):
+def test_truncated_or_missing_file_is_refused(folder, name, size):
     file = folder / "step-000500" / name
     data = file.read_bytes()
     file.unlink()
@@ -179,12 +181,13 @@ def rewrite_manifest(path: Path, text: str) -> None:
     (path.parent / "LATEST.json").unlink()
 
 
-def test_a_manifest_that_was_rewritten_is_not_the_one_recorded(folder):
+def test_rewritten_manifest_contradicts_latest(folder):
     manifest = folder / "step-000500" / "MANIFEST.json"
     manifest.write_text(json.dumps(json.loads(manifest.read_text())))
     message = refused(folder / "step-000500")
     assert f"{manifest} has sha256" in message
-    assert "LATEST.json recorded, so one of the two is damaged" in message
+    assert ", but LATEST.json recorded " in message
+    assert "; one of the two is damaged" in message
 
 
 @pytest.mark.parametrize(
@@ -199,46 +202,47 @@ def test_a_manifest_that_was_rewritten_is_not_the_one_recorded(folder):
         ' "../up": {"bytes": 0, "sha256": ""}}}',
     ],
 )
-def test_a_manifest_that_is_none_is_refused(folder, text):
+def test_malformed_manifest_is_refused(folder, text):
     path = folder / "step-000500"
     rewrite_manifest(path, text)
-    assert f"{path / 'MANIFEST.json'} is not the manifest of a checkpoint; " in refused(path)
+    assert f"{path / 'MANIFEST.json'} is not a checkpoint manifest; " in refused(path)
 
 
-def test_a_newer_format_says_to_upgrade(folder):
+def test_newer_format_asks_for_an_upgrade(folder):
     path = folder / "step-000500"
     manifest = json.loads((path / "MANIFEST.json").read_text())
     rewrite_manifest(path, json.dumps({"format": 3, "step": 500, "new": manifest["files"]}))
-    assert f"{path} was written by a newer ddpm-core, format 3 > 2: upgrade" in refused(path)
+    assert f"{path} was written by a newer ddpm-core: format 3 > 2. Upgrade" in refused(path)
     (path / "MANIFEST.json").write_text(json.dumps({**manifest, "format": 0}))
-    assert "is not the manifest of a checkpoint" in refused(path)
+    assert "is not a checkpoint manifest" in refused(path)
 
 
-def test_a_path_that_is_no_checkpoint_names_one_that_is(folder):
+def test_error_for_a_wrong_path_names_an_intact_checkpoint(folder):
     newest = folder / "step-000500"
-    way_out = f"; {newest} is intact: name it, or --resume {newest}"
+    remedy = f"; {newest} is intact: pass it instead, or --resume {newest}"
     for path in (folder, folder.parent, folder / "LATEST.json"):
         assert refused(path) == (
-            f"{path} is no checkpoint: it is no folder with a MANIFEST.json{way_out}"
+            f"{path} is not a checkpoint: it contains no MANIFEST.json{remedy}"
         )
-    assert refused(folder / "step-000300") == f"{folder / 'step-000300'} does not exist{way_out}"
+    assert refused(folder / "step-000300") == f"{folder / 'step-000300'} does not exist{remedy}"
     assert refused(folder.parent / "other" / "step-1").endswith(
-        "step-1 does not exist; no other checkpoint beside it is intact (another --out-dir starts "
-        "afresh)"
+        "step-1 does not exist; no other checkpoint here is intact (another --out-dir starts over)"
     )
 
 
-def test_a_checkpoint_may_be_copied_elsewhere_but_not_renamed_to_another_step(folder):
+def test_checkpoint_may_be_copied_but_not_renamed_to_another_step(folder):
     shutil.copytree(folder / "step-000400", folder.parent / "best")
     assert load_checkpoint(folder.parent / "best").step == 400
     shutil.copytree(folder / "step-000400", folder / "step-000900")
-    assert "says step 400, which the name of its folder denies" in refused(folder / "step-000900")
+    assert "records step 400, which contradicts the name of its folder" in refused(
+        folder / "step-000900"
+    )
 
 
-# --- the newest -----------------------------------------------------------------------------------
+# --- the newest checkpoint, and what is deleted ---------------------------------------------------
 
 
-def test_before_the_first_save_there_is_no_checkpoint(tmp_path):
+def test_no_checkpoint_before_the_first_save(tmp_path):
     assert latest_checkpoint(tmp_path / "checkpoints") is None
     (tmp_path / ".step-000500.tmp-0123abcd").mkdir()  # a run that was killed in its first save
     assert latest_checkpoint(tmp_path) is None
@@ -255,7 +259,7 @@ def test_before_the_first_save_there_is_no_checkpoint(tmp_path):
         b'{"path": "../checkpoints/step-000400", "manifest_sha256": "0"}',
     ],
 )
-def test_without_a_sound_latest_the_newest_intact_one_is_found(folder, torn):
+def test_without_a_readable_latest_the_newest_intact_checkpoint_is_found(folder, torn):
     (folder / "LATEST.json").unlink()
     if torn is not None:
         (folder / "LATEST.json").write_bytes(torn)
@@ -264,12 +268,12 @@ def test_without_a_sound_latest_the_newest_intact_one_is_found(folder, torn):
     assert latest_checkpoint(folder) == folder / "step-000400"
     (folder / "step-000400" / "state.json").unlink()
     with pytest.raises(
-        CheckpointError, match=r"holds step-000500, step-000400, but LATEST.json can"
+        CheckpointError, match=r"contains step-000500, step-000400, but LATEST.json can"
     ):
         latest_checkpoint(folder)
 
 
-def test_the_newest_are_kept_and_nothing_of_others_is_touched(tmp_path):
+def test_the_newest_remain_and_unrelated_files_are_untouched(tmp_path):
     (tmp_path / "step-000001-mine").mkdir()
     (tmp_path / ".step-000002.tmp-0123abcd").mkdir()  # of a run that was killed
     for step in (1, 2, 3, 10, 1_000_000):
@@ -278,14 +282,14 @@ def test_the_newest_are_kept_and_nothing_of_others_is_touched(tmp_path):
     assert set(os.listdir(tmp_path)) == names
 
 
-def test_a_run_that_went_back_keeps_what_it_saves_and_drops_what_it_left_behind(tmp_path):
+def test_resuming_from_an_earlier_step_deletes_later_checkpoints(tmp_path):
     for step in (400, 500):
         put(tmp_path, step)
     put(tmp_path, 450, keep=1)
     assert set(os.listdir(tmp_path)) == {"step-000450", "LATEST.json"}
 
 
-def test_a_damaged_checkpoint_is_replaced_by_saving_its_step_again(folder):
+def test_saving_a_step_again_replaces_its_damaged_checkpoint(folder):
     (folder / "step-000500" / "model.safetensors").write_bytes(b"")
     put(folder, 500, value=7)
     assert newest_value(folder) == 7
@@ -293,7 +297,7 @@ def test_a_damaged_checkpoint_is_replaced_by_saving_its_step_again(folder):
 
 
 @pytest.mark.parametrize(("step", "keep"), [(-1, 2), (1, 0)])
-def test_a_step_below_0_and_keeping_none_are_refused(tmp_path, step, keep):
+def test_negative_step_and_keep_0_are_refused(tmp_path, step, keep):
     with pytest.raises(ValueError, match=f"step = {step}, keep = {keep}"):
         put(tmp_path, step, keep=keep)
     assert os.listdir(tmp_path) == []

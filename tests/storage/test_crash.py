@@ -1,4 +1,4 @@
-"""The power goes, a run is killed, the disk is full: a whole checkpoint is always there."""
+"""After a power cut, a kill or a full disk, a complete checkpoint always loads."""
 
 import os
 import random
@@ -14,10 +14,8 @@ from tests.storage.crash import cut_at, limited, needs_fork, newest_value, put
 
 
 @pytest.mark.parametrize(("step", "fail"), [(500, False), (600, False), (500, True)])
-def test_wherever_a_save_is_cut_or_fails_the_old_or_the_new_one_loads(
-    tmp_path, monkeypatch, step, fail
-):
-    """At each system call of a save, over the one checkpoint there is or beside it."""
+def test_interrupted_or_failed_save_leaves_a_loadable_checkpoint(tmp_path, monkeypatch, step, fail):
+    """At each system call of a save that replaces the only checkpoint, or adds another."""
     seen = []
     put(tmp_path / "before", 500, value=1, keep=1)
     for call in range(100):
@@ -34,15 +32,15 @@ def test_wherever_a_save_is_cut_or_fails_the_old_or_the_new_one_loads(
             assert newest_value(folder) == 3
             assert set(os.listdir(folder)) == {"step-000700", "LATEST.json"}
     assert done
-    assert fail or seen == sorted(seen)  # some failures are of no account
+    assert fail or seen == sorted(seen)  # some failures do not matter
     assert {*seen} == {1, 2}
 
 
-def test_all_is_on_the_disk_before_the_name_is_and_that_before_latest_is(tmp_path, monkeypatch):
+def test_files_are_synced_before_the_rename_and_the_rename_before_latest(tmp_path, monkeypatch):
     events: list[object] = []
     real = {name: getattr(os, name) for name in ("rename", "replace", "fsync")}
 
-    def noted(name: str, what: Callable[..., object]) -> Callable[..., object]:
+    def recorded(name: str, what: Callable[..., object]) -> Callable[..., object]:
         def do(*args: object) -> object:
             result = real[name](*args)
             events.append(what(*args))
@@ -50,9 +48,9 @@ def test_all_is_on_the_disk_before_the_name_is_and_that_before_latest_is(tmp_pat
 
         return do
 
-    monkeypatch.setattr(os, "fsync", noted("fsync", lambda handle: os.fstat(handle).st_ino))
-    monkeypatch.setattr(os, "rename", noted("rename", lambda a, b: Path(b).name))
-    monkeypatch.setattr(os, "replace", noted("replace", lambda a, b: Path(b).name))
+    monkeypatch.setattr(os, "fsync", recorded("fsync", lambda handle: os.fstat(handle).st_ino))
+    monkeypatch.setattr(os, "rename", recorded("rename", lambda a, b: Path(b).name))
+    monkeypatch.setattr(os, "replace", recorded("replace", lambda a, b: Path(b).name))
     path = put(tmp_path, 5)
     named, latest = events.index("step-000005"), events.index("LATEST.json")
     assert {each.stat().st_ino for each in (path, *path.iterdir())} == {*events[:named]}
@@ -62,14 +60,14 @@ def test_all_is_on_the_disk_before_the_name_is_and_that_before_latest_is(tmp_pat
 
 
 def save_forever(folder: Path, value: int, pipe: int) -> None:
-    while True:  # each step twice, so that half of the saves replace a checkpoint
+    while True:  # each step twice: half of the saves replace a checkpoint
         put(folder, value // 2, value, keep=1, size=20_000)
         os.write(pipe, value.to_bytes(4, "big"))
         value += 1
 
 
 @needs_fork
-def test_after_kill_9_at_any_moment_no_finished_save_is_lost(tmp_path):
+def test_sigkill_at_any_moment_loses_no_completed_save(tmp_path):
     rng, value = random.Random(0), 0
     put(tmp_path, 0, value)
     for _ in range(12):
@@ -88,11 +86,11 @@ def test_after_kill_9_at_any_moment_no_finished_save_is_lost(tmp_path):
             finished = [value, *memoryview(pipe.read()).cast("B")[3::4]]
         last = value + len(finished) - 1
         value = newest_value(tmp_path)
-        assert value in (last, last + 1), f"{last} was saved, {value} is found"
+        assert value in (last, last + 1), f"saved {last}, loaded {value}"
 
 
 @needs_fork
-def test_a_full_disk_names_the_file_and_leaves_the_checkpoint_before(tmp_path):
+def test_full_disk_error_names_the_file_and_the_previous_checkpoint_loads(tmp_path):
     rng = random.Random(0)
     put(tmp_path, 1)
 
@@ -100,7 +98,7 @@ def test_a_full_disk_names_the_file_and_leaves_the_checkpoint_before(tmp_path):
         try:
             put(tmp_path, 2, size=20_000)
         except OSError as error:
-            return f"(saving step 2; checkpoints before it are intact): '{tmp_path}" in str(error)
+            return f"(saving step 2; earlier checkpoints are intact): '{tmp_path}" in str(error)
         return False
 
     for _ in range(10):

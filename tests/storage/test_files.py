@@ -1,4 +1,4 @@
-"""Whole files, rows that survive a crash, and one run to a folder."""
+"""Atomic writes, JSON lines that survive a crash, and the lock of a run directory."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from ddpm_core.storage.run_lock import RunLock, RunLocked
 from tests.storage.crash import cut_at, limited, needs_fork
 
 
-def test_a_file_is_the_old_one_or_the_new_one_wherever_the_power_goes(tmp_path, monkeypatch):
+def test_power_cut_leaves_the_old_file_or_the_new_one(tmp_path, monkeypatch):
     path = tmp_path / "status.json"
     seen = set()
     for call in range(20):
@@ -25,12 +25,10 @@ def test_a_file_is_the_old_one_or_the_new_one_wherever_the_power_goes(tmp_path, 
     assert done
     assert seen == {b"old", b"new and longer"}
     assert path.read_bytes() == b"new and longer"
-    assert os.listdir(tmp_path) == ["status.json"]  # what the cut runs left is cleared away
+    assert os.listdir(tmp_path) == ["status.json"]  # leftovers of the interrupted writes are gone
 
 
-def test_bytes_are_on_the_disk_before_the_name_and_the_name_before_the_return(
-    tmp_path, monkeypatch
-):
+def test_content_is_synced_before_the_rename_and_the_name_before_returning(tmp_path, monkeypatch):
     events = []
     replace, fsync = os.replace, os.fsync
     monkeypatch.setattr(os, "fsync", lambda fd: (events.append(os.fstat(fd).st_ino), fsync(fd))[1])
@@ -40,7 +38,7 @@ def test_bytes_are_on_the_disk_before_the_name_and_the_name_before_the_return(
 
 
 @needs_fork
-def test_a_full_disk_names_the_file_and_leaves_the_old_one(tmp_path):
+def test_full_disk_error_names_the_file_and_the_old_content_remains(tmp_path):
     path = tmp_path / "big.bin"
     write_bytes(path, b"old")
 
@@ -56,14 +54,14 @@ def test_a_full_disk_names_the_file_and_leaves_the_old_one(tmp_path):
     assert os.listdir(tmp_path) == ["big.bin"]
 
 
-def test_a_new_folder_is_made_and_the_umask_is_kept(tmp_path):
+def test_missing_folder_is_created_and_the_umask_applies(tmp_path):
     path = tmp_path / "samples" / "step-000500.png"
     write_bytes(path, b"x")
     (tmp_path / "plain").write_bytes(b"x")
     assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-def test_equal_values_have_equal_json(tmp_path):
+def test_equal_values_give_equal_json(tmp_path):
     write_json(tmp_path / "a", {"b": 1, "a": [0.1, None]})
     write_json(tmp_path / "b", {"a": (0.1, None), "b": 1})
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
@@ -71,9 +69,11 @@ def test_equal_values_have_equal_json(tmp_path):
 
 
 @pytest.mark.parametrize("write", [write_json, append_line])
-def test_a_nan_is_refused_by_its_place(tmp_path, write):
+def test_nan_is_refused_with_its_location(tmp_path, write):
     path = tmp_path / "metrics.jsonl"
-    with pytest.raises(ValueError, match=r"jsonl: by_decile\[1\]\.mse = nan, and JSON has finite"):
+    with pytest.raises(
+        ValueError, match=r"jsonl: by_decile\[1\]\.mse = nan, but JSON has only finite"
+    ):
         write(path, {"step": 1, "by_decile": [0.0, {"mse": float("nan")}]})
     assert not path.exists()
 
@@ -84,9 +84,9 @@ def rows(path: Path, steps: range) -> None:
 
 
 @pytest.mark.parametrize("torn", [b"", b'{"step": 3, "lo', b'{"step": 2, "loss": 0.2}', b"\0\0\0"])
-def test_a_resumed_run_rewrites_the_rows_it_lost_bit_for_bit(tmp_path, torn):
-    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
-    rows(whole, range(9))
+def test_resumed_run_rewrites_lost_rows_bit_for_bit(tmp_path, torn):
+    unbroken, resumed = tmp_path / "unbroken", tmp_path / "resumed"
+    rows(unbroken, range(9))
     rows(resumed, range(7))
     with resumed.open("ab") as file:
         file.write(torn)
@@ -99,20 +99,20 @@ def test_a_resumed_run_rewrites_the_rows_it_lost_bit_for_bit(tmp_path, torn):
         4,
     ]
     rows(resumed, range(5, 9))
-    assert resumed.read_bytes() == whole.read_bytes()
+    assert resumed.read_bytes() == unbroken.read_bytes()
 
 
-def test_no_rows_yet_is_no_error_and_makes_no_file(tmp_path):
+def test_missing_file_is_not_an_error_and_is_not_created(tmp_path):
     truncate_lines(tmp_path / "metrics.jsonl", 0)
     assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("line", [b"junk\n", b'{"loss": 1}\n', b'{"step": "1"}\n', b"[]\n"])
-def test_a_line_that_is_no_row_is_named_and_nothing_is_dropped(tmp_path, line):
+def test_malformed_row_is_reported_and_nothing_is_dropped(tmp_path, line):
     path = tmp_path / "metrics.jsonl"
     path.write_bytes(b'{"step": 1}\n' + line + b'{"step": 2}\n')
     before = path.read_bytes()
-    with pytest.raises(ValueError, match=r"metrics.jsonl, line 2 is no JSON row with a step"):
+    with pytest.raises(ValueError, match=r"metrics.jsonl, line 2 is not a JSON row with a step"):
         truncate_lines(path, 1)
     assert path.read_bytes() == before
 
@@ -127,7 +127,7 @@ with RunLock(Path(sys.argv[1])):
 """
 
 
-def test_a_second_process_is_told_who_holds_the_folder_until_that_one_is_killed(tmp_path):
+def test_a_locked_folder_names_its_holder_until_that_process_is_killed(tmp_path):
     root = str(Path(__file__).parents[2])
     command = [sys.executable, "-c", HOLD, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=root) as holder:
@@ -140,13 +140,12 @@ def test_a_second_process_is_told_who_holds_the_folder_until_that_one_is_killed(
             holder.kill()
     for part in (str(tmp_path), f"process {holder.pid} on ", " since 20", "another --out-dir"):
         assert part in str(refusal.value)
-    with RunLock(
-        tmp_path
-    ):  # the operating system let go of it, and what the dead one wrote is no bar
+    # The operating system released the lock, and the leftover .lock.json does not block it.
+    with RunLock(tmp_path):
         assert json.loads((tmp_path / ".lock.json").read_text())["pid"] == os.getpid()
 
 
-def test_the_same_process_cannot_enter_twice_and_can_enter_again(tmp_path):
+def test_one_process_cannot_enter_twice_but_can_reenter_after_exit(tmp_path):
     lock = RunLock(tmp_path / "run")
     with lock:
         for other in (lock, RunLock(tmp_path / "run")):

@@ -210,7 +210,7 @@ def test_a_run_that_cannot_be_written_is_refused(tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
         train(tmp_path / "file")
     assert stopped.value.code == 2
-    assert "is no folder that may be written to" in capsys.readouterr().err
+    assert "is not a writable folder" in capsys.readouterr().err
 
 
 def test_what_was_damaged_since_is_named_or_made_again(tmp_path, capsys, finished):
@@ -223,7 +223,7 @@ def test_what_was_damaged_since_is_named_or_made_again(tmp_path, capsys, finishe
     rows = (tmp_path / "run" / "metrics.jsonl").read_text()
     (tmp_path / "run" / "metrics.jsonl").write_text("not JSON\n" + rows)
     assert train(tmp_path / "run") == 1
-    assert "metrics.jsonl, line 1 is no JSON row with a step" in capsys.readouterr().err
+    assert "metrics.jsonl, line 1 is not a JSON row with a step" in capsys.readouterr().err
 
 
 def test_a_dry_run_writes_nothing(tmp_path, capsys):
@@ -238,7 +238,7 @@ def test_a_dry_run_writes_nothing(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     with pytest.raises(SystemExit):
         train(tmp_path / "file" / "run", "--dry-run")
-    assert f"{tmp_path / 'file'} is no folder" in capsys.readouterr().err
+    assert f"{tmp_path / 'file'} is not a writable folder" in capsys.readouterr().err
 
 
 def test_a_checkpoint_that_does_not_say_which_command_made_it_is_resumed(tmp_path, monkeypatch):

@@ -21,9 +21,9 @@ def test_what_a_checkpoint_lacks_is_named(tmp_path):
     tensors = {"model": {"w": torch.ones(2)}}
     path = save_checkpoint(tmp_path / "checkpoints", 5, tensors, {"config": {}})
     assert load_checkpoint(path, ["model"], ["config"]).step == 5
-    with pytest.raises(CheckpointError, match=r"state\.json lacks data, losses: this is no run of"):
+    with pytest.raises(CheckpointError, match=r"state\.json lacks data, losses: not a run of"):
         load_checkpoint(path, ["model"], ["losses", "config", "data"])
-    with pytest.raises(CheckpointError, match=r"step-000005 lacks ema\.safetensors: this is no"):
+    with pytest.raises(CheckpointError, match=r"step-000005 lacks ema\.safetensors: not a run of"):
         load_trained(tmp_path, torch.device("cpu"))
 
 
