@@ -1,1 +1,1 @@
-"""Images, their split, and the space that is diffused."""
+"""Datasets, their splits, and the space in which diffusion runs."""

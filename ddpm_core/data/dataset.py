@@ -1,4 +1,4 @@
-"""Images to train on: five sources, one fixed split, and an order that keeps no state."""
+"""Datasets: five sources, a fixed split, and a stateless order of training batches."""
 
 import difflib
 import hashlib
@@ -24,34 +24,34 @@ FORMS = ("digits", "idx:DIR", "npz:FILE", "folder:DIR", "patches:SIZE")
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images with their number of grey levels, class names and a fixed three-way split."""
+    """Images with grey levels, class names and a fixed train/validation/test split."""
 
-    name: str  # the spec as typed
+    name: str  # the dataset spec as given
     images: Shaped[Tensor, " n channels height width"]  # uint8 grey levels, or float32 in [-1, 1]
-    labels: Int64[Tensor, " n"] | None  # places in class_names
-    class_names: tuple[str, ...]  # () where there are no classes
+    labels: Int64[Tensor, " n"] | None  # indices into class_names
+    class_names: tuple[str, ...]  # () without classes
     grey_levels: int  # 17 for digits, 256 for 8-bit data
     train: Int64[Tensor, " train"]
     validation: Int64[Tensor, " validation"]
     test: Int64[Tensor, " test"]
 
-    PICTURES: ClassVar[bool] = True  # of 1 or 3 channels, to be looked at
+    PICTURES: ClassVar[bool] = True  # viewable: 1 or 3 channels
 
     def __post_init__(self) -> None:
         if self.images.dtype not in (torch.uint8, torch.float32):
             raise TypeError(
-                f"images have dtype {self.images.dtype}; they must be torch.uint8 grey levels or "
-                "torch.float32 in [-1, 1]"
+                f"images have dtype {self.images.dtype}; must be torch.uint8 (grey levels) or "
+                "torch.float32 (in [-1, 1])"
             )
         if self.PICTURES and self.shape[0] not in (1, 3):
             raise ValueError(
-                f"images of {self.name} have {self.shape[0]} channels; a picture needs 1 (grey) or "
-                "3 (RGB). Select channels first"
+                f"images of {self.name} have {self.shape[0]} channels; must be 1 (grey) or 3 "
+                "(RGB). Select channels first"
             )
-        places, _ = torch.cat([self.train, self.validation, self.test]).sort()
-        if not torch.equal(places, torch.arange(len(self.images))):
+        split, _ = torch.cat([self.train, self.validation, self.test]).sort()
+        if not torch.equal(split, torch.arange(len(self.images))):
             raise ValueError(
-                f"train, validation and test hold {len(places)} indices of {len(self.images)} "
+                f"train, validation and test contain {len(split)} indices of {len(self.images)} "
                 "images; each image must be in exactly one of them"
             )
 
@@ -64,12 +64,12 @@ class Dataset:
     def take(
         self, indices: Int64[Tensor, " batch"]
     ) -> Float32[Tensor, " batch channels height width"]:
-        """The images at `indices`, grey level k of L as 2 k / (L - 1) - 1. Eq. images.range."""
+        """Return images in [-1, 1]: grey level k of L as 2 k / (L - 1) - 1. Eq. images.range."""
         n = len(self.images)
         if len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < n:
             raise ValueError(
                 f"indices span {int(indices.min())}..{int(indices.max())}, outside 0..{n - 1}. "
-                "Take them from train, validation or test"
+                "Use indices from train, validation or test"
             )
         images = self.images[indices]
         if images.is_floating_point():
@@ -77,7 +77,7 @@ class Dataset:
         return 2 * images.float() / (self.grey_levels - 1) - 1
 
     def digest(self) -> str:
-        """SHA-256 of the content (images, labels, levels, split), whatever the data set's name."""
+        """Return the SHA-256 of images, labels, grey levels and split; the name does not enter."""
         sha = hashlib.sha256(f"levels {self.grey_levels}".encode())
         for field in ("images", "labels", "train", "validation", "test"):
             value = getattr(self, field)
@@ -88,44 +88,45 @@ class Dataset:
 
 
 def check_decoded(dataset: Dataset) -> None:
-    """Refuse images whose grey levels a decoder in float32 cannot tell apart."""
+    """Refuse grey levels so fine that a float32 decoder cannot distinguish neighbouring levels."""
     try:
         check_grey_levels(dataset.grey_levels, torch.float32)
     except ValueError as error:
         reason = str(error).split(";")[0]
         raise ValueError(
-            f"--dataset {dataset.name}: {reason}, which the bound needs. Store fewer `levels`"
+            f"--dataset {dataset.name}: {reason}, which the bound requires. Store fewer `levels`"
         ) from None
 
 
 def load_dataset(spec: str, image_size: int | None = None) -> Dataset:
-    """The data set that `spec` names; ~ is expanded, and nothing is unpickled.
+    """Load the dataset `spec`; ~ is expanded, and nothing is unpickled.
 
-    - digits: scikit-learn's bundled 1,797 handwritten digits, 8 x 8, 17 levels. Test are the 500
-      images floor(k 1797 / 500), validation 97 of the rest spread alike, train the other 1,200.
-    - idx:DIR: MNIST's files, gzipped or not, labels optional. Test is t10k, or a tenth without it;
-      validation is a twentieth of the train file, 5,000 at most.
+    - digits: the 1,797 handwritten digits bundled with scikit-learn, 8 x 8, 17 grey levels. Test:
+      the 500 images floor(k 1797 / 500). Validation: 97 of the rest, evenly spaced. Train: the
+      other 1,200.
+    - idx:DIR: MNIST files, gzipped or not, labels optional. Test: the t10k files, or 10 % of the
+      images without them. Validation: 5 % of the train file, at most 5,000.
     - npz:FILE: `images` (n, channels, height, width) or (n, height, width), uint8 below `levels`
-      (256 if absent) or floats in [-1, 1]; optional `labels` (n,) and `class_names`.
-    - folder:DIR: PNG and JPEG, in folders by class or in none, in the order of their names. Hidden
-      and other files are left alone. One colour image makes all RGB; alpha is dropped, EXIF
-      orientation is applied, a palette counts as colour.
-    - patches:SIZE: squares of SIZE pixels from scikit-learn's two photographs, of which the right
-      fifth is for test and the tenth beside it for validation.
+      (default: 256) or floats in [-1, 1]; optional `labels` (n,) and `class_names`.
+    - folder:DIR: PNG and JPEG files, in one folder per class or in the folder itself, sorted by
+      name. Hidden and other files are skipped. If one image is in colour, all become RGB. Alpha is
+      dropped, EXIF orientation is applied, a palette counts as colour.
+    - patches:SIZE: squares of SIZE pixels from the two photographs bundled with scikit-learn. Test:
+      the right 20 % of each photograph. Validation: the 10 % to the left of that.
 
-    npz and folder give a tenth to test and a twentieth to validation, at least one image each.
-    image_size crops 8-bit images centrally to a square and resizes it (Lanczos) to that many
-    pixels. Raises ValueError, or FileNotFoundError for a path that is missing.
+    npz and folder use 10 % for test and 5 % for validation, at least one image each. image_size
+    crops 8-bit images to their central square and resizes it (Lanczos) to that many pixels. Raises
+    ValueError, or FileNotFoundError for a missing path.
     """
     if image_size is not None and image_size < 1:
-        raise ValueError(f"image_size = {image_size} is below 1; give a number of pixels")
+        raise ValueError(f"image_size = {image_size} is below 1; pass a number of pixels")
     source, path = _parse(spec)
     found = _read(source, path, image_size)
     n = len(found.images)
     if n < 3:
         raise ValueError(
-            f"dataset {spec!r} has {n} image{'s' * (n != 1)}; train, validation and test need one "
-            "each. Add more"
+            f"dataset {spec!r} has {n} image{'s' * (n != 1)}; train, validation and test each need "
+            "at least one. Add more"
         )
     images = found.images if image_size is None else _resized(found, image_size, spec)
     test = spread(torch.arange(n), max(1, n // 10)).numpy() if found.test is None else found.test
@@ -136,8 +137,8 @@ def load_dataset(spec: str, image_size: int | None = None) -> Dataset:
     train = np.setdiff1d(rest, validation)
     if not len(train):
         raise ValueError(
-            f"dataset {spec!r} has {len(rest)} image beside its test images; train and validation "
-            "need one each. Add more"
+            f"dataset {spec!r} has {len(rest)} image besides its test images; train and validation "
+            "each need at least one. Add more"
         )
     return Dataset(
         name=spec,
@@ -152,13 +153,13 @@ def load_dataset(spec: str, image_size: int | None = None) -> Dataset:
 
 
 def spread(indices: Int64[Tensor, " many"], count: int) -> Int64[Tensor, " few"]:
-    """`count` of the indices, or all where there are no more, evenly spread."""
+    """Return `count` evenly spaced entries of `indices`, or all if there are fewer."""
     few = min(count, len(indices))
     return indices[torch.arange(few) * len(indices) // few]
 
 
 def epoch_order(indices: Int64[Tensor, " n"], seed: int, epoch: int) -> Int64[Tensor, " n"]:
-    """`indices` in the order of `epoch` = 0, 1, ..., keyed by (seed, epoch)."""
+    """Return `indices` in the order of `epoch` = 0, 1, ..., keyed by (seed, epoch)."""
     generator = keyed_generator(seed, "epoch order", epoch)
     return indices[torch.randperm(len(indices), generator=generator)]
 
@@ -166,10 +167,10 @@ def epoch_order(indices: Int64[Tensor, " n"], seed: int, epoch: int) -> Int64[Te
 def batch_indices(
     indices: Int64[Tensor, " n"], seed: int, step: int, batch_size: int
 ) -> Int64[Tensor, " batch"]:
-    """The batch of training step `step` = 0, 1, ...: its stretch of the epochs laid end to end.
+    """Return the batch of training step `step` = 0, 1, ...: its slice of the concatenated epochs.
 
-    A function of its arguments alone, so a resumed run sees what an unbroken one would. A batch may
-    straddle epochs, or span several.
+    The batch depends on the arguments alone, so a resumed run draws the same batches as an unbroken
+    one. A batch may span two or more epochs.
     """
     n = len(indices)
     if n < 1 or step < 0 or batch_size < 1:
@@ -185,18 +186,18 @@ def batch_indices(
 
 
 class _Source(NamedTuple):
-    """What a source holds, before it is split."""
+    """Content of a source before the split."""
 
     images: NDArray[Any]  # (n, channels, height, width)
     labels: NDArray[Any] | None = None
     class_names: tuple[str, ...] = ()
     grey_levels: int = 256
-    test: NDArray[np.int64] | None = None  # None: an evenly spread tenth
-    validation: NDArray[np.int64] | int | None = None  # evenly spread; None: a twentieth
+    test: NDArray[np.int64] | None = None  # None: 10 %, evenly spaced
+    validation: NDArray[np.int64] | int | None = None  # int: a number, evenly spaced; None: 5 %
 
 
 def _parse(spec: str) -> tuple[str, Path]:
-    """The source and the path of a spec."""
+    """Split a spec into source and path."""
     source, _, path = spec.partition(":")
     form = {form.partition(":")[0]: form for form in FORMS}
     if source not in form:
@@ -206,17 +207,17 @@ def _parse(spec: str) -> tuple[str, Path]:
             f"dataset {spec!r} is unknown; it must be one of {', '.join(FORMS)}.{hint}"
         )
     if source == "digits" != spec:
-        raise ValueError(f"dataset {spec!r} must be plain digits: they are bundled, without a path")
+        raise ValueError(f"dataset {spec!r} must be `digits`: it is bundled and takes no path")
     if source == "patches" and not (path.isascii() and path.isdigit()):
-        raise ValueError(f"dataset {spec!r} names no size; write patches:64 for 64 x 64 pixels")
+        raise ValueError(f"dataset {spec!r} has no size; write patches:64 for 64 x 64 pixels")
     if source != "digits" and not path:
-        raise ValueError(f"dataset {spec!r} names no path; write {form[source]}")
+        raise ValueError(f"dataset {spec!r} has no path; write {form[source]}")
     return source, Path(path).expanduser()
 
 
 def _read(source: str, path: Path, image_size: int | None) -> _Source:
     if source == "digits":
-        from sklearn.datasets import load_digits  # a second that --help need not wait for
+        from sklearn.datasets import load_digits  # slow import (1 s), needed only here
 
         digits = load_digits()
         images = digits.images.astype(np.uint8)[:, None]
@@ -232,10 +233,10 @@ def _read(source: str, path: Path, image_size: int | None) -> _Source:
         squares, which, names, test, validation = photograph_patches(int(path.name))
         return _Source(squares, which, names, 256, test, validation)
     if not path.exists():
-        raise FileNotFoundError(f"{source}:{path}: there is no {path}. Check the path")
+        raise FileNotFoundError(f"{source}:{path}: {path} does not exist. Check the path")
     if path.is_dir() == (source == "npz"):
-        have, want = ("folder", "file") if source == "npz" else ("file", "folder that holds it")
-        raise ValueError(f"{source}:{path} is a {have}; give the {want}")
+        have, want = ("folder", "file") if source == "npz" else ("file", "folder that contains it")
+        raise ValueError(f"{source}:{path} is a {have}; pass the {want}")
     if source == "npz":
         return _Source(*read_npz(path))
     if source == "folder":
@@ -260,8 +261,8 @@ def _resized(found: _Source, image_size: int, spec: str) -> NDArray[Any]:
         )
         raise ValueError(
             f"image_size = {image_size}, but dataset {spec!r} has {kind} of {height} x {width} "
-            "pixels; only 8-bit images are resized, since others would leave their levels. Leave "
-            "--image-size out"
+            "pixels; only 8-bit images are resized, because interpolation leaves the grey levels "
+            "of others. Omit --image-size"
         )
     images: NDArray[Any] = square_images(found.images, image_size)
     return images

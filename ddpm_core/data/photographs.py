@@ -1,4 +1,4 @@
-"""Square patches of the two photographs that scikit-learn bundles."""
+"""Square patches of the two photographs bundled with scikit-learn."""
 
 from pathlib import Path
 
@@ -15,30 +15,30 @@ def photograph_patches(
     Int64[np.ndarray, " test"],
     Int64[np.ndarray, " validation"],
 ]:
-    """Squares cut from the two photographs that scikit-learn bundles, an eighth of a side apart.
+    """Cut squares, 1/8 of a side apart, from the two photographs bundled with scikit-learn.
 
-    The right fifth of each photograph is for test, the tenth beside it for validation (at least a
-    square of each), the rest for training, so that no pixel is in two of them. Returns images,
-    labels (of which photograph), class names, and the places of test and validation.
+    The right 20 % of each photograph is for test, the 10 % to its left for validation (each at
+    least one square wide) and the rest for training, so no pixel is in two of them. Returns images,
+    labels (which photograph), class names, and the indices of test and validation.
     """
-    from sklearn.datasets import load_sample_images  # a second that --help need not wait for
+    from sklearn.datasets import load_sample_images  # slow import (1 s), needed only here
 
     photographs = load_sample_images()
     images, labels, parts = [], [], []
-    for label, whole in enumerate(photographs.images):
-        height, width, _ = whole.shape
+    for label, photograph in enumerate(photographs.images):
+        height, width, _ = photograph.shape
         last = width - max(size, width // 5)
         middle = last - max(size, width // 10)
         if not 8 <= size <= min(height, middle):
             raise ValueError(
                 f"patches:{size}: the photographs have {width} x {height} pixels, and training, "
-                "validation and test need a square each, side by side; give 8 to 213"
+                "validation and test need one square each, side by side; pass 8 to 213"
             )
         ends = (0, middle, last, width)
         for part in range(3):
             for top in range(0, height - size + 1, max(2, size // 8)):
                 for left in range(ends[part], ends[part + 1] - size + 1, max(2, size // 8)):
-                    square = whole[top : top + size, left : left + size]
+                    square = photograph[top : top + size, left : left + size]
                     images.append(square.transpose(2, 0, 1))
                     labels.append(label)
                     parts.append(part)

@@ -1,4 +1,4 @@
-"""Small data sets on the disk, for the tests of data."""
+"""Small datasets written to disk, for the tests of data."""
 
 import struct
 from pathlib import Path
@@ -21,7 +21,7 @@ def idx_bytes(array: np.ndarray) -> bytes:
 
 
 def write_idx(folder: Path, **arrays: np.ndarray) -> Path:
-    """Files such as train-images-idx3-ubyte from train_images=..."""
+    """Write files such as train-images-idx3-ubyte from train_images=..."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, array in arrays.items():
         path = folder / f"{name.replace('_', '-')}-idx{array.ndim}-ubyte"
@@ -44,9 +44,9 @@ def write_npz(path: Path, **arrays: Any) -> Path:
 def refusal(spec: str, image_size: int | None = None) -> str:
     with pytest.raises((ValueError, FileNotFoundError)) as caught:
         load_dataset(spec, image_size)
-    sentence = str(caught.value)
-    assert len(sentence) < 500, sentence
-    return sentence
+    message = str(caught.value)
+    assert len(message) < 500, message
+    return message
 
 
 def floor_spread(n: int, count: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""The split, the grey levels, the digest and the order of data."""
+"""Split, grey levels, digest and batch order of datasets."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ from tests.data.datasets_written import (
 # ------------------------------------------------------------------------------ the three-way split
 
 
-def test_the_digits_are_split_as_the_docstring_says():
+def test_split_of_digits_follows_the_docstring():
     data = load_dataset("digits")
     assert data.name == "digits"
     assert data.shape == (1, 8, 8)
@@ -37,7 +37,7 @@ def test_the_digits_are_split_as_the_docstring_says():
     assert sorted(together.tolist()) == list(range(1797))
 
 
-def test_the_digits_are_those_of_scikit_learn_in_their_order():
+def test_digits_equal_those_of_scikit_learn_in_the_same_order():
     from sklearn.datasets import load_digits
 
     data, original = load_dataset("digits"), load_digits()
@@ -49,7 +49,7 @@ def test_the_digits_are_those_of_scikit_learn_in_their_order():
 @pytest.mark.parametrize(
     ("n", "test", "validation"), [(3, 1, 1), (9, 1, 1), (40, 4, 2), (39, 3, 1)]
 )
-def test_npz_and_folder_give_a_tenth_to_test_and_a_twentieth_to_validation(
+def test_npz_and_folder_use_10_percent_for_test_and_5_percent_for_validation(
     tmp_path, n, test, validation
 ):
     write_npz(tmp_path / "a.npz", images=GREY[:n])
@@ -63,7 +63,7 @@ def test_npz_and_folder_give_a_tenth_to_test_and_a_twentieth_to_validation(
         assert np.array_equal(data.images[:, 0].numpy(), GREY[:n])
 
 
-def test_a_split_that_is_no_partition_is_refused():
+def test_split_must_be_a_partition():
     images, one = torch.zeros(3, 1, 2, 2, dtype=torch.uint8), torch.tensor
     for train, test in [([0], [0]), ([0, 1], [1]), ([3], [1]), ([0], [-1])]:
         with pytest.raises(ValueError, match="each image must be in exactly one"):
@@ -72,16 +72,18 @@ def test_a_split_that_is_no_partition_is_refused():
 
 def test_fewer_than_three_images_are_refused(tmp_path):
     write_npz(tmp_path / "a.npz", images=GREY[:2])
-    assert "has 2 images; train, validation and test need" in refusal(f"npz:{tmp_path / 'a.npz'}")
+    assert "has 2 images; train, validation and test each need" in refusal(
+        f"npz:{tmp_path / 'a.npz'}"
+    )
     folder = write_idx(tmp_path / "m", train_images=GREY[:1], t10k_images=GREY[:9])
-    assert "has 1 image beside its test images" in refusal(f"idx:{folder}")
+    assert "has 1 image besides its test images" in refusal(f"idx:{folder}")
 
 
 # -------------------------------------------------------------------------------------- grey levels
 
 
-def test_levels_are_spread_evenly_from_minus_one_to_one():
-    """2 k / (levels - 1) - 1, in float64 by another route; one rounding of 2 k / 16 is exact."""
+def test_grey_levels_are_evenly_spaced_in_minus_one_to_one():
+    """2 k / (levels - 1) - 1, by np.interp in float64; float32 represents 2 k / 16 exactly."""
     data = load_dataset("digits")
     taken = data.take(data.test)
     assert taken.dtype == torch.float32
@@ -91,23 +93,23 @@ def test_levels_are_spread_evenly_from_minus_one_to_one():
     assert (taken.min(), taken.max()) == (-1, 1)
 
 
-def test_all_256_levels_keep_their_distance(tmp_path):
+def test_all_256_grey_levels_are_within_rounding_of_even_spacing(tmp_path):
     ramp = np.arange(256, dtype=np.uint8).repeat(4).reshape(4, 16, 16)
     data = load_dataset(f"npz:{write_npz(tmp_path / 'a.npz', images=ramp)}")
     taken = data.take(torch.arange(4)).double().flatten().numpy()[::4]
-    # Two roundings, of a quotient below 2 and of a difference below 1.
+    # Two float32 roundings: of a quotient below 2 and of a difference below 1.
     assert np.abs(taken - (np.arange(256) * 2 / 255 - 1)).max() <= 2**-24 + 2**-25
     assert (taken[0], taken[-1]) == (-1, 1)
 
 
-def test_float_images_are_taken_as_they_are(tmp_path):
+def test_float_images_are_not_rescaled(tmp_path):
     images = RNG.uniform(-1, 1, (5, 3, 4, 4))
     data = load_dataset(f"npz:{write_npz(tmp_path / 'a.npz', images=images, levels=33)}")
     assert (data.images.dtype, data.grey_levels) == (torch.float32, 33)
     assert np.array_equal(data.take(torch.tensor([4, 0])), images[[4, 0]].astype(np.float32))
 
 
-def test_an_index_that_would_wrap_is_refused():
+def test_negative_and_too_large_indices_are_refused():
     data = load_dataset("digits")
     for bad in (-1, 1797):
         with pytest.raises(ValueError, match=rf"indices span .*{bad}.* outside 0\.\.1796"):
@@ -117,11 +119,11 @@ def test_an_index_that_would_wrap_is_refused():
 # ------------------------------------------------------------------------------------------- digest
 
 
-def test_the_digest_tells_content_apart_and_not_names(tmp_path):
+def test_digest_depends_on_content_and_not_on_names(tmp_path):
     def digest(name: str = "a", **arrays: Any) -> str:
-        held = {"images": GREY, "labels": LABELS} | arrays
-        held = {name: array for name, array in held.items() if array is not None}
-        return load_dataset(f"npz:{write_npz(tmp_path / f'{name}.npz', **held)}").digest()
+        content = {"images": GREY, "labels": LABELS} | arrays
+        content = {name: array for name, array in content.items() if array is not None}
+        return load_dataset(f"npz:{write_npz(tmp_path / f'{name}.npz', **content)}").digest()
 
     other, flipped = GREY.copy(), LABELS.copy()
     other[-1, -1, -1] ^= 1
@@ -139,7 +141,7 @@ def test_the_digest_tells_content_apart_and_not_names(tmp_path):
     assert len(set(changed)) == len(changed)
 
 
-def test_the_digest_sees_the_split(tmp_path):
+def test_digest_depends_on_the_split(tmp_path):
     all_train = write_idx(tmp_path / "a", train_images=GREY)
     with_test = write_idx(tmp_path / "b", train_images=GREY[:36], t10k_images=GREY[36:])
     a, b = load_dataset(f"idx:{all_train}"), load_dataset(f"idx:{with_test}")
@@ -147,7 +149,7 @@ def test_the_digest_sees_the_split(tmp_path):
     assert a.digest() != b.digest()
 
 
-# -------------------------------------------------------------------------------- the order of data
+# -------------------------------------------------------------------------------------- batch order
 
 
 @settings(derandomize=True, deadline=None)
@@ -157,7 +159,7 @@ def test_the_digest_sees_the_split(tmp_path):
     batch_size=st.integers(1, 30),
     steps=st.integers(1, 8),
 )
-def test_batches_walk_through_the_epochs_laid_end_to_end(n, seed, batch_size, steps):
+def test_batches_are_consecutive_slices_of_the_epochs(n, seed, batch_size, steps):
     indices = torch.arange(n) * 3 + 5
     walked = torch.cat([batch_indices(indices, seed, step, batch_size) for step in range(steps)])
     assert len(walked) == steps * batch_size
@@ -168,7 +170,7 @@ def test_batches_walk_through_the_epochs_laid_end_to_end(n, seed, batch_size, st
         assert sorted(walked[epoch * n : (epoch + 1) * n].tolist()) == indices.tolist()
 
 
-def test_a_batch_depends_on_its_step_alone_and_touches_no_global_generator():
+def test_batch_depends_only_on_its_arguments_and_uses_no_global_generator():
     indices = torch.arange(1000)
     later = batch_indices(indices, 3, 500, 64)
     before = torch.get_rng_state()
@@ -178,21 +180,21 @@ def test_a_batch_depends_on_its_step_alone_and_touches_no_global_generator():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_epochs_and_seeds_have_orders_of_their_own():
+def test_epochs_and_seeds_have_different_orders():
     indices = torch.arange(50)
     orders = [epoch_order(indices, seed, epoch) for seed in range(4) for epoch in range(4)]
     assert len({tuple(order.tolist()) for order in orders}) == 16
 
 
-def test_every_index_may_stand_at_every_place():
-    """3,000 orders of 4: each of 16 counts is Binomial(3000, 1/4) with sigma 23.7; 6.5 sigma."""
+def test_orders_are_uniform_at_each_position():
+    """3,000 orders of 4: each of 16 counts is Binomial(3000, 1/4), sigma 23.7; bound 6.5 sigma."""
     orders = torch.stack([epoch_order(torch.arange(4), 1, epoch) for epoch in range(3000)])
     counts = torch.nn.functional.one_hot(orders, 4).sum(0)
     assert (counts - 750).abs().max() <= 154, counts
 
 
 @pytest.mark.parametrize(("n", "step", "size"), [(0, 0, 1), (3, -1, 1), (3, 0, 0)])
-def test_a_batch_of_nothing_is_refused(n, step, size):
+def test_empty_batches_and_negative_steps_are_refused(n, step, size):
     with pytest.raises(ValueError, match="needs an index, step >= 0 and batch_size >= 1"):
         batch_indices(torch.arange(n), 0, step, size)
 
@@ -201,40 +203,40 @@ def test_a_batch_of_nothing_is_refused(n, step, size):
 
 
 @pytest.mark.parametrize("spec", ["mnist", "", "Digit", "/some/where", ":x"])
-def test_an_unknown_source_is_answered_with_the_valid_ones(spec):
+def test_unknown_source_lists_the_valid_ones(spec):
     assert "it must be one of digits, idx:DIR, npz:FILE, folder:DIR" in refusal(spec)
 
 
-def test_a_misspelt_source_is_answered_with_the_nearest():
+def test_misspelt_source_suggests_the_closest():
     assert "Did you mean digits?" in refusal("digit")
     assert "Did you mean folder:DIR?" in refusal("foldr:x")
     assert "Did you mean" not in refusal("mnist")
 
 
-def test_a_spec_without_its_path_or_with_one_too_many_is_refused():
-    assert refusal("idx:") == "dataset 'idx:' names no path; write idx:DIR"
+def test_missing_or_superfluous_path_is_refused():
+    assert refusal("idx:") == "dataset 'idx:' has no path; write idx:DIR"
     assert "write npz:FILE" in refusal("npz")
-    assert "without a path" in refusal("digits:x")
+    assert "takes no path" in refusal("digits:x")
 
 
-def test_a_missing_path_is_named_and_the_tilde_is_expanded(tmp_path, monkeypatch):
+def test_error_names_a_missing_path_and_the_tilde_is_expanded(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     for source in ("idx", "npz", "folder"):
-        with pytest.raises(FileNotFoundError, match=f"there is no {tmp_path}/missing"):
+        with pytest.raises(FileNotFoundError, match=f"{tmp_path}/missing does not exist"):
             load_dataset(f"{source}:~/missing")
     write_npz(tmp_path / "a.npz", images=GREY)
     assert load_dataset("npz:~/a.npz").name == "npz:~/a.npz"
 
 
-def test_a_file_for_a_folder_and_a_folder_for_a_file_are_refused(tmp_path):
+def test_file_in_place_of_folder_and_the_reverse_are_refused(tmp_path):
     file = write_npz(tmp_path / "a.npz", images=GREY)
-    assert "is a folder; give the file" in refusal(f"npz:{tmp_path}")
-    assert "is a file; give the folder" in refusal(f"idx:{file}")
-    assert "is a file; give the folder" in refusal(f"folder:{file}")
+    assert "is a folder; pass the file" in refusal(f"npz:{tmp_path}")
+    assert "is a file; pass the folder" in refusal(f"idx:{file}")
+    assert "is a file; pass the folder" in refusal(f"folder:{file}")
 
 
-def test_patches_of_photographs_share_no_pixel_between_the_parts():
-    """The right fifth is for test, the tenth beside it for validation."""
+def test_patches_of_train_validation_and_test_share_no_pixel():
+    """Test: the right 20 % of a photograph; validation: the 10 % to its left."""
     from sklearn.datasets import load_sample_images
 
     data = load_dataset("patches:64")
@@ -243,8 +245,8 @@ def test_patches_of_photographs_share_no_pixel_between_the_parts():
     columns = {"train": (0, 448), "validation": (448, 512), "test": (512, 640)}
     for part, (first, end) in columns.items():
         wanted = [
-            (label, whole[top : top + 64, left : left + 64].tobytes())
-            for label, whole in enumerate(load_sample_images().images)
+            (label, photograph[top : top + 64, left : left + 64].tobytes())
+            for label, photograph in enumerate(load_sample_images().images)
             for top in range(0, 427 - 63, 8)
             for left in range(first, end - 63, 8)
         ]
@@ -256,15 +258,15 @@ def test_patches_of_photographs_share_no_pixel_between_the_parts():
 
 
 @pytest.mark.parametrize(
-    ("spec", "says"),
+    ("spec", "message"),
     [
-        ("patches:", "names no size; write patches:64"),
-        ("patches:x", "names no size"),
-        ("patches:-64", "names no size"),
-        ("patches:7", "give 8 to 213"),
-        ("patches:214", "give 8 to 213"),
+        ("patches:", "has no size; write patches:64"),
+        ("patches:x", "has no size"),
+        ("patches:-64", "has no size"),
+        ("patches:7", "pass 8 to 213"),
+        ("patches:214", "pass 8 to 213"),
     ],
 )
-def test_patches_of_no_size_are_refused(spec, says):
-    with pytest.raises(ValueError, match=says):
+def test_patches_without_a_valid_size_are_refused(spec, message):
+    with pytest.raises(ValueError, match=message):
         load_dataset(spec)

@@ -1,4 +1,4 @@
-"""Folders of images, and resizing."""
+"""Image folders and resizing."""
 
 import numpy as np
 import pytest
@@ -11,12 +11,12 @@ from tests.data.datasets_written import GREY, RNG, refusal, write_idx, write_npz
 # ------------------------------------------------------------------------------------------- folder
 
 
-def test_class_folders_become_labels_in_the_order_of_their_names(tmp_path):
+def test_class_folders_become_labels_sorted_by_name(tmp_path):
     for i, name in enumerate(["b/1.PNG", "a/2.png", "a/1.png", "b/0.png"]):
         write_png(tmp_path / name, GREY[i])
-    (tmp_path / "notes.txt").write_text("left alone")
+    (tmp_path / "notes.txt").write_text("skipped")
     (tmp_path / ".trash").mkdir()
-    (tmp_path / "a" / "._1.png").write_text("left alone")
+    (tmp_path / "a" / "._1.png").write_text("skipped")
     data = load_dataset(f"folder:{tmp_path}")
     assert data.class_names == ("a", "b")
     assert data.labels is not None
@@ -24,7 +24,7 @@ def test_class_folders_become_labels_in_the_order_of_their_names(tmp_path):
     assert np.array_equal(data.images[:, 0].numpy(), GREY[[2, 1, 3, 0]])
 
 
-def test_one_colour_image_makes_all_of_them_rgb(tmp_path):
+def test_one_colour_image_makes_all_images_rgb(tmp_path):
     colour = RNG.integers(0, 256, (6, 5, 3), np.uint8)
     for i in range(3):
         write_png(tmp_path / f"{i}.png", GREY[i])
@@ -56,27 +56,27 @@ def test_every_mode_becomes_grey_or_rgb_and_alpha_is_dropped(tmp_path, mode, cha
     assert np.abs(data.images.numpy() - want).max() <= exact
 
 
-def test_the_orientation_that_a_camera_noted_is_applied(tmp_path):
+def test_exif_orientation_is_applied(tmp_path):
     turned = Image.Exif()
-    turned[0x0112] = 6  # stored a quarter turn anticlockwise of what was seen
+    turned[0x0112] = 6  # stored rotated by 90 degrees anticlockwise
     for i in range(3):
         Image.fromarray(GREY[i]).save(tmp_path / f"{i}.png", exif=turned)
     data = load_dataset(f"folder:{tmp_path}")
     assert np.array_equal(data.images[:, 0].numpy(), np.rot90(GREY[:3], -1, (1, 2)))
 
 
-def test_images_of_two_sizes_are_refused_by_the_first_two_that_differ(tmp_path):
+def test_error_for_different_sizes_names_the_first_two_that_differ(tmp_path):
     for i, side in enumerate([6, 6, 7, 8]):
         write_png(tmp_path / f"{i}.png", np.zeros((5, side), np.uint8))
-    sentence = refusal(f"folder:{tmp_path}")
-    assert f"{tmp_path}/0.png is 6 x 5 and {tmp_path}/2.png is 7 x 5 pixels" in sentence
-    assert "--image-size" in sentence
+    message = refusal(f"folder:{tmp_path}")
+    assert f"{tmp_path}/0.png is 6 x 5 and {tmp_path}/2.png is 7 x 5 pixels" in message
+    assert "--image-size" in message
     assert load_dataset(f"folder:{tmp_path}", 4).shape == (1, 4, 4)
 
 
-def test_image_size_crops_the_centre_before_it_resizes(tmp_path):
+def test_image_size_crops_the_centre_before_resizing(tmp_path):
     wide = np.full((6, 12), 255, np.uint8)
-    wide[:, 3:9] = GREY[0, :6, :1]  # only the central square is kept
+    wide[:, 3:9] = GREY[0, :6, :1]  # only the central square remains
     for i, image in enumerate([wide, wide.T, np.full((6, 6), 9, np.uint8)]):
         write_png(tmp_path / f"{i}.png", image)
     data = load_dataset(f"folder:{tmp_path}", 6)
@@ -86,15 +86,15 @@ def test_image_size_crops_the_centre_before_it_resizes(tmp_path):
     assert small.images[2].unique().tolist() == [9]
 
 
-def test_resizing_averages_rather_than_picks(tmp_path):
+def test_resizing_averages_pixels(tmp_path):
     board = np.indices((32, 32)).sum(0) % 2 * np.uint8(255)
     images = np.stack([board.astype(np.uint8)] * 3)
     data = load_dataset(f"npz:{write_npz(tmp_path / 'a.npz', images=images)}", 8)
-    inner = data.images[:, :, 2:-2, 2:-2].double()  # the border's window is cut, and so uneven
+    inner = data.images[:, :, 2:-2, 2:-2].double()  # at the border the filter window is truncated
     assert (inner - 127.5).abs().max() <= 4, inner
 
 
-def test_a_broken_image_is_named(tmp_path):
+def test_unreadable_image_is_named(tmp_path):
     for i in range(3):
         write_png(tmp_path / f"{i}.png", GREY[i])
     path = tmp_path / "1.png"
@@ -104,19 +104,21 @@ def test_a_broken_image_is_named(tmp_path):
     assert refusal(f"folder:{tmp_path}").startswith(f"{path} cannot be read as PNG or JPEG (")
 
 
-def test_16_bit_images_are_refused_rather_than_halved(tmp_path):
+def test_16_bit_images_are_refused(tmp_path):
     write_png(tmp_path / "0.png", np.full((4, 4), 1000, np.uint16))
-    assert "0.png has 16 bits a channel; images must have 8" in refusal(f"folder:{tmp_path}")
+    assert "0.png has 16 bits per channel; must be 8" in refusal(f"folder:{tmp_path}")
 
 
-def test_a_folder_whose_classes_are_unclear_is_refused(tmp_path):
-    assert "has no images: looked for .png, .jpg, .jpeg" in refusal(f"folder:{tmp_path}")
+def test_folders_with_ambiguous_classes_are_refused(tmp_path):
+    assert "contains no images: searched it and its sub-folders for .png, .jpg" in refusal(
+        f"folder:{tmp_path}"
+    )
     write_png(tmp_path / "a" / "0.png", GREY[0])
     (tmp_path / "b").mkdir()
-    assert f"{tmp_path}/b would be a class, but has no .png" in refusal(f"folder:{tmp_path}")
+    assert f"{tmp_path}/b is a class folder but contains no .png" in refusal(f"folder:{tmp_path}")
     write_png(tmp_path / "1.png", GREY[1])
-    sentence = refusal(f"folder:{tmp_path}")
-    assert "has images beside its class folders, such as 1.png and a/0.png" in sentence
+    message = refusal(f"folder:{tmp_path}")
+    assert "mixes images and class folders, such as 1.png and a/0.png" in message
 
 
 # --------------------------------------------------------------------------------------- image size

@@ -1,4 +1,4 @@
-"""npz files: read as written, refused when broken, never unpickled."""
+"""npz files: read as documented, refused when malformed, never unpickled."""
 
 import tempfile
 from pathlib import Path
@@ -38,21 +38,21 @@ def spoil(value: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("arrays", "sentence"),
+    ("arrays", "message"),
     [
-        ({"x": GREY}, "holds 'x', which is not read"),
-        ({"labels": LABELS}, "holds no 'images'"),
-        ({"images": GREY, "lables": LABELS}, "holds 'lables', which is not read"),
-        ({"images": GREY[0]}, "images have shape (6, 5); it must be (n, channels, height, width)"),
+        ({"x": GREY}, "contains unknown 'x'"),
+        ({"labels": LABELS}, "contains no 'images'"),
+        ({"images": GREY, "lables": LABELS}, "contains unknown 'lables'"),
+        ({"images": GREY[0]}, "images have shape (6, 5); must be (n, channels, height, width)"),
         ({"images": GREY[:0]}, "images have shape (0, 6, 5)"),
         ({"images": np.zeros((9, 8, 8, 3), np.uint8)}, "looks like channels last"),
-        ({"images": GREY.astype(np.int64)}, "images have dtype int64; it must be uint8"),
+        ({"images": GREY.astype(np.int64)}, "images have dtype int64; must be uint8"),
         ({"images": GREY > 3}, "images have dtype bool"),
         ({"images": FLOAT.astype(np.float16)}, "images have dtype float16"),
         ({"images": spoil(np.nan)}, "images[3, 2, 1] = nan is outside [-1, 1]"),
         ({"images": spoil(-np.inf)}, "images[3, 2, 1] = -inf is outside [-1, 1]"),
         ({"images": spoil(1 + 2**-52)}, "images[3, 2, 1] = 1.0000000000000002 is outside"),
-        ({"images": (FLOAT + 1) / 2}, "images has no value below 0"),
+        ({"images": (FLOAT + 1) / 2}, "images has no negative value"),
         ({"images": np.minimum(GREY, 16), "levels": 16}, "= 16 is not below levels = 16"),
         ({"images": GREY, "levels": 1}, "levels = 1 (int64, shape ()) must be one integer"),
         ({"images": GREY, "levels": 256.0}, "levels = 256.0 (float64, shape ())"),
@@ -71,15 +71,15 @@ def spoil(value: float) -> np.ndarray:
         ({"images": GREY, "class_names": ["a"]}, "class_names (<U1, shape (1,)) must be a list"),
     ],
 )
-def test_a_bad_npz_is_refused_with_the_place(tmp_path, arrays, sentence):
+def test_malformed_npz_is_refused_with_the_location(tmp_path, arrays, message):
     path = write_npz(tmp_path / "a.npz", **arrays)
-    said = refusal(f"npz:{path}")
-    assert sentence in said
-    assert str(path) in said
+    refused = refusal(f"npz:{path}")
+    assert message in refused
+    assert str(path) in refused
 
 
 class Trap:
-    """Its unpickling would leave a trace."""
+    """Object whose unpickling is detected."""
 
     sprung = False
 
@@ -92,31 +92,31 @@ def spring() -> None:
 
 
 @pytest.mark.parametrize("name", ["images", "labels", "class_names"])
-def test_an_object_array_is_refused_and_never_unpickled(tmp_path, name):
+def test_object_array_is_refused_and_never_unpickled(tmp_path, name):
     arrays = {"images": GREY, "labels": LABELS, name: np.array([Trap()], dtype=object)}
     path = write_npz(tmp_path / "a.npz", **arrays)
     assert f"{name} is an object array, that is, a pickle" in refusal(f"npz:{path}")
     assert not Trap.sprung
-    np.load(path, allow_pickle=True)[name]  # the trap does work
+    np.load(path, allow_pickle=True)[name]  # the trap works
     assert Trap.sprung
     Trap.sprung = False
 
 
 @settings(derandomize=True, deadline=None)
 @given(cut=st.floats(0, 1, exclude_max=True))
-def test_an_npz_cut_short_never_loads(cut):
+def test_truncated_npz_never_loads(cut):
     with tempfile.TemporaryDirectory() as folder:
         path = write_npz(Path(folder) / "a.npz", images=GREY[:3])
-        whole = path.read_bytes()
-        path.write_bytes(whole[: int(cut * len(whole))])
-        assert "is no .npz archive, or is cut short" in refusal(f"npz:{path}")
+        complete = path.read_bytes()
+        path.write_bytes(complete[: int(cut * len(complete))])
+        assert "is not an .npz archive, or is truncated" in refusal(f"npz:{path}")
 
 
-def test_what_is_no_npz_archive_is_refused(tmp_path):
+def test_other_and_damaged_files_are_refused(tmp_path):
     path = tmp_path / "a.npz"
     with path.open("wb") as file:
         np.save(file, GREY)
-    assert "is no .npz archive" in refusal(f"npz:{path}")
+    assert "is not an .npz archive" in refusal(f"npz:{path}")
     np.savez(path, images=GREY)
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
@@ -125,7 +125,7 @@ def test_what_is_no_npz_archive_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("channels", [2, 4])
-def test_channels_that_make_no_picture_are_refused(tmp_path, channels):
+def test_number_of_channels_must_be_1_or_3(tmp_path, channels):
     images = np.zeros((12, channels, 4, 4), np.uint8)
-    sentence = refusal(f"npz:{write_npz(tmp_path / 'x.npz', images=images)}")
-    assert f"have {channels} channels; a picture needs 1 (grey) or 3 (RGB)" in sentence
+    message = refusal(f"npz:{write_npz(tmp_path / 'x.npz', images=images)}")
+    assert f"have {channels} channels; must be 1 (grey) or 3 (RGB)" in message

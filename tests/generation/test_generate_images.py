@@ -162,7 +162,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_drawn(
     )  # calling it would be an error
     with pytest.raises(SystemExit):
         main([str(run), "--out-dir", str(tmp_path / "file")])
-    assert "file: File exists. Name a folder" in capsys.readouterr().err
+    assert "file: File exists. Choose a folder" in capsys.readouterr().err
 
 
 def test_an_interruption_is_no_traceback(run, tmp_path, monkeypatch, capsys):
