@@ -149,10 +149,10 @@ def test_the_command_takes_the_test_image_and_the_options_it_is_given(run, tmp_p
 @pytest.mark.parametrize(
     ("values", "flags", "sentence"),
     [
-        (HALF[:7], [], "has 7 x 8 pixels, the images of the run have 8 x 8"),
-        (HALF + 255, [], "is white everywhere: paint black what is to be drawn anew"),
-        (HALF * 0, [], "is black everywhere: paint white (128 or more) what is kept"),
-        (HALF, ["--mask", "nowhere.png"], "--mask nowhere.png is no file; name an image"),
+        (HALF[:7], [], "has 7 x 8 pixels, but the images of the run have 8 x 8"),
+        (HALF + 255, [], "is white everywhere; paint the part to be drawn black"),
+        (HALF * 0, [], "is black everywhere; paint the known part white (128 or more)"),
+        (HALF, ["--mask", "nowhere.png"], "--mask nowhere.png is not a file; name an image"),
         (HALF, ["--index", "500"], "--index = 500 is outside 0..499"),
         (HALF, ["--n", "0"], "--n = 0 is below 1"),
         (HALF, ["--steps", "21"], "21"),

@@ -1,10 +1,11 @@
-"""Fill the black part of a mask in a test image: RePaint, as an example of a loop of one's own.
+"""Inpaint a test image: an example of a sampling loop of your own (RePaint).
 
 Run as: python docs/examples/inpaint.py RUN --mask MASK.png [--index 0] [--n 7]
 
-White pixels of the mask are kept, black ones are drawn anew. At every level the kept part is
-noised data and the rest is what the sampler says; then both are noised a step and denoised again, a
-few times, until they fit (Lugmayr et al. 2022, arXiv:2201.09865, Algorithm 1).
+White pixels of the mask are known, black ones are drawn. At each timestep the known part is taken
+from the noised image and the other part from the sampler. Both are then noised by one step and
+denoised again, several times, so that they fit (Lugmayr et al. 2022, arXiv:2201.09865,
+Algorithm 1).
 """
 
 import argparse
@@ -31,48 +32,55 @@ def inpaint(
     sampler: Ancestral,
     denoiser: Denoiser,
     image: Tensor,
-    kept: Tensor,
+    known: Tensor,
     noise: Callable[[], Tensor],
     resample: int = 10,
 ) -> Tensor:
-    """`image`, (batch, *event), redrawn where `kept` is False; the mask broadcasts against it."""
+    """Redraw `image` (batch, *event) where the mask `known` is False.
+
+    The mask broadcasts against the image. resample: repetitions at each timestep.
+    """
     x_t = noise()
-    for t, s in tqdm(list(pairwise(sampler.times)), unit="level", disable=None):
+    for t, s in tqdm(list(pairwise(sampler.times)), unit="step", disable=None):
         for left in reversed(range(resample)):
             x_s, _, _ = sampler.step(denoiser, x_t, s, t, noise(), None)
-            x_s = torch.where(kept, q_sample(sampler.schedule, image, s, noise()), x_s)
+            x_s = torch.where(known, q_sample(sampler.schedule, image, s, noise()), x_s)
             if s == 0 or not left:
                 break
-            x_t = q_step(sampler.schedule, x_s, s, t).sample(noise())  # back up, to try again
+            x_t = q_step(sampler.schedule, x_s, s, t).sample(
+                noise()
+            )  # forward again, to repeat the step
         x_t = x_s
     return x_t
 
 
 def read_mask(path: Path, height: int, width: int) -> Tensor:
-    """True where the mask is white, (height, width)."""
+    """Return a mask (height, width) that is True where the image is white."""
     if not path.is_file():
-        raise FileNotFoundError(f"--mask {path} is no file; name an image")
+        raise FileNotFoundError(f"--mask {path} is not a file; name an image")
     mask = np.asarray(Image.open(path).convert("L")) >= 128
     if mask.shape != (height, width):
         raise ValueError(
-            f"{path} has {mask.shape[0]} x {mask.shape[1]} pixels, the images of the run have "
+            f"{path} has {mask.shape[0]} x {mask.shape[1]} pixels, but the images of the run have "
             f"{height} x {width} (height x width); draw the mask in that size"
         )
     if mask.all():
-        raise ValueError(f"{path} is white everywhere: paint black what is to be drawn anew")
+        raise ValueError(f"{path} is white everywhere; paint the part to be drawn black")
     if not mask.any():
-        raise ValueError(f"{path} is black everywhere: paint white (128 or more) what is kept")
+        raise ValueError(f"{path} is black everywhere; paint the known part white (128 or more)")
     return torch.from_numpy(mask)
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("run", type=Path, help="a run directory, or one of its checkpoints")
-    parser.add_argument("--mask", type=Path, required=True, help="white is kept, black is drawn")
-    parser.add_argument("--index", type=int, default=0, help="which test image")
-    parser.add_argument("--n", type=int, default=7, help="how many fillings")
-    parser.add_argument("--steps", type=int, default=100)
-    parser.add_argument("--resample", type=int, default=10, help="tries at every level")
+    parser.add_argument(
+        "--mask", type=Path, required=True, help="image: white is known, black is drawn"
+    )
+    parser.add_argument("--index", type=int, default=0, help="index of the test image")
+    parser.add_argument("--n", type=int, default=7, help="number of results")
+    parser.add_argument("--steps", type=int, default=100, help="sampler steps")
+    parser.add_argument("--resample", type=int, default=10, help="repetitions at each timestep")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("inpainted.png"))
     options = parser.parse_args(arguments)
@@ -81,19 +89,20 @@ def main(arguments: list[str] | None = None) -> None:
     except (ValueError, OSError) as error:
         print(f"inpaint: {error}", file=sys.stderr)
         raise SystemExit(2) from None
-    print(f"wrote {options.out}: the image, what is kept of it, and {options.n} fillings")
+    print(f"wrote {options.out}: the image, its known part, and {options.n} results")
 
 
 def picture(options: argparse.Namespace) -> bytes:
+    """Return a PNG of the image, its known part and the results."""
     for name in ("n", "resample"):
         if getattr(options, name) < 1:
             raise ValueError(f"--{name} = {getattr(options, name)} is below 1")
     trained = load_trained(options.run, torch.device("cpu"))
     _, height, width = trained.image_shape
-    kept = read_mask(options.mask, height, width)
+    known = read_mask(options.mask, height, width)
     if trained.config.conditional and not trained.config.label_dropout:
         raise ValueError(
-            f"{options.run} was trained with --label-dropout 0: it draws by class only"
+            f"{options.run} was trained with --label-dropout 0, so it cannot sample without a class"
         )
     dataset = load_dataset(trained.config.dataset, trained.config.image_size)
     if not 0 <= options.index < len(dataset.test):
@@ -108,11 +117,11 @@ def picture(options: argparse.Namespace) -> bytes:
             sampler,
             ClipX0(network),
             images,
-            kept,
+            known,
             lambda: torch.randn(images.shape, generator=generator),
             options.resample,
         )
-    shown = torch.where(kept, image, torch.zeros_like(image))
+    shown = torch.where(known, image, torch.zeros_like(image))
     return sample_grid(
         torch.cat([image, shown, filled]), options.n + 2, watermark=trained.watermark
     )
