@@ -59,12 +59,12 @@ class Guided:
         if (scale == 1).all():
             return self.denoiser(x_t, t, cond)
         work = compute_dtype(x_t)
-        told, untold = self._both(x_t, t, cond)
-        labelled, unlabelled = told.x0_hat.to(work), untold.x0_hat.to(work)
-        guess = torch.lerp(unlabelled, labelled, expand_to(scale, x_t))
+        conditional, unconditional = self._both(x_t, t, cond)
+        labelled, unlabelled = conditional.x0_hat.to(work), unconditional.x0_hat.to(work)
+        guided = torch.lerp(unlabelled, labelled, expand_to(scale, x_t))
         if self.rescale:
-            guess = expand_to(self._restoring(guess, labelled), x_t) * guess
-        return replace(told, x0_hat=guess.to(x_t.dtype))
+            guided = expand_to(self._rescaling(guided, labelled), x_t) * guided
+        return replace(conditional, x0_hat=guided.to(x_t.dtype))
 
     def _scale(self, t: Time) -> Float[Tensor, "*batch"]:
         if self.interval is None:
@@ -85,9 +85,9 @@ class Guided:
         )
         return Prediction(labelled, interpolation), Prediction(unlabelled)
 
-    def _restoring(self, guess: Tensor, labelled: Tensor) -> Float[Tensor, " batch"]:
+    def _rescaling(self, guided: Tensor, labelled: Tensor) -> Float[Tensor, " batch"]:
         """What each guess is multiplied with, so that it varies as much as the labelled one."""
-        wanted, found = _spread(labelled), _spread(guess)
+        wanted, found = _spread(labelled), _spread(guided)
         whole = torch.where(found > 0, wanted / found, 1.0)
         return torch.lerp(torch.ones_like(whole), whole, self.rescale)
 

@@ -141,7 +141,7 @@ class LatentScale:
         shift, scale = self._along(y)
         return torch.addcmul(shift, scale, y.to(shift.dtype)).to(y.dtype)
 
-    def apply_to_law(self, q: Gaussian) -> Gaussian:
+    def apply_to_distribution(self, q: Gaussian) -> Gaussian:
         """The law of what `apply` makes of a draw of q: Eq. latent.scale, variances by scale^2."""
         _, scale = self._along(q.mean)
         return Gaussian(
@@ -172,9 +172,9 @@ class LatentSpace:
     decoder: Decoder
     scale: LatentScale
 
-    def law(self, x: Float[Tensor, " batch *image"]) -> Gaussian:
+    def distribution(self, x: Float[Tensor, " batch *image"]) -> Gaussian:
         """q(y | x) of the scaled latents. Eq. latent.posterior and latent.scale."""
-        return self.scale.apply_to_law(posterior_of(self.encoder(x)))
+        return self.scale.apply_to_distribution(posterior_of(self.encoder(x)))
 
     def encode(
         self,
@@ -182,8 +182,8 @@ class LatentSpace:
         noise: Float[Tensor, "batch channels *position"] | None = None,
     ) -> Float[Tensor, "batch channels *position"]:
         """The mean of the scaled latents or, with noise, a draw of them. Eq. latent.posterior."""
-        law = self.law(x)
-        return law.mean if noise is None else law.sample(noise)
+        distribution = self.distribution(x)
+        return distribution.mean if noise is None else distribution.sample(noise)
 
     def decode(
         self, y: Float[Tensor, "batch channels *position"]
@@ -195,22 +195,22 @@ class LatentSpace:
 def latent_bound(
     x_0: Float[Tensor, " batch *image"],
     y: Float[Tensor, " batch *latent"],
-    law: Gaussian,
+    distribution: Gaussian,
     decoder: Gaussian,
     nats: Float[Tensor, " batch"],
     grey_levels: int | None,
 ) -> Float[Tensor, " batch"]:
     """An unbiased estimate of a bound on -log p(x_0) of each sample, in nats, by its latents.
 
-    Eq. latent.bound: y is drawn from `law`, q(y | x_0); nats are -log p(y) or a bound on it;
-    `decoder` is p(x_0 | y), of grey levels or, where `grey_levels` is None, a density. y, law and
-    nats are in one unit, scaled or not, whichever. With the density of latents and the decoder that
-    Bayes' rule gives for q it is -log p(x_0), whatever y is.
+    Eq. latent.bound: y is drawn from `distribution`, q(y | x_0); nats are -log p(y) or a bound on
+    it; `decoder` is p(x_0 | y), of grey levels or, if `grey_levels` is None, a density. y,
+    distribution and nats have the same unit, scaled or not. With the density of latents and the
+    decoder that Bayes' rule gives for q, the result is -log p(x_0) for every y.
     """
     says = (
         log_density(decoder, x_0)
         if grey_levels is None
         else log_grey_level(decoder, x_0, grey_levels)
     )
-    spent = flat(log_density(law, y)).sum(1)
+    spent = flat(log_density(distribution, y)).sum(1)
     return spent + nats - flat(says).sum(1)

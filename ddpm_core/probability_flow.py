@@ -70,9 +70,9 @@ def probability_flow(
         h = log_scale_to_noise(schedule, s, t)
         apart = schedule.one_minus_alpha_bar(t).sqrt() * -(-h).expm1()  # sqrt(ab_t) (r_t - r_s)
         x0_hat, slope, spread = at(x_1, s)
-        guess = q_sample(schedule, x0_hat, t, slope)  # Euler's step
-        _, at_end, spread_at_end = at(guess, t)
-        x_1 = guess + expand_to(apart / 2, guess) * (at_end - slope)
+        euler = q_sample(schedule, x0_hat, t, slope)  # Euler's step
+        _, at_end, spread_at_end = at(euler, t)
+        x_1 = euler + expand_to(apart / 2, euler) * (at_end - slope)
         log_alpha = schedule.log_alpha(s, t)
         means = (spread * (-log_alpha / 2).exp() + spread_at_end) / 2
         volume = volume + dims * log_alpha / 2 + apart * means
@@ -100,8 +100,8 @@ def flow_log_density(
             f"times = {timesteps} has {len(timesteps) - 1} timesteps above 0; the error from "
             "doubled steps needs at least 3"
         )
-    *levels, lowest = timesteps[:-1]
-    doubled = (*levels[::2], lowest, 0)
+    *upper, lowest = timesteps[:-1]
+    doubled = (*upper[::2], lowest, 0)
     found = []
     for each in (timesteps, doubled):
         flow = probability_flow(schedule, denoiser, x_1, probes, times=each, cond=cond)

@@ -13,7 +13,7 @@ from .statistics.statistics import Finding, binomials
 from .statistics.tolerances import allowance, check, check_largest, elements
 from .strategies import STEEP
 
-ORACLE = "the line through both guesses in 60 digits; the score of a mixture by differentiation"
+ORACLE = "the line through both predictions in 60 digits; the score of a mixture by differentiation"
 
 # Batch == width; the columns of both guesses differ in spread, and so do the samples.
 X_T = np.float64([[0.5, -1.25, 2.0], [3.0, 0.375, -0.75], [1.0, -2.0, 0.25]])
@@ -21,7 +21,7 @@ LABELS = np.array([2, 0, 7])
 SCALES = st.floats(0, 16, width=32)
 
 
-def guesses(x_t: Array, t: int, labels: Times | None) -> Array:
+def predictions(x_t: Array, t: int, labels: Times | None) -> Array:
     """Of each sample: a wave of its own if it has no label, a line by its label if it has one."""
     given = np.full(len(x_t), NO_LABEL) if labels is None else labels
     label = given[:, None]
@@ -31,7 +31,7 @@ def guesses(x_t: Array, t: int, labels: Times | None) -> Array:
 class Asked:
     """A denoiser that keeps what it was called with."""
 
-    def __init__(self, denoiser: LabelledDenoiser = guesses) -> None:
+    def __init__(self, denoiser: LabelledDenoiser = predictions) -> None:
         self.denoiser = denoiser
         self.calls: list[tuple[Array, int, Times | None]] = []
 
@@ -50,8 +50,8 @@ def test_the_guess_is_on_the_line_through_both(impl: Implementation, together, s
 
     Three roundings stand before the sum, each of at most scale * (|with| + |without|).
     """
-    got = impl.guided(Guidance(guesses, scale, together=together), X_T, 3, LABELS)
-    labelled, unlabelled = guesses(X_T, 3, LABELS), guesses(X_T, 3, None)
+    got = impl.guided(Guidance(predictions, scale, together=together), X_T, 3, LABELS)
+    labelled, unlabelled = predictions(X_T, 3, LABELS), predictions(X_T, 3, None)
     for where in elements(got):
         y, z, g = mpf(labelled[where]), mpf(unlabelled[where]), mpf(scale)
         size = (1 + g) * (abs(y) + abs(z))
@@ -62,8 +62,8 @@ def test_the_guess_is_on_the_line_through_both(impl: Implementation, together, s
 @pytest.mark.parametrize("scale", [1.0, 3.0])
 def test_a_learned_variance_is_led_nowhere(impl: Implementation, together, scale):
     """Eq. guidance.guess is of the guess: a variance stays what it is said to be with the label."""
-    got = impl.guided_interpolation(Guidance(guesses, scale, together=together), X_T, 3, LABELS)
-    check_largest("interpolation", got, guesses(X_T, 3, LABELS), 0.0)
+    got = impl.guided_interpolation(Guidance(predictions, scale, together=together), X_T, 3, LABELS)
+    check_largest("interpolation", got, predictions(X_T, 3, LABELS), 0.0)
 
 
 @pytest.mark.parametrize("case", ["scale 0", "scale 1", "no labels"])
@@ -73,7 +73,7 @@ def test_what_needs_one_guess_asks_for_one(impl: Implementation, case):
     labels = None if case == "no labels" else LABELS
     asked = Asked()
     got = impl.guided(Guidance(asked, scale, rescale=0.5), X_T, 3, labels)
-    want = guesses(X_T, 3, LABELS if case == "scale 1" else None)
+    want = predictions(X_T, 3, LABELS if case == "scale 1" else None)
     assert np.array_equal(got, want), f"{case} returns the guess of another branch"
     assert len(asked.calls) == 1, f"{case} asks {len(asked.calls)} times"
     x_t, t, _ = asked.calls[0]
@@ -128,8 +128,8 @@ def test_one_call_says_what_two_say(impl: Implementation):
 def test_outside_its_interval_the_label_alone_decides(impl: Implementation, t):
     """Eq. guidance.guess with scale 1 there, bit for bit; both ends of the interval are inside."""
     inside = 2 <= t <= 4
-    got = impl.guided(Guidance(guesses, 3.0, interval=(2, 4)), X_T, t, LABELS)
-    want = impl.guided(Guidance(guesses, 3.0 if inside else 1.0), X_T, t, LABELS)
+    got = impl.guided(Guidance(predictions, 3.0, interval=(2, 4)), X_T, t, LABELS)
+    want = impl.guided(Guidance(predictions, 3.0 if inside else 1.0), X_T, t, LABELS)
     assert np.array_equal(got, want), f"at t = {t}, {'inside' if inside else 'outside'}"
 
 
@@ -148,10 +148,10 @@ def test_rescaling_restores_the_spread_of_each_sample(impl: Implementation, resc
     event = X_T.reshape(3, 3, 1)
 
     def shaped(x_t: Array, t: int, labels: Times | None) -> Array:
-        return guesses(x_t[..., 0], t, labels)[..., None]
+        return predictions(x_t[..., 0], t, labels)[..., None]
 
     got = impl.guided(Guidance(shaped, scale, rescale), event, 3, LABELS)[..., 0]
-    labelled, unlabelled = guesses(X_T, 3, LABELS), guesses(X_T, 3, None)
+    labelled, unlabelled = predictions(X_T, 3, LABELS), predictions(X_T, 3, None)
     for i, (with_label, without) in enumerate(zip(labelled, unlabelled, strict=True)):
         ends = [(mpf(y), mpf(z)) for y, z in zip(with_label, without, strict=True)]
         guess = [z + mpf(scale) * (y - z) for y, z in ends]
@@ -224,8 +224,8 @@ def test_guiding_the_data_guides_the_noise_and_the_velocity(impl: Implementation
     def of(x0_hat: Array) -> Array:
         return impl.convert(STEEP, "x0", name, x0_hat, X_T, t)
 
-    got = of(impl.guided(Guidance(guesses, scale), X_T, 3, LABELS))
-    pair = of(guesses(X_T, 3, LABELS)), of(guesses(X_T, 3, None))
+    got = of(impl.guided(Guidance(predictions, scale), X_T, 3, LABELS))
+    pair = of(predictions(X_T, 3, LABELS)), of(predictions(X_T, 3, None))
     unit = float(allowance(impl.unit_roundoff, kappa(STEEP, 0, 3), times=3))
     size = 2 * (1 + scale) * max(float(np.abs(each).max()) for each in (*pair, X_T))
     check_largest(name, got, scale * pair[0] + (1 - scale) * pair[1], unit * size)

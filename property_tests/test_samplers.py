@@ -80,7 +80,7 @@ def test_the_chain_reports_what_its_denoiser_said(impl: Implementation, sampler,
         return said[t].copy()
 
     x_T, *noises = np.float64([[[1.5, -0.25]]] * (len(times) - 1))
-    got = impl.guesses(Chain(betas, sampler, times, denoiser), x_T, noises)
+    got = impl.predictions(Chain(betas, sampler, times, denoiser), x_T, noises)
     for t, x0_hat in zip(times, got, strict=False):
         assert (np.abs(x0_hat - said[t]) <= impl.unit_roundoff * np.abs(said[t])).all(), f"t = {t}"
 

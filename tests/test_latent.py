@@ -53,7 +53,7 @@ def test_a_scale_is_that_of_each_channel_and_goes_back():
     y = scale.apply(z)
     assert y.tolist() == [[-1.0, -1.0], [1.0, 1.0]]
     assert scale.undo(y).tolist() == z.tolist()
-    law = scale.apply_to_law(Gaussian(z, torch.full_like(z, 4.0)))
+    law = scale.apply_to_distribution(Gaussian(z, torch.full_like(z, 4.0)))
     torch.testing.assert_close(law.var, torch.tensor([[4.0, 0.04]] * 2))
 
 
@@ -62,7 +62,7 @@ def test_latents_keep_their_dtype(dtype):
     scale = LatentScale.measured(torch.randn(8, 3, 2, generator=torch.Generator().manual_seed(0)))
     z = torch.ones(2, 3, 2, dtype=dtype)
     assert scale.apply(z).dtype == scale.undo(z).dtype == dtype
-    assert scale.apply_to_law(Gaussian(z, z)).var.dtype == dtype
+    assert scale.apply_to_distribution(Gaussian(z, z)).var.dtype == dtype
 
 
 def test_half_precision_is_scaled_in_float32_and_cast_once():

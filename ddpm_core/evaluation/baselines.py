@@ -37,7 +37,7 @@ def marginal(dataset: Dataset, test: Int64[Tensor, " test"]) -> Float64[Tensor, 
 
 
 def normal(dataset: Dataset, test: Int64[Tensor, " test"], seed: int) -> Float64[Tensor, " test"]:
-    """-log density of a normal law of the dequantised images, at dequantised ones.
+    """-log density of a Gaussian of the dequantised images, at dequantised ones.
 
     Its covariance is that of the training images and that of the uniform noise, a twelfth of the
     square of a level's width, without which pixels that never change would have none.
@@ -47,6 +47,8 @@ def normal(dataset: Dataset, test: Int64[Tensor, " test"], seed: int) -> Float64
     generator = keyed_generator(seed, "dequantisation")
     x = x + width * (torch.rand(x.shape, dtype=x.dtype, generator=generator) - 0.5)
     covariance = train.T.cov() + width**2 / 12 * torch.eye(train.shape[1], dtype=x.dtype)
-    law = torch.distributions.MultivariateNormal(train.mean(0), covariance, validate_args=False)
-    density: Tensor = law.log_prob(x)
+    gaussian = torch.distributions.MultivariateNormal(
+        train.mean(0), covariance, validate_args=False
+    )
+    density: Tensor = gaussian.log_prob(x)
     return -density

@@ -112,8 +112,8 @@ def bound_of(
 
     def watched(x_t: Tensor, t: Time, cond: Tensor | None = None) -> Prediction:
         found = plain(x_t, t, cond)
-        noise, guess = (convert(schedule, "x0", "eps", x, x_t, t) for x in (x_0, found.x0_hat))
-        each = l_simple(guess, noise).per_sample.cpu()
+        noise, eps_hat = (convert(schedule, "x0", "eps", x, x_t, t) for x in (x_0, found.x0_hat))
+        each = l_simple(eps_hat, noise).per_sample.cpu()
         tenth = (torch.as_tensor(t).cpu().expand(len(x_0)) - 1) * DECILES // T
         errors.index_add_(0, tenth, each)
         asked.index_add_(0, tenth, torch.ones_like(each))

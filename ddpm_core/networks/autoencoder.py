@@ -56,15 +56,15 @@ class Autoencoder(nn.Module):
         widths = [width] + [2 * width] * (int(math.log2(factor)) - 1)
         coarsest = widths[-1]
 
-        def level(channels: int) -> nn.Sequential:
+        def stage(channels: int) -> nn.Sequential:
             return nn.Sequential(*(PlainBlock(channels) for _ in range(blocks)))
 
         self.stem = nn.Conv2d(4 * image_channels, width, 3, padding=1)
-        self.down = nn.ModuleList(map(level, widths))
+        self.down = nn.ModuleList(map(stage, widths))
         self.downsample = nn.ModuleList(map(Downsample, widths, widths[1:]))
         self.moments = nn.Conv2d(coarsest, 2 * latent_channels, 3, padding=1)
         self.open = nn.Conv2d(latent_channels, coarsest, 3, padding=1)
-        self.up = nn.ModuleList(map(level, widths))
+        self.up = nn.ModuleList(map(stage, widths))
         self.upsample = nn.ModuleList(map(Upsample, widths[1:], widths))
         self.norm = group_norm(width)
         self.head = nn.Conv2d(width, 4 * image_channels, 3, padding=1)
@@ -80,8 +80,8 @@ class Autoencoder(nn.Module):
                 "crop or resize them, or take a smaller factor"
             )
         h = self.stem(F.pixel_unshuffle(x, 2))
-        for i, level in enumerate(self.down):
-            h = level(self.downsample[i - 1](h) if i else h)
+        for i, stage in enumerate(self.down):
+            h = stage(self.downsample[i - 1](h) if i else h)
         moments: Tensor = self.moments(h)
         return moments
 
@@ -90,8 +90,8 @@ class Autoencoder(nn.Module):
     ) -> Float[Tensor, "batch image_channels height width"]:
         """The images that the latents stand for."""
         h = self.open(z)
-        for i, level in reversed(list(enumerate(self.up))):
-            h = level(h)
+        for i, stage in reversed(list(enumerate(self.up))):
+            h = stage(h)
             if i:
                 h = self.upsample[i - 1](h, (2 * h.shape[-2], 2 * h.shape[-1]))
         image: Tensor = F.pixel_shuffle(self.head(F.silu(self.norm(h))), 2)

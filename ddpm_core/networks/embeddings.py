@@ -33,12 +33,13 @@ def timestep_embedding(
 
 
 def fourier_features(
-    x: Float[Tensor, "batch channels height width"], octaves: Sequence[int]
+    x: Float[Tensor, "batch channels height width"], frequencies: Sequence[int]
 ) -> Float[Tensor, "batch more_channels height width"]:
     """x with sin(2^k pi x) and cos(2^k pi x) behind it for each octave k, as further channels.
 
     Eq. embeddings.fourier; Kingma et al. (2021), Appendix C.3. They resolve grey levels where noise
     is small: octave k repeats every 2^(1 - k), and levels lie 2 / (levels - 1) apart.
     """
-    waves = [f for k in octaves for f in ((2**k * math.pi * x).sin(), (2**k * math.pi * x).cos())]
-    return torch.cat([x, *waves], dim=1)
+    angles = [2**k * math.pi * x for k in frequencies]
+    features = [f for angle in angles for f in (angle.sin(), angle.cos())]
+    return torch.cat([x, *features], dim=1)

@@ -19,7 +19,7 @@ from ddpm_core.networks.blocks import (
 from ddpm_core.networks.embeddings import fourier_features, timestep_embedding
 
 
-class Level(nn.Module):
+class Stage(nn.Module):
     """Residual blocks at one resolution, each with attention behind it where asked for."""
 
     def __init__(
@@ -94,9 +94,9 @@ class UNet(nn.Module):
         self.classes = classes
         self.embed_class = None if classes is None else nn.Embedding(classes + 1, embedding)
 
-        def levels(inputs: int) -> nn.ModuleList:
+        def stages(inputs: int) -> nn.ModuleList:
             return nn.ModuleList(
-                Level(inputs * channels, channels, blocks, here, embedding, dropout)
+                Stage(inputs * channels, channels, blocks, here, embedding, dropout)
                 for channels, here in zip(widths, attended, strict=True)
             )
 
@@ -104,10 +104,10 @@ class UNet(nn.Module):
         self.fourier_frequencies = tuple(fourier_frequencies)
         inputs = 1 + 2 * len(self.fourier_frequencies)
         self.stem = nn.Conv2d(image_channels * inputs, widths[0], 3, padding=1)
-        self.down = levels(inputs=1)
+        self.down = stages(inputs=1)
         self.downsample = nn.ModuleList(Downsample(fine, coarse) for fine, coarse in steps)
         self.middle = ResidualBlock(widths[-1], widths[-1], embedding, dropout)
-        self.up = levels(inputs=2)
+        self.up = stages(inputs=2)
         self.upsample = nn.ModuleList(Upsample(coarse, fine) for fine, coarse in steps)
         self.norm = group_norm(widths[0])
         out_channels = image_channels * (1 + learns_variance)
@@ -123,12 +123,12 @@ class UNet(nn.Module):
         embedding = F.silu(self._embed(t, labels))
         h = self.stem(fourier_features(x_t, self.fourier_frequencies))
         skips = []
-        for i, level in enumerate(self.down):
-            h = level(self.downsample[i - 1](h) if i else h, embedding)
+        for i, stage in enumerate(self.down):
+            h = stage(self.downsample[i - 1](h) if i else h, embedding)
             skips.append(h)
         h = self.middle(h, embedding)
-        for i, level in reversed(list(enumerate(self.up))):
-            h = level(torch.cat([h, skips[i]], dim=1), embedding)
+        for i, stage in reversed(list(enumerate(self.up))):
+            h = stage(torch.cat([h, skips[i]], dim=1), embedding)
             if i:
                 h = self.upsample[i - 1](h, skips[i - 1].shape[-2:])
         image: Tensor = self.head(F.silu(self.norm(h)))

@@ -85,13 +85,13 @@ def invert(
     x: Float[Tensor, " batch *event"],
     cond: Int[Tensor, " batch"] | None = None,
     *,
-    level: int = 0,
+    timestep: int = 0,
 ) -> Float[Tensor, " batch *event"]:
-    """The code of x: the state at times[0] from which the sampler nearly returns to x at `level`.
+    """Return the state at times[0] from which the sampler nearly returns to x at `timestep`.
 
     Eq. ddim.invert. Each step up keeps the guess of the noise at the level that x has reached; the
     one from data, which have no noise to guess, asks the denoiser at the ladder's lowest level and
-    keeps x itself as the data. Raises ValueError unless eta = 0 and `level` is one of the times
+    keeps x itself as the data. Raises ValueError unless eta = 0 and `timestep` is one of the times
     below the first, TypeError unless the sampler is DDIM.
     """
     if not isinstance(sampler, DDIM):
@@ -100,12 +100,12 @@ def invert(
         )
     if sampler.eta != 0:
         raise ValueError(f"eta = {sampler.eta:g}: only eta = 0 can be inverted; noise is lost")
-    if level not in sampler.times[1:]:
+    if timestep not in sampler.times[1:]:
         raise ValueError(
-            f"level = {level} is none of the times below {sampler.times[0]}: "
+            f"timestep = {timestep} is none of the times below {sampler.times[0]}: "
             f"{shown(sampler.times[1:])}"
         )
-    rising = [t for t in reversed(sampler.times) if t >= level]
+    rising = [t for t in reversed(sampler.times) if t >= timestep]
     for s, t in pairwise(rising):
         asked = s or t
         x0_hat = denoiser(x, asked, cond).x0_hat

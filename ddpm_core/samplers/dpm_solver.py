@@ -15,7 +15,7 @@ from ddpm_core.schedules import Schedule
 ORDERS = (1, 2)
 
 
-class LastGuess(NamedTuple):
+class LastPrediction(NamedTuple):
     """What a step of order 2 remembers of the step before it."""
 
     x0_hat: Float[Tensor, " batch *event"]
@@ -40,7 +40,7 @@ class DPMSolver:
             raise ValueError(f"order = {self.order} is unknown; it is one of {ORDERS}")
         object.__setattr__(self, "times", check_times(self.times, self.schedule.T))
 
-    def init(self, x_t: Float[Tensor, " batch *event"]) -> LastGuess | None:
+    def init(self, x_t: Float[Tensor, " batch *event"]) -> LastPrediction | None:
         """Nothing is known before the first step. Eq. dpm-solver.first."""
         return None
 
@@ -55,8 +55,8 @@ class DPMSolver:
         s: int,
         t: int,
         noise: Float[Tensor, " batch *event"] | None,
-        state: LastGuess | None,
-    ) -> tuple[Tensor, Tensor, LastGuess | None]:
+        state: LastPrediction | None,
+    ) -> tuple[Tensor, Tensor, LastPrediction | None]:
         """x_s = sigma_s / sigma_t x_t + scale_s (1 - e^-h) D; returns (x_s, x0_hat, new state).
 
         Eq. dpm-solver.first and dpm-solver.second: D is x0_hat, led on along the line from the
@@ -66,17 +66,17 @@ class DPMSolver:
         check_same_event("x0_hat", x0_hat, "x_t", x_t)
         h = log_scale_to_noise(self.schedule, s, t)
         work = compute_dtype(x_t)
-        led_on = x0_hat.to(work)
+        extrapolated = x0_hat.to(work)
         if self.order == 2 and state is not None and h.isfinite() and state.h.isfinite():
             slope = expand_to(h / (2 * state.h), x_t)
-            led_on = led_on + slope * (led_on - state.x0_hat.to(work))
+            extrapolated = extrapolated + slope * (extrapolated - state.x0_hat.to(work))
 
         one_minus_ab_s = self.schedule.one_minus_alpha_bar(s)
         coef_xt = (one_minus_ab_s / self.schedule.one_minus_alpha_bar(t)).sqrt()
         coef_x0 = self.schedule.alpha_bar(s).sqrt() * -(-h).expm1()
-        x_s = expand_to(coef_x0, x_t) * led_on
+        x_s = expand_to(coef_x0, x_t) * extrapolated
         x_s = x_s.addcmul_(expand_to(coef_xt, x_t), x_t.to(work))
-        return x_s.to(x_t.dtype), x0_hat, LastGuess(x0_hat, h)
+        return x_s.to(x_t.dtype), x0_hat, LastPrediction(x0_hat, h)
 
 
 def log_scale_to_noise(schedule: Schedule, s: int, t: int) -> Float64[Tensor, ""]:

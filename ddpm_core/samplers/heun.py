@@ -56,9 +56,9 @@ class Heun:
         x0_hat = denoise(x_t, t).x0_hat
         check_same_event("x0_hat", x0_hat, "x_t", x_t)
         work = compute_dtype(x_t)
-        guess, state_t = x0_hat.to(work), x_t.to(work)
-        eps_hat = convert(self.schedule, "x0", "eps", guess, state_t, t)
-        x_s = q_sample(self.schedule, guess, s, eps_hat)  # Euler's step in sigma
+        prediction, state_t = x0_hat.to(work), x_t.to(work)
+        eps_hat = convert(self.schedule, "x0", "eps", prediction, state_t, t)
+        x_s = q_sample(self.schedule, prediction, s, eps_hat)  # Euler's step in sigma
         if s == 0:
             return x_s.to(x_t.dtype), x0_hat, None
         at_end = denoise(x_s.to(x_t.dtype), s).x0_hat.to(work)

@@ -50,9 +50,9 @@ class KeptAutoencoder:
         return self.network.latent_channels, height // factor, width // factor
 
     def draw(self, x: Tensor, indices: Tensor) -> tuple[Tensor, Gaussian]:
-        """The scaled latents of images, with noise keyed by the images' indices, and their law."""
-        law = self.space.law(x)
-        return law.sample(draw_noise(self.seed, law.mean, indices)), law
+        """Draw scaled latents, with noise keyed by the images' indices; also their distribution."""
+        distribution = self.space.distribution(x)
+        return distribution.sample(draw_noise(self.seed, distribution.mean, indices)), distribution
 
     @torch.no_grad()
     def decode(self, y: Tensor) -> Tensor:

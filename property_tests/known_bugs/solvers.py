@@ -42,9 +42,9 @@ class PreviousTableTwice(DdpmCore):
     "test_ddim.py::test_the_way_up_asks_at_the_level_that_it_has_reached",
 )
 class WrongLevelOnTheWayUp(DdpmCore):
-    def encode(self, chain: Chain, x: Array, level: int) -> Array:
+    def encode(self, chain: Chain, x: Array, timestep: int) -> Array:
         alpha_bar = table(chain.betas)
-        for s, t in pairwise(t for t in reversed(chain.times) if t >= level):
+        for s, t in pairwise(t for t in reversed(chain.times) if t >= timestep):
             eps = noise_in(alpha_bar, chain.denoiser(x, t), x, t)
             x_0 = (x - np.sqrt(1 - alpha_bar[s]) * eps) / np.sqrt(alpha_bar[s])
             x = np.sqrt(alpha_bar[t]) * x_0 + np.sqrt(1 - alpha_bar[t]) * eps
@@ -68,12 +68,12 @@ class PreviousStepLength(DdpmCore):
                 return x0_hat
             gain = alpha_bar[s] / (1 - alpha_bar[s]) * (1 - alpha_bar[t]) / alpha_bar[t]
             h = used = np.log(gain) / 2
-            led_on = x0_hat
+            extrapolated = x0_hat
             if before is not None:
-                led_on = x0_hat + h / (2 * h_before) * (x0_hat - before)
+                extrapolated = x0_hat + h / (2 * h_before) * (x0_hat - before)
                 used = h_before
             sigmas = np.sqrt((1 - alpha_bar[s]) / (1 - alpha_bar[t]))
-            x = sigmas * x - np.sqrt(alpha_bar[s]) * np.expm1(-used) * led_on
+            x = sigmas * x - np.sqrt(alpha_bar[s]) * np.expm1(-used) * extrapolated
             before, h_before = x0_hat, h
         return x
 

@@ -150,8 +150,8 @@ class ClampedNoise(DdpmCore):
 
 
 class GuessOfTheNextLevel(DdpmCore):
-    def guesses(self, *arguments):
-        return np.roll(super().guesses(*arguments), 1, axis=0) + 1
+    def predictions(self, *arguments):
+        return np.roll(super().predictions(*arguments), 1, axis=0) + 1
 
 
 class LastLevelLeftOut(DdpmCore):
@@ -160,8 +160,8 @@ class LastLevelLeftOut(DdpmCore):
 
 
 class OctavesBackwards(DdpmCore):
-    def fourier_features(self, x, octaves):
-        return super().fourier_features(x, octaves[::-1])
+    def fourier_features(self, x, frequencies):
+        return super().fourier_features(x, frequencies[::-1])
 
 
 class DigitsLostInNoise(DdpmCore):

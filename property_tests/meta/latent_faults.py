@@ -77,19 +77,19 @@ class ClippedToTheRangeOfImages(DdpmCore):
 class NatsOfTheOtherUnit(DdpmCore):
     """The draw in the units of the encoder, the density of latents in those of their scale."""
 
-    def latent_bound(self, x_0, y, law, decoder, nats, grey_levels):
-        found = super().latent_bound(x_0, y, law, decoder, nats, grey_levels)
+    def latent_bound(self, x_0, y, distribution, decoder, nats, grey_levels):
+        found = super().latent_bound(x_0, y, distribution, decoder, nats, grey_levels)
         return found - y[0].size * np.log(2)
 
 
 class ADensityOfGreyLevels(DdpmCore):
-    def latent_bound(self, x_0, y, law, decoder, nats, grey_levels):
-        return super().latent_bound(x_0, y, law, decoder, nats, None)
+    def latent_bound(self, x_0, y, distribution, decoder, nats, grey_levels):
+        return super().latent_bound(x_0, y, distribution, decoder, nats, None)
 
 
 class PosteriorOfTheDecoder(DdpmCore):
-    def latent_bound(self, x_0, y, law, decoder, nats, grey_levels):
-        wide = Normal(law.mean, law.var * 1.5)
+    def latent_bound(self, x_0, y, distribution, decoder, nats, grey_levels):
+        wide = Normal(distribution.mean, distribution.var * 1.5)
         return super().latent_bound(x_0, y, wide, decoder, nats, grey_levels)
 
 

@@ -68,7 +68,7 @@ def _ancestral(impl: Implementation, case: Case, rng: np.random.Generator) -> li
     chain = Chain(betas, variance, (len(betas), 1, 0), lambda x, t: x / 2 + t)
     return [
         impl.reverse_step(betas, variance, first, second, int(s[0]), int(t[0]), noise),
-        impl.guesses(chain, first, [noise]),
+        impl.predictions(chain, first, [noise]),
         impl.sample(chain, first, [noise]),
     ]
 

@@ -57,14 +57,14 @@ def law(path: Path, data: Law) -> Output:
     for t, s in pairwise(path.times):
         guess_at = denoiser(path.betas, data, t)
         guess, h, step = _after(guess_at, state), gain(path.betas, s, t), a_step(path, s, t)
-        led_on = guess
+        extrapolated = guess
         if path.sampler == "dpm++2m" and before is not None and max(h, h_before) < mp.inf:
             slope = h / h_before / 2
-            led_on = _sum((1 + slope, guess), (-slope, before))
+            extrapolated = _sum((1 + slope, guess), (-slope, before))
         # What is linear in the state alone leads the noise so far on; those with more have none.
         through = float(step.coef_x0) * guess_at.matrix + float(step.coef_xt) * np.eye(size)
         added = through @ added @ through.T + float(step.var) * np.eye(size)
-        moved = _sum((step.coef_x0, led_on), (step.coef_xt, state))
+        moved = _sum((step.coef_x0, extrapolated), (step.coef_xt, state))
         if path.sampler == "heun" and s > 0:
             first = _slope(path.betas, t, guess, state)
             last = _slope(path.betas, s, _after(denoiser(path.betas, data, s), moved), moved)

@@ -36,9 +36,9 @@ def _both(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
     return [(name, shape) for _, shape in _levels(given) for name in Levels._fields]
 
 
-def _waves(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
+def _fourier(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
     batch, channels, *image = given["x"].shape
-    return [("features", (batch, channels * (1 + 2 * len(given["octaves"])), *image))]
+    return [("features", (batch, channels * (1 + 2 * len(given["frequencies"])), *image))]
 
 
 def _probes(given: dict[str, Any]) -> int:
@@ -69,10 +69,10 @@ SHAPES: dict[str, Shapes] = {
     "ddim_step": _event("x_s", like="x_t"),
     "encode": _event("x_T", like="x"),
     "sample": _event("x_0", like="x_T"),
-    "guesses": lambda given: [("x0_hat", (len(given["chain"].times) - 1, *given["x_T"].shape))],
+    "predictions": lambda given: [("x0_hat", (len(given["chain"].times) - 1, *given["x_T"].shape))],
     "draw_samples": lambda given: [("x_0", tuple(given["shape"]))],
     "embedding": lambda given: [("embedding", (len(given["t"]), given["width"]))],
-    "fourier_features": _waves,
+    "fourier_features": _fourier,
     "network": _event("eps", like="x_t"),
     "to_unit_range": _event("image", like="images"),
     "gaussian_kl": lambda given: [("kl", given["left"].mean.shape)],

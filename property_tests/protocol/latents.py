@@ -39,12 +39,12 @@ class Latents(Protocol):
         self,
         x_0: Array,
         y: Array,
-        law: Normal,
+        distribution: Normal,
         decoder: Normal,
         nats: Array,
         grey_levels: int | None,
     ) -> Array:
         """log q(y | x_0) + nats - log p(x_0 | y) of each sample, where nats are -log p(y).
 
-        `law` is q(y | x_0), `decoder` p(x_0 | y), a density where grey_levels is None.
+        `distribution` is q(y | x_0), `decoder` p(x_0 | y), a density where grey_levels is None.
         """

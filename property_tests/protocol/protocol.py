@@ -112,17 +112,17 @@ class Implementation(Densities, Latents, Protocol):
         draws no noise does not look at them.
         """
 
-    def encode(self, chain: Chain, x: Array, level: int) -> Array:
-        """The state at times[0] from which ddim with eta = 0 leads back to `x` at `level`.
+    def encode(self, chain: Chain, x: Array, timestep: int) -> Array:
+        """The state at times[0] from which ddim with eta = 0 leads back to `x` at `timestep`.
 
-        `level` is 0 or another of the times. Each step up asks the denoiser at the level that x is
-        at; from level 0, which has no noise, it asks at the lowest of the times and keeps x.
+        `timestep` is 0 or another of the times. Each step up evaluates the denoiser at the
+        timestep of x; from 0, which has no noise, at the lowest of the times, and keeps x.
         """
 
     def draw_samples(self, chain: Chain, shape: tuple[int, ...], seed: int) -> Array:
         """The same from the implementation's own noise; shape is (batch, *event)."""
 
-    def guesses(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
+    def predictions(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
         """The x0_hat that `sample` reports at each of times[:-1], (len(times) - 1, *x_T.shape)."""
 
     def default_times(self, T: int) -> tuple[int, ...]:
@@ -171,11 +171,11 @@ class Implementation(Densities, Latents, Protocol):
     def embedding_layout(self) -> Layout:
         """How `embedding` is laid out, as documented."""
 
-    def fourier_features(self, x: Array, octaves: tuple[int, ...]) -> Array:
+    def fourier_features(self, x: Array, frequencies: tuple[int, ...]) -> Array:
         """x, (batch, channels, height, width), with its waves behind it as further channels.
 
         For each octave k in turn: sin(2^k pi x) of every channel, then cos(2^k pi x) of every
-        channel. The number of octaves is that of the pairs; none leave x alone.
+        channel. The number of frequencies is that of the pairs; none leave x alone.
         """
 
     def kept(self, method: str, dtype: str, device: str) -> tuple[str, str]:

@@ -63,8 +63,8 @@ def test_what_cannot_be_inverted_is_refused(unchecked):
         invert(DDIM(STEEP, eta=0.5), shrinking, X)
     with pytest.raises(TypeError, match="sampler is a Ancestral; only DDIM with eta = 0"):
         invert(Ancestral(STEEP), shrinking, X)
-    with pytest.raises(ValueError, match=r"level = 3 is none of the times below 4: \(2, 0\)"):
-        invert(DDIM(STEEP, trailing(STEEP, 2)), shrinking, X, level=3)
+    with pytest.raises(ValueError, match=r"timestep = 3 is none of the times below 4: \(2, 0\)"):
+        invert(DDIM(STEEP, trailing(STEEP, 2)), shrinking, X, timestep=3)
 
 
 def test_the_way_up_is_told_the_condition_and_keeps_no_graph():
@@ -78,8 +78,8 @@ def test_the_way_up_is_told_the_condition_and_keeps_no_graph():
     code = invert(DDIM(STEEP), denoiser, X.clone().requires_grad_(), labels)
     assert all(each is labels for each in told)
     assert not code.requires_grad
-    with pytest.raises(ValueError, match="level = 4 is none of the times below 4"):
-        invert(DDIM(STEEP), denoiser, X, level=4)
+    with pytest.raises(ValueError, match="timestep = 4 is none of the times below 4"):
+        invert(DDIM(STEEP), denoiser, X, timestep=4)
 
 
 def test_a_step_without_its_noise_is_refused(unchecked):

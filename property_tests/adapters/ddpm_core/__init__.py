@@ -120,15 +120,15 @@ class DdpmCore(Likelihood, Latents):
     ) -> Array:
         return _step(ddpm_core.DDIM(schedule_of(betas), eta=eta), x0_hat, x_t, s, t, noise)
 
-    def encode(self, chain: Chain, x: Array, level: int) -> Array:
+    def encode(self, chain: Chain, x: Array, timestep: int) -> Array:
         denoiser = denoiser_of(chain.denoiser)
-        return ddpm_core.invert(_sampler(chain), denoiser, tensor(x), level=level).numpy()
+        return ddpm_core.invert(_sampler(chain), denoiser, tensor(x), timestep=timestep).numpy()
 
     def sample(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
         *_, last = _snapshots(chain, x_T, noises)
         return last.x_t.numpy()
 
-    def guesses(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
+    def predictions(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
         *visited, _ = _snapshots(chain, x_T, noises)
         return torch.stack([each.x0_hat for each in visited]).numpy()
 
@@ -174,8 +174,8 @@ class DdpmCore(Likelihood, Latents):
     def embedding_layout(self) -> protocol.Layout:
         return protocol.Layout(interleaved=False, max_period=MAX_PERIOD)
 
-    def fourier_features(self, x: Array, octaves: tuple[int, ...]) -> Array:
-        return fourier_features(tensor(x), octaves).numpy()
+    def fourier_features(self, x: Array, frequencies: tuple[int, ...]) -> Array:
+        return fourier_features(tensor(x), frequencies).numpy()
 
     def kept(self, method: str, dtype: str, device: str) -> tuple[str, str]:
         schedule = ddpm_core.Schedule.cosine(8)
@@ -242,8 +242,8 @@ def _network(channels: int, moved: bool) -> ddpm_core.UNet:
 
 
 def _step(sampler: Any, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array) -> Array:
-    guess = Prediction(tensor(x0_hat))
-    x_s, _, _ = sampler.step(lambda x, t: guess, tensor(x_t), s, t, tensor(noise))
+    prediction = Prediction(tensor(x0_hat))
+    x_s, _, _ = sampler.step(lambda x, t: prediction, tensor(x_t), s, t, tensor(noise))
     return x_s.numpy()
 
 
@@ -275,8 +275,8 @@ def _guided(guidance: Guidance) -> ddpm_core.Guided:
     plain = labelled(guidance.denoiser)
 
     def denoiser(x_t: torch.Tensor, t: int, cond: torch.Tensor | None = None) -> Prediction:
-        guess = plain(x_t, t, cond).x0_hat
-        return Prediction(guess, guess)
+        prediction = plain(x_t, t, cond).x0_hat
+        return Prediction(prediction, prediction)
 
     no_label = protocol.NO_LABEL if guidance.together else None
     return ddpm_core.Guided(denoiser, guidance.scale, no_label, guidance.rescale, guidance.interval)

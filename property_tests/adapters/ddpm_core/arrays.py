@@ -49,8 +49,8 @@ def prediction_named(name: str) -> Parameterization:
     return names[name]
 
 
-def gaussian(law: protocol.Normal) -> ddpm_core.Gaussian:
-    return ddpm_core.Gaussian(tensor(law.mean), tensor(law.var))
+def gaussian(normal: protocol.Normal) -> ddpm_core.Gaussian:
+    return ddpm_core.Gaussian(tensor(normal.mean), tensor(normal.var))
 
 
 def denoiser_of(denoiser: Denoiser) -> ddpm_core.Denoiser:
@@ -71,9 +71,9 @@ def differentiable(slopes: Slopes) -> ddpm_core.Denoiser:
     class Known(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, x_t: torch.Tensor, t: int) -> torch.Tensor:
-            guess, jacobian = slopes(x_t.detach().numpy(), t)
+            x0_hat, jacobian = slopes(x_t.detach().numpy(), t)
             ctx.save_for_backward(tensor(jacobian))
-            return tensor(guess)
+            return tensor(x0_hat)
 
         @staticmethod
         def backward(ctx: Any, along: torch.Tensor) -> tuple[torch.Tensor, None]:

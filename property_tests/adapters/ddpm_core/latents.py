@@ -46,21 +46,21 @@ class Latents:
         return _space(coder).decode(tensor(y)).numpy()
 
     def draw_latents(self, coder: Coder, x: Array, seed: int) -> Array:
-        law = _space(coder).law(tensor(x))
-        noise = draw_noise(seed, law.mean, torch.arange(len(x)))
-        return law.sample(noise).numpy()
+        distribution = _space(coder).distribution(tensor(x))
+        noise = draw_noise(seed, distribution.mean, torch.arange(len(x)))
+        return distribution.sample(noise).numpy()
 
     def latent_bound(
         self,
         x_0: Array,
         y: Array,
-        law: Normal,
+        distribution: Normal,
         decoder: Normal,
         nats: Array,
         grey_levels: int | None,
     ) -> Array:
-        laws = gaussian(law), gaussian(decoder)
-        return latent_bound(tensor(x_0), tensor(y), *laws, tensor(nats), grey_levels).numpy()
+        both = gaussian(distribution), gaussian(decoder)
+        return latent_bound(tensor(x_0), tensor(y), *both, tensor(nats), grey_levels).numpy()
 
 
 def _space(coder: Coder) -> LatentSpace:

@@ -94,12 +94,12 @@ class Likelihood:
         grey_levels: int | None,
     ) -> Hybrid:
         schedule, config = schedule_of(betas), TrainConfig(loss="hybrid", parameterization="eps")
-        guess, opinion = (tensor(each).requires_grad_() for each in (eps_hat, said))
+        prediction, opinion = (tensor(each).requires_grad_() for each in (eps_hat, said))
         data, target, level = map(tensor, (x_0, noise, t))
         x_t = q_sample(schedule, data, level, target)
-        answer = torch.cat([guess, opinion], dim=1)
+        answer = torch.cat([prediction, opinion], dim=1)
         _, loss = objective(config, schedule, answer, target, data, x_t, level, grey_levels)
-        gradients = torch.autograd.grad(loss.per_sample.sum(), (guess, opinion))
+        gradients = torch.autograd.grad(loss.per_sample.sum(), (prediction, opinion))
         return Hybrid(loss.per_sample.detach().numpy(), *(each.numpy() for each in gradients))
 
     def timestep_probabilities(self, mean_squares: Array) -> Array:
