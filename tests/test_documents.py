@@ -12,6 +12,7 @@ from ddpm_core.generation.config import SampleConfig
 from ddpm_core.train import main as train
 from ddpm_core.training.autoencoder_config import AutoencoderConfig
 from ddpm_core.training.diffusion_config import TrainConfig
+from tests.words import homemade
 
 DOCS = Path(__file__).parent.parent / "docs"
 KINDS = {
@@ -20,6 +21,12 @@ KINDS = {
     "ddpm_core.sample": SampleConfig,
     "ddpm_core.evaluate": EvaluateConfig,
 }
+ROOT = DOCS.parent
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *DOCS.glob("*.md"), ROOT / "benchmarks" / "README.md"],
+    key=lambda path: path.relative_to(ROOT).as_posix(),
+)
+GENERATED = ("conformance",)  # of texts that the adapters hold
 OPTIONS = {"evaluation": EvaluateConfig, "latent": AutoencoderConfig}  # pages with a table of them
 
 
@@ -27,7 +34,82 @@ def found(page: str, pattern: str) -> list[str]:
     return re.findall(pattern, (DOCS / f"{page}.md").read_text(), re.M | re.S)
 
 
-@pytest.mark.parametrize("page", ["evaluation", "latent", "sampling"])
+def without_code(text: str) -> str:
+    """Blank out fenced blocks, and keep the number of lines."""
+    return re.sub(
+        r"^```.*?^```", lambda block: "\n" * block[0].count("\n"), text, flags=re.S | re.M
+    )
+
+
+def too_wide(text: str) -> list[str]:
+    """Return the lines of prose of more than 100 columns; tables and images cannot wrap."""
+    prose = without_code(text).splitlines()
+    return [each for each in prose if len(each) > 100 and not each.startswith(("|", "!["))]
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.*)$", without_code(text), re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def broken_links(page: Path, text: str) -> list[str]:
+    """Return the relative links of a page that lead to no file or to no heading."""
+    targets = re.findall(r"\]\((?!https?:)([^)]+)\)", without_code(text))
+    return [each for each in targets if not leads_somewhere(page, text, each)]
+
+
+def leads_somewhere(page: Path, text: str, target: str) -> bool:
+    file, _, anchor = target.partition("#")
+    there = page.parent / file if file else page
+    if not there.exists() or not anchor:
+        return there.exists()
+    return anchor in anchors(there.read_text() if file else text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_prose_wraps_and_links_lead_somewhere(page):
+    text = page.read_text()
+    assert too_wide(text) == []
+    assert broken_links(page, text) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_pages_use_the_words_of_the_field(page):
+    if page.stem not in ("writing", *GENERATED):  # the page on writing lists the others
+        assert list(homemade(without_code(page.read_text()))) == []
+
+
+def test_what_is_wrong_on_a_page_is_found():
+    page = DOCS / "gate.md"
+    good = "See [running](running.md#devices) and [above](#a).\n\n# A\n"
+    assert broken_links(page, good) == []
+    assert broken_links(page, "[a](gone.md) [b](running.md#gone) [c](#gone)") == [
+        "gone.md",
+        "running.md#gone",
+        "#gone",
+    ]
+    assert too_wide(f"{'x' * 100}\n| {'x' * 100} |\n```\n{'x' * 101}\n```\n") == []
+    assert too_wide("x" * 101) == ["x" * 101]
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("Share of the classes that it\nwithholds.", "withholds"),
+        ("told which of 10 classes", "told"),
+        ("followed through so many levels", "levels"),
+        ("the Guess without a label", "Guess"),
+        ("A fault was planted.", "planted"),
+        ("It is\nno folder.", "is no"),
+        ("17 grey\nlevels, a significance level, `levels`, there is\nno guest, lawn", ""),
+    ],
+)
+def test_words_made_at_home_are_found(text, word):
+    assert [each.split("'")[1] for each in homemade(text)] == ([word] if word else [])
+
+
+@pytest.mark.parametrize("page", ["evaluation", "latent", "running", "sampling"])
 def test_commands_are_understood(page):
     asked = [shlex.split(each) for each in found(page, r"^python ([^\n]*)$")]
     assert asked
