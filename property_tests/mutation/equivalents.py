@@ -19,7 +19,7 @@ NO_VALUE = (
 Reasons = Mapping[str, Mapping[str, str]]
 
 EQUIVALENTS: Reasons = {
-    "statistics": {
+    "statistics.statistics": {
         "p = float(np.minimum(2.0, expected / max(equal, expected)))": (
             "a quotient by no less than its numerator is at most 1"
         ),
@@ -118,7 +118,7 @@ CHOICES: Reasons = {
         "dropped = torch.rand(labels.shape, dtype=torch.float32, generator=generator) "
         "< probability": ("draws of 24 bits meet a probability to 2^-24, and 0 and 1 exactly"),
     },
-    "monte_carlo": {
+    "statistics.monte_carlo": {
         "return int.from_bytes(self.key[:6], 'little')": "six bytes tell claims apart, as seven do",
         "key = hashlib.blake2b(name.encode(), digest_size=15).digest()": (
             "fifteen bytes tell claims apart, as the sixteen do that Philox can take"
