@@ -32,7 +32,7 @@ CALLS = LINEAR | LOSSES
 
 @pytest.mark.parametrize("method", CALLS)
 @given(case=cases())
-def test_a_row_of_the_batch_is_the_batch_of_that_row(impl: Implementation, method, case: Case):
+def test_samples_of_a_batch_are_independent(impl: Implementation, method, case: Case):
     """f(batch)[i] == f(batch[i : i + 1]) bit for bit; shapes with batch == width are among them."""
     whole = CALLS[method](impl, case)
     for i in range(len(case.t)):
@@ -43,7 +43,7 @@ def test_a_row_of_the_batch_is_the_batch_of_that_row(impl: Implementation, metho
 
 @pytest.mark.parametrize("method", CALLS)
 @given(case=cases())
-def test_arguments_are_left_as_they_were(impl: Implementation, method, case: Case):
+def test_arguments_are_not_modified(impl: Implementation, method, case: Case):
     """No method writes into what it is given."""
     before = [np.copy(each) for each in case[1:]]
     CALLS[method](impl, case)
@@ -54,7 +54,7 @@ def test_arguments_are_left_as_they_were(impl: Implementation, method, case: Cas
 @pytest.mark.parametrize("factor", [2.0, -0.5])
 @pytest.mark.parametrize("method", LINEAR)
 @given(case=cases())
-def test_what_is_linear_scales(impl: Implementation, method, factor, case: Case):
+def test_linear_methods_scale_with_their_inputs(impl: Implementation, method, factor, case: Case):
     """f(c x, c y) = c f(x, y) bit for bit, since c is a power of two; variances do not scale.
 
     Inputs are 0 or above 2^-64 (see strategies.py), so that nothing is rounded to a subnormal.
@@ -65,7 +65,7 @@ def test_what_is_linear_scales(impl: Implementation, method, factor, case: Case)
     assert all(np.array_equal(a, b) for a, b in zip(after[1:], before[1:], strict=True))
 
 
-def test_a_seed_stands_for_one_stream(impl: Implementation):
+def test_equal_seeds_give_equal_draws(impl: Implementation):
     """Equal seeds repeat, 0 among them; another seed gives other times and noise."""
     x_0 = np.zeros((64, 2))
     draws = [impl.training_draw(STEEP, x_0, seed) for seed in (0, 0, 1, 1)]
@@ -76,7 +76,7 @@ def test_a_seed_stands_for_one_stream(impl: Implementation):
         assert not np.array_equal(a, b), f"seeds 0 and 1 gave the same {which}"
 
 
-def test_nothing_global_is_touched(impl: Implementation):
+def test_global_state_is_not_modified(impl: Implementation):
     """Neither mathematics nor seeded draws move a global generator or a default."""
     chain = Chain(STEEP, "fixed_small", (4, 2, 0), lambda x_t, t: x_t)
     before = impl.global_state()
@@ -91,7 +91,7 @@ def test_nothing_global_is_touched(impl: Implementation):
 
 
 @pytest.mark.parametrize("method", LINEAR)
-def test_the_answer_is_of_the_kind_that_was_given(impl: Implementation, method):
+def test_dtype_and_device_follow_the_input(impl: Implementation, method):
     """An event's dtype and device are those of what becomes of it."""
     for kind in product(["float64", "float32", "bfloat16", "float16"], ["cpu", "meta"]):
         assert impl.kept(method, *kind) == kind
@@ -99,7 +99,7 @@ def test_the_answer_is_of_the_kind_that_was_given(impl: Implementation, method):
 
 @pytest.mark.parametrize("level", [-1, len(STEEP) + 1])
 @pytest.mark.parametrize("method", ["q_marginal", "q_sample"])
-def test_a_level_outside_the_clock_is_refused(impl: Implementation, method, level):
+def test_timesteps_out_of_range_are_refused(impl: Implementation, method, level):
     """t = -1 must not wrap around to T, and T + 1 names no level: an error that says so."""
     case = Case(STEEP, times(0), times(level), np.zeros((1, 2)), np.zeros((1, 2)))
     with pytest.raises((ValueError, IndexError, RuntimeError)):

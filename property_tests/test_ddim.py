@@ -34,15 +34,15 @@ def climbs_of(betas: Betas) -> st.SearchStrategy[tuple[Betas, tuple[int, ...], i
 
 
 @pytest.mark.parametrize("eta", ETAS)
-@pytest.mark.parametrize("step", ["one level", "any"])
+@pytest.mark.parametrize("step", ["one step", "any"])
 @given(case=schedules.flatmap(steps_of))
 @example(case=(STEEP, 0, 2))
 @example(case=(STEEP, 1, 4))
 @example(case=(GENTLE, 1, 2))
-def test_a_step_has_its_variance_and_keeps_the_marginals(impl: Implementation, step, eta, case):
+def test_step_has_the_given_variance_and_keeps_the_marginals(impl: Implementation, step, eta, case):
     """Eq. ddim.step, ddim.along and ddim.variance, one step with given noise; s = 0 adds none."""
     betas, s, t = case
-    s = t - 1 if step == "one level" else s
+    s = t - 1 if step == "one step" else s
     unit = allowance(impl.unit_roundoff, exact.kappa(betas, s, t), times=2)
     coef_x0, coef_xt, var = chains.a_step(chains.Path(betas, "ddim", (t, s), eta), s, t)
     at_t, at_s = exact.kernel(betas, 0, t), exact.kernel(betas, 0, s)
@@ -58,21 +58,21 @@ def test_a_step_has_its_variance_and_keeps_the_marginals(impl: Implementation, s
 @pytest.mark.parametrize("event", EVENTS, ids=str)
 @given(case=paths)
 @example(case=(PRODUCTION, LONG))
-def test_the_chain_has_the_law_of_the_recursion(impl: Implementation, eta, event, case):
+def test_output_distribution_matches_the_recursion(impl: Implementation, eta, event, case):
     """Eq. ddim.step: exact mean and covariance of the output, for any times and eta."""
     check_law(impl, "ddim", eta, event, *case)
 
 
 @given(case=paths.filter(lambda case: len(case[0]) > 1))
 @example(case=(PRODUCTION, LONG))
-def test_the_chain_may_begin_where_no_signal_is_left(impl: Implementation, case):
+def test_sampling_may_start_at_zero_terminal_snr(impl: Implementation, case):
     """Eq. ddim.step at zero terminal SNR, where all of x_T is noise."""
     check_law_from_zero_snr(impl, "ddim", *case)
 
 
 @given(case=schedules.flatmap(steps_of))
 @example(case=(STEEP, 1, 4))
-def test_at_eta_one_it_is_ancestral_sampling(impl: Implementation, case):
+def test_eta_one_is_ancestral_sampling(impl: Implementation, case):
     """Eq. ddim.is-ancestral: the same step as with the posterior's variance, for every pair."""
     betas, s, t = case
     unit = allowance(impl.unit_roundoff, exact.kappa(betas, s, t), times=4)
@@ -86,7 +86,7 @@ def test_at_eta_one_it_is_ancestral_sampling(impl: Implementation, case):
 @given(case=schedules.flatmap(climbs_of))
 @example(case=(STEEP, (4, 2, 1, 0), 1))
 @example(case=(STEEP, (4, 2, 1, 0), 0))
-def test_the_code_is_the_state_with_the_same_noise(impl: Implementation, case):
+def test_inversion_keeps_the_noise(impl: Implementation, case):
     """Eq. ddim.invert with a denoiser that knows the data: the way up only scales, and the way
     down undoes it."""
     betas, times, level = case
@@ -118,7 +118,7 @@ def test_the_code_is_the_state_with_the_same_noise(impl: Implementation, case):
 @given(case=schedules.flatmap(climbs_of))
 @example(case=(STEEP, (4, 2, 1, 0), 1))
 @example(case=(STEEP, (4, 2, 1, 0), 0))
-def test_the_way_up_asks_at_the_level_that_it_has_reached(impl: Implementation, case):
+def test_inversion_evaluates_at_the_current_timestep(impl: Implementation, case):
     """Eq. ddim.invert on Gaussian data; a step from data asks at the lowest of the times."""
     betas, times, level = case
     asked: list[int] = []
@@ -138,7 +138,7 @@ def test_the_way_up_asks_at_the_level_that_it_has_reached(impl: Implementation, 
     check_largest("code", got, want, float(unit + 2.0**-48) * size)  # the oracle's own: 2 x 2 only
 
 
-def test_its_error_falls_with_the_number_of_steps(impl: Implementation):
+def test_convergence_is_first_order(impl: Implementation):
     """Eq. ddim.euler: first order against the exact flow of Gaussian data."""
 
     def down(betas: Betas, denoiser: Denoiser) -> None:
@@ -148,7 +148,7 @@ def test_its_error_falls_with_the_number_of_steps(impl: Implementation):
     assert abs(slope(down, flow) - 1) <= 0.05
 
 
-def test_the_error_of_going_up_and_down_falls_with_the_number_of_steps(impl: Implementation):
+def test_inversion_round_trip_is_first_order(impl: Implementation):
     """Eq. ddim.invert: first order, started from t = 1."""
 
     def round_trip(betas: Betas, denoiser: Denoiser) -> None:

@@ -25,7 +25,7 @@ ORACLE = "DDIM of the same implementation; the closed-form flow of Gaussian data
 @pytest.mark.parametrize("event", EVENTS, ids=str)
 @given(case=paths)
 @example(case=(PRODUCTION, LONG))
-def test_the_chain_has_the_law_of_the_recursion(impl: Implementation, sampler, event, case):
+def test_output_distribution_matches_the_recursion(impl: Implementation, sampler, event, case):
     """Eq. dpm-solver.first and dpm-solver.second: exact mean and covariance, for any times."""
     check_law(impl, sampler, 0.0, event, *case)
 
@@ -34,14 +34,14 @@ def test_the_chain_has_the_law_of_the_recursion(impl: Implementation, sampler, e
 @given(case=paths.filter(lambda case: len(case[0]) > 1))
 @example(case=(PRODUCTION, LONG))
 @example(case=((0.5, 0.5, 2.0**-13), (2, 1, 0)))
-def test_the_chain_may_begin_where_no_signal_is_left(impl: Implementation, sampler, case):
+def test_sampling_may_start_at_zero_terminal_snr(impl: Implementation, sampler, case):
     """Eq. dpm-solver.first at zero terminal SNR, where h is infinite, and in the step after it."""
     check_law_from_zero_snr(impl, sampler, *case)
 
 
 @given(case=paths)
 @example(case=(STEEP, (4, 2, 1, 0)))
-def test_first_order_is_ddim_without_noise(impl: Implementation, case):
+def test_first_order_is_deterministic_ddim(impl: Implementation, case):
     """Eq. dpm-solver.first: with a denoiser that is no straight line, too."""
     betas, times = case
     chain = Chain(betas, "dpm++1", times, lambda x_t, t: np.tanh(x_t + 0.1 * t))
@@ -55,7 +55,7 @@ def test_first_order_is_ddim_without_noise(impl: Implementation, case):
 
 @given(case=paths)
 @example(case=(STEEP, (4, 2, 1, 0)))
-def test_a_guess_that_never_changes_is_not_led_on(impl: Implementation, case):
+def test_constant_prediction_needs_no_extrapolation(impl: Implementation, case):
     """Eq. dpm-solver.second: between equal guesses there is nothing to extrapolate, so that both
     orders return the guess."""
     betas, times = case
@@ -66,11 +66,11 @@ def test_a_guess_that_never_changes_is_not_led_on(impl: Implementation, case):
         assert (np.abs(got - guess) <= 4 * impl.unit_roundoff * np.abs(guess)).all()
 
 
-def test_its_error_falls_with_the_square_of_the_number_of_steps(impl: Implementation):
+def test_convergence_is_second_order(impl: Implementation):
     """Eq. dpm-solver.second against the exact flow of Gaussian data."""
     assert abs(slope(down(impl, "dpm++2m"), flow) - 2) <= 0.05
 
 
-def test_the_error_of_first_order_falls_with_the_number_of_steps(impl: Implementation):
+def test_order_one_converges_at_first_order(impl: Implementation):
     """Eq. dpm-solver.first."""
     assert abs(slope(down(impl, "dpm++1"), flow) - 1) <= 0.05

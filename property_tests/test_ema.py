@@ -16,7 +16,7 @@ DECAYS = st.sampled_from([0.0, 0.5, 0.9, 0.999])
 @given(
     decay=DECAYS, steps=st.integers(1, 12), values=st.lists(st.floats(-4, 4, width=32), min_size=13)
 )
-def test_the_average_is_the_weighted_sum_of_the_weights(impl: Implementation, decay, steps, values):
+def test_average_is_the_weighted_sum_of_all_weights(impl: Implementation, decay, steps, values):
     """Eq. ema.update: step k weighs (1 - d_k) d_{k+1} ... d_n, the start d_1 ... d_n.
 
     Each of n updates rounds three times, of numbers no larger than the largest weight.
@@ -47,7 +47,7 @@ def test_buffers_are_copied(impl: Implementation, decay, steps):
 
 
 @given(decay=DECAYS)
-def test_the_decay_is_constant_or_warms_up(impl: Implementation, decay):
+def test_decay_is_constant_or_warms_up(impl: Implementation, decay):
     """Eq. ema.decay: d, or with warm-up min(d, (1 + k) / (10 + k)), as the adapter declares."""
     steps = int(10 / (1 - decay)) + 1
     got = impl.ema(decay, np.zeros((steps + 1, 1)), np.zeros((steps + 1, 1))).decays

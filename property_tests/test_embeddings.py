@@ -17,7 +17,7 @@ FLOAT32 = 2.0**-24
     t=st.lists(st.integers(0, 4000), min_size=1, max_size=8),
     width=st.integers(1, 64).map(lambda half: 2 * half),
 )
-def test_each_entry_is_the_sine_or_cosine_of_its_angle(impl: Implementation, t, width):
+def test_entries_are_sines_and_cosines_of_their_angles(impl: Implementation, t, width):
     """Eq. embeddings.sinusoidal, in the layout that the implementation documents.
 
     The value is rounded once to float32, to u32 of at most 1. An angle of t f radians is right to
@@ -41,7 +41,7 @@ def test_each_entry_is_the_sine_or_cosine_of_its_angle(impl: Implementation, t, 
     octaves=st.lists(st.integers(0, 8), max_size=3).map(tuple),
 )
 @example(pixels=[0.125 * i - 0.75 for i in range(12)], octaves=(3, 0, 4))
-def test_waves_of_every_octave_stand_behind_the_image(impl: Implementation, pixels, octaves):
+def test_fourier_features_follow_the_image_channels(impl: Implementation, pixels, octaves):
     """Eq. embeddings.fourier: x, then sin(2^k pi x) and cos(2^k pi x) of all channels for each k.
 
     pi and one product are rounded, 2 u of the angle; the wave itself to 2 u of at most 1.
@@ -57,7 +57,7 @@ def test_waves_of_every_octave_stand_behind_the_image(impl: Implementation, pixe
             check(f"cosine of octave {k}", where, waves[2 * i + 1], mp.cos(angle), allowed)
 
 
-def test_no_two_levels_look_alike(impl: Implementation):
+def test_embeddings_of_all_timesteps_differ(impl: Implementation):
     """Eq. embeddings.sinusoidal is one-to-one on 0..4000: neighbours differ by the fastest wave.
 
     The chord of one radian is 2 sin(1/2).

@@ -14,7 +14,7 @@ ORACLE = "one-step kernels composed one by one, in 60 digits"
 @given(betas=schedules)
 @example(betas=STEEP)
 @example(betas=GENTLE)
-def test_alpha_bar_is_the_signal_that_the_steps_keep(impl: Implementation, betas):
+def test_alpha_bar_is_the_squared_scale_of_composed_steps(impl: Implementation, betas):
     """Eq. schedules.alpha-bar: alpha_bar_t is the squared scale of t composed kernels."""
     table = impl.alpha_bar(betas)
     assert table.shape == (len(betas) + 1,)
@@ -41,7 +41,7 @@ def test_marginal_is_the_composition_of_its_steps(impl: Implementation, case: Ca
 
 @given(case=cases())
 @example(case=EARLY)
-def test_sample_is_the_marginal_with_its_noise(impl: Implementation, case: Case):
+def test_sample_is_mean_plus_scaled_noise(impl: Implementation, case: Case):
     """Eq. forward-process.sample: mean plus standard deviation times noise, t in 1..T."""
     betas, _, t, x_0, noise = case
     x_t = impl.q_sample(betas, x_0, t, noise)
@@ -54,7 +54,7 @@ def test_sample_is_the_marginal_with_its_noise(impl: Implementation, case: Case)
 
 
 @given(case=cases())
-def test_sample_at_level_zero_is_the_data(impl: Implementation, case: Case):
+def test_sample_at_timestep_zero_is_the_data(impl: Implementation, case: Case):
     """Eq. forward-process.sample at t = 0: the noise has no share in it."""
     assert np.array_equal(
         impl.q_sample(case.betas, case.first, case.t * 0, case.second), case.first
@@ -62,7 +62,7 @@ def test_sample_at_level_zero_is_the_data(impl: Implementation, case: Case):
 
 
 @given(case=cases())
-def test_step_is_the_composition_of_its_steps(impl: Implementation, case: Case):
+def test_kernel_is_the_composition_of_its_steps(impl: Implementation, case: Case):
     """Eq. forward-process.step, for any s < t."""
     betas, s, t, x_s, _ = case
     mean, var = impl.q_step(betas, x_s, s, t)
@@ -77,7 +77,7 @@ def test_step_is_the_composition_of_its_steps(impl: Implementation, case: Case):
 
 
 @given(case=cases())
-def test_two_steps_make_the_marginal(impl: Implementation, case: Case):
+def test_chapman_kolmogorov_holds(impl: Implementation, case: Case):
     """Chapman-Kolmogorov by two routes of the code: q(x_t | x_s) q(x_s | x_0) is q(x_t | x_0).
 
     kappa is largest for the pair (s, t), since beta_ts <= 1 - alpha_bar_t and x / (1 - e^-x) grows.

@@ -45,7 +45,7 @@ class Asked:
 @example(scale=3.0)
 @example(scale=0.3)
 @example(scale=1 + 2.0**-20)
-def test_the_guess_is_on_the_line_through_both(impl: Implementation, together, scale):
+def test_guided_prediction_is_on_the_line_through_both(impl: Implementation, together, scale):
     """Eq. guidance.guess: at 0 the guess without a label, at 1 with it, at 3 twice as far beyond.
 
     Three roundings stand before the sum, each of at most scale * (|with| + |without|).
@@ -60,14 +60,14 @@ def test_the_guess_is_on_the_line_through_both(impl: Implementation, together, s
 
 @pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize("scale", [1.0, 3.0])
-def test_a_learned_variance_is_led_nowhere(impl: Implementation, together, scale):
+def test_guidance_does_not_change_a_learned_variance(impl: Implementation, together, scale):
     """Eq. guidance.guess is of the guess: a variance stays what it is said to be with the label."""
     got = impl.guided_interpolation(Guidance(predictions, scale, together=together), X_T, 3, LABELS)
     check_largest("interpolation", got, predictions(X_T, 3, LABELS), 0.0)
 
 
 @pytest.mark.parametrize("case", ["scale 0", "scale 1", "no labels"])
-def test_what_needs_one_guess_asks_for_one(impl: Implementation, case):
+def test_single_prediction_takes_a_single_evaluation(impl: Implementation, case):
     """Eq. guidance.guess at its ends, bit for bit: one call, of this batch, of the right branch."""
     scale = {"scale 0": 0.0, "scale 1": 1.0, "no labels": 3.0}[case]
     labels = None if case == "no labels" else LABELS
@@ -81,7 +81,7 @@ def test_what_needs_one_guess_asks_for_one(impl: Implementation, case):
     assert t == 3, f"{case} asks at t = {t}"
 
 
-def test_both_guesses_are_asked_in_one_call_or_in_two(impl: Implementation):
+def test_both_predictions_take_one_batched_evaluation_or_two(impl: Implementation):
     """Eq. guidance.guess: together they are one batch of twice the size, with both labels of each
     sample."""
     together, apart = Asked(), Asked()
@@ -104,7 +104,7 @@ def pair(i: int) -> tuple[int, int]:
     return int(LABELS[i]), NO_LABEL
 
 
-def test_one_call_says_what_two_say(impl: Implementation):
+def test_one_batched_evaluation_equals_two(impl: Implementation):
     """Eq. guidance.guess with a denoiser whose sums a larger batch may take in another order: n
     terms are summed to (n - 1) u of their size, each product to u, in both."""
     weights = np.sin(np.arange(64.0)).reshape(8, 8)
@@ -125,7 +125,7 @@ def test_one_call_says_what_two_say(impl: Implementation):
 
 
 @pytest.mark.parametrize("t", range(1, 6))
-def test_outside_its_interval_the_label_alone_decides(impl: Implementation, t):
+def test_guidance_interval_leaves_other_timesteps_conditional(impl: Implementation, t):
     """Eq. guidance.guess with scale 1 there, bit for bit; both ends of the interval are inside."""
     inside = 2 <= t <= 4
     got = impl.guided(Guidance(predictions, 3.0, interval=(2, 4)), X_T, t, LABELS)
@@ -137,7 +137,9 @@ def test_outside_its_interval_the_label_alone_decides(impl: Implementation, t):
 @example(rescale=0.7, scale=3.0)
 @example(rescale=1.0, scale=7.5)
 @example(rescale=0.0, scale=0.5)
-def test_rescaling_restores_the_spread_of_each_sample(impl: Implementation, rescale, scale):
+def test_rescaling_restores_the_standard_deviation_of_each_sample(
+    impl: Implementation, rescale, scale
+):
     """Eq. guidance.rescale: sample by sample, over the whole event, mean and all.
 
     A guess is right to 4 u of its size m; the mean of three adds 3 u m, the difference from it 2 u
@@ -164,7 +166,7 @@ def test_rescaling_restores_the_spread_of_each_sample(impl: Implementation, resc
             check("rescaled guess", (i, j), got, factor * each, unit)
 
 
-def test_a_guess_without_spread_is_left_as_it_is(impl: Implementation):
+def test_constant_prediction_is_not_rescaled(impl: Implementation):
     """Eq. guidance.rescale where b is 0: there is nothing to restore, and nothing is divided."""
 
     def flat(x_t: Array, t: int, labels: Times | None) -> Array:
@@ -185,7 +187,7 @@ CLASSES: mixture.Mixture = mixture.BUMPS  # one component for each label
 @pytest.mark.parametrize("t", range(1, len(STEEP) + 1))
 @given(scale=SCALES)
 @example(scale=3.0)
-def test_the_slope_is_guided_between_the_classes_and_their_mixture(impl: Implementation, t, scale):
+def test_guided_score_combines_class_and_mixture_scores(impl: Implementation, t, scale):
     """Eq. guidance.score: at each level the guided slope of log q is that of the class times the
     scale, and that of all classes together times 1 minus it; without a label a network that is
     trained with dropped ones speaks of the mixture.
@@ -217,7 +219,7 @@ def test_the_slope_is_guided_between_the_classes_and_their_mixture(impl: Impleme
 @pytest.mark.parametrize("name", ["eps", "v"])
 @given(scale=SCALES)
 @example(scale=3.0)
-def test_guiding_the_data_guides_the_noise_and_the_velocity(impl: Implementation, name, scale):
+def test_guidance_commutes_with_conversion(impl: Implementation, name, scale):
     """Eq. guidance.commutes: each is a straight line of x0_hat, and the weights sum to 1."""
     t = np.full(3, 3)
 
@@ -235,7 +237,7 @@ SHARE = 0.125
 STEPS = 28_000
 
 
-def test_labels_are_dropped_with_their_probability(impl: Implementation, ledger: Ledger):
+def test_labels_are_dropped_with_the_given_probability(impl: Implementation, ledger: Ledger):
     """Eq. gaussian-oracle.mixture-denoiser is learned from these: exact binomial counts, of all, of
     each label, of pairs in a batch and of pairs in two steps; kept labels stay what they are."""
     claim = ledger.claim("guidance.label-dropout", SHARE, scalars=STEPS)
@@ -263,7 +265,7 @@ def share(name: str, found: Array, probability: float) -> Finding:
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
-def test_all_labels_are_dropped_or_none(impl: Implementation, share):
+def test_label_dropout_at_probability_zero_and_one(impl: Implementation, share):
     """The ends of label dropout, which nothing random decides."""
     labels = np.arange(4096) % NO_LABEL
     kept = impl.drop_labels(labels, share, seed=0)

@@ -16,19 +16,19 @@ ORACLE = "the closed-form flow of Gaussian data; the levels that it has to ask a
 @pytest.mark.parametrize("event", EVENTS, ids=str)
 @given(case=paths)
 @example(case=(PRODUCTION, LONG))
-def test_the_chain_has_the_law_of_the_recursion(impl: Implementation, event, case):
+def test_output_distribution_matches_the_recursion(impl: Implementation, event, case):
     """Eq. heun.step: exact mean and covariance of the output, for any times."""
     check_law(impl, "heun", 0.0, event, *case)
 
 
-def test_its_error_falls_with_the_square_of_the_number_of_steps(impl: Implementation):
+def test_convergence_is_second_order(impl: Implementation):
     """Eq. heun.step against the exact flow of Gaussian data."""
     assert abs(slope(down(impl, "heun"), flow) - 2) <= 0.05
 
 
 @given(case=paths)
 @example(case=(STEEP, (4, 2, 1, 0)))
-def test_it_asks_at_both_ends_of_a_step_but_never_at_data(impl: Implementation, case):
+def test_evaluates_both_ends_of_a_step_but_never_the_data(impl: Implementation, case):
     """Eq. heun.step: the last step has one slope only."""
     betas, times = case
     asked: list[int] = []

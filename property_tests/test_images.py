@@ -12,15 +12,17 @@ from .statistics.tolerances import check, elements
 ORACLE = "the straight line through both ends of the range, in 60 digits"
 
 
-@pytest.mark.parametrize("levels", [2, 17, 256])
+@pytest.mark.parametrize("grey_levels", [2, 17, 256])
 @given(data=st.data())
-def test_grey_levels_fill_the_range_from_minus_one_to_one(impl: Implementation, levels, data):
+def test_grey_levels_span_minus_one_to_one(impl: Implementation, grey_levels, data):
     """Eq. images.range: level k of L is 2 k / (L - 1) - 1, to two roundings in float32."""
-    drawn = data.draw(st.lists(st.integers(0, levels - 1), min_size=4, max_size=4), label="image")
-    images = np.array([0, levels - 1, *drawn], np.uint8).reshape(1, 1, 2, 3)
-    got = impl.to_unit_range(images, levels)
+    drawn = data.draw(
+        st.lists(st.integers(0, grey_levels - 1), min_size=4, max_size=4), label="image"
+    )
+    images = np.array([0, grey_levels - 1, *drawn], np.uint8).reshape(1, 1, 2, 3)
+    got = impl.to_unit_range(images, grey_levels)
     assert got.shape == images.shape
     for where in elements(got):
-        want = 2 * mpf(int(images[where])) / (levels - 1) - 1
+        want = 2 * mpf(int(images[where])) / (grey_levels - 1) - 1
         check("level", where, got, want, 3 * mpf(2.0**-24))
     assert (got.min(), got.max()) == (-1, 1)

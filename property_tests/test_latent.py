@@ -52,7 +52,7 @@ PLAIN = Said(*np.float64([[[0.5, -1.0]], [[1.0, -2.0]], [[0.25, 3.0]]]))
 
 @given(said=encodings())
 @example(said=PLAIN)
-def test_a_draw_is_the_mean_and_its_noise(impl: Implementation, said: Said):
+def test_latent_sample_is_mean_plus_scaled_noise(impl: Implementation, said: Said):
     """Eq. latent.posterior: the exponential of half the logarithm is the deviation. The exponential
     and the root are off by 2 u, product and sum by one each."""
     got = impl.latent_draw(said.moments, said.noise)
@@ -64,7 +64,7 @@ def test_a_draw_is_the_mean_and_its_noise(impl: Implementation, said: Said):
 
 @given(said=encodings())
 @example(said=PLAIN)
-def test_what_latents_cost_is_their_divergence_from_noise(impl: Implementation, said: Said):
+def test_latent_kl_is_the_divergence_from_standard_normal(impl: Implementation, said: Said):
     """Eq. latent.kl, by a quadrature that is exact for it, summed over the latents of a sample."""
     got = impl.latent_kl(said.moments)
     for row in range(len(got)):
@@ -72,7 +72,7 @@ def test_what_latents_cost_is_their_divergence_from_noise(impl: Implementation, 
         check("kl", (row,), got, want, unit)
 
 
-def test_latents_that_are_noise_cost_nothing(impl: Implementation):
+def test_kl_of_standard_normal_latents_is_zero(impl: Implementation):
     """Eq. latent.kl is 0 for a standard normal law, and nowhere else."""
     assert np.array_equal(impl.latent_kl(np.zeros((2, 4, 3))), np.zeros(2))
     for place in range(4):
@@ -100,7 +100,7 @@ def cost(impl: Implementation, said: Said, row: int) -> tuple[mpf, mpf]:
 )
 @example(said=PLAIN, values=[0.5, -1.0, 2.0, 0.25], kl_weight=1.0, gradient_weight=0.5)
 @example(said=PLAIN, values=[0.5, -1.0, 2.0], kl_weight=2.0**-10, gradient_weight=0.0)
-def test_the_loss_weighs_its_parts(
+def test_autoencoder_loss_is_the_weighted_sum_of_its_terms(
     impl: Implementation, said: Said, values, kl_weight, gradient_weight
 ):
     """Eq. latent.loss and latent.gradient, of images as wide as the batch or not."""
@@ -125,7 +125,7 @@ def test_the_loss_weighs_its_parts(
         check("loss", (row,), got, want, allowed)
 
 
-def test_latents_are_drawn_from_what_the_encoder_says(impl: Implementation, ledger: Ledger):
+def test_latents_follow_the_encoder_distribution(impl: Implementation, ledger: Ledger):
     """Eq. latent.posterior from the implementation's own noise, whitened by the exact law."""
     shape = (4096, 2, 2, 2)
     claim = ledger.claim("latent.posterior", shape, scalars=math.prod(shape))
@@ -145,9 +145,7 @@ PRIOR, SLOPE, OFFSET, NOISE = bound.Law(mpf(0.5), mpf(2)), mpf(0.75), mpf(-1), m
 
 @given(x=st.lists(numbers, min_size=6, max_size=6), y=st.lists(numbers, min_size=6, max_size=6))
 @example(x=[0.5, -1.0, 2.0, 0.0, 1.0, -3.0], y=[1.0, 0.25, -2.0, 3.0, 0.0, 0.5])
-def test_with_the_law_of_the_latents_the_bound_is_the_density_of_the_data(
-    impl: Implementation, x, y
-):
+def test_exact_latent_density_makes_the_bound_exact(impl: Implementation, x, y):
     """Eq. latent.bound: by Bayes' rule it is -log p(x_0) at every draw. A density is off by 8 u in
     units of its squares, and 1 + them come up in sums of three."""
     x_0, latents = (np.float64(each).reshape(2, 3) for each in (x, y))
@@ -167,7 +165,7 @@ def test_with_the_law_of_the_latents_the_bound_is_the_density_of_the_data(
         check("nats", (row,), got, want, 32 * (impl.unit_roundoff + FLOAT64) * size)
 
 
-def test_the_bound_reads_grey_levels_where_data_have_them(impl: Implementation):
+def test_latent_bound_uses_grey_level_probabilities(impl: Implementation):
     """Eq. latent.bound with the probability of each of 17 levels for a density."""
     x_0 = np.float64([[-1.0, 0.125, 1.0], [0.5, 0.0, -0.25]])
     law, decoder = Normal(x_0 / 2, 0.5 + 0 * x_0), Normal(x_0 / 4, 0.125 + 0 * x_0)

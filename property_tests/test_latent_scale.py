@@ -64,7 +64,7 @@ images = st.tuples(
 @given(x=images, noisy=st.booleans())
 @example(x=np.float64([[0.5, -1.0], [2.0, 3.0]]), noisy=True)
 @example(x=np.float64([[0.5, -1.0], [2.0, 3.0]]), noisy=False)
-def test_images_come_back_through_their_latents(impl: Implementation, x: Array, noisy: bool):
+def test_decoding_inverts_encoding(impl: Implementation, x: Array, noisy: bool):
     """Eq. latent.scale and latent.unscale, each once each way: what the encoder says less the shift
     over the scale; times it and on top of it before the decoder; and the image itself without
     noise. The stub's whole numbers add one rounding to each side."""
@@ -102,7 +102,7 @@ def test_images_come_back_through_their_latents(impl: Implementation, x: Array, 
             check("image", where, back, mpf(x[where]), 16 * u * size)
 
 
-def test_a_fresh_sample_has_the_variance_of_a_quotient(impl: Implementation, ledger: Ledger):
+def test_scaled_fresh_samples_follow_f_and_t_distributions(impl: Implementation, ledger: Ledger):
     """Eq. latent.shift and latent.spread on samples that were not measured: the quotient of two
     variances has Fisher's law, the difference of two means Student's, channel by channel. A
     quotient of two samples spreads by the root of 2 more than one, hence twice the numbers."""
@@ -126,7 +126,7 @@ def test_a_fresh_sample_has_the_variance_of_a_quotient(impl: Implementation, led
 
 
 @pytest.mark.parametrize("t", [1, 3])
-def test_noised_latents_have_the_law_of_the_scaled_ones(impl: Implementation, t):
+def test_noised_latents_follow_the_scaled_distribution(impl: Implementation, t):
     """Eq. latent.units: the noise of the encoder and that of the level, by noise tape. Of the
     variance no more than 16 roundings in units of its terms."""
     x = np.float64([0.5, -1.0, 2.0, 0.25, -3.0, 1.0, 0.0, 4.0]).reshape(1, 2, 2, 2)
@@ -149,7 +149,7 @@ def test_noised_latents_have_the_law_of_the_scaled_ones(impl: Implementation, t)
 
 @pytest.mark.parametrize("sampler", ["fixed_small", "ddim", "dpm++2m"])
 @pytest.mark.parametrize("times", [(4, 3, 2, 1, 0), (4, 2, 0)], ids=str)
-def test_decoded_samples_have_the_law_of_the_data(impl: Implementation, sampler, times):
+def test_decoded_samples_follow_the_data_distribution(impl: Implementation, sampler, times):
     """Eq. latent.units and latent.unscale, from linear-Gaussian data to decoded samples, exactly:
     a scale is measured on what is encoded; by noise tape, what is encoded has the law of the data
     carried through encoder, noise, shift and scale; and what the chain with the best denoiser of

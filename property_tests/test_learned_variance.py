@@ -43,7 +43,7 @@ def roundings(betas: tuple[float, ...], interpolation: float, s: int, t: int) ->
 
 @given(case=cases(), values=interpolations)
 @example(case=EARLY, values=[0.0, 0.5, 1.0, 0.25])
-def test_a_learned_variance_lies_between_logs(impl: Implementation, case: Case, values):
+def test_learned_variance_interpolates_in_log_space(impl: Implementation, case: Case, values):
     """Eq. learned-variance.range and learned-variance.decoder: interpolations 0 and 1 are the fixed
     variances of the very pair of levels, whatever its stride, and between them logs are led
     along."""
@@ -68,7 +68,7 @@ def test_a_learned_variance_lies_between_logs(impl: Implementation, case: Case, 
 
 @given(case=cases(), values=interpolations)
 @example(case=EARLY, values=[0.5])
-def test_a_step_has_the_learned_variance(impl: Implementation, case: Case, values):
+def test_step_has_the_learned_variance(impl: Implementation, case: Case, values):
     """Eq. ancestral.step with the variance of the denoiser; s = 0 adds no noise."""
     betas, levels, t, x0_hat, x_t = case
     assume(len(betas) > 1)
@@ -94,7 +94,7 @@ def events(case: Case) -> bool:
     other=st.lists(numbers, min_size=16, max_size=16),
 )
 @example(case=EARLY, values=[0.5, 1.0, 0.0], other=[1.0, -0.5])
-def test_the_hybrid_loss_trains_guess_and_variance_apart(
+def test_hybrid_loss_separates_prediction_and_variance_gradients(
     impl: Implementation, case: Case, values, other
 ):
     """Eq. learned-variance.hybrid: the gradient of the guess is that of the squared error alone,
@@ -151,7 +151,7 @@ def test_the_hybrid_loss_trains_guess_and_variance_apart(
         check("loss", (row,), got.loss, want, u * unit)
 
 
-def test_the_hybrid_loss_reads_grey_levels_where_data_have_them(impl: Implementation):
+def test_hybrid_loss_uses_grey_level_probabilities(impl: Implementation):
     """Eq. learned-variance.hybrid at t = 1, where the term is the decoder's: of 17 levels."""
     x_0, said = np.float64([[-1.0, 0.125, 1.0]] * 2), np.float64([[0.0, 1.0, -1.0]] * 2)
     noise, eps_hat = 0.5 + 0 * x_0, 0.25 - x_0
@@ -172,7 +172,7 @@ def test_the_hybrid_loss_reads_grey_levels_where_data_have_them(impl: Implementa
 @example(roots=[0.0, 0.0])
 @example(roots=[3.0, 1.0, 0.0])
 @example(roots=[0.5, 0.125])
-def test_a_level_is_drawn_by_the_root_of_its_mean_square(impl: Implementation, roots):
+def test_timestep_probability_is_proportional_to_the_root_mean_square(impl: Implementation, roots):
     """Eq. learned-variance.importance: all alike where nothing is known; n terms lose n + 4
     roundings."""
     got = impl.timestep_probabilities(np.float64(roots) ** 2)

@@ -65,7 +65,7 @@ def roundings(betas: Betas, times: tuple[int, ...], means: list[mpf]) -> mpf:
 @given(case=paths)
 @example(case=(STEEP, (4, 3, 2, 1, 0)))
 @example(case=((0.5,) * 6, (6, 4, 1, 0)))
-def test_the_bound_of_an_exact_chain_is_the_entropy_and_the_prior(impl: Implementation, case):
+def test_exact_reverse_process_gives_entropy_plus_prior_term(impl: Implementation, case):
     """Eq. likelihood.term and likelihood.prior: where every reverse step is that of the data, the
     mean of the bound is the entropy of the data and the divergence of the last level from noise; to
     1e-12."""
@@ -88,7 +88,7 @@ def test_the_bound_of_an_exact_chain_is_the_entropy_and_the_prior(impl: Implemen
 @given(case=paths)
 @example(case=(STEEP, (4, 3, 2, 1, 0)))
 @example(case=(STEEP, (3, 1, 0)))
-def test_each_term_is_a_divergence_or_decodes(impl: Implementation, variance, case):
+def test_each_term_is_a_kl_or_a_decoder_likelihood(impl: Implementation, variance, case):
     """Eq. losses.split with a guess that is wrong, 0.25 of x_t: sample by sample, each term from
     the posterior by Bayes' rule; the last is the prior's, the first the decoder's density."""
     betas, times = case
@@ -139,7 +139,7 @@ def optimal(betas: Betas, impl: Implementation, variance: str) -> object:
 @pytest.mark.parametrize("variance", ANCESTRAL)
 @given(case=paths)
 @example(case=(STEEP, (4, 3, 2, 1, 0)))
-def test_a_fixed_variance_costs_what_the_data_leave_open(impl: Implementation, variance, case):
+def test_fixed_variance_term_has_its_closed_form_mean(impl: Implementation, variance, case):
     """Eq. likelihood.fixed: with the best guess and the variance v a term's mean is that of the
     divergence of two variances and coef^2 Var[x_0 | x_t] / (2 v), coef being the data's share."""
     betas, times = case
@@ -167,7 +167,7 @@ def between(n: int, shape: float) -> Betas:
     return tuple((1 - signal / np.append(1.0, signal[:-1])).tolist())
 
 
-def test_only_the_ends_of_a_schedule_count_in_the_limit(impl: Implementation):
+def test_bound_depends_only_on_schedule_ends_in_the_limit(impl: Implementation):
     """Eq. likelihood.ends: of two schedules with the same first and last level the sums of the
     terms between differ by as much as 1 / T, from T = 64 to 256."""
     apart = []
@@ -198,7 +198,7 @@ class Asked:
 
 
 @pytest.mark.parametrize("antithetic", [False, True])
-def test_a_term_stands_for_all_levels_of_its_stretch(impl: Implementation, antithetic):
+def test_stratified_term_represents_its_stratum(impl: Implementation, antithetic):
     """Eq. likelihood.stratum: each row is the term at what was drawn times the number of levels it
     stands for, every level of a stretch is drawn by one of 512 samples and no other is; the last
     row is the prior's. One of three levels is missing with probability 3 (2/3)^512 = 1e-90.
@@ -231,7 +231,7 @@ def test_a_term_stands_for_all_levels_of_its_stretch(impl: Implementation, antit
 
 
 @pytest.mark.parametrize("antithetic", [False, True])
-def test_an_estimate_draws_each_level_of_its_stretch_alike(
+def test_timesteps_are_uniform_within_their_stratum(
     impl: Implementation, ledger: Ledger, antithetic
 ):
     """Eq. likelihood.stratum: exact binomials for the levels, standard normal noise; so that the
@@ -267,7 +267,7 @@ def term_of(x_t: Array, t: Times) -> Array:
 
 @given(nats=st.floats(-64, 64, width=32), dims=st.integers(1, 4096), levels=st.integers(2, 256))
 @example(nats=1.0, dims=3, levels=17)
-def test_bits_count_the_levels_of_uniform_data(impl: Implementation, nats, dims, levels):
+def test_bits_per_dim_of_uniform_grey_levels(impl: Implementation, nats, dims, levels):
     """Eq. likelihood.bits and likelihood.dequantised: n levels of which none is likelier take
     log2(n) bits; made continuous they fill a width of 2 n / (n - 1) in each dimension."""
     got = impl.bits_per_dim(np.float64([nats]), dims)

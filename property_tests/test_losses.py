@@ -17,7 +17,7 @@ ORACLE = "the definitions in 60 digits; exact binomial and normal laws"
 
 @pytest.mark.parametrize("name", PREDICTIONS)
 @given(case=cases())
-def test_the_target_is_what_the_definitions_say(impl: Implementation, name: str, case: Case):
+def test_target_matches_its_definition(impl: Implementation, name: str, case: Case):
     """Eq. parameterization.v and parameterization.score, or eps and x0, at the x_t of the noise."""
     betas, _, t, x_0, noise = case
     got = impl.target(betas, name, x_0, noise, t)
@@ -34,7 +34,7 @@ def test_the_target_is_what_the_definitions_say(impl: Implementation, name: str,
 
 @given(case=cases())
 @example(case=SCALARS)
-def test_the_loss_of_a_sample_is_its_own_mean_square(impl: Implementation, case: Case):
+def test_loss_is_the_mean_square_of_each_sample(impl: Implementation, case: Case):
     """Eq. losses.simple: (batch,), each from its own row; n terms lose at most n + 2 roundings."""
     _, _, _, prediction, target = case
     got = impl.loss(prediction, target)
@@ -47,7 +47,9 @@ def test_the_loss_of_a_sample_is_its_own_mean_square(impl: Implementation, case:
 
 @given(case=cases(), weights=st.lists(numbers.map(abs), min_size=4, max_size=4))
 @example(case=SCALARS, weights=[0.0, 1.0, 0.5, 3.0])
-def test_each_loss_has_its_own_weight(impl: Implementation, case: Case, weights: list[float]):
+def test_each_sample_loss_has_its_own_weight(
+    impl: Implementation, case: Case, weights: list[float]
+):
     """Eq. losses.weighted: a weight of shape (batch, 1) would give each loss all of them."""
     _, _, _, prediction, target = case
     weight = np.float64(weights[: len(target)])
@@ -60,7 +62,7 @@ def test_each_loss_has_its_own_weight(impl: Implementation, case: Case, weights:
 @pytest.mark.parametrize("name", PREDICTIONS)
 @given(case=cases(), gamma=st.sampled_from([0.25, 1.0, 5.0, 4096.0, np.inf]))
 @example(case=EARLY, gamma=5.0)
-def test_the_weight_is_that_of_an_error_of_x0(
+def test_min_snr_weight_weights_the_x0_error(
     impl: Implementation, name: str, case: Case, gamma: float
 ):
     """Eq. losses.min-snr: min(SNR, gamma) times the square of how x_0 moves with the prediction.
@@ -81,7 +83,7 @@ def test_the_weight_is_that_of_an_error_of_x0(
 @pytest.mark.parametrize("name", PREDICTIONS)
 @given(case=cases())
 @example(case=EARLY)
-def test_a_constant_weight_is_that_of_an_error_of_x0(impl: Implementation, name: str, case: Case):
+def test_constant_weight_weights_the_x0_error_equally(impl: Implementation, name: str, case: Case):
     """Eq. losses.constant-eps and losses.constant-v: the square of how x_0 moves with the
     prediction; roundings as of a weight by min-SNR."""
     betas, _, t, _, _ = case
@@ -92,7 +94,7 @@ def test_a_constant_weight_is_that_of_an_error_of_x0(impl: Implementation, name:
         check(f"weight of {name}", (i,), got, want, unit * want)
 
 
-def test_a_constant_weight_at_zero_snr_is_finite_or_refused(impl: Implementation):
+def test_constant_weight_at_zero_snr_is_finite_or_refused(impl: Implementation):
     """Eq. losses.constant-v at alpha_bar_T = 0 is 1; Eq. losses.constant-eps has no limit."""
     last = np.array([len(STEEP)])
     for name in ("x0", "v"):
@@ -106,7 +108,9 @@ def test_a_constant_weight_at_zero_snr_is_finite_or_refused(impl: Implementation
 
 @pytest.mark.parametrize(("name", "limit"), [("eps", 1), ("x0", 0), ("v", 0), ("score", 1)])
 @pytest.mark.parametrize("betas", [STEEP, PRODUCTION], ids=str)
-def test_the_weight_at_zero_snr_is_its_limit(impl: Implementation, betas, name: str, limit: int):
+def test_min_snr_weight_at_zero_snr_is_its_limit(
+    impl: Implementation, betas, name: str, limit: int
+):
     """Eq. losses.min-snr at alpha_bar_T = 0: not 0 / 0, and finite at every other level."""
     t = np.arange(1, len(betas) + 1)
     got = impl.loss_weight(betas, name, t, 5.0, zero_terminal=True)
@@ -114,7 +118,7 @@ def test_the_weight_at_zero_snr_is_its_limit(impl: Implementation, betas, name: 
 
 
 @given(case=cases())
-def test_training_draws_the_image_that_its_noise_makes(impl: Implementation, case: Case):
+def test_training_sample_contains_the_returned_noise(impl: Implementation, case: Case):
     """Eq. forward-process.sample: the noise of the target is the noise in x_t."""
     betas, _, _, x_0, _ = case
     t, noise, x_t = impl.training_draw(betas, x_0, seed=0)
@@ -128,7 +132,7 @@ def test_training_draws_the_image_that_its_noise_makes(impl: Implementation, cas
 
 
 @pytest.mark.parametrize("betas", STEEP_GRID, ids=str)
-def test_training_draws_from_the_marginal(impl: Implementation, ledger: Ledger, betas):
+def test_training_samples_follow_the_marginal(impl: Implementation, ledger: Ledger, betas):
     """Eq. forward-process.marginal at each t by itself; t uniform on 1..T and its own for each row,
     noise of full precision."""
     T, rows, steps = len(betas), 2048, len(betas) + 1
@@ -149,12 +153,12 @@ def test_training_draws_from_the_marginal(impl: Implementation, ledger: Ledger, 
         claim.check(standard_normal(u))
 
 
-def test_training_draws_from_the_marginal_of_a_thousand_levels(
+def test_training_samples_follow_the_marginal_at_a_thousand_timesteps(
     impl: Implementation, ledger: Ledger
 ):
-    """Eq. forward-process.marginal on Ho et al.'s schedule, over all levels at once.
+    """Eq. forward-process.marginal on Ho et al.'s schedule, over all timesteps at once.
 
-    Each hundred levels is drawn as often as any other, and both ends are drawn at all.
+    Each hundred timesteps is drawn as often as any other, and both ends are drawn at all.
     """
     claim = ledger.claim("forward-process.marginal", PRODUCTION, scalars=4096 * 15)
     x_0 = claim.rng.choice([0.0, 1.3, -0.7], size=(4096, 3, 5))
@@ -193,7 +197,7 @@ def pairs_of_laws(draw: st.DrawFn) -> tuple[Normal, Normal]:
 @given(case=pairs_of_laws())
 @example(case=(Normal(np.zeros((1, 2)), np.ones((1, 2))), Normal(np.ones((1, 2)), np.ones((1, 2)))))
 @example(case=(Normal(np.zeros((1, 1)), np.full((1, 1), 0.25)), Normal(*np.ones((2, 1, 1)))))
-def test_the_divergence_is_that_of_the_densities(impl: Implementation, case):
+def test_gaussian_kl_matches_the_densities(impl: Implementation, case):
     """Eq. losses.kl: the mean of log left - log right, by a quadrature that is exact for it; 0 if
     the laws are equal, and only then.
     """
@@ -211,7 +215,7 @@ def mpf_of(value: float) -> exact.mpf:
     return exact.mpf(float(value))
 
 
-@pytest.mark.parametrize("levels", [2, 17, 256])
+@pytest.mark.parametrize("grey_levels", [2, 17, 256])
 @given(
     shift=st.floats(-3.0, 3.0, width=32),
     deviation=st.floats(2.0**-8, 4.0, width=32),
@@ -220,8 +224,8 @@ def mpf_of(value: float) -> exact.mpf:
 @example(shift=0.0, deviation=0.0625, near=True)
 @example(shift=3.0, deviation=0.5, near=False)
 @example(shift=-3.0, deviation=0.5, near=False)
-def test_a_grey_level_has_what_lies_nearest_to_it(
-    impl: Implementation, levels: int, shift: float, deviation: float, near: bool
+def test_grey_level_probability_is_the_mass_nearest_to_it(
+    impl: Implementation, grey_levels: int, shift: float, deviation: float, near: bool
 ):
     """Eq. losses.decoder, losses.decoder-lowest and losses.decoder-highest, and the sum of all.
 
@@ -230,13 +234,13 @@ def test_a_grey_level_has_what_lies_nearest_to_it(
     two tails are right to 4 u of their size (the table's own error included), of which the larger
     counts by its share.
     """
-    every = np.float64(bound.levels_of_grey(levels))
-    picked = [*every[:: max(1, levels // 16)].tolist(), every[-1]]
+    every = np.float64(bound.levels_of_grey(grey_levels))
+    picked = [*every[:: max(1, grey_levels // 16)].tolist(), every[-1]]
     x_0 = np.float64(picked)
-    centre = float(np.float32(every[levels // 3] + shift / levels)) if near else shift
+    centre = float(np.float32(every[grey_levels // 3] + shift / grey_levels)) if near else shift
     law = Normal(np.full_like(x_0, centre), np.full_like(x_0, deviation) ** 2)
-    got = impl.log_grey_level(law, x_0, levels)
-    half, u = exact.mpf(1) / (levels - 1), exact.mpf(impl.unit_roundoff)
+    got = impl.log_grey_level(law, x_0, grey_levels)
+    half, u = exact.mpf(1) / (grey_levels - 1), exact.mpf(impl.unit_roundoff)
     oracle = bound.Law(exact.mpf(centre), exact.mpf(deviation) ** 2)
     for i, x in enumerate(map(exact.mpf, picked)):
         ends = (None if x == -1 else x - half, None if x == 1 else x + half)
@@ -253,15 +257,15 @@ def test_a_grey_level_has_what_lies_nearest_to_it(
                 allowed += density * (5 * abs(z) + 2 * away) + 4 * share * abs(exact.mp.log(tail))
         check(f"log of level {float(x):.3f}", (i,), got, want, u * allowed)
     law = Normal(np.full_like(every, centre), np.full_like(every, deviation) ** 2)
-    whole = np.exp(impl.log_grey_level(law, every, levels)).sum()
+    whole = np.exp(impl.log_grey_level(law, every, grey_levels)).sum()
     spread = 8 + 2 * (abs(centre) + 1) / deviation * 3  # an edge is off by u (d + half) / deviation
-    check("sum", (0,), whole[None], exact.mpf(1), u * (levels + 16) * spread)
+    check("sum", (0,), whole[None], exact.mpf(1), u * (grey_levels + 16) * spread)
 
 
 @pytest.mark.parametrize("variance", ANCESTRAL)
 @given(case=cases())
 @example(case=EARLY)
-def test_the_reverse_kernel_is_the_posterior_of_the_guess(
+def test_reverse_kernel_is_the_posterior_at_the_prediction(
     impl: Implementation, variance: str, case: Case
 ):
     """Eq. losses.mean-hat and losses.decoder-variance: the posterior's mean, and its variance or

@@ -27,13 +27,13 @@ def questions(draw: st.DrawFn) -> Question:
 
 
 @given(question=questions())
-def test_nothing_is_said_at_initialisation(impl: Implementation, question: Question):
+def test_output_is_zero_at_initialization(impl: Implementation, question: Question):
     """A zero-initialised last layer: the answer has the images' shape and is 0 everywhere."""
     assert not impl.network(*question, moved=False).any()
 
 
 @given(question=questions())
-def test_the_same_question_has_the_same_answer(impl: Implementation, question: Question):
+def test_evaluation_is_deterministic(impl: Implementation, question: Question):
     """No dropout and no other noise in evaluation, and the answer is not 0 any more."""
     answer = impl.network(*question, moved=True)
     assert answer.any()
@@ -41,7 +41,7 @@ def test_the_same_question_has_the_same_answer(impl: Implementation, question: Q
 
 
 @given(question=questions(), data=st.data())
-def test_one_image_does_not_see_another(impl: Implementation, question: Question, data):
+def test_images_of_a_batch_are_independent(impl: Implementation, question: Question, data):
     """Changing all other images and times leaves an answer bit for bit as it was."""
     x_t, t = question
     row = data.draw(st.integers(0, len(t) - 1), label="row")
@@ -53,7 +53,7 @@ def test_one_image_does_not_see_another(impl: Implementation, question: Question
 
 
 @given(question=questions(), data=st.data())
-def test_the_order_of_a_batch_does_not_matter(impl: Implementation, question: Question, data):
+def test_batch_order_does_not_matter(impl: Implementation, question: Question, data):
     """network(x[order]) is network(x)[order], up to the rounding of another place in the batch.
 
     A hundredth of the distance to the nearest other answer tells that from another image's answer.
@@ -69,7 +69,7 @@ def test_the_order_of_a_batch_does_not_matter(impl: Implementation, question: Qu
 
 
 @given(question=questions())
-def test_time_reaches_the_answer(impl: Implementation, question: Question):
+def test_output_depends_on_the_timestep(impl: Implementation, question: Question):
     """The same image at another level gets another answer, the next level or far away."""
     x_t, t = question
     answer = impl.network(x_t, t, moved=True)
@@ -81,7 +81,7 @@ def test_time_reaches_the_answer(impl: Implementation, question: Question):
 
 
 @given(question=questions())
-def test_every_parameter_learns(impl: Implementation, question: Question):
+def test_every_parameter_has_a_gradient(impl: Implementation, question: Question):
     """A parameter without a gradient is one that was wired to nothing."""
     found = impl.gradients(*question)
     assert found

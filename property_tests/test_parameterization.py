@@ -36,7 +36,7 @@ def test_conversion_solves_the_definitions(
 @pytest.mark.parametrize(("source", "target"), PAIRS)
 @given(case=cases())
 @example(case=EARLY)
-def test_there_and_back_is_the_identity(impl: Implementation, source: str, target: str, case: Case):
+def test_round_trip_is_the_identity(impl: Implementation, source: str, target: str, case: Case):
     """The error of the way there, as the way back magnifies it, plus that of the way back."""
     betas, _, t, value, x_t = case
     there = impl.convert(betas, source, target, value, x_t, t)
@@ -54,16 +54,14 @@ def test_there_and_back_is_the_identity(impl: Implementation, source: str, targe
 
 @pytest.mark.parametrize("name", PREDICTIONS)
 @given(case=cases())
-def test_a_value_is_already_what_it_is(impl: Implementation, name: str, case: Case):
+def test_conversion_to_itself_is_exact(impl: Implementation, name: str, case: Case):
     """From a name to itself nothing is calculated."""
     betas, _, t, value, x_t = case
     assert np.array_equal(impl.convert(betas, name, name, value, x_t, t), value)
 
 
 @given(case=cases())
-def test_the_score_of_an_optimal_denoiser_is_the_slope_of_the_density(
-    impl: Implementation, case: Case
-):
+def test_optimal_denoiser_gives_the_score_of_the_density(impl: Implementation, case: Case):
     """Eq. parameterization.x0-to-score for data from a mixture (Tweedie's formula).
 
     The implementation rounds the x0_hat that it is given, and the coefficient magnifies that.

@@ -20,13 +20,13 @@ ORACLE = "Bayes' rule by adding precisions, in 60 digits; pairs simulated by one
 
 
 @pytest.mark.parametrize("part", ["mean", "var"])
-@pytest.mark.parametrize("step", ["one level", "any"])
+@pytest.mark.parametrize("step", ["one step", "any"])
 @given(case=cases())
 @example(case=EARLY)
 def test_mean_and_variance_match_bayes(impl: Implementation, step: str, part: str, case: Case):
     """Eq. posterior.mean and posterior.var, for s = t - 1 and for any 0 <= s < t <= T."""
     betas, s, t, x_0, x_t = case
-    s = t - 1 if step == "one level" else s
+    s = t - 1 if step == "one step" else s
     mean, var = impl.q_posterior(betas, x_0, x_t, s, t)
     assert mean.shape == var.shape == x_0.shape
     for where in elements(x_0):
@@ -40,7 +40,7 @@ def test_mean_and_variance_match_bayes(impl: Implementation, step: str, part: st
 
 
 @given(case=cases())
-def test_variance_is_below_that_of_the_step_and_zero_at_data(impl: Implementation, case: Case):
+def test_variance_is_below_beta_and_zero_at_the_data(impl: Implementation, case: Case):
     """Eq. posterior.var: 0 <= beta-tilde_ts < beta_ts up to rounding, and 0 exactly where s = 0."""
     betas, s, t, x_0, x_t = case
     var = impl.q_posterior(betas, x_0, x_t, s, t).var
@@ -53,7 +53,7 @@ def test_variance_is_below_that_of_the_step_and_zero_at_data(impl: Implementatio
 
 
 @given(case=cases(), data=st.data())
-def test_both_ways_of_splitting_the_joint_density_agree(impl: Implementation, case: Case, data):
+def test_both_factorizations_of_the_joint_density_agree(impl: Implementation, case: Case, data):
     """Eq. posterior.bayes: q(x_t | x_s) q(x_s | x_0) = q(x_s | x_t, x_0) q(x_t | x_0), s >= 1.
 
     A variance off by a share d moves a log density at z standard deviations by (1 + z^2) d / 2, a
@@ -83,7 +83,7 @@ def test_both_ways_of_splitting_the_joint_density_agree(impl: Implementation, ca
 
 
 @pytest.mark.parametrize("betas", STEEP_GRID, ids=str)
-def test_simulated_pairs_leave_a_standard_normal_residual(
+def test_residuals_of_simulated_pairs_are_standard_normal(
     impl: Implementation, ledger: Ledger, betas
 ):
     """Eq. posterior.mean and posterior.var on x_s, x_t simulated by one-step kernels alone.

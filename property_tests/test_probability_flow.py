@@ -47,7 +47,7 @@ class Straight:
 @given(case=paths)
 @example(case=(STEEP, (4, 2, 1, 0)))
 @example(case=(STEEP, (3, 0)))
-def test_state_and_volume_go_up_by_heuns_steps(impl: Implementation, case):
+def test_state_and_log_volume_follow_heuns_method(impl: Implementation, case):
     """Eq. probability-flow.step and probability-flow.volume: number by number, for any times.
 
     A step makes four coefficients of the state and four of the volume, each right to 8 u kappa,
@@ -100,7 +100,7 @@ def every(n: int) -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize("data", COMPONENTS)
-def test_its_error_falls_with_the_square_of_the_number_of_steps(impl: Implementation, data):
+def test_convergence_is_second_order(impl: Implementation, data):
     """Eq. probability-flow.volume against the exact density of q(x_1): order 2, sample by sample,
     from 64 to 256 levels uniform in log-SNR."""
     first, last = (abs(missing(impl, COMPONENTS[data], n)) for n in (FEW, MANY))
@@ -121,7 +121,7 @@ def rounding(impl: Implementation, betas: Betas, flow: Array) -> float:
 
 
 @given(signs=st.lists(st.booleans(), min_size=X_1.size, max_size=X_1.size))
-def test_a_probe_of_signs_is_exact_where_numbers_do_not_mix(impl: Implementation, signs):
+def test_rademacher_probe_is_exact_for_a_diagonal_jacobian(impl: Implementation, signs):
     """Eq. probability-flow.probe: the square of a sign is 1, so a diagonal Jacobian leaves nothing
     to chance, whatever the signs are, each row with its own."""
     times, probe = every(len(STEEP)), np.where(signs, 1.0, -1.0).reshape(1, *X_1.shape)
@@ -132,7 +132,7 @@ def test_a_probe_of_signs_is_exact_where_numbers_do_not_mix(impl: Implementation
     check_largest("x_T", got.x_T, exact.x_T, 0.0)
 
 
-def test_the_mean_over_all_signs_is_the_divergence(impl: Implementation):
+def test_mean_over_all_rademacher_probes_is_the_divergence(impl: Implementation):
     """Eq. probability-flow.probe, with numbers that mix: slopes off the diagonal cancel in the mean
     over all sign vectors, and in none of them alone; the state does not depend on probes."""
     x_1, times = np.concatenate([X_1, X_1[:, :1]], axis=1), every(len(STEEP))
@@ -149,7 +149,7 @@ def test_the_mean_over_all_signs_is_the_divergence(impl: Implementation):
 
 
 @pytest.mark.parametrize("steps", [3, 6])
-def test_a_density_is_noise_at_the_end_and_the_volume(impl: Implementation, steps):
+def test_log_density_is_noise_density_plus_log_volume(impl: Implementation, steps):
     """Eq. probability-flow.density and probability-flow.doubling: the mean over the probes, their
     standard error, and a third of what every other level moves it by."""
     betas = (0.05, 0.5, 0.3, 0.8, 0.2, 0.4)[:steps]
@@ -174,7 +174,7 @@ def test_a_density_is_noise_at_the_end_and_the_volume(impl: Implementation, step
 
 
 @pytest.mark.parametrize("data", COMPONENTS)
-def test_doubled_steps_tell_the_error_that_is_left(impl: Implementation, data):
+def test_step_doubling_estimates_the_remaining_error(impl: Implementation, data):
     """Eq. probability-flow.doubling: on 256 levels within a tenth of the error against the exact
     density, where that of an end with some signal left is taken into account."""
     law, betas = COMPONENTS[data], family(MANY)
@@ -193,7 +193,7 @@ def test_doubled_steps_tell_the_error_that_is_left(impl: Implementation, data):
 
 @given(case=paths)
 @example(case=(STEEP, (4, 3, 2, 1, 0)))
-def test_with_the_decoder_of_the_data_the_bound_is_their_density(impl: Implementation, case):
+def test_exact_decoder_makes_the_flow_bound_exact(impl: Implementation, case):
     """Eq. probability-flow.data: by Bayes' rule, sample by sample, whatever the noise; and with any
     other decoder it is what that says less."""
     betas, (*_, t, _) = case

@@ -32,14 +32,14 @@ def steps_of(betas: Betas) -> st.SearchStrategy[tuple[Betas, int, int]]:
 @pytest.mark.parametrize("event", EVENTS, ids=str)
 @given(case=paths)
 @example(case=(PRODUCTION, LONG))
-def test_the_chain_has_the_law_of_the_recursion(impl: Implementation, variance, event, case):
+def test_output_distribution_matches_the_recursion(impl: Implementation, variance, event, case):
     """Eq. ancestral.step: exact mean and covariance of the output, for any times."""
     check_law(impl, variance, 0.0, event, *case)
 
 
 @pytest.mark.parametrize("name", TIMESTEP_SPACINGS)
 @pytest.mark.parametrize("sampler", ["fixed_small", "ddim", "dpm++2m"])
-def test_a_step_ends_where_the_next_one_begins(impl: Implementation, sampler, name):
+def test_steps_connect_along_a_timestep_spacing(impl: Implementation, sampler, name):
     """Eq. ancestral.ladder, ddim.leading, ddim.linspace, ddim.even-log-snr: along a ladder of the
     implementation the law is that of the levels that it names; 7 does not divide T = 1000."""
     times = impl.timestep_spacing(name, PRODUCTION, 7)
@@ -47,14 +47,14 @@ def test_a_step_ends_where_the_next_one_begins(impl: Implementation, sampler, na
 
 
 @pytest.mark.parametrize("variance", ANCESTRAL)
-@pytest.mark.parametrize("step", ["one level", "any"])
+@pytest.mark.parametrize("step", ["one step", "any"])
 @given(case=schedules.flatmap(steps_of))
 @example(case=(STEEP, 0, 2))
 @example(case=(GENTLE, 1, 2))
-def test_a_step_is_the_posterior_mean_and_its_noise(impl: Implementation, step, variance, case):
+def test_step_is_posterior_mean_plus_scaled_noise(impl: Implementation, step, variance, case):
     """Eq. ancestral.step, one step with given noise; s = 0 adds none."""
     betas, s, t = case
-    s = t - 1 if step == "one level" else s
+    s = t - 1 if step == "one step" else s
     x0_hat, x_t, noise = np.float64([[[0.5, -1.25]], [[2.0, 0.375]], [[3.0, -1.0]]])
     unit = allowance(impl.unit_roundoff, exact.kappa(betas, s, t), times=2)
     got = impl.reverse_step(betas, variance, x0_hat, x_t, s, t, noise)
@@ -69,7 +69,7 @@ def test_a_step_is_the_posterior_mean_and_its_noise(impl: Implementation, step, 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @given(case=paths)
 @example(case=(PRODUCTION, LONG))
-def test_the_chain_reports_what_its_denoiser_said(impl: Implementation, sampler, case):
+def test_reported_predictions_are_those_of_the_denoiser(impl: Implementation, sampler, case):
     """Eq. ancestral.step: x0_hat at each level is the denoiser's, but for a cast to the chain's
     precision."""
     betas, times = case
@@ -87,14 +87,16 @@ def test_the_chain_reports_what_its_denoiser_said(impl: Implementation, sampler,
 
 @given(T=st.integers(1, 400))
 @example(T=1000)
-def test_a_chain_visits_every_level_where_none_are_named(impl: Implementation, T):
+def test_default_timesteps_are_all_timesteps(impl: Implementation, T):
     """Eq. ancestral.step, as in Ho et al. (2020), Algorithm 2."""
     assert impl.default_times(T) == tuple(range(T, -1, -1))
 
 
 @pytest.mark.parametrize("sampler", [*ANCESTRAL, "ddim"])
 @pytest.mark.parametrize("times", [(4, 3, 2, 1, 0), (4, 2, 0), (3, 1, 0)], ids=str)
-def test_samples_have_the_law_of_the_chain(impl: Implementation, ledger: Ledger, sampler, times):
+def test_samples_follow_the_exact_distribution(
+    impl: Implementation, ledger: Ledger, sampler, times
+):
     """Eq. ancestral.step and ddim.step from the implementation's own noise, whitened by the exact
     law."""
     data, eta = gaussian_data((2, 2, 2)), ETAS.get(sampler, 0.0)
@@ -106,7 +108,7 @@ def test_samples_have_the_law_of_the_chain(impl: Implementation, ledger: Ledger,
 
 
 @pytest.mark.parametrize("sampler", [*ANCESTRAL, "ddim"])
-def test_samples_of_a_mixture_have_the_law_of_the_chain(
+def test_mixture_samples_follow_the_exact_distribution(
     impl: Implementation, ledger: Ledger, sampler
 ):
     """Eq. ancestral.step and ddim.step with a denoiser that no noise tape can follow: the law of
@@ -122,7 +124,7 @@ def test_samples_of_a_mixture_have_the_law_of_the_chain(
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @given(case=paths)
 @example(case=(STEEP, (4, 2, 1, 0)))
-def test_a_chain_leaves_nothing_behind(impl: Implementation, sampler, case):
+def test_sampling_runs_are_independent(impl: Implementation, sampler, case):
     """Eq. ancestral.step and its kin: what a chain comes to does not depend on the one before."""
     betas, times = case
     chain = Chain(betas, sampler, times, lambda x_t, t: np.tanh(x_t) + t, 0.3)
@@ -135,7 +137,7 @@ def test_a_chain_leaves_nothing_behind(impl: Implementation, sampler, case):
 
 @pytest.mark.parametrize("name", TIMESTEP_SPACINGS)
 @pytest.mark.parametrize("sampler", ["ddim", "dpm++2m", "heun"])
-def test_four_times_as_many_steps_come_three_times_as_near(impl: Implementation, sampler, name):
+def test_four_times_the_steps_reduce_the_error_threefold(impl: Implementation, sampler, name):
     """Eq. ddim.euler, dpm-solver.second and heun.step along the shipped T = 1000 levels, down to
     data: the distance to the exact path, from five states. First order would leave a quarter."""
     x_T, errors = np.linspace(-2.0, 2.0, 5).reshape(5, 1), []

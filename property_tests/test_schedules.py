@@ -22,7 +22,7 @@ FAMILIES = {"linear": (oracle.linear, 21), "cosine": (oracle.cosine, 1)}  # and 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("T", [21, 30, 250, 1000])
-def test_shipped_schedules_are_their_definition(impl: Implementation, family: str, T: int):
+def test_built_in_schedules_match_their_definition(impl: Implementation, family: str, T: int):
     """Eq. schedules.linear and schedules.cosine: alpha_bar_t at every t, whatever T."""
     got = impl.schedule(family, T)
     assert got.shape == (T + 1,)
@@ -43,14 +43,14 @@ ends = st.floats(-20.0, -0.2).map(lambda exponent: 2.0**exponent)
 
 
 @given(T=st.integers(2, 12), first=ends, last=ends, rescale=st.booleans())
-def test_a_linear_schedule_takes_its_end_points(impl: Implementation, T, first, last, rescale):
+def test_linear_schedule_with_any_end_points(impl: Implementation, T, first, last, rescale):
     """Eq. schedules.linear for any end points, at T = 1000 or literally; betas may fall too."""
     beta_1, beta_T = (each * T / 1000 if rescale else each for each in (first, last))
     shape = {"beta_1": beta_1, "beta_T": beta_T, "rescale": rescale}
     check_levels(impl, "linear", T, shape, oracle.linear(T, beta_1, beta_T, rescale))
 
 
-def test_a_thousand_equal_steps_add_up_without_loss(impl: Implementation):
+def test_a_thousand_equal_steps_lose_no_precision(impl: Implementation):
     """Eq. schedules.alpha-bar: equal terms are rounded alike, so a plain sum drifts off."""
     shape = {"beta_1": 1e-4, "beta_T": 1e-4, "rescale": False}
     check_levels(impl, "linear", 1000, shape, thousand_steps())
@@ -63,7 +63,7 @@ def thousand_steps() -> oracle.Levels:
 
 @given(T=st.integers(1, 12), s=st.floats(0.0, 0.5), max_beta=st.floats(0.3, 1 - 2.0**-20))
 @example(T=3, s=0.0, max_beta=1 - 2.0**-20)
-def test_a_cosine_schedule_takes_its_offset_and_cap(impl: Implementation, T, s, max_beta):
+def test_cosine_schedule_with_any_offset_and_max_beta(impl: Implementation, T, s, max_beta):
     """Eq. schedules.cosine for any offset, betas capped where it says."""
     shape = {"s": s, "max_beta": max_beta}
     check_levels(impl, "cosine", T, shape, oracle.cosine(T, s, max_beta))
@@ -77,7 +77,7 @@ def test_a_cosine_schedule_takes_its_offset_and_cap(impl: Implementation, T, s, 
     max_beta=st.floats(0.3, 1 - 2.0**-20),
 )
 @example(T=10, low=-3.0, width=6.0, tau=1.0, max_beta=0.999)
-def test_a_sigmoid_schedule_takes_its_shape(impl: Implementation, T, low, width, tau, max_beta):
+def test_sigmoid_schedule_with_any_shape(impl: Implementation, T, low, width, tau, max_beta):
     """Eq. schedules.sigmoid on any stretch of the sigmoid, however flat: e^-500 takes digits."""
     start, end = low * tau, (low + width) * tau
     shape = {"start": start, "end": end, "tau": tau, "max_beta": max_beta}
@@ -98,7 +98,7 @@ def check_levels(
 
 
 @given(betas=schedules)
-def test_betas_are_what_each_step_loses(impl: Implementation, betas):
+def test_betas_are_recovered_from_alpha_bar(impl: Implementation, betas):
     """Eq. schedules.beta: beta_t = 1 - alpha_bar_t / alpha_bar_(t-1), from a table of alpha_bar."""
     table = np.cumprod(1 - np.array(betas))
     got, levels = impl.betas(table), oracle.from_alpha_bar(table)
@@ -109,7 +109,7 @@ def test_betas_are_what_each_step_loses(impl: Implementation, betas):
 
 
 @given(case=cases())
-def test_log_snr_is_signal_over_noise(impl: Implementation, case: Case):
+def test_log_snr_matches_its_definition(impl: Implementation, case: Case):
     """Eq. schedules.log-snr: log alpha_bar_t - log(1 - alpha_bar_t), in nats.
 
     The stored logarithm moves it by 2.5 u |L| / (1 - alpha_bar_t) < 2.5 u kappa; then come 1.5 u
@@ -125,9 +125,7 @@ def test_log_snr_is_signal_over_noise(impl: Implementation, case: Case):
 
 
 @given(T=st.integers(1, 20))
-def test_a_linear_schedule_whose_betas_leave_the_unit_interval_is_refused(
-    impl: Implementation, T: int
-):
+def test_linear_schedule_with_betas_out_of_range_is_refused(impl: Implementation, T: int):
     """Eq. schedules.linear: beta_T = 20 / T is a variance below T = 21 no more."""
     with pytest.raises(ValueError, match=r"\S"):
         impl.schedule("linear", T)
@@ -135,7 +133,7 @@ def test_a_linear_schedule_whose_betas_leave_the_unit_interval_is_refused(
 
 @pytest.mark.parametrize("family", FAMILIES)
 @given(data=st.data())
-def test_signal_falls_at_every_step(impl: Implementation, family: str, data):
+def test_alpha_bar_decreases_strictly(impl: Implementation, family: str, data):
     """Eq. schedules.alpha-bar: 1 = alpha_bar_0 > alpha_bar_1 > ... > 0, so the SNR falls too."""
     table = impl.schedule(family, data.draw(st.integers(FAMILIES[family][1], 400), label="T"))
     assert table[0] == 1
@@ -146,7 +144,7 @@ def test_signal_falls_at_every_step(impl: Implementation, family: str, data):
 @given(betas=schedules)
 @example(betas=(0.25, 0.75, 0.03125))  # the shift takes most of alpha_bar_2 away
 @example(betas=STEEP_AND_LONG)
-def test_zero_terminal_snr_shifts_and_scales_the_root(impl: Implementation, betas):
+def test_zero_terminal_snr_shifts_and_scales_sqrt_alpha_bar(impl: Implementation, betas):
     """Eq. schedules.zero-terminal-snr: alpha_bar_T = 0 exactly, alpha_bar_1 kept."""
     assume(len(betas) >= 2)
     got = impl.zero_terminal_snr(betas)
@@ -158,7 +156,7 @@ def test_zero_terminal_snr_shifts_and_scales_the_root(impl: Implementation, beta
 
 @given(betas=schedules)
 @example(betas=GENTLE)
-def test_zero_terminal_snr_is_reached_once(impl: Implementation, betas):
+def test_zero_terminal_snr_rescaling_is_idempotent(impl: Implementation, betas):
     """Eq. schedules.zero-terminal-snr: rescaled again a schedule stays, in signal and in noise."""
     assume(len(betas) >= 2)
     for times in (1, 2):

@@ -30,7 +30,7 @@ def ladders(draw: st.DrawFn) -> tuple[Betas, int]:
 @given(case=ladders())
 @example(case=(PRODUCTION, 201))
 @example(case=((0.5,) * 4, 1))
-def test_a_ladder_of_n_steps_falls_to_data_in_n_steps(impl: Implementation, name, case):
+def test_spacing_has_the_requested_number_of_steps(impl: Implementation, name, case):
     """Eq. ancestral.ladder, ddim.leading, ddim.linspace: N steps mean N steps, and all but
     leading ones begin at T."""
     schedule, steps = case
@@ -43,7 +43,7 @@ def test_a_ladder_of_n_steps_falls_to_data_in_n_steps(impl: Implementation, name
 
 @given(case=ladders())
 @example(case=(PRODUCTION, 201))
-def test_trailing_levels_lie_evenly_from_data(impl: Implementation, case):
+def test_trailing_timesteps_are_even_from_zero(impl: Implementation, case):
     """Eq. ancestral.ladder: each is the rounding of an even stride from 0."""
     schedule, steps = case
     for i, t in enumerate(reversed(impl.timestep_spacing("trailing", schedule, steps))):
@@ -51,7 +51,7 @@ def test_trailing_levels_lie_evenly_from_data(impl: Implementation, case):
 
 
 @given(case=ladders())
-def test_linspace_levels_lie_evenly_from_the_first(impl: Implementation, case):
+def test_linspace_timesteps_are_even_from_one_to_T(impl: Implementation, case):
     """Eq. ddim.linspace: each is the rounding of an even stride from 1; a single one is T."""
     schedule, steps = case
     *rising, _ = impl.timestep_spacing("linspace", schedule, steps)
@@ -62,7 +62,7 @@ def test_linspace_levels_lie_evenly_from_the_first(impl: Implementation, case):
 
 
 @given(case=ladders())
-def test_leading_levels_are_whole_strides_above_the_first(impl: Implementation, case):
+def test_leading_timesteps_are_integer_strides_above_one(impl: Implementation, case):
     """Eq. ddim.leading."""
     schedule, steps = case
     *visited, _ = impl.timestep_spacing("leading", schedule, steps)
@@ -75,7 +75,7 @@ def test_leading_levels_are_whole_strides_above_the_first(impl: Implementation, 
 @example(case=(PRODUCTION, 10))
 @example(case=(PRODUCTION, 600))
 @example(case=(STEEP_AT_THE_END, 8))
-def test_log_snr_levels_are_the_nearest_free_ones(impl: Implementation, zero_terminal, case):
+def test_log_snr_timesteps_are_nearest_to_even_log_snr(impl: Implementation, zero_terminal, case):
     """Eq. ddim.even-log-snr, ddim.last-place: no free level lies nearer to its place, but those
     that would leave too few below. A last level without signal is visited; the rest counts from
     the one before."""

@@ -54,7 +54,7 @@ def test_conversion_agrees_with_the_definitions_in_50_digits(source, target):
 
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
-def test_there_and_back_is_the_identity(source, target):
+def test_round_trip_is_the_identity(source, target):
     """The error of the way there, as the way back magnifies it, plus that of the way back."""
     value, x_t, zero = described(source), described("x_t"), torch.zeros_like(X_0)
 

@@ -13,8 +13,8 @@ from ..checker.equations import Equation
 
 # The suite's own checks that read the text of a page, for each equation.
 READ_THE_TEXT = (
-    "test_derivations.py::test_the_code_computes_what_the_page_says",
-    "test_derivations.py::test_what_is_simulated_has_the_law_of_the_page",
+    "test_derivations.py::test_code_computes_what_the_page_states",
+    "test_derivations.py::test_simulation_follows_the_distribution_on_the_page",
 )
 
 

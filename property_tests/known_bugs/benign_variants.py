@@ -11,7 +11,7 @@ from .registry import known, table
     "N01-cosine-steps-over-steps",
     "lucidrains/denoising-diffusion-pytorch #19",
     "linspace(0, T + 1, T + 1) / (T + 1) is linspace(0, T, T + 1) / T",
-    "test_schedules.py::test_shipped_schedules_are_their_definition",
+    "test_schedules.py::test_built_in_schedules_match_their_definition",
     right=True,
     family="cosine",
     T=21,
@@ -31,7 +31,7 @@ class CosineStepsOverSteps(DdpmCore):
     "N05-ema-lerp-argument-order",
     "openai/guided-diffusion #26",
     "targ * rate + src * (1 - rate), with the rate as the decay",
-    "test_ema.py::test_the_average_is_the_weighted_sum_of_the_weights",
+    "test_ema.py::test_average_is_the_weighted_sum_of_all_weights",
     right=True,
 )
 class EmaByProducts(DdpmCore):
@@ -48,9 +48,9 @@ class EmaByProducts(DdpmCore):
     "N11-fixed-large-variance",
     "jhbastek/PhysicsInformedDiffusionModels #4; aqlaboratory/genie #5; zoubohao #18",
     "a table of beta_t whose first entry is the posterior variance of the second level: never used",
-    "test_samplers.py::test_a_step_is_the_posterior_mean_and_its_noise",
+    "test_samplers.py::test_step_is_posterior_mean_plus_scaled_noise",
     right=True,
-    step="one level",
+    step="one step",
     variance="fixed_large",
 )
 class FirstEntryOfTheSecondLevel(DdpmCore):
@@ -68,7 +68,7 @@ class FirstEntryOfTheSecondLevel(DdpmCore):
     "N09-sin-cos-interleaved",
     "huggingface/diffusers #3981; facebookresearch/DiT #78",
     "sin, cos, sin, cos, ... where the layout is declared so",
-    "test_embeddings.py::test_each_entry_is_the_sine_or_cosine_of_its_angle",
+    "test_embeddings.py::test_entries_are_sines_and_cosines_of_their_angles",
     right=True,
 )
 class Interleaved(DdpmCore):

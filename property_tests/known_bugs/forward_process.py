@@ -11,7 +11,7 @@ from .registry import bfloat16, column, known, table
     "F02-q-sample-missing-sqrt",
     "Ryota-Kawamura/How-Diffusion-Models-Work #1",
     "noise scaled by 1 - alpha_bar without the root",
-    "test_forward_process.py::test_sample_is_the_marginal_with_its_noise",
+    "test_forward_process.py::test_sample_is_mean_plus_scaled_noise",
 )
 class MissingRoot(DdpmCore):
     def q_sample(self, betas: Betas, x_0: Array, t: Times, noise: Array) -> Array:
@@ -23,7 +23,7 @@ class MissingRoot(DdpmCore):
     "F06-add-noise-ignores-argument",
     "huggingface/diffusers PR #3839",
     "noise is drawn anew, so that the target is independent of x_t",
-    "test_losses.py::test_training_draws_the_image_that_its_noise_makes",
+    "test_losses.py::test_training_sample_contains_the_returned_noise",
 )
 class IgnoresNoise(DdpmCore):
     def training_draw(self, betas: Betas, x_0: Array, seed: int) -> Draw:
@@ -36,7 +36,7 @@ class IgnoresNoise(DdpmCore):
     "F09-coef-not-reshaped",
     "DSaurus/threestudio-3dgs #17; IrisRainbowNeko/HCP-Diffusion PR #82",
     "a coefficient of shape (batch,) against (batch, ..., width): silent where batch == width",
-    "test_forward_process.py::test_sample_is_the_marginal_with_its_noise",
+    "test_forward_process.py::test_sample_is_mean_plus_scaled_noise",
 )
 class CoefficientAlongWidth(DdpmCore):
     def q_sample(self, betas: Betas, x_0: Array, t: Times, noise: Array) -> Array:
@@ -50,7 +50,7 @@ class CoefficientAlongWidth(DdpmCore):
     "F11-add-noise-in-bf16",
     "huggingface/diffusers PR #9004",
     "alpha_bar is cast to bfloat16 before 1 - alpha_bar is taken: no noise at small t",
-    "test_forward_process.py::test_sample_is_the_marginal_with_its_noise",
+    "test_forward_process.py::test_sample_is_mean_plus_scaled_noise",
 )
 class Bfloat16AlphaBar(DdpmCore):
     def q_sample(self, betas: Betas, x_0: Array, t: Times, noise: Array) -> Array:

@@ -11,7 +11,7 @@ from .registry import known
     "G02-cfg-doc-sign",
     "labmlai/annotated_deep_learning_paper_implementations #177",
     "s cond + (s - 1) uncond, where 1 - s belongs: the weights sum to 2 s - 1",
-    "test_guidance.py::test_the_guess_is_on_the_line_through_both",
+    "test_guidance.py::test_guided_prediction_is_on_the_line_through_both",
     together=True,
 )
 class SignOfTheSecondWeight(DdpmCore):
@@ -26,7 +26,7 @@ class SignOfTheSecondWeight(DdpmCore):
     "G07-scale-shortcut-wrong-branch",
     "yuanchenyang/smalldiffusion @e4da67f",
     "the shortcut for the scale that does not guide returns the guess without the label",
-    "test_guidance.py::test_what_needs_one_guess_asks_for_one",
+    "test_guidance.py::test_single_prediction_takes_a_single_evaluation",
     case="scale 1",
 )
 class ShortcutToTheWrongBranch(DdpmCore):
@@ -38,7 +38,7 @@ class ShortcutToTheWrongBranch(DdpmCore):
     "G09-independent-dropout",
     "YuchuanTian/U-DiT #12; pytorch/torchtitan PR #1259",
     "two readers of one label drop it each for itself: it is gone for both with probability p^2",
-    "test_guidance.py::test_labels_are_dropped_with_their_probability",
+    "test_guidance.py::test_labels_are_dropped_with_the_given_probability",
 )
 class TwoReadersDropForThemselves(DdpmCore):
     def drop_labels(self, labels: Times, probability: float, seed: int) -> Times:

@@ -6,7 +6,7 @@ from ..adapters.ddpm_core import DdpmCore
 from ..protocol import Array, Coder, Scale
 from .registry import known
 
-THROUGH = "test_latent_scale.py::test_images_come_back_through_their_latents"
+THROUGH = "test_latent_scale.py::test_decoding_inverts_encoding"
 
 
 @known(
@@ -73,7 +73,7 @@ class ScaleWrittenIntoTheCode(DdpmCore):
     "Z06-deviation-is-variance",
     "rachtsingh/ibp_vae #3; rishikksh20/vae_tacotron2 #3",
     "the noise of a draw is multiplied by the exponential of the whole log variance",
-    "test_latent.py::test_a_draw_is_the_mean_and_its_noise",
+    "test_latent.py::test_latent_sample_is_mean_plus_scaled_noise",
 )
 class DeviationIsVariance(DdpmCore):
     def latent_draw(self, moments: Array, noise: Array) -> Array:
@@ -85,7 +85,7 @@ class DeviationIsVariance(DdpmCore):
     "Z07-kl-of-log-variances",
     "AntixK/PyTorch-VAE #69",
     "-(1 + log var - mean^2 - var) / 2, reported to take log var for log deviation: it does not",
-    "test_latent.py::test_what_latents_cost_is_their_divergence_from_noise",
+    "test_latent.py::test_latent_kl_is_the_divergence_from_standard_normal",
     right=True,
 )
 class DivergenceOfLogVariances(DdpmCore):

@@ -11,7 +11,7 @@ from .registry import column, known, table
     "V02-prior-std-is-variance",
     "Michedev/DDPMs-Pytorch @08cff5b",
     "the prior's term takes the variance 1 - alpha_bar for a standard deviation",
-    "test_likelihood.py::test_each_term_is_a_divergence_or_decodes",
+    "test_likelihood.py::test_each_term_is_a_kl_or_a_decoder_likelihood",
     variance="fixed_small",
 )
 class PriorOfASquaredVariance(DdpmCore):
@@ -36,7 +36,7 @@ class PriorOfASquaredVariance(DdpmCore):
     "P05-learned-range-linear",
     "huggingface/diffusers PR #2090",
     "a learned variance lies between the two ends themselves, not between their logs",
-    "test_learned_variance.py::test_a_learned_variance_lies_between_logs",
+    "test_learned_variance.py::test_learned_variance_interpolates_in_log_space",
 )
 class BetweenTheEnds(DdpmCore):
     def learned_kernel(
@@ -53,7 +53,7 @@ class BetweenTheEnds(DdpmCore):
     "P06-learned-range-strided-max",
     "huggingface/diffusers PR #3006",
     "the upper end of a learned variance is that of one step, whatever the stride",
-    "test_learned_variance.py::test_a_learned_variance_lies_between_logs",
+    "test_learned_variance.py::test_learned_variance_interpolates_in_log_space",
 )
 class EndOfOneStep(DdpmCore):
     def learned_kernel(
@@ -69,7 +69,7 @@ class EndOfOneStep(DdpmCore):
     "N03-kl-via-std",
     "openai/improved-diffusion #119",
     "2 (log std2 - log std1) where others write log var2 - log var1: the same number",
-    "test_losses.py::test_the_divergence_is_that_of_the_densities",
+    "test_losses.py::test_gaussian_kl_matches_the_densities",
     right=True,
 )
 class DivergenceOfDeviations(DdpmCore):

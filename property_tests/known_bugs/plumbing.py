@@ -28,7 +28,7 @@ class VSign(DdpmCore):
     "L13-timesteps-exclude-zero",
     "dome272/Diffusion-Models-pytorch @0a909fc",
     "the finest level is never trained",
-    "test_losses.py::test_training_draws_from_the_marginal",
+    "test_losses.py::test_training_samples_follow_the_marginal",
     betas=(0.1, 0.5, 0.3, 0.8),
 )
 class FinestLevelNeverTrained(DdpmCore):
@@ -42,7 +42,7 @@ class FinestLevelNeverTrained(DdpmCore):
     "L04-min-snr-zero-terminal",
     "TiankaiHang/Min-SNR-Diffusion-Training PR #4; huggingface/diffusers PR #5177",
     "min(SNR, gamma) / SNR where SNR is 0",
-    "test_losses.py::test_the_weight_at_zero_snr_is_its_limit",
+    "test_losses.py::test_min_snr_weight_at_zero_snr_is_its_limit",
     betas=(0.1, 0.5, 0.3, 0.8),
     name="eps",
     limit=1,
@@ -62,7 +62,7 @@ class ZeroOverZero(DdpmCore):
     "L11-weight-cross-product",
     "Tencent-Hunyuan/UniRL #447; HannesStark/boltzgen PR #230",
     "losses (batch,) times weights (batch, 1): every loss gets every weight",
-    "test_losses.py::test_each_loss_has_its_own_weight",
+    "test_losses.py::test_each_sample_loss_has_its_own_weight",
 )
 class EveryWeight(DdpmCore):
     def weighted_loss(self, prediction: Array, target: Array, weight: Array) -> Array:
@@ -73,7 +73,7 @@ class EveryWeight(DdpmCore):
     "L19-seed-zero-is-falsy",
     "huggingface/diffusers PR #10964",
     "`if seed:` takes seed 0 for no seed, so that its runs do not repeat",
-    "test_contract.py::test_a_seed_stands_for_one_stream",
+    "test_contract.py::test_equal_seeds_give_equal_draws",
 )
 class SeedZero(DdpmCore):
     def training_draw(self, betas: Betas, x_0: Array, seed: int) -> Draw:
@@ -85,7 +85,7 @@ class SeedZero(DdpmCore):
     "L21-data-not-normalised",
     "lucidrains/denoising-diffusion-pytorch 16c9ae7; mlcommons/training #721",
     "images enter in [0, 1]",
-    "test_images.py::test_grey_levels_fill_the_range_from_minus_one_to_one",
+    "test_images.py::test_grey_levels_span_minus_one_to_one",
     grey_levels=17,
 )
 class UnitRange(DdpmCore):
@@ -108,7 +108,7 @@ class StaleBuffers(DdpmCore):
     "T04-timestep-through-bf16",
     "huggingface/diffusers #9405; modelscope/DiffSynth-Studio PR #1025",
     "t is cast to bfloat16 before the sinusoid: 937 becomes 936",
-    "test_embeddings.py::test_each_entry_is_the_sine_or_cosine_of_its_angle",
+    "test_embeddings.py::test_entries_are_sines_and_cosines_of_their_angles",
 )
 class TimeInBfloat16(DdpmCore):
     def embedding(self, t: Times, width: int) -> Array:

@@ -14,7 +14,7 @@ from .registry import column, known, table
     "gmongaras/Diffusion_models_from_scratch @024e5ac",
     "alpha_bar before the first level is 0 instead of 1: x_0 is ignored there",
     "test_posterior.py::test_mean_and_variance_match_bayes",
-    step="one level",
+    step="one step",
     part="mean",
 )
 class PrevZero(DdpmCore):
@@ -32,8 +32,8 @@ class PrevZero(DdpmCore):
     "P09-eps-coefficient-one-minus-alpha-bar",
     "coleygroup/shepherd PR #14",
     "the reverse mean takes off (1 - alpha_bar) / sqrt(1 - alpha_bar) eps, not beta / ...",
-    "test_samplers.py::test_a_step_is_the_posterior_mean_and_its_noise",
-    step="one level",
+    "test_samplers.py::test_step_is_posterior_mean_plus_scaled_noise",
+    step="one step",
     variance="fixed_small",
 )
 class EpsCoefficient(DdpmCore):
@@ -52,7 +52,7 @@ class EpsCoefficient(DdpmCore):
     "A02-predicted-noise-reused",
     "IDEALLab/EngiOpt #66",
     "the network's own noise estimate stands where fresh noise belongs",
-    "test_samplers.py::test_the_chain_has_the_law_of_the_recursion",
+    "test_samplers.py::test_output_distribution_matches_the_recursion",
     variance="fixed_small",
     event=(2,),
 )

@@ -11,7 +11,7 @@ from .registry import known, table
     "S04-cosine-not-squared",
     "lilianweng/lilianweng.github.io #9",
     "f(t) = cos(...) where cos(...)^2 belongs",
-    "test_schedules.py::test_shipped_schedules_are_their_definition",
+    "test_schedules.py::test_built_in_schedules_match_their_definition",
     family="cosine",
     T=250,
 )
@@ -27,7 +27,7 @@ class CosineNotSquared(DdpmCore):
     "S05-linear-endpoints-not-rescaled",
     "huggingface/diffusers PR #12341; IDEALLab/EngiOpt PR #67",
     "betas 1e-4..0.02 whatever T is",
-    "test_schedules.py::test_shipped_schedules_are_their_definition",
+    "test_schedules.py::test_built_in_schedules_match_their_definition",
     family="linear",
     T=250,
 )
@@ -42,7 +42,7 @@ class LinearNotRescaled(DdpmCore):
     "S07-beta-above-one",
     "lucidrains/imagen-pytorch #161; openai/guided-diffusion #137",
     "scale 1000 / T without a bound: T < 21 gives beta_T >= 1, and roots of negative numbers",
-    "test_schedules.py::test_a_linear_schedule_whose_betas_leave_the_unit_interval_is_refused",
+    "test_schedules.py::test_linear_schedule_with_betas_out_of_range_is_refused",
 )
 class BetaAboveOne(DdpmCore):
     def schedule(self, name: str, T: int) -> Array:
@@ -53,7 +53,7 @@ class BetaAboveOne(DdpmCore):
     "S08-alphas-bar-half",
     "AUTOMATIC1111/stable-diffusion-webui #14071",
     "the table stored in float16 with the model's weights, then used as if it were exact",
-    "test_forward_process.py::test_alpha_bar_is_the_signal_that_the_steps_keep",
+    "test_forward_process.py::test_alpha_bar_is_the_squared_scale_of_composed_steps",
 )
 class AlphaBarHalf(DdpmCore):
     def alpha_bar(self, betas: Betas) -> Array:
@@ -64,7 +64,7 @@ class AlphaBarHalf(DdpmCore):
     "S17-schedule-mutates-argument",
     "CleanDiffuserTeam/CleanDiffuser #31",
     "the last entry of the caller's times is overwritten",
-    "test_contract.py::test_arguments_are_left_as_they_were",
+    "test_contract.py::test_arguments_are_not_modified",
     method="q_sample",
 )
 class MutatesTimes(DdpmCore):
@@ -77,7 +77,7 @@ class MutatesTimes(DdpmCore):
     "S18-strided-betas-recumulated",
     "gmongaras/Diffusion_models_from_scratch @320d790",
     "a strided chain sub-samples the betas and cumulates those, instead of sub-sampling alpha_bar",
-    "test_ddim.py::test_the_chain_has_the_law_of_the_recursion",
+    "test_ddim.py::test_output_distribution_matches_the_recursion",
     eta=0.0,
     event=(2,),
 )

@@ -18,7 +18,7 @@ def noise_in(alpha_bar: Array, x0_hat: Array, x_t: Array, t: int) -> Array:
     "A05-ddim-uses-prev-table-twice",
     "lucidrains/denoising-diffusion-pytorch #81",
     "both ends of a step are read from the table that is shifted by one: alpha_bar one level early",
-    "test_ddim.py::test_a_step_has_its_variance_and_keeps_the_marginals",
+    "test_ddim.py::test_step_has_the_given_variance_and_keeps_the_marginals",
     step="any",
     eta=0.3,
 )
@@ -39,7 +39,7 @@ class PreviousTableTwice(DdpmCore):
     "A33-inverse-ddim-wrong-level",
     "huggingface/diffusers #5145, PR #5832",
     "on the way up the noise is predicted at one level and taken out at another",
-    "test_ddim.py::test_the_way_up_asks_at_the_level_that_it_has_reached",
+    "test_ddim.py::test_inversion_evaluates_at_the_current_timestep",
 )
 class WrongLevelOnTheWayUp(DdpmCore):
     def encode(self, chain: Chain, x: Array, timestep: int) -> Array:
@@ -55,7 +55,7 @@ class WrongLevelOnTheWayUp(DdpmCore):
     "A23-2m-uses-previous-h",
     "crowsonkb/k-diffusion #56",
     "the exponential factor is that of the step before",
-    "test_dpm_solver.py::test_the_chain_has_the_law_of_the_recursion",
+    "test_dpm_solver.py::test_output_distribution_matches_the_recursion",
     sampler="dpm++2m",
     event=(2,),
 )
@@ -82,7 +82,7 @@ class PreviousStepLength(DdpmCore):
     "N07-ddim-x0-of-eps-rederived",
     "openai/improved-diffusion #110",
     "eps is worked out again from x0_hat where nothing was clipped: the same number",
-    "test_ddim.py::test_the_chain_has_the_law_of_the_recursion",
+    "test_ddim.py::test_output_distribution_matches_the_recursion",
     right=True,
     eta=0.7,
     event=(2,),

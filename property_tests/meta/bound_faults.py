@@ -8,7 +8,7 @@ from ..adapters.ddpm_core import DdpmCore
 from ..protocol import Flow, Normal
 
 
-class TwiceTheSteps(DdpmCore):
+class DoubledTerms(DdpmCore):
     def vlb_terms(self, *arguments):
         return np.concatenate([(terms := super().vlb_terms(*arguments))[:1], 2 * terms[1:]])
 
@@ -16,24 +16,24 @@ class TwiceTheSteps(DdpmCore):
         return np.concatenate([(terms := super().vlb_of_denoiser(*arguments))[:1], 2 * terms[1:]])
 
 
-class TermsByTheClock(DdpmCore):
+class TermsWeightedByIndex(DdpmCore):
     def vlb_terms(self, *arguments):
         terms = super().vlb_terms(*arguments)
         return terms * (1 + np.arange(len(terms))[:, None] / len(terms))
 
 
-class PhotographsOnly(DdpmCore):
+class Always256GreyLevels(DdpmCore):
     def log_grey_level(self, decoder, x_0, grey_levels):
         return super().log_grey_level(decoder, x_0, 256)
 
 
-class DecoderOfTheSecondLevel(DdpmCore):
+class HalvedDecoderVariance(DdpmCore):
     def reverse_kernel(self, betas, variance, x0_hat, x_t, s, t):
         mean, var = super().reverse_kernel(betas, variance, x0_hat, x_t, s, t)
         return Normal(mean, np.where(s.reshape(-1, *[1] * (x_t.ndim - 1)) > 0, var, var / 2))
 
 
-class OneLevelForTheBatch(DdpmCore):
+class OneTimestepForTheBatch(DdpmCore):
     def stratified_vlb(self, betas, x_0, reverse, *options):
         def shared(x_t, s, t):
             return reverse(x_t, 0 * s + s[0], 0 * t + t[0])
@@ -41,7 +41,7 @@ class OneLevelForTheBatch(DdpmCore):
         return super().stratified_vlb(betas, x_0, shared, *options)
 
 
-class FirstLevelsMoreOften(DdpmCore):
+class NonuniformTimesteps(DdpmCore):
     def stratified_vlb(self, betas, x_0, reverse, *options):
         def less(x_t, s, t):
             return reverse(x_t, s, np.where((t == 7) & (x_t[:, 0] > 1), 6, t))
@@ -49,7 +49,7 @@ class FirstLevelsMoreOften(DdpmCore):
         return super().stratified_vlb(betas, x_0, less, *options)
 
 
-class VolumeOfTheState(DdpmCore):
+class ScaledDivergence(DdpmCore):
     """Divergences with respect to the state, without the scale of their levels."""
 
     def probability_flow(self, betas, x_1, slopes, probes, times):
@@ -59,26 +59,26 @@ class VolumeOfTheState(DdpmCore):
         return Flow(x_T, shrink + 1.01 * (volume - shrink))
 
 
-class ProbesByTheirLength(DdpmCore):
+class ProbesDividedByDimension(DdpmCore):
     def probability_flow(self, betas, x_1, slopes, probes, times):
         flow = super().probability_flow(betas, x_1, slopes, probes, times)
         return flow if probes is None else flow._replace(log_volume=flow.log_volume / x_1[0].size)
 
 
-class HalfOfTheError(DdpmCore):
+class OverestimatedStepError(DdpmCore):
     def flow_log_density(self, *arguments):
         found = super().flow_log_density(*arguments)
         return found._replace(step_error=1.5 * found.step_error)
 
 
-class DensityAsItIs(DdpmCore):
+class FlowDensityWithoutDecoder(DdpmCore):
     """The density of level 1 for that of data."""
 
     def flow_bound(self, betas, x_0, x_1, log_p_1, *others):
         return -log_p_1
 
 
-class HybridThatMovesTheMean(DdpmCore):
+class HybridWithoutStopGradient(DdpmCore):
     """Without the stop: a thousandth of the bound's gradient reaches the guess."""
 
     def hybrid(self, betas, x_0, noise, eps_hat, said, t, grey_levels):
@@ -86,32 +86,32 @@ class HybridThatMovesTheMean(DdpmCore):
         return found._replace(of_guess=found.of_guess + 1e-3 * (eps_hat - noise))
 
 
-class VarianceOfTheOtherEnd(DdpmCore):
+class SwappedVarianceEnds(DdpmCore):
     def learned_step(self, betas, x0_hat, x_t, interpolation, s, t, noise):
         return super().learned_step(betas, x0_hat, x_t, 1 - interpolation, s, t, noise)
 
 
-class AlwaysPixels(DdpmCore):
+class HybridWith256GreyLevels(DdpmCore):
     def hybrid(self, betas, x_0, noise, eps_hat, said, t, grey_levels):
         return super().hybrid(betas, x_0, noise, eps_hat, said, t, grey_levels and 256)
 
 
-class ByTheMeanSquare(DdpmCore):
+class ProbabilitiesByMeanSquare(DdpmCore):
     def timestep_probabilities(self, mean_squares):
         return super().timestep_probabilities(mean_squares**2)
 
 
-class BitsOfPixels(DdpmCore):
+class BitsOf256GreyLevels(DdpmCore):
     def dequantised_bits_per_dim(self, nats, dims, grey_levels):
         return self.bits_per_dim(nats, dims) + 8
 
 
-class ShareWithoutALabel(DdpmCore):
+class UnconditionalInterpolation(DdpmCore):
     def guided_interpolation(self, guidance, x_t, t, labels):
         return guidance.denoiser(x_t, t, None)
 
 
-class ConstantByTheSnr(DdpmCore):
+class ConstantWeightBySnr(DdpmCore):
     def constant_weight(self, betas, name, t, zero_terminal):
         return self.loss_weight(betas, name, t, np.inf, zero_terminal)
 
@@ -120,86 +120,90 @@ LOSSES, BOUND = "test_losses.py::test_", "test_likelihood.py::test_"
 LEARNED, FLOW = "test_learned_variance.py::test_", "test_probability_flow.py::test_"
 CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
     (
-        ConstantByTheSnr,
-        f"{LOSSES}a_constant_weight_is_that_of_an_error_of_x0",
+        ConstantWeightBySnr,
+        f"{LOSSES}constant_weight_weights_the_x0_error_equally",
         {"name": "v"},
     ),
-    (ConstantByTheSnr, f"{LOSSES}a_constant_weight_at_zero_snr_is_finite_or_refused", {}),
+    (ConstantWeightBySnr, f"{LOSSES}constant_weight_at_zero_snr_is_finite_or_refused", {}),
     (
-        PhotographsOnly,
-        f"{LOSSES}a_grey_level_has_what_lies_nearest_to_it",
-        {"levels": 17},
+        Always256GreyLevels,
+        f"{LOSSES}grey_level_probability_is_the_mass_nearest_to_it",
+        {"grey_levels": 17},
     ),
     (
-        DecoderOfTheSecondLevel,
-        f"{LOSSES}the_reverse_kernel_is_the_posterior_of_the_guess",
+        HalvedDecoderVariance,
+        f"{LOSSES}reverse_kernel_is_the_posterior_at_the_prediction",
         {"variance": "fixed_small"},
     ),
     *(
-        (TwiceTheSteps, f"{BOUND}{name}", arguments)
+        (DoubledTerms, f"{BOUND}{name}", arguments)
         for name, arguments in (
-            ("the_bound_of_an_exact_chain_is_the_entropy_and_the_prior", {}),
-            ("each_term_is_a_divergence_or_decodes", {"variance": "fixed_large"}),
-            ("a_fixed_variance_costs_what_the_data_leave_open", {"variance": "fixed_small"}),
+            ("exact_reverse_process_gives_entropy_plus_prior_term", {}),
+            ("each_term_is_a_kl_or_a_decoder_likelihood", {"variance": "fixed_large"}),
+            ("fixed_variance_term_has_its_closed_form_mean", {"variance": "fixed_small"}),
         )
     ),
-    (TermsByTheClock, f"{BOUND}only_the_ends_of_a_schedule_count_in_the_limit", {}),
+    (TermsWeightedByIndex, f"{BOUND}bound_depends_only_on_schedule_ends_in_the_limit", {}),
     (
-        OneLevelForTheBatch,
-        f"{BOUND}a_term_stands_for_all_levels_of_its_stretch",
+        OneTimestepForTheBatch,
+        f"{BOUND}stratified_term_represents_its_stratum",
         {"antithetic": False},
     ),
     (
-        FirstLevelsMoreOften,
-        f"{BOUND}an_estimate_draws_each_level_of_its_stretch_alike",
+        NonuniformTimesteps,
+        f"{BOUND}timesteps_are_uniform_within_their_stratum",
         {"antithetic": True},
     ),
-    (VolumeOfTheState, f"{FLOW}state_and_volume_go_up_by_heuns_steps", {}),
+    (ScaledDivergence, f"{FLOW}state_and_log_volume_follow_heuns_method", {}),
     *(
         (
-            VolumeOfTheState,
-            f"{FLOW}its_error_falls_with_the_square_of_the_number_of_steps",
+            ScaledDivergence,
+            f"{FLOW}convergence_is_second_order",
             {"data": data},
         )
         for data in ("gaussian", "mixture")
     ),
-    (ProbesByTheirLength, f"{FLOW}the_mean_over_all_signs_is_the_divergence", {}),
+    (ProbesDividedByDimension, f"{FLOW}mean_over_all_rademacher_probes_is_the_divergence", {}),
     (
-        ProbesByTheirLength,
-        f"{FLOW}a_probe_of_signs_is_exact_where_numbers_do_not_mix",
+        ProbesDividedByDimension,
+        f"{FLOW}rademacher_probe_is_exact_for_a_diagonal_jacobian",
         {},
     ),
     (
-        HalfOfTheError,
-        f"{FLOW}a_density_is_noise_at_the_end_and_the_volume",
+        OverestimatedStepError,
+        f"{FLOW}log_density_is_noise_density_plus_log_volume",
         {"steps": 3},
     ),
     (
-        HalfOfTheError,
-        f"{FLOW}doubled_steps_tell_the_error_that_is_left",
+        OverestimatedStepError,
+        f"{FLOW}step_doubling_estimates_the_remaining_error",
         {"data": "mixture"},
     ),
     (
-        DensityAsItIs,
-        f"{FLOW}with_the_decoder_of_the_data_the_bound_is_their_density",
+        FlowDensityWithoutDecoder,
+        f"{FLOW}exact_decoder_makes_the_flow_bound_exact",
         {},
     ),
     (
-        HybridThatMovesTheMean,
-        f"{LEARNED}the_hybrid_loss_trains_guess_and_variance_apart",
+        HybridWithoutStopGradient,
+        f"{LEARNED}hybrid_loss_separates_prediction_and_variance_gradients",
         {},
     ),
-    (VarianceOfTheOtherEnd, f"{LEARNED}a_step_has_the_learned_variance", {}),
+    (SwappedVarianceEnds, f"{LEARNED}step_has_the_learned_variance", {}),
     (
-        AlwaysPixels,
-        f"{LEARNED}the_hybrid_loss_reads_grey_levels_where_data_have_them",
+        HybridWith256GreyLevels,
+        f"{LEARNED}hybrid_loss_uses_grey_level_probabilities",
         {},
     ),
-    (ByTheMeanSquare, f"{LEARNED}a_level_is_drawn_by_the_root_of_its_mean_square", {}),
-    (BitsOfPixels, f"{BOUND}bits_count_the_levels_of_uniform_data", {}),
     (
-        ShareWithoutALabel,
-        "test_guidance.py::test_a_learned_variance_is_led_nowhere",
+        ProbabilitiesByMeanSquare,
+        f"{LEARNED}timestep_probability_is_proportional_to_the_root_mean_square",
+        {},
+    ),
+    (BitsOf256GreyLevels, f"{BOUND}bits_per_dim_of_uniform_grey_levels", {}),
+    (
+        UnconditionalInterpolation,
+        "test_guidance.py::test_guidance_does_not_change_a_learned_variance",
         {"together": True, "scale": 3.0},
     ),
 ]

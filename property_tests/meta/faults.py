@@ -6,12 +6,12 @@ from ..adapters.ddpm_core import DdpmCore
 from ..protocol import Normal
 
 
-class LossOfTheBatch(DdpmCore):
+class BatchMeanLoss(DdpmCore):
     def loss(self, *arguments):
         return super().loss(*arguments) * 0 + super().loss(*arguments).mean()
 
 
-class DoubleOfAHalf(DdpmCore):
+class AlwaysFloat32(DdpmCore):
     def kept(self, method, dtype, device):
         return super().kept(method, "float32", device)
 
@@ -22,12 +22,12 @@ class NoiseFromTheGlobalGenerator(DdpmCore):
         return super().training_draw(*arguments)
 
 
-class WrappingTime(DdpmCore):
+class WrappingTimesteps(DdpmCore):
     def q_sample(self, betas, x_0, t, noise):
         return super().q_sample(betas, x_0, t % (len(betas) + 1), noise)
 
 
-class RisingSignal(DdpmCore):
+class NonmonotoneAlphaBar(DdpmCore):
     def schedule(self, name, T):
         table = super().schedule(name, T)
         return np.concatenate([table[:-2], table[:-3:-1]]) if T > 2 else table
@@ -39,18 +39,18 @@ class ShiftWithoutScale(DdpmCore):
         return np.append(1.0, (root[1:] - root[-1]) ** 2)
 
 
-class EveryOtherLevel(DdpmCore):
+class HalvedTimesteps(DdpmCore):
     def embedding(self, t, width):
         return super().embedding(t // 2, width)
 
 
-class OneNoiseForTheBatch(DdpmCore):
+class SharedNoise(DdpmCore):
     def draw_samples(self, *arguments):
         samples = super().draw_samples(*arguments)
         return samples[:1] + 0 * samples
 
 
-class WhatIsLeftOfTheRunBefore(DdpmCore):
+class StateFromThePreviousRun(DdpmCore):
     before = np.zeros(1)
 
     def sample(self, chain, x_T, noises):
@@ -58,7 +58,7 @@ class WhatIsLeftOfTheRunBefore(DdpmCore):
         return moved
 
 
-class WidePosterior(DdpmCore):
+class InflatedPosteriorVariance(DdpmCore):
     def q_posterior(self, *arguments):
         mean, var = super().q_posterior(*arguments)
         return Normal(mean, 1.1 * var)
@@ -69,12 +69,12 @@ class BatchStatistics(DdpmCore):
         return super().network(x_t - x_t.mean(axis=0), t, moved)
 
 
-class NoZeroInitialisation(DdpmCore):
+class NoZeroInitialization(DdpmCore):
     def network(self, x_t, t, moved):
         return super().network(x_t, t, moved=True)
 
 
-class DeafToTime(DdpmCore):
+class IgnoresTimesteps(DdpmCore):
     def network(self, x_t, t, moved):
         return super().network(x_t, 0 * t, moved)
 
@@ -84,7 +84,7 @@ class DropoutInEvaluation(DdpmCore):
         return super().network(x_t, t, moved) * np.random.default_rng().uniform(0.5, 1.5)
 
 
-class SortedBatch(DdpmCore):
+class SortedNetworkTimesteps(DdpmCore):
     def network(self, x_t, t, moved):
         return super().network(x_t, np.sort(t), moved)
 
@@ -94,7 +94,7 @@ class DeadParameter(DdpmCore):
         return super().gradients(x_t, t) | {"class embedding": 0.0}
 
 
-class Clipped(DdpmCore):
+class ClippedData(DdpmCore):
     def q_sample(self, betas, x_0, t, noise):
         return super().q_sample(betas, x_0.clip(-1, 1), t, noise)
 
@@ -105,35 +105,35 @@ class ShiftedPosterior(DdpmCore):
         return Normal(mean + 1e-6, var)
 
 
-class LateTimes(DdpmCore):
+class MissingEarlyTimesteps(DdpmCore):
     def training_draw(self, betas, x_0, seed):
         draw = super().training_draw(betas, x_0, seed)
         t = np.maximum(draw.t, len(betas) // 10 + 1)
         return draw._replace(t=t, x_t=self.q_sample(betas, x_0, t, draw.noise))
 
 
-class LastOfAThousandNever(DdpmCore):
+class MissingLastTimestep(DdpmCore):
     def training_draw(self, betas, x_0, seed):
         draw = super().training_draw(betas, x_0, seed)
         t = np.minimum(draw.t, 999)
         return draw._replace(t=t, x_t=self.q_sample(betas, x_0, t, draw.noise))
 
 
-class TimesOfPairs(DdpmCore):
+class PairedTimesteps(DdpmCore):
     def training_draw(self, betas, x_0, seed):
         draw = super().training_draw(betas, x_0, seed)
         t = draw.t[np.arange(len(draw.t)) // 2 * 2]
         return draw._replace(t=t, x_t=self.q_sample(betas, x_0, t, draw.noise))
 
 
-class SortedTimes(DdpmCore):
+class SortedTimesteps(DdpmCore):
     def training_draw(self, betas, x_0, seed):
         draw = super().training_draw(betas, x_0, seed)
         t = np.sort(draw.t)
         return draw._replace(t=t, x_t=self.q_sample(betas, x_0, t, draw.noise))
 
 
-class ClippedFarUp(DdpmCore):
+class ClippedAtLargeTimesteps(DdpmCore):
     def sample(self, chain, x_T, noises):
         def clipped(x_t, t):
             x0_hat = chain.denoiser(x_t, t)
@@ -149,22 +149,22 @@ class ClampedNoise(DdpmCore):
         return draw._replace(noise=noise, x_t=self.q_sample(betas, x_0, draw.t, noise))
 
 
-class GuessOfTheNextLevel(DdpmCore):
+class PredictionsOffByOne(DdpmCore):
     def predictions(self, *arguments):
         return np.roll(super().predictions(*arguments), 1, axis=0) + 1
 
 
-class LastLevelLeftOut(DdpmCore):
+class DefaultTimestepsWithoutT(DdpmCore):
     def default_times(self, T):
         return super().default_times(T)[1:]
 
 
-class OctavesBackwards(DdpmCore):
+class ReversedFrequencies(DdpmCore):
     def fourier_features(self, x, frequencies):
         return super().fourier_features(x, frequencies[::-1])
 
 
-class DigitsLostInNoise(DdpmCore):
+class CancellationInNoise(DdpmCore):
     def shaped_schedule(self, *arguments):
         levels = super().shaped_schedule(*arguments)
         return levels._replace(noise=1 - levels.signal)
@@ -174,12 +174,12 @@ class DigitsLostInNoise(DdpmCore):
         return levels._replace(noise=1 - levels.signal)
 
 
-class CapOfItsOwn(DdpmCore):
+class FixedMaxBeta(DdpmCore):
     def shaped_schedule(self, name, T, shape):
         return super().shaped_schedule(name, T, {**shape, "max_beta": 0.25})
 
 
-class BetasOneStepLate(DdpmCore):
+class BetasOffByOne(DdpmCore):
     def betas(self, alpha_bar):
         return np.roll(super().betas(alpha_bar), 1)
 
@@ -189,17 +189,17 @@ class LogSnrInBits(DdpmCore):
         return super().log_snr(*arguments) / np.log(2)
 
 
-class OneSlopeForTwo(DdpmCore):
+class HeunAsDdim(DdpmCore):
     def sample(self, chain, x_T, noises):
         return super().sample(chain._replace(sampler="ddim"), x_T, noises)
 
 
-class NothingRemembered(DdpmCore):
+class FirstOrderOnly(DdpmCore):
     def sample(self, chain, x_T, noises):
         return super().sample(chain._replace(sampler="dpm++1"), x_T, noises)
 
 
-class ALittleMoreEachStep(DdpmCore):
+class ScaledPredictions(DdpmCore):
     def sample(self, chain, x_T, noises):
         def more(x_t, t):
             return 1.001 * chain.denoiser(x_t, t)
@@ -207,21 +207,21 @@ class ALittleMoreEachStep(DdpmCore):
         return super().sample(chain._replace(denoiser=more), x_T, noises)
 
 
-class StateInPlaceOfTheGuess(DdpmCore):
+class StateAsPrediction(DdpmCore):
     def sample(self, chain, x_T, noises):
         if chain.sampler == "ddim":
             return super().sample(chain, x_T, noises)
         return super().sample(chain._replace(denoiser=lambda x_t, t: x_t), x_T, noises)
 
 
-class OneLevelUp(DdpmCore):
+class InversionFromAHigherTimestep(DdpmCore):
     def encode(self, chain, x, level):
         rest = [each for each in chain.times if each != level or each == chain.times[0]]
         higher = min(rest[:-1]) if level == 0 else min(t for t in rest if t > level)
         return super().encode(chain, x, higher if higher != chain.times[0] else level) * 1.01
 
 
-class OneStrideForAll(DdpmCore):
+class ConstantStride(DdpmCore):
     """The target of a step is T // N below its source, wherever the next step begins."""
 
     def sample(self, chain, x_T, noises):
@@ -232,23 +232,23 @@ class OneStrideForAll(DdpmCore):
         return x
 
 
-class HalfOfEta(DdpmCore):
+class HalvedEta(DdpmCore):
     def ddim_step(self, betas, eta, *arguments):
         return super().ddim_step(betas, eta / 2, *arguments)
 
 
-class NoRescaling(DdpmCore):
+class NoZeroTerminalRescaling(DdpmCore):
     def sample(self, chain, x_T, noises):
         return super().sample(chain._replace(zero_terminal=False), x_T, noises)
 
 
-class OneRungDown(DdpmCore):
+class ShiftedTimestep(DdpmCore):
     def timestep_spacing(self, *arguments):
         *upper, last, _ = super().timestep_spacing(*arguments)
         moved = upper[-1] - 2 if upper and upper[-1] - 2 > last else None
         return (*upper[:-1], moved, last, 0) if moved else (*upper, last, 0)
 
 
-class OneRungShort(DdpmCore):
+class OneStepTooFew(DdpmCore):
     def timestep_spacing(self, name, betas, steps, *more):
         return super().timestep_spacing(name, betas, max(steps - 1, 1), *more)

@@ -8,19 +8,19 @@ from ..adapters.ddpm_core import DdpmCore
 from ..protocol import Normal, Scale
 
 
-class CostsAMean(DdpmCore):
+class MeanLatentKl(DdpmCore):
     """Nats of a latent, in the mean over the latents of a sample."""
 
     def latent_kl(self, moments):
         return super().latent_kl(moments) / moments[0].size * 2
 
 
-class NoiseCosts(DdpmCore):
+class NonzeroKlOfNoise(DdpmCore):
     def latent_kl(self, moments):
         return super().latent_kl(moments) + 2.0**-40
 
 
-class OneEdgeTooMany(DdpmCore):
+class WrappedGradientEdge(DdpmCore):
     """Differences between the first and the last pixel of a row, too."""
 
     def autoencoder_loss(self, x, x_hat, moments, kl_weight, gradient_weight):
@@ -30,7 +30,7 @@ class OneEdgeTooMany(DdpmCore):
         return plain + gradient_weight * edges
 
 
-class DivergenceOfEachLatent(DdpmCore):
+class KlPerLatent(DdpmCore):
     """The divergence counts for each latent alike, however many pixels they stand for."""
 
     def autoencoder_loss(self, x, x_hat, moments, kl_weight, gradient_weight):
@@ -38,12 +38,12 @@ class DivergenceOfEachLatent(DdpmCore):
         return super().autoencoder_loss(x, x_hat, moments, kl_weight * share, gradient_weight)
 
 
-class OneScaleForAllChannels(DdpmCore):
+class SharedChannelScale(DdpmCore):
     def latent_scale(self, latents):
         return Scale(*(0 * each + each.mean() for each in super().latent_scale(latents)))
 
 
-class OneLatentShort(DdpmCore):
+class BesselCorrectedScale(DdpmCore):
     """The deviation about the mean as of a sample, not of what was measured: 2 % at n = 28."""
 
     def latent_scale(self, latents):
@@ -52,29 +52,29 @@ class OneLatentShort(DdpmCore):
         return found._replace(scale=found.scale * np.sqrt(n / (n - 1)))
 
 
-class MeasuredOnAFew(DdpmCore):
+class ScaleFromTooFewSamples(DdpmCore):
     def latent_scale(self, latents):
         return super().latent_scale(latents[: max(1, len(latents) // 100)] * 1.1)
 
 
-class OneNoiseForTheBatch(DdpmCore):
+class SharedNoise(DdpmCore):
     def draw_latents(self, coder, x, seed):
         return self.to_latents(
             coder, x, 0 * x + np.random.default_rng(seed).normal(size=x[0].shape)
         )
 
 
-class TheMeanIsDiffused(DdpmCore):
+class DiffusedMean(DdpmCore):
     def to_latents(self, coder, x, noise):
         return super().to_latents(coder, x, None)
 
 
-class ClippedToTheRangeOfImages(DdpmCore):
+class ClippedLatents(DdpmCore):
     def from_latents(self, coder, y):
         return super().from_latents(coder, np.clip(y, -1, 1))
 
 
-class NatsOfTheOtherUnit(DdpmCore):
+class NatsInOtherUnits(DdpmCore):
     """The draw in the units of the encoder, the density of latents in those of their scale."""
 
     def latent_bound(self, x_0, y, distribution, decoder, nats, grey_levels):
@@ -82,12 +82,12 @@ class NatsOfTheOtherUnit(DdpmCore):
         return found - y[0].size * np.log(2)
 
 
-class ADensityOfGreyLevels(DdpmCore):
+class DensityInsteadOfGreyLevels(DdpmCore):
     def latent_bound(self, x_0, y, distribution, decoder, nats, grey_levels):
         return super().latent_bound(x_0, y, distribution, decoder, nats, None)
 
 
-class PosteriorOfTheDecoder(DdpmCore):
+class InflatedEncoderVariance(DdpmCore):
     def latent_bound(self, x_0, y, distribution, decoder, nats, grey_levels):
         wide = Normal(distribution.mean, distribution.var * 1.5)
         return super().latent_bound(x_0, y, wide, decoder, nats, grey_levels)
@@ -95,26 +95,26 @@ class PosteriorOfTheDecoder(DdpmCore):
 
 LATENT, SCALED = "test_latent.py::test_", "test_latent_scale.py::test_"
 CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
-    (CostsAMean, f"{LATENT}what_latents_cost_is_their_divergence_from_noise", {}),
-    (NoiseCosts, f"{LATENT}latents_that_are_noise_cost_nothing", {}),
-    (OneEdgeTooMany, f"{LATENT}the_loss_weighs_its_parts", {}),
-    (DivergenceOfEachLatent, f"{LATENT}the_loss_weighs_its_parts", {}),
-    (OneScaleForAllChannels, f"{SCALED}scaled_latents_have_mean_0_and_variance_1", {}),
-    (OneLatentShort, f"{SCALED}scaled_latents_have_mean_0_and_variance_1", {}),
-    (MeasuredOnAFew, f"{SCALED}a_fresh_sample_has_the_variance_of_a_quotient", {}),
-    (OneNoiseForTheBatch, f"{LATENT}latents_are_drawn_from_what_the_encoder_says", {}),
-    (TheMeanIsDiffused, f"{SCALED}noised_latents_have_the_law_of_the_scaled_ones", {"t": 1}),
+    (MeanLatentKl, f"{LATENT}latent_kl_is_the_divergence_from_standard_normal", {}),
+    (NonzeroKlOfNoise, f"{LATENT}kl_of_standard_normal_latents_is_zero", {}),
+    (WrappedGradientEdge, f"{LATENT}autoencoder_loss_is_the_weighted_sum_of_its_terms", {}),
+    (KlPerLatent, f"{LATENT}autoencoder_loss_is_the_weighted_sum_of_its_terms", {}),
+    (SharedChannelScale, f"{SCALED}scaled_latents_have_mean_0_and_variance_1", {}),
+    (BesselCorrectedScale, f"{SCALED}scaled_latents_have_mean_0_and_variance_1", {}),
+    (ScaleFromTooFewSamples, f"{SCALED}scaled_fresh_samples_follow_f_and_t_distributions", {}),
+    (SharedNoise, f"{LATENT}latents_follow_the_encoder_distribution", {}),
+    (DiffusedMean, f"{SCALED}noised_latents_follow_the_scaled_distribution", {"t": 1}),
     *(
         (
-            ClippedToTheRangeOfImages,
-            f"{SCALED}decoded_samples_have_the_law_of_the_data",
+            ClippedLatents,
+            f"{SCALED}decoded_samples_follow_the_data_distribution",
             {"sampler": sampler, "times": (4, 2, 0)},
         )
         for sampler in ("fixed_small", "ddim", "dpm++2m")
     ),
     *(
-        (wrong, f"{LATENT}with_the_law_of_the_latents_the_bound_is_the_density_of_the_data", {})
-        for wrong in (NatsOfTheOtherUnit, PosteriorOfTheDecoder)
+        (wrong, f"{LATENT}exact_latent_density_makes_the_bound_exact", {})
+        for wrong in (NatsInOtherUnits, InflatedEncoderVariance)
     ),
-    (ADensityOfGreyLevels, f"{LATENT}the_bound_reads_grey_levels_where_data_have_them", {}),
+    (DensityInsteadOfGreyLevels, f"{LATENT}latent_bound_uses_grey_level_probabilities", {}),
 ]

@@ -54,7 +54,7 @@ CALLS = {
 
 
 @pytest.mark.parametrize("method", CALLS)
-def test_an_answer_that_is_none_is_named(method, monkeypatch):
+def test_invalid_output_is_reported(method, monkeypatch):
     arguments, sentence = CALLS[method]
     limit = contract.time_limit
     monkeypatch.setattr(contract, "time_limit", lambda what: limit(what, 0.2))
@@ -62,14 +62,14 @@ def test_an_answer_that_is_none_is_named(method, monkeypatch):
         getattr(Checked(Bad()), method)(*arguments)
 
 
-def test_an_error_says_whose_it_is():
+def test_error_names_the_method_that_raised_it():
     with pytest.raises(KeyError) as raised:
         Checked(Bad()).loss(X, X)
     assert raised.value.__notes__ == ["raised by bad.loss; see protocol.Implementation.loss"]
 
 
 @pytest.mark.parametrize("implementation", [Bad(), object.__new__(type("Bare", (), {}))])
-def test_a_method_that_is_missing_is_not_offered(implementation):
+def test_missing_method_is_not_offered(implementation):
     with pytest.raises(pytest.skip.Exception, match="not offered: target"):
         Checked(implementation).target(STEEP, "eps", X, X, T)
 
@@ -86,7 +86,7 @@ class Partial:
 """
 
 
-def test_another_implementation_is_told_apart(pytester):
+def test_partial_implementation_passes_fails_and_omits(pytester):
     """Right, wrong and missing methods: passed, failed, not offered; nothing is skipped over."""
     pytester.makepyfile(partial_adapter=ADAPTER)
     pytester.syspathinsert(SUITE.parent)
@@ -97,14 +97,14 @@ def test_another_implementation_is_told_apart(pytester):
     )
     out = done.stdout.str()
     assert "meta" not in out.replace(files[1], "")
-    assert "test_alpha_bar_is_the_signal_that_the_steps_keep PASSED" in out
+    assert "test_alpha_bar_is_the_squared_scale_of_composed_steps PASSED" in out
     assert "test_marginal_is_the_composition_of_its_steps FAILED" in out
-    assert "test_step_is_the_composition_of_its_steps NOT OFFERED" in out
+    assert "test_kernel_is_the_composition_of_its_steps NOT OFFERED" in out
     assert done.ret == pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.mark.parametrize("name", ["nowhere:Thing", "math"])
-def test_an_adapter_that_cannot_be_had_is_a_usage_error(pytester, name):
+def test_unimportable_adapter_is_a_usage_error(pytester, name):
     done = pytester.runpytest_subprocess(f"--rootdir={SUITE.parent}", str(SUITE), "--impl", name)
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     assert f"--impl {name}:" in done.stderr.str()
@@ -119,13 +119,13 @@ def test_an_adapter_that_cannot_be_had_is_a_usage_error(pytester, name):
         ({"name": "a"}, "unit_roundoff = None must be"),
     ],
 )
-def test_an_adapter_under_which_any_answer_would_do_is_refused(attributes, sentence):
+def test_adapter_without_name_or_valid_precision_is_refused(attributes, sentence):
     with pytest.raises((TypeError, ValueError), match=sentence):
         check_attributes(type("Adapter", (), attributes)())
     check_attributes(type("Adapter", (), {"name": "a", "unit_roundoff": 2.0**-24})())
 
 
-def test_our_adapter_offers_everything():
+def test_our_adapter_offers_every_method():
     """Of our own implementation a missing method is a hole in the proof, and no column."""
     methods = [name for name in dir(Implementation) if not name.startswith("_")]
     assert len(methods) > 15
@@ -161,7 +161,7 @@ def imported(source: str) -> set[str]:
     return found
 
 
-def test_our_adapter_holds_no_arithmetic():
+def test_our_adapter_contains_no_arithmetic():
     """It converts arrays and calls the library, so that nothing is right here and wrong there."""
     for path in (SUITE / "adapters" / "ddpm_core").glob("*.py"):
         assert arithmetic(path.read_text(encoding="utf-8")) == [], path
@@ -169,14 +169,14 @@ def test_our_adapter_holds_no_arithmetic():
 
 
 @pytest.mark.parametrize("release", ["diffusers", "azula", "denoising_diffusion_pytorch"])
-def test_an_adapter_of_a_release_converts_clocks_and_calculates_nothing(release):
+def test_release_adapters_only_shift_timesteps(release):
     """A coefficient of ours would be tested in place of theirs; the release is not imported."""
     source = (SUITE / "adapters" / f"{release}.py").read_text(encoding="utf-8")
     assert arithmetic(source, clock=True) == []
     assert arithmetic("a = t - 1\nb = -1\nc = 2 * t", clock=True) == [3]
 
 
-def test_only_adapters_import_what_is_tested():
+def test_only_adapters_import_the_code_under_test():
     for path in SUITE.rglob("*.py"):
         if SUITE / "adapters" not in path.parents:
             names = imported(path.read_text(encoding="utf-8"))

@@ -13,201 +13,213 @@ from . import bound_faults, faults, latent_faults
 
 CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
     (
-        faults.LossOfTheBatch,
-        "test_contract.py::test_a_row_of_the_batch_is_the_batch_of_that_row",
+        faults.BatchMeanLoss,
+        "test_contract.py::test_samples_of_a_batch_are_independent",
         {"method": "loss"},
     ),
     (
         faults.NoiseFromTheGlobalGenerator,
-        "test_contract.py::test_nothing_global_is_touched",
+        "test_contract.py::test_global_state_is_not_modified",
         {},
     ),
     (
-        faults.DoubleOfAHalf,
-        "test_contract.py::test_the_answer_is_of_the_kind_that_was_given",
+        faults.AlwaysFloat32,
+        "test_contract.py::test_dtype_and_device_follow_the_input",
         {"method": "q_sample"},
     ),
     (
-        faults.WrappingTime,
-        "test_contract.py::test_a_level_outside_the_clock_is_refused",
+        faults.WrappingTimesteps,
+        "test_contract.py::test_timesteps_out_of_range_are_refused",
         {"method": "q_sample", "level": -1},
     ),
     (
-        faults.RisingSignal,
-        "test_schedules.py::test_signal_falls_at_every_step",
+        faults.NonmonotoneAlphaBar,
+        "test_schedules.py::test_alpha_bar_decreases_strictly",
         {"family": "cosine"},
     ),
     (
         faults.ShiftWithoutScale,
-        "test_schedules.py::test_zero_terminal_snr_shifts_and_scales_the_root",
+        "test_schedules.py::test_zero_terminal_snr_shifts_and_scales_sqrt_alpha_bar",
         {},
     ),
-    (faults.EveryOtherLevel, "test_embeddings.py::test_no_two_levels_look_alike", {}),
+    (faults.HalvedTimesteps, "test_embeddings.py::test_embeddings_of_all_timesteps_differ", {}),
     (
-        faults.OneNoiseForTheBatch,
-        "test_samplers.py::test_samples_have_the_law_of_the_chain",
+        faults.SharedNoise,
+        "test_samplers.py::test_samples_follow_the_exact_distribution",
         {"sampler": "fixed_small", "times": (4, 2, 0)},
     ),
     (
-        faults.OneNoiseForTheBatch,
-        "test_samplers.py::test_samples_of_a_mixture_have_the_law_of_the_chain",
+        faults.SharedNoise,
+        "test_samplers.py::test_mixture_samples_follow_the_exact_distribution",
         {"sampler": "ddim"},
     ),
     (
-        faults.WhatIsLeftOfTheRunBefore,
-        "test_samplers.py::test_a_chain_leaves_nothing_behind",
+        faults.StateFromThePreviousRun,
+        "test_samplers.py::test_sampling_runs_are_independent",
         {"sampler": "dpm++2m"},
     ),
     (
-        faults.WidePosterior,
-        "test_posterior.py::test_simulated_pairs_leave_a_standard_normal_residual",
+        faults.InflatedPosteriorVariance,
+        "test_posterior.py::test_residuals_of_simulated_pairs_are_standard_normal",
         {"betas": STEEP},
     ),
     (
-        faults.GuessOfTheNextLevel,
-        "test_samplers.py::test_the_chain_reports_what_its_denoiser_said",
+        faults.PredictionsOffByOne,
+        "test_samplers.py::test_reported_predictions_are_those_of_the_denoiser",
         {"sampler": "fixed_small"},
     ),
     (
-        faults.LastLevelLeftOut,
-        "test_samplers.py::test_a_chain_visits_every_level_where_none_are_named",
+        faults.DefaultTimestepsWithoutT,
+        "test_samplers.py::test_default_timesteps_are_all_timesteps",
         {},
     ),
     (
-        faults.OctavesBackwards,
-        "test_embeddings.py::test_waves_of_every_octave_stand_behind_the_image",
+        faults.ReversedFrequencies,
+        "test_embeddings.py::test_fourier_features_follow_the_image_channels",
         {},
     ),
     (
-        faults.DigitsLostInNoise,
-        "test_schedules.py::test_a_linear_schedule_takes_its_end_points",
+        faults.CancellationInNoise,
+        "test_schedules.py::test_linear_schedule_with_any_end_points",
         {},
     ),
     (
-        faults.DigitsLostInNoise,
-        "test_schedules.py::test_a_thousand_equal_steps_add_up_without_loss",
+        faults.CancellationInNoise,
+        "test_schedules.py::test_a_thousand_equal_steps_lose_no_precision",
         {},
     ),
-    (faults.DigitsLostInNoise, "test_schedules.py::test_zero_terminal_snr_is_reached_once", {}),
-    (faults.CapOfItsOwn, "test_schedules.py::test_a_cosine_schedule_takes_its_offset_and_cap", {}),
-    (faults.CapOfItsOwn, "test_schedules.py::test_a_sigmoid_schedule_takes_its_shape", {}),
-    (faults.BetasOneStepLate, "test_schedules.py::test_betas_are_what_each_step_loses", {}),
-    (faults.LogSnrInBits, "test_schedules.py::test_log_snr_is_signal_over_noise", {}),
     (
-        faults.Clipped,
-        "test_contract.py::test_what_is_linear_scales",
+        faults.CancellationInNoise,
+        "test_schedules.py::test_zero_terminal_snr_rescaling_is_idempotent",
+        {},
+    ),
+    (
+        faults.FixedMaxBeta,
+        "test_schedules.py::test_cosine_schedule_with_any_offset_and_max_beta",
+        {},
+    ),
+    (faults.FixedMaxBeta, "test_schedules.py::test_sigmoid_schedule_with_any_shape", {}),
+    (faults.BetasOffByOne, "test_schedules.py::test_betas_are_recovered_from_alpha_bar", {}),
+    (faults.LogSnrInBits, "test_schedules.py::test_log_snr_matches_its_definition", {}),
+    (
+        faults.ClippedData,
+        "test_contract.py::test_linear_methods_scale_with_their_inputs",
         {"method": "q_sample", "factor": 2.0},
     ),
     (
         faults.ShiftedPosterior,
-        "test_posterior.py::test_both_ways_of_splitting_the_joint_density_agree",
+        "test_posterior.py::test_both_factorizations_of_the_joint_density_agree",
         {},
     ),
     (
-        faults.LateTimes,
-        "test_losses.py::test_training_draws_from_the_marginal_of_a_thousand_levels",
+        faults.MissingEarlyTimesteps,
+        "test_losses.py::test_training_samples_follow_the_marginal_at_a_thousand_timesteps",
         {},
     ),
     (
-        faults.LastOfAThousandNever,
-        "test_losses.py::test_training_draws_from_the_marginal_of_a_thousand_levels",
+        faults.MissingLastTimestep,
+        "test_losses.py::test_training_samples_follow_the_marginal_at_a_thousand_timesteps",
         {},
     ),
     (
-        faults.TimesOfPairs,
-        "test_losses.py::test_training_draws_from_the_marginal",
+        faults.PairedTimesteps,
+        "test_losses.py::test_training_samples_follow_the_marginal",
         {"betas": STEEP},
     ),
-    (faults.SortedTimes, "test_losses.py::test_training_draws_from_the_marginal", {"betas": STEEP}),
     (
-        faults.ClippedFarUp,
-        "test_samplers.py::test_the_chain_has_the_law_of_the_recursion",
+        faults.SortedTimesteps,
+        "test_losses.py::test_training_samples_follow_the_marginal",
+        {"betas": STEEP},
+    ),
+    (
+        faults.ClippedAtLargeTimesteps,
+        "test_samplers.py::test_output_distribution_matches_the_recursion",
         {"variance": "fixed_small", "event": (2,)},
     ),
     (
-        faults.OneStrideForAll,
-        "test_samplers.py::test_a_step_ends_where_the_next_one_begins",
+        faults.ConstantStride,
+        "test_samplers.py::test_steps_connect_along_a_timestep_spacing",
         {"sampler": "ddim", "name": "trailing"},
     ),
     (
-        faults.OneSlopeForTwo,
-        "test_heun.py::test_it_asks_at_both_ends_of_a_step_but_never_at_data",
+        faults.HeunAsDdim,
+        "test_heun.py::test_evaluates_both_ends_of_a_step_but_never_the_data",
         {},
     ),
     (
-        faults.OneSlopeForTwo,
-        "test_heun.py::test_its_error_falls_with_the_square_of_the_number_of_steps",
+        faults.HeunAsDdim,
+        "test_heun.py::test_convergence_is_second_order",
         {},
     ),
     (
-        faults.NothingRemembered,
-        "test_dpm_solver.py::test_its_error_falls_with_the_square_of_the_number_of_steps",
+        faults.FirstOrderOnly,
+        "test_dpm_solver.py::test_convergence_is_second_order",
         {},
     ),
     (
-        faults.ALittleMoreEachStep,
-        "test_dpm_solver.py::test_the_error_of_first_order_falls_with_the_number_of_steps",
+        faults.ScaledPredictions,
+        "test_dpm_solver.py::test_order_one_converges_at_first_order",
         {},
     ),
     (
-        faults.StateInPlaceOfTheGuess,
-        "test_samplers.py::test_four_times_as_many_steps_come_three_times_as_near",
+        faults.StateAsPrediction,
+        "test_samplers.py::test_four_times_the_steps_reduce_the_error_threefold",
         {"sampler": "dpm++2m", "name": "log_snr"},
     ),
     (
-        faults.ALittleMoreEachStep,
-        "test_ddim.py::test_its_error_falls_with_the_number_of_steps",
+        faults.ScaledPredictions,
+        "test_ddim.py::test_convergence_is_first_order",
         {},
     ),
     (
-        faults.ALittleMoreEachStep,
-        "test_dpm_solver.py::test_a_guess_that_never_changes_is_not_led_on",
+        faults.ScaledPredictions,
+        "test_dpm_solver.py::test_constant_prediction_needs_no_extrapolation",
         {},
     ),
     (
-        faults.StateInPlaceOfTheGuess,
-        "test_dpm_solver.py::test_first_order_is_ddim_without_noise",
+        faults.StateAsPrediction,
+        "test_dpm_solver.py::test_first_order_is_deterministic_ddim",
         {},
     ),
     (
-        faults.OneLevelUp,
-        "test_ddim.py::test_the_error_of_going_up_and_down_falls_with_the_number_of_steps",
+        faults.InversionFromAHigherTimestep,
+        "test_ddim.py::test_inversion_round_trip_is_first_order",
         {},
     ),
-    (faults.OneLevelUp, "test_ddim.py::test_the_code_is_the_state_with_the_same_noise", {}),
-    (faults.HalfOfEta, "test_ddim.py::test_at_eta_one_it_is_ancestral_sampling", {}),
+    (faults.InversionFromAHigherTimestep, "test_ddim.py::test_inversion_keeps_the_noise", {}),
+    (faults.HalvedEta, "test_ddim.py::test_eta_one_is_ancestral_sampling", {}),
     (
-        faults.NoRescaling,
-        "test_dpm_solver.py::test_the_chain_may_begin_where_no_signal_is_left",
+        faults.NoZeroTerminalRescaling,
+        "test_dpm_solver.py::test_sampling_may_start_at_zero_terminal_snr",
         {"sampler": "dpm++2m"},
     ),
     *(
-        (faults.OneRungDown, f"test_timestep_spacing.py::test_{name}", arguments)
+        (faults.ShiftedTimestep, f"test_timestep_spacing.py::test_{name}", arguments)
         for name, arguments in (
-            ("trailing_levels_lie_evenly_from_data", {}),
-            ("linspace_levels_lie_evenly_from_the_first", {}),
-            ("leading_levels_are_whole_strides_above_the_first", {}),
-            ("log_snr_levels_are_the_nearest_free_ones", {"zero_terminal": True}),
+            ("trailing_timesteps_are_even_from_zero", {}),
+            ("linspace_timesteps_are_even_from_one_to_T", {}),
+            ("leading_timesteps_are_integer_strides_above_one", {}),
+            ("log_snr_timesteps_are_nearest_to_even_log_snr", {"zero_terminal": True}),
         )
     ),
     (
-        faults.OneRungShort,
-        "test_timestep_spacing.py::test_a_ladder_of_n_steps_falls_to_data_in_n_steps",
+        faults.OneStepTooFew,
+        "test_timestep_spacing.py::test_spacing_has_the_requested_number_of_steps",
         {"name": "linspace"},
     ),
-    (faults.BatchStatistics, "test_networks.py::test_one_image_does_not_see_another", {}),
-    (faults.NoZeroInitialisation, "test_networks.py::test_nothing_is_said_at_initialisation", {}),
-    (faults.DeafToTime, "test_networks.py::test_time_reaches_the_answer", {}),
+    (faults.BatchStatistics, "test_networks.py::test_images_of_a_batch_are_independent", {}),
+    (faults.NoZeroInitialization, "test_networks.py::test_output_is_zero_at_initialization", {}),
+    (faults.IgnoresTimesteps, "test_networks.py::test_output_depends_on_the_timestep", {}),
     (
         faults.DropoutInEvaluation,
-        "test_networks.py::test_the_same_question_has_the_same_answer",
+        "test_networks.py::test_evaluation_is_deterministic",
         {},
     ),
-    (faults.SortedBatch, "test_networks.py::test_the_order_of_a_batch_does_not_matter", {}),
-    (faults.DeadParameter, "test_networks.py::test_every_parameter_learns", {}),
+    (faults.SortedNetworkTimesteps, "test_networks.py::test_batch_order_does_not_matter", {}),
+    (faults.DeadParameter, "test_networks.py::test_every_parameter_has_a_gradient", {}),
     (
         faults.ClampedNoise,
-        "test_losses.py::test_training_draws_from_the_marginal",
+        "test_losses.py::test_training_samples_follow_the_marginal",
         {"betas": STEEP},
     ),
     *bound_faults.CONTROLS,
@@ -218,14 +230,14 @@ CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
 @pytest.mark.parametrize(
     ("wrong", "test", "arguments"), CONTROLS, ids=[each[0].__name__ for each in CONTROLS]
 )
-def test_the_fault_is_seen_and_only_the_fault(wrong, test, arguments):
+def test_injected_fault_fails_and_correct_code_passes(wrong, test, arguments):
     attack_with(DdpmCore, test, arguments)
     with pytest.raises(CAUGHT):
         attack_with(wrong, test, arguments)
 
 
-def test_runs_with_fresh_noise_count_their_alarms(monkeypatch, capsys):
-    monkeypatch.setattr(fresh_noise, "DdpmCore", faults.WidePosterior)
+def test_fresh_noise_runs_count_false_alarms(monkeypatch, capsys):
+    monkeypatch.setattr(fresh_noise, "DdpmCore", faults.InflatedPosteriorVariance)
     assert fresh_noise.main(["--runs", "1"]) == 1
     counted = re.search(r"(\d+) false alarms", capsys.readouterr().out)
     # One for each of the four schedules, whose first pair of levels already fails.

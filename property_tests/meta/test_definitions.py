@@ -22,7 +22,7 @@ def both_tails(q: float, degrees: int) -> float:
     return min(1.0, 2 * min(stats.chi2.cdf(q, degrees), stats.chi2.sf(q, degrees)))
 
 
-def test_sums_are_held_against_their_laws():
+def test_sums_are_compared_with_their_distributions():
     assert close(statistics.mean(U).p, 2 * stats.norm.sf(abs(math.fsum(U.flat)) / 10**0.5))
     assert close(statistics.variance(U).p, both_tails(math.fsum(x * x for x in U.flat), 10))
     for axis, length in ((0, 5), (2, 2)):
@@ -33,7 +33,7 @@ def test_sums_are_held_against_their_laws():
         assert close(statistics.block_sums(U, axis).p, want)
 
 
-def test_the_rows_are_paired_by_twos_and_the_odd_one_is_left():
+def test_rows_are_paired_and_an_odd_last_row_is_ignored():
     products = [b * a for i in (0, 2) for a, b in zip(U[i].flat, U[i + 1].flat, strict=True)]
     squares = [a * a for i in (0, 2) for a in U[i].flat]
     want = 2 * stats.norm.sf(abs(math.fsum(products)) / math.fsum(squares) ** 0.5)
@@ -42,14 +42,14 @@ def test_the_rows_are_paired_by_twos_and_the_odd_one_is_left():
     assert not close(statistics.slope(U[0:4:2], U[1:4:2]).p, want)
 
 
-def test_only_axes_along_which_something_is_summed_have_block_sums():
+def test_block_sums_skip_axes_of_length_one():
     names = [each.name for each in statistics.standard_normal(U)]
     blocks = [f"block sums along axis {axis}" for axis in (0, 2)]
     assert names == ["mean", "variance", "cells", *blocks, "pairs of rows"]
 
 
 @pytest.mark.parametrize("counts", [(0, 3, 4), (1, 3, 3), (4, 2, 1), (2, 5, 0)])
-def test_a_count_has_the_tail_that_is_counted(counts):
+def test_binomial_tail_matches_enumeration(counts):
     """Twice the smaller tail, times the number of cells, at most 1."""
     chances = (0.125, 0.375, 0.5)
     tails = []
@@ -71,7 +71,7 @@ def test_ties_are_counted_in_pairs():
 
 
 @pytest.mark.parametrize("alpha", [1e-2, 1e-6])
-def test_power_is_the_chance_beyond_the_cut(alpha):
+def test_power_is_the_probability_beyond_the_threshold(alpha):
     cut = stats.norm.isf(alpha / 2)
     assert close(statistics.power_of_mean(400, 0.2, alpha), stats.norm.sf(cut - 0.2 * 20))
     low, high = stats.chi2.interval(1 - alpha, 400)
@@ -84,7 +84,7 @@ def test_power_is_the_chance_beyond_the_cut(alpha):
     assert math.isclose(statistics.power_of_variance(4, 0.5, alpha), want, rel_tol=1e-6)
 
 
-def test_a_claim_rejects_at_its_share_and_not_above():
+def test_claim_rejects_at_its_threshold_and_not_above():
     share = ALPHA_CLAIM / STATISTICS
     claim = Ledger("source").claim("equation", 0)
     claim.check([Finding("just above", np.nextafter(share, 1), "")])
@@ -92,7 +92,7 @@ def test_a_claim_rejects_at_its_share_and_not_above():
         claim.check([Finding("at the share", share, "")])
 
 
-def test_power_is_asked_of_the_share_and_not_of_the_whole():
+def test_power_is_computed_at_the_threshold_of_one_statistic():
     def powers(scalars: int, alpha: float) -> float:
         found = (statistics.power_of_mean, statistics.power_of_variance)
         return min(power(scalars, monte_carlo.MIN_EFFECT, alpha) for power in found)
@@ -105,7 +105,7 @@ def test_power_is_asked_of_the_share_and_not_of_the_whole():
         Ledger("source").claim("equation", 0, scalars=scalars)
 
 
-def test_a_seed_fits_every_generator_of_64_bits():
+def test_seeds_fit_64_bit_generators():
     ledger = Ledger("source")
     seeds = [ledger.claim("equation", i).seed for i in range(20)]
     assert len(set(seeds)) == 20

@@ -31,20 +31,20 @@ def points(draw: st.DrawFn) -> Point:
     return Point(schedule, s, t, draw(numbers), draw(numbers), draw(numbers), n, i)
 
 
-def test_every_equation_with_code_is_asked():
+def test_every_equation_with_code_has_an_evaluator():
     """None is left out, and none is asked that no page has."""
     assert set(ASK) == set(pages.with_code())
 
 
 @pytest.mark.parametrize("name", sorted(ASK))
 @given(point=points())
-def test_the_code_computes_what_the_page_says(impl: Implementation, name: str, point: Point):
+def test_code_computes_what_the_page_states(impl: Implementation, name: str, point: Point):
     """Each equation with code: the right side as it is printed, within what rounding allows."""
     assume(compare(impl, name, point))
 
 
 @pytest.mark.parametrize("name", [name for name in sorted(ASK) if pages.is_law(name)])
-def test_what_is_simulated_has_the_law_of_the_page(ledger: Ledger, name: str):
+def test_simulation_follows_the_distribution_on_the_page(ledger: Ledger, name: str):
     """Each law with code, on levels that one-step kernels make: whitened by the text.
 
     What is left is standard normal, and independent of all that the law is conditioned on.

@@ -10,8 +10,8 @@ from ..protocol import Deviation
 pytest_plugins = ["pytester"]
 SUITE, PACKAGE = Path(__file__).parent.parent, __package__.rpartition(".")[0]
 FILE = "test_forward_process.py"
-ALPHA_BAR = "test_alpha_bar_is_the_signal_that_the_steps_keep"
-CLOCK = "test_contract.py::test_a_level_outside_the_clock_is_refused"
+ALPHA_BAR = "test_alpha_bar_is_the_squared_scale_of_composed_steps"
+CLOCK = "test_contract.py::test_timesteps_out_of_range_are_refused"
 
 ADAPTER = """
 import numpy as np
@@ -41,7 +41,7 @@ def run(pytester, *keys, files, factor=1.0):
     return pytester.runpytest_subprocess(f"--rootdir={SUITE.parent}", *paths, *options)
 
 
-def test_a_listed_check_that_fails_is_green_and_counted(pytester):
+def test_listed_check_that_fails_counts_as_a_deviation(pytester):
     """A key may name one parameter: q_sample refuses -1 here and takes T + 1. That no check has the
     last key only a run of the whole suite can tell."""
     keys = f"{FILE}::{ALPHA_BAR}", f"{CLOCK}[q_sample-5]", "test_ema.py::test_gone"
@@ -51,21 +51,21 @@ def test_a_listed_check_that_fails_is_green_and_counted(pytester):
     done.stdout.fnmatch_lines(["listed: 2 deviates, 2 not offered, 1 passed"])
 
 
-def test_a_listed_check_that_passes_or_is_not_offered_is_red(pytester):
-    files = [f"{FILE}::{ALPHA_BAR}", f"{FILE}::test_step_is_the_composition_of_its_steps"]
+def test_listed_check_that_passes_or_is_not_offered_fails(pytester):
+    files = [f"{FILE}::{ALPHA_BAR}", f"{FILE}::test_kernel_is_the_composition_of_its_steps"]
     done = run(pytester, *files, files=files)
     assert done.ret == pytest.ExitCode.TESTS_FAILED
     done.stdout.fnmatch_lines(["*XPASS(strict)*deviates: It does so. | 1 of 2 at t = 3 | f.py, f*"])
     done.stdout.fnmatch_lines(["*a deviation, but Skipped: not offered: q_step*", "*2 failed*"])
 
 
-def test_a_key_that_names_no_check_is_a_usage_error(pytester):
+def test_unknown_deviation_key_is_a_usage_error(pytester):
     done = run(pytester, "test_ema.py::test_gone", files=["."])
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     assert "deviations['test_ema.py::test_gone']" in done.stderr.str()
 
 
-def test_a_listed_deviation_says_what_how_much_and_where():
+def test_deviations_have_reason_effect_and_location():
     """Read without the releases; each sentence is one, and each effect has a figure or an error."""
     tables = [each for each in vars(known_deviations).values() if isinstance(each, dict)]
     listed = [each for table in tables for each in table.values() if isinstance(each, Deviation)]

@@ -8,23 +8,23 @@ from ..known_bugs.run import CAUGHT, attack
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.id)
-def test_a_known_bug_is_caught(bug: KnownBug):
+def test_known_bug_is_caught(bug: KnownBug):
     with pytest.raises(CAUGHT):
         attack(bug)
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.id)
-def test_what_catches_it_is_green_without_it(bug: KnownBug):
+def test_catching_property_passes_without_the_bug(bug: KnownBug):
     """Otherwise the failure above would say nothing of the bug."""
     attack(bug, right=True)
 
 
 @pytest.mark.parametrize("variant", BENIGN_VARIANTS, ids=lambda bug: bug.id)
-def test_a_benign_variant_is_not_flagged(variant: KnownBug):
+def test_benign_variant_is_not_flagged(variant: KnownBug):
     attack(variant)
 
 
-def test_the_table_is_up_to_date():
+def test_readme_table_is_up_to_date():
     stands = PAGE.read_text(encoding="utf-8")
     assert stands == page(written()), "run python -m property_tests.known_bugs.readme"
     assert {bug.id for bug in BUGS} == {name for name, effect in written().items() if effect}

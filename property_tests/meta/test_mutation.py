@@ -24,7 +24,7 @@ def f(s: int, t: int) -> float:
 """
 
 
-def test_every_slip_of_a_line_is_made_and_only_there():
+def test_all_mutations_of_a_line_are_made():
     made = {each.statement for each in mutants(SOURCE)}
     assert made == {
         "return (s - table[t]).sqrt()",
@@ -48,7 +48,7 @@ def f(x_0, noise, value):
 """
 
 
-def test_what_reads_the_same_is_left_out_and_only_that():
+def test_equal_metadata_is_not_mutated():
     """noise and x_0 share shape, dtype and device, so only value is a slip where those are read."""
     made = {each.statement for each in mutants(CHECKED)}
     assert "work = compute_dtype(value)" in made
@@ -68,22 +68,22 @@ def test_what_reads_the_same_is_left_out_and_only_that():
     ],
     ids=["not checked", "bound anew", "checked now and then"],
 )
-def test_without_the_proof_it_is_planted(unproved):
+def test_metadata_is_mutated_without_the_check(unproved):
     assert "work = compute_dtype(x_0)" in {each.statement for each in mutants(unproved)}
 
 
-def test_what_only_checks_read_is_left_out():
+def test_values_used_only_in_checks_are_not_mutated():
     source = "def f(s, t):\n    falls = s < t\n    if not falls:\n        raise ValueError(s)\n"
     assert not mutants(source)
     assert mutants(source + "    return falls\n")
 
 
-def test_a_name_that_the_function_does_not_know_is_no_slip():
+def test_names_out_of_scope_are_not_substituted():
     made = {each.statement for each in mutants("def f(s):\n    return s + 1\n")}
     assert made == {"return s - 1", "return s", "return 1", "return s + 2", "return s + 0"}
 
 
-def test_evidence_tells_a_mutant_from_an_equivalent():
+def test_outputs_distinguish_mutants_from_equivalents():
     module, source = source_of("ddpm_core.losses")
     right = answers(DdpmCore(), "losses")
     for planted_line, same in (
@@ -96,7 +96,7 @@ def test_evidence_tells_a_mutant_from_an_equivalent():
     assert same_bits(right, answers(DdpmCore(), "losses"))
 
 
-def test_rounding_is_told_from_a_slip():
+def test_rounding_is_distinguished_from_a_mutation():
     a = np.float64([1.0, -2.0, 0.0])
     assert same_but_for_rounding(a, a * (1 + 4 * 2.0**-53), 2.0**-53)
     assert not same_but_for_rounding(a, a * (1 + 40 * 2.0**-53), 2.0**-53)
@@ -104,7 +104,7 @@ def test_rounding_is_told_from_a_slip():
     assert not same_but_for_rounding(a, np.full(3, np.nan), 2.0**-53)
 
 
-def test_a_mutant_is_in_the_library_only_while_it_is_planted():
+def test_mutant_is_active_only_while_injected():
     module, source = source_of("ddpm_core.schedules")
     right = "return self._log_alpha_bar(t).exp()"
     before = DdpmCore().alpha_bar(STEEP)
@@ -113,7 +113,7 @@ def test_a_mutant_is_in_the_library_only_while_it_is_planted():
     assert (DdpmCore().alpha_bar(STEEP) == before).all()
 
 
-def test_a_survivor_meets_examples_that_it_has_not_met():
+def test_survivor_is_retried_with_new_examples():
     met = set()
 
     @given(st.integers(0, 2**60))

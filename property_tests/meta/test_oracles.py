@@ -27,7 +27,7 @@ def density(x: float, mean: Any, var: Any) -> Any:
     "module",
     ["bound", "chains", "exact", "flows", "gaussian", "mixture", "quadrature", "schedules"],
 )
-def test_an_oracle_imports_nothing_that_it_judges(module):
+def test_oracle_does_not_import_the_code_under_test(module):
     code = (
         f"import sys, {exact.__package__}.{module}\n"
         "assert not {'torch', 'ddpm_core.schedules'} & sys.modules.keys()"
@@ -36,7 +36,7 @@ def test_an_oracle_imports_nothing_that_it_judges(module):
     assert done.returncode == 0, done.stderr
 
 
-def test_composed_kernels_are_the_integral_over_what_lies_between():
+def test_composed_kernel_is_the_integral_over_intermediate_states():
     """q(x_2 | x_0) = integral of q(x_2 | x_1) q(x_1 | x_0) dx_1, at three points."""
     first, second, both = (exact.kernel(STEEP, *pair) for pair in ((0, 1), (1, 2), (0, 2)))
     x_0 = 0.7
@@ -52,7 +52,7 @@ def test_composed_kernels_are_the_integral_over_what_lies_between():
 
 
 @pytest.mark.parametrize(("s", "t"), [(1, 2), (1, 4), (2, 3)])
-def test_the_posterior_is_prior_times_likelihood_integrated(s, t):
+def test_posterior_matches_quadrature(s, t):
     prior, measured = exact.kernel(STEEP, 0, s), exact.kernel(STEEP, s, t)
     x_0, x_t = 0.7, -0.4
 
@@ -67,7 +67,7 @@ def test_the_posterior_is_prior_times_likelihood_integrated(s, t):
     assert abs((second / mass - (first / mass) ** 2) / want.var - 1) < CLOSE
 
 
-def test_the_optimal_denoiser_is_the_mean_of_what_x_t_could_come_from():
+def test_gaussian_denoiser_matches_quadrature():
     data = gaussian.Law(np.array([0.6]), np.array([[0.25]]))
     for t in range(1, 5):
         scale, var = exact.kernel(STEEP, 0, t)
@@ -81,7 +81,7 @@ def test_the_optimal_denoiser_is_the_mean_of_what_x_t_could_come_from():
 
 
 @pytest.mark.parametrize("t", [1, 4])
-def test_the_mixture_is_integrated_over_everything_x_t_could_come_from(t):
+def test_mixture_denoiser_and_score_match_quadrature(t):
     scale, var = exact.kernel(STEEP, 0, t)
 
     def integral(of: Callable[[Any], Any]) -> Any:
@@ -105,7 +105,7 @@ def test_the_mixture_is_integrated_over_everything_x_t_could_come_from(t):
 
 
 @pytest.mark.parametrize("variance", ["fixed_small", "fixed_large"])
-def test_the_law_of_a_chain_is_the_nested_expectation(variance):
+def test_sampler_output_matches_nested_quadrature(variance):
     """x_0 of the chain 3 -> 1 -> 0 by Gauss-Hermite nodes, exact for what is quadratic."""
     data = gaussian.Law(np.array([0.6]), np.array([[0.25]]))
     nodes, weights = np.polynomial.hermite_e.hermegauss(6)
@@ -126,7 +126,7 @@ def test_the_law_of_a_chain_is_the_nested_expectation(variance):
 
 
 @pytest.mark.parametrize("t", [1, 3])
-def test_the_denoiser_of_an_array_is_that_of_its_entries(t):
+def test_array_denoiser_matches_the_scalar_denoiser(t):
     x_t = np.linspace(-3.0, 4.0, 8).reshape(2, 2, 2)
     got = mixture.denoiser_of(STEEP, mixture.BUMPS, t)(x_t)
     want = [float(mixture.denoiser(STEEP, mixture.BUMPS, x, t)) for x in x_t.ravel()]
@@ -134,7 +134,7 @@ def test_the_denoiser_of_an_array_is_that_of_its_entries(t):
 
 
 @pytest.mark.parametrize("path", [("fixed_large", 0.0), ("ddim", 0.7)], ids=str)
-def test_the_quadrature_of_one_component_is_the_normal_law(path):
+def test_quadrature_of_one_component_is_gaussian(path):
     """Sums over the cells of the grid, and lines between its points, are off by its spacing squared
     times an eighth of the density's slope, which is below 3 where a deviation is above 0.3."""
     sampler, eta = path
@@ -146,7 +146,7 @@ def test_the_quadrature_of_one_component_is_the_normal_law(path):
     assert np.abs(got - exact_law).max() < 2 * quadrature.SPACING**2 * 3 / 8
 
 
-def test_what_is_averaged_at_two_nodes_is_the_integral():
+def test_two_node_averages_match_quadrature():
     """Divergence and entropy, and the mass between two edges."""
     left, right = bound.Law(mpf("0.3"), mpf("0.5")), bound.Law(mpf("-0.2"), mpf("1.5"))
     places = [-12, -2, 0.3, 2, 12]
@@ -166,7 +166,7 @@ def test_what_is_averaged_at_two_nodes_is_the_integral():
     assert bound.mass(left, None, mpf("0.3")) == mpf("0.5") == bound.mass(left, mpf("0.3"), None)
 
 
-def test_the_exact_reverse_step_is_prior_times_likelihood_integrated():
+def test_exact_reverse_step_matches_quadrature():
     data, s, t, x_t = bound.Law(mpf("0.75"), mpf("0.25")), 2, 4, mpf("-0.4")
     prior, measured = bound.level(data, STEEP, s), exact.kernel(STEEP, s, t)
 
@@ -186,7 +186,7 @@ def test_the_exact_reverse_step_is_prior_times_likelihood_integrated():
     assert abs(got.var / (moment(2) / mass - mean**2) - 1) < CLOSE
 
 
-def test_the_recursion_nears_the_flow_that_keeps_standard_deviations():
+def test_flow_recursion_converges_to_the_exact_flow():
     """Of normal data, whose best guess is a straight line: with the square of the step."""
     data, x_1, errors = bound.Law(mpf("0.75"), mpf("0.25")), 0.5, []
     for n in (32, 64):
@@ -209,7 +209,7 @@ def test_the_recursion_nears_the_flow_that_keeps_standard_deviations():
 
 
 @pytest.mark.parametrize("t", [1, 3])
-def test_the_slope_and_the_density_of_a_mixture_are_derivatives(t):
+def test_mixture_slope_and_density_match_finite_differences(t):
     """By 60-digit differences of the guess and of what the components weigh."""
     data, x = mixture.BUMPS, 0.25
     scale, var = exact.kernel(STEEP, 0, t)
@@ -225,7 +225,7 @@ def test_the_slope_and_the_density_of_a_mixture_are_derivatives(t):
     assert abs(log_density - mp.log(mass)) < 1e-12
 
 
-def test_the_tape_reads_off_an_affine_map():
+def test_noise_tape_recovers_an_affine_map():
     """(x_T, z) -> A x_T + B z + c has mean c and covariance A A' + B B'."""
     rng = np.random.default_rng(0)
     A, B, c = rng.standard_normal((4, 4)), rng.standard_normal((4, 4)), rng.standard_normal(4)

@@ -9,7 +9,7 @@ from ..evidence import evidence
 from ..mutation.targets import PLANTED
 
 
-def test_mutants_chosen_by_hash_are_killed():
+def test_mutants_selected_by_hash_are_killed():
     """In a process of its own, whose properties run as in the whole mutation run."""
     suite = Path(__file__).parent.parent
     command = [sys.executable, "-m", f"{__package__.removesuffix('.meta')}.mutation"]

@@ -27,7 +27,7 @@ def test_every_check_is_required(request: pytest.FixtureRequest):
         assert not gone, "run the suite, then python -m property_tests.evidence.policy"
 
 
-def test_its_limits_are_those_of_the_suite():
+def test_policy_limits_match_the_suite():
     policy = json.loads(PAGE.read_bytes())
     limits = {name: policy[name] for name in ("alpha", "power", "effect", "planted")}
     assert limits == {

@@ -31,15 +31,15 @@ class Buggy(DdpmCore):
 """
 
 
-def test_the_report_names_what_fails_and_what_it_looks_like(pytester):
+def test_report_names_failures_and_similar_bugs(pytester):
     """In another process, from which each row is seen to arrive."""
     pytester.makepyfile(buggy=BUGGY.format(suite=PACKAGE))
     pytester.syspathinsert(SUITE.parent)
     pytester.syspathinsert()
-    sample = "test_forward_process.py::test_sample_is_the_marginal_with_its_noise"
+    sample = "test_forward_process.py::test_sample_is_mean_plus_scaled_noise"
     marginal = "test_forward_process.py::test_marginal_is_the_composition_of_its_steps"
-    simulated = "test_posterior.py::test_simulated_pairs_leave_a_standard_normal_residual"
-    offered = "test_losses.py::test_the_loss_of_a_sample_is_its_own_mean_square"
+    simulated = "test_posterior.py::test_residuals_of_simulated_pairs_are_standard_normal"
+    offered = "test_losses.py::test_loss_is_the_mean_square_of_each_sample"
     done = pytester.runpytest_subprocess(
         f"--rootdir={SUITE.parent}",
         *(str(SUITE / each) for each in (sample, marginal, simulated, offered)),
@@ -74,7 +74,7 @@ def test_the_report_names_what_fails_and_what_it_looks_like(pytester):
     assert "not offered, so not shown: loss" in out
 
 
-def test_a_run_that_spends_more_than_its_limit_says_so():
+def test_overspending_run_is_reported():
     def rows(claims: int) -> dict:
         claim = {"n": 1, "alpha": ALPHA_CLAIM, "power": 1.0, "p": 0.5, "equation": "a.b"}
         row = {"claims": [claim] * claims, "outcome": "passed", "comparisons": 0, "seconds": 0.0}
@@ -87,7 +87,7 @@ def test_a_run_that_spends_more_than_its_limit_says_so():
     assert "MORE" not in summary(totals(rows(most)))[2]
 
 
-def test_a_report_that_cannot_be_written_fails_the_run(pytester):
+def test_unwritable_report_fails_the_run(pytester):
     pytester.makefile("", taken="a file, where a folder is asked for")
     done = pytester.runpytest_subprocess(
         f"--rootdir={SUITE.parent}", str(SUITE / "test_images.py"), "--report", "taken"

@@ -43,7 +43,7 @@ BAD: dict[str, tuple[Callable[[Array], Array], str]] = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_bad_noise_is_seen_for_what_it_is(kind):
+def test_bad_noise_is_detected(kind):
     spoil, statistic = BAD[kind]
     assert statistic in rejected(spoil(normal()))
 
@@ -52,28 +52,28 @@ def test_good_noise_passes():
     assert rejected(normal()) == []
 
 
-def test_noise_of_half_precision_repeats_itself():
+def test_half_precision_noise_is_detected_by_ties():
     share = ALPHA_CLAIM / monte_carlo.STATISTICS
     noise = normal()
     assert statistics.ties(noise, 2.0**-53).p > share
     assert statistics.ties(noise.astype(np.float16).astype(float), 2.0**-53).p < share
 
 
-def test_a_residual_that_leans_on_the_other_is_seen():
+def test_correlated_residual_is_detected():
     w = normal(seed=1)
     leaning = (normal() + 0.1 * w) / np.sqrt(1.01)
     assert statistics.slope(leaning, w).p < ALPHA_CLAIM / monte_carlo.STATISTICS
     assert statistics.slope(normal(), w).p > 1e-6
 
 
-def test_counts_of_a_die_that_is_loaded_are_seen():
+def test_unequal_counts_are_detected():
     n, fair = 28_000, np.full(4, 0.25)
     loaded = (n * np.float64([0.25, 0.25, 0.225, 0.275])).astype(np.int64)
     assert statistics.binomials(loaded, fair, n).p < 1e-10
     assert statistics.binomials(np.full(4, n // 4), fair, n).p == 1
 
 
-def test_p_values_are_uniform_under_the_claim():
+def test_p_values_are_uniform_under_the_null():
     """P(p <= 0.01) = 0.01 for each statistic; cells and counts are conservative.
 
     2,000 replicates: the number below 0.01 is Bin(2000, 0.01), held to 1e-9 a side.
@@ -93,7 +93,7 @@ def test_p_values_are_uniform_under_the_claim():
 
 @pytest.mark.parametrize("scalars", [1000, 28_000])
 @pytest.mark.parametrize("effect", [0.05, 0.2])
-def test_declared_power_is_measured_power(scalars, effect):
+def test_declared_power_matches_measured_power(scalars, effect):
     """At a level where power is neither 0 nor 1, over 4,000 replicates drawn from the exact law."""
     alpha, replicates = 1e-3, 4000
     rng = np.random.default_rng(1)
@@ -115,7 +115,7 @@ def agree(hits: int, n: int, p: float) -> bool:
 # --- the ledger ----------------------------------------------------------------------------------
 
 
-def test_the_ledger_refuses_to_spend_more_than_a_run_may():
+def test_ledger_refuses_to_overspend():
     ledger = Ledger("source")
     allowed = round(ALPHA_RUN / ALPHA_CLAIM)
     for i in range(allowed):
@@ -124,14 +124,14 @@ def test_the_ledger_refuses_to_spend_more_than_a_run_may():
         ledger.claim("equation", "one too many")
 
 
-def test_a_claim_that_could_not_see_its_effect_is_refused():
+def test_claim_without_enough_power_is_refused():
     with pytest.raises(LedgerError, match="power"):
         Ledger("source").claim("equation", 0, scalars=SCALARS // 2)
     with pytest.raises(LedgerError, match="power"):
         Ledger("source").claim("equation", 0, min_effect=0.05)
 
 
-def test_what_follows_a_rejection_costs_nothing():
+def test_shrinking_after_a_rejection_spends_no_alpha():
     """Hypothesis then searches for a smaller example, which is no new chance to be wrong."""
     ledger = Ledger("source")
     with pytest.raises(AssertionError, match=r"variance is 3\.96 times the exact value"):
@@ -141,7 +141,7 @@ def test_what_follows_a_rejection_costs_nothing():
     assert ledger.spent == before == ALPHA_CLAIM
 
 
-def test_noise_belongs_to_one_claim_example_source_and_epoch():
+def test_noise_is_keyed_by_claim_example_source_and_epoch():
     def drawn(source: str, equation: str, example: object, epoch: str = "0") -> tuple:
         claim = Ledger(source, epoch).claim(equation, example)
         return (*claim.rng.standard_normal(4), claim.seed)
@@ -153,7 +153,7 @@ def test_noise_belongs_to_one_claim_example_source_and_epoch():
     assert len({base, *different}) == 5
 
 
-def test_more_statistics_than_share_alpha_are_refused():
+def test_too_many_statistics_for_one_claim_are_refused():
     claim = Ledger("source").claim("equation", 0)
     with pytest.raises(LedgerError, match="share an alpha"):
         claim.check([statistics.mean(normal())] * (monte_carlo.STATISTICS + 1))

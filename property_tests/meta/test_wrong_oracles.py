@@ -12,7 +12,7 @@ from ..oracles import bound, chains, exact, flows, mixture, quadrature, schedule
 from ..oracles.exact import Kernel, Posterior, Value, mpf
 
 
-def kernel_without_shrinking(betas, s, t):
+def kernel_without_scaling(betas, s, t):
     var = sum((mpf(beta) for beta in betas[s:t]), mpf(0))
     return Kernel(kernel(betas, s, t).scale, var)
 
@@ -31,13 +31,11 @@ def v_with_the_other_sign(betas, source, target, value, x_t, t):
 
 
 kernel, posterior, convert = exact.kernel, exact.posterior, exact.convert
-TWEEDIE = (
-    "test_parameterization.py::test_the_score_of_an_optimal_denoiser_is_the_slope_of_the_density"
-)
-BOUND = "test_likelihood.py::test_the_bound_of_an_exact_chain_is_the_entropy_and_the_prior"
-CHAIN = "test_samplers.py::test_the_chain_has_the_law_of_the_recursion"
+TWEEDIE = "test_parameterization.py::test_optimal_denoiser_gives_the_score_of_the_density"
+BOUND = "test_likelihood.py::test_exact_reverse_process_gives_entropy_plus_prior_term"
+CHAIN = "test_samplers.py::test_output_distribution_matches_the_recursion"
 TWINS: list[tuple[Any, Callable[..., Any], str, str, dict[str, Any]]] = [
-    (exact, kernel_without_shrinking, "kernel",
+    (exact, kernel_without_scaling, "kernel",
      "test_forward_process.py::test_marginal_is_the_composition_of_its_steps", {}),
     (exact, posterior_without_likelihood_scale, "posterior",
      "test_posterior.py::test_mean_and_variance_match_bayes", {"step": "any", "part": "var"}),
@@ -47,41 +45,41 @@ TWINS: list[tuple[Any, Callable[..., Any], str, str, dict[str, Any]]] = [
     (exact, posterior_without_likelihood_scale, "posterior", CHAIN,
      {"variance": "fixed_small", "event": (2,)}),
     (quadrature, lambda *case: a_step(*case)._replace(var=a_step(*case).var * 2), "a_step",
-     "test_samplers.py::test_samples_of_a_mixture_have_the_law_of_the_chain",
+     "test_samplers.py::test_mixture_samples_follow_the_exact_distribution",
      {"sampler": "fixed_small"}),
     (chains, lambda *case: chains.Output(*(1.0001 * each for each in law(*case))),
      "law", CHAIN, {"variance": "fixed_large", "event": ()}),
     (chains, lambda *case: [each * mpf("1.0001") for each in a_step(*case)], "a_step",
-     "test_ddim.py::test_a_step_has_its_variance_and_keeps_the_marginals",
+     "test_ddim.py::test_step_has_the_given_variance_and_keeps_the_marginals",
      {"step": "any", "eta": 0.3}),
     (chains, lambda *case: gain(*case) ** 2, "gain",
-     "test_dpm_solver.py::test_the_chain_has_the_law_of_the_recursion",
+     "test_dpm_solver.py::test_output_distribution_matches_the_recursion",
      {"sampler": "dpm++2m", "event": ()}),
     (chains, lambda *case: climb(*case)._replace(offset=0 * climb(*case).offset), "climb",
-     "test_ddim.py::test_the_way_up_asks_at_the_level_that_it_has_reached", {}),
+     "test_ddim.py::test_inversion_evaluates_at_the_current_timestep", {}),
     (schedules, lambda betas: [each * mpf("1.0001") for each in from_betas(betas)], "from_betas",
-     "test_schedules.py::test_zero_terminal_snr_shifts_and_scales_the_root", {}),
+     "test_schedules.py::test_zero_terminal_snr_shifts_and_scales_sqrt_alpha_bar", {}),
     (bound, lambda *laws: divergence(*laws) * mpf("1.0001"), "divergence",
-     "test_losses.py::test_the_divergence_is_that_of_the_densities", {}),
+     "test_losses.py::test_gaussian_kl_matches_the_densities", {}),
     (bound, lambda *case: mass(*case) * mpf("1.0001"), "mass",
-     "test_losses.py::test_a_grey_level_has_what_lies_nearest_to_it", {"levels": 17}),
+     "test_losses.py::test_grey_level_probability_is_the_mass_nearest_to_it", {"grey_levels": 17}),
     (bound, lambda *case: reverse(*case)._replace(var=reverse(*case).var * 2), "exact_reverse",
      BOUND, {}),
     (bound, lambda *case: level(*case)._replace(var=level(*case).var * 2), "level", BOUND, {}),
     (flows, lambda *case: wide(*case)._replace(var=wide(*case).var + mpf("1e-6")), "kernel",
-     "test_probability_flow.py::test_state_and_volume_go_up_by_heuns_steps", {}),
+     "test_probability_flow.py::test_state_and_log_volume_follow_heuns_method", {}),
     (mixture, lambda *case: lambda x: 1.01 * slope(*case)(x), "slope_of",
-     "test_probability_flow.py::test_its_error_falls_with_the_square_of_the_number_of_steps",
+     "test_probability_flow.py::test_convergence_is_second_order",
      {"data": "mixture"}),
     (mixture, lambda *case: lambda x: 1.01 * log_density(*case)(x), "log_density_of",
-     "test_probability_flow.py::test_its_error_falls_with_the_square_of_the_number_of_steps",
+     "test_probability_flow.py::test_convergence_is_second_order",
      {"data": "gaussian"}),
     (bound, lambda *laws: divergence(*laws) * mpf("1.0001"), "divergence",
-     "test_latent.py::test_what_latents_cost_is_their_divergence_from_noise", {}),
+     "test_latent.py::test_latent_kl_is_the_divergence_from_standard_normal", {}),
     (bound, lambda *laws: log_of(*laws) * mpf("1.0001"), "log_density",
-     "test_latent.py::test_with_the_law_of_the_latents_the_bound_is_the_density_of_the_data", {}),
+     "test_latent.py::test_exact_latent_density_makes_the_bound_exact", {}),
     (chains, lambda *case: chains.Output(*(1.0001 * each for each in law(*case))), "law",
-     "test_latent_scale.py::test_decoded_samples_have_the_law_of_the_data",
+     "test_latent_scale.py::test_decoded_samples_follow_the_data_distribution",
      {"sampler": "ddim", "times": (4, 2, 0)}),
     (mixture, lambda *case: score(*case) * mpf("1.0001"), "score", TWEEDIE, {}),
     (mixture, lambda betas, data, *case: denoiser(betas, data[1:], *case), "denoiser", TWEEDIE, {}),
@@ -100,7 +98,7 @@ def _short(value: Any) -> str | None:
 
 
 @pytest.mark.parametrize(("home", "twin", "name", "test", "arguments"), TWINS, ids=_short)
-def test_a_wrong_oracle_is_noticed(monkeypatch, home, twin, name, test, arguments):
+def test_wrong_oracle_makes_correct_code_fail(monkeypatch, home, twin, name, test, arguments):
     attack_with(DdpmCore, test, arguments)
     monkeypatch.setattr(home, name, twin)
     with pytest.raises(AssertionError):

@@ -1,16 +1,16 @@
 """What is mutated, and which files of the suite are to notice."""
 
 PLANTED = 5  # mutants, chosen by a hash, that each run of the suite has to kill
-TERMS = "test_likelihood::test_each_term_is_a_divergence_or_decodes"
-STRETCH = "test_likelihood::test_a_term_stands_for_all_levels_of_its_stretch"
-REPORTS = "test_samplers::test_the_chain_reports_what_its_denoiser_said"
+TERMS = "test_likelihood::test_each_term_is_a_kl_or_a_decoder_likelihood"
+STRETCH = "test_likelihood::test_stratified_term_represents_its_stratum"
+REPORTS = "test_samplers::test_reported_predictions_are_those_of_the_denoiser"
 
 # Module -> files of the suite that attack it, or file::property, nearest first.
 PROPERTIES = {
     "schedules": (
         "test_schedules",
         "test_forward_process",
-        "test_samplers::test_a_chain_visits_every_level_where_none_are_named",
+        "test_samplers::test_default_timesteps_are_all_timesteps",
     ),
     "forward_process": ("test_forward_process",),
     "posterior": ("test_posterior",),
@@ -19,17 +19,17 @@ PROPERTIES = {
         "test_losses",
         TERMS,
         STRETCH,
-        "test_latent::test_what_latents_cost_is_their_divergence_from_noise",
+        "test_latent::test_latent_kl_is_the_divergence_from_standard_normal",
     ),
     "latent": tuple(
         f"test_latent{name}"
         for name in (
-            "::test_a_draw_is_the_mean_and_its_noise",
-            "::test_the_loss_weighs_its_parts",
-            "_scale::test_images_come_back_through_their_latents",
+            "::test_latent_sample_is_mean_plus_scaled_noise",
+            "::test_autoencoder_loss_is_the_weighted_sum_of_its_terms",
+            "_scale::test_decoding_inverts_encoding",
             "_scale::test_scaled_latents_have_mean_0_and_variance_1",
-            "::test_with_the_law_of_the_latents_the_bound_is_the_density_of_the_data",
-            "::test_the_bound_reads_grey_levels_where_data_have_them",
+            "::test_exact_latent_density_makes_the_bound_exact",
+            "::test_latent_bound_uses_grey_level_probabilities",
         )
     ),
     "learned_variance": ("test_learned_variance",),
@@ -37,8 +37,8 @@ PROPERTIES = {
     "samplers.timestep_spacing": ("test_timestep_spacing",),
     "samplers.ancestral": (
         "test_samplers",
-        "test_losses::test_the_reverse_kernel_is_the_posterior_of_the_guess",
-        "test_learned_variance::test_a_step_has_the_learned_variance",
+        "test_losses::test_reverse_kernel_is_the_posterior_at_the_prediction",
+        "test_learned_variance::test_step_has_the_learned_variance",
     ),
     "samplers.ddim": ("test_ddim", REPORTS),
     "samplers.dpm_solver": ("test_dpm_solver", REPORTS),
@@ -47,16 +47,16 @@ PROPERTIES = {
     "likelihood": (
         TERMS,
         STRETCH,
-        "test_likelihood::test_bits_count_the_levels_of_uniform_data",
+        "test_likelihood::test_bits_per_dim_of_uniform_grey_levels",
     ),
     "probability_flow": tuple(
         f"test_probability_flow::test_{name}"
         for name in (
-            "state_and_volume_go_up_by_heuns_steps",
-            "a_probe_of_signs_is_exact_where_numbers_do_not_mix",
-            "the_mean_over_all_signs_is_the_divergence",
-            "a_density_is_noise_at_the_end_and_the_volume",
-            "with_the_decoder_of_the_data_the_bound_is_their_density",
+            "state_and_log_volume_follow_heuns_method",
+            "rademacher_probe_is_exact_for_a_diagonal_jacobian",
+            "mean_over_all_rademacher_probes_is_the_divergence",
+            "log_density_is_noise_density_plus_log_volume",
+            "exact_decoder_makes_the_flow_bound_exact",
         )
     ),
     "training.ema": ("test_ema",),

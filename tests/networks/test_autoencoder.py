@@ -21,7 +21,7 @@ def test_more_blocks_are_more_parameters():
     assert sizes[1] > 1.5 * sizes[0]
 
 
-def test_every_parameter_learns():
+def test_every_parameter_has_a_gradient():
     """From where none is 0 any more, as the last layer of each branch is at the start."""
     torch.manual_seed(0)
     network = Autoencoder(1, factor=4, width=8)

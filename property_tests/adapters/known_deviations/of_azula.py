@@ -22,7 +22,7 @@ AZULA: dict[str, Deviation] = {
     SAMPLE: Deviation(CANCELS, "5.5e-14 of sigma_t at t = 1 of GENTLE, in float64", VP),
     f"{CONVERSION}[eps-x0]": Deviation(CANCELS, "5.5e-14 of the noise at t = 1 of GENTLE", VP),
     f"{CONVERSION}[v-x0]": Deviation(CANCELS, "5.5e-14 of the v at t = 1 of GENTLE", VP),
-    f"{STEP}[one level-fixed_small]": Deviation(
+    f"{STEP}[one step-fixed_small]": Deviation(
         CANCELS, "3.2e-14 of |x_0| + |x_t| at t = 2 of GENTLE", VP
     ),
     f"{STEP}[any-fixed_small]": Deviation(
@@ -30,14 +30,14 @@ AZULA: dict[str, Deviation] = {
     ),
     **{
         f"{DDIM_STEP}[{step}-{eta}]": Deviation(CANCELS, "3.6e-14 of x_1 at t = 2 of GENTLE", VP)
-        for step in ("one level", "any")
+        for step in ("one step", "any")
         for eta in (0.0, 1.0)
     },
     **{
         f"{DDIM_STEP}[{step}-{eta}]": _eta_unsquared(effect)
         for step, eta, effect in (
-            ("one level", 0.3, "0.149 of x_1, of 1.4, from t = 2 of STEEP"),
-            ("one level", 0.7, "0.023 of x_1, of 1.6, from t = 2 of STEEP"),
+            ("one step", 0.3, "0.149 of x_1, of 1.4, from t = 2 of STEEP"),
+            ("one step", 0.7, "0.023 of x_1, of 1.6, from t = 2 of STEEP"),
             ("any", 0.3, "0.163 of x_1, of 1.3, from t = 4 of STEEP"),
             ("any", 0.7, "0.029 of x_1, of 1.6, from t = 4 of STEEP"),
         )

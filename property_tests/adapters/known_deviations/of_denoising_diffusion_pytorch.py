@@ -28,7 +28,7 @@ DENOISING_DIFFUSION_PYTORCH: dict[str, Deviation] = {
         "5.8e-6 at t = 1 of GENTLE with v = x_t = 1",
         LUCIDRAINS + "GaussianDiffusion.model_predictions",
     ),
-    f"{STEP}[one level-fixed_small]": Deviation(
+    f"{STEP}[one step-fixed_small]": Deviation(
         CLIPS, "x_0 = -1.25 comes back as -1 at t = 1", LUCIDRAINS + "GaussianDiffusion.p_sample"
     ),
     f"{LAW}[(4, 3, 2, 1, 0)-fixed_small]": Deviation(
@@ -36,7 +36,7 @@ DENOISING_DIFFUSION_PYTORCH: dict[str, Deviation] = {
         "of Gaussian data the marginal variances are 0.04 to 0.47 times the exact ones on STEEP",
         LUCIDRAINS + "GaussianDiffusion.p_sample",
     ),
-    "test_timestep_spacing.py::test_trailing_levels_lie_evenly_from_data": Deviation(
+    "test_timestep_spacing.py::test_trailing_timesteps_are_even_from_zero": Deviation(
         "DDIM cuts the even levels down to integers instead of rounding them.",
         "up to 0.86 of a level too low at T = 1000 with 7 steps",
         LUCIDRAINS + "GaussianDiffusion.ddim_sample",

@@ -60,7 +60,7 @@ def _float32_cosine(T: int, error: str) -> Deviation:
 
 def _ddim_digits(eta: float, effect: str) -> tuple[str, Deviation]:
     where = "scheduling_ddim.py, DDIMScheduler.step"
-    return f"{DDIM_STEP}[one level-{eta}]", Deviation(FLOAT32_TABLE, effect, SCHEDULERS + where)
+    return f"{DDIM_STEP}[one step-{eta}]", Deviation(FLOAT32_TABLE, effect, SCHEDULERS + where)
 
 
 def _stride(effect: str) -> Deviation:
@@ -109,15 +109,15 @@ DIFFUSERS: dict[str, Deviation] = {
         "the sine of the angle at t = 1 of GENTLE is off by 8.3e-7, of 0.01",
         DDPM + "DDPMScheduler.get_velocity",
     ),
-    f"{BAYES}[one level-mean]": _float32_step("5.5e-5 of |x_0| + |x_t| at t = 2 of GENTLE"),
+    f"{BAYES}[one step-mean]": _float32_step("5.5e-5 of |x_0| + |x_t| at t = 2 of GENTLE"),
     f"{BAYES}[any-mean]": _float32_step("5.5e-5 of |x_0| + |x_t| at t = 2, s = 1 of GENTLE"),
-    f"{STEP}[one level-fixed_small]": _float32_step("5.5e-5 of |x_0| + |x_t| at t = 2 of GENTLE"),
-    f"{STEP}[one level-fixed_large]": _float32_step("5.5e-5 of |x_0| + |x_t| at t = 2 of GENTLE"),
+    f"{STEP}[one step-fixed_small]": _float32_step("5.5e-5 of |x_0| + |x_t| at t = 2 of GENTLE"),
+    f"{STEP}[one step-fixed_large]": _float32_step("5.5e-5 of |x_0| + |x_t| at t = 2 of GENTLE"),
     f"{STEP}[any-fixed_small]": _float32_step("5.5e-5 of |x_0| + |x_t| at t = 2, s = 1 of GENTLE"),
     f"{STEP}[any-fixed_large]": _final_noise(
         "a standard deviation of 0.742 on x_0 instead of 0, on STEEP from t = 2"
     ),
-    f"{BAYES}[one level-var]": Deviation(
+    f"{BAYES}[one step-var]": Deviation(
         "The variance is at least 1e-20, also of x_0 given x_0, and is calculated from "
         "1 - alpha_bar_t in float32.",
         "1e-20 instead of 0 at s = 0; 1.2e-4 of its value at t = 2 of GENTLE",
@@ -162,7 +162,7 @@ DIFFUSERS: dict[str, Deviation] = {
         "201 steps of T = 1000 are 202, and the last asks the network at index -1",
         SCHEDULERS + "scheduling_ddim.py, DDIMScheduler.set_timesteps",
     ),
-    "test_timestep_spacing.py::test_trailing_levels_lie_evenly_from_data": Deviation(
+    "test_timestep_spacing.py::test_trailing_timesteps_are_even_from_zero": Deviation(
         "A float range of T / steps may hold one level more: index -1, which is the noisiest.",
         "201 steps of T = 1000 are 202, and the last asks the network at index -1",
         SCHEDULERS + "scheduling_ddim.py, DDIMScheduler.set_timesteps",
@@ -172,7 +172,7 @@ DIFFUSERS: dict[str, Deviation] = {
         "the chain of one step starts at level 1, which takes noise for a nearly clean image",
         SCHEDULERS + "scheduling_ddim.py, DDIMScheduler.set_timesteps",
     ),
-    "test_dpm_solver.py::test_its_error_falls_with_the_square_of_the_number_of_steps": Deviation(
+    "test_dpm_solver.py::test_convergence_is_second_order": Deviation(
         "All is in float32, whose rounding is felt beside the error of the method at 512 steps.",
         "the slope from 64 to 512 steps is 1.84 instead of 2",
         SCHEDULERS + "scheduling_dpmsolver_multistep.py, DPMSolverMultistepScheduler",
@@ -192,7 +192,7 @@ DIFFUSERS: dict[str, Deviation] = {
         "after 7 steps the buffer is that of step 0",
         TRAINING + "EMAModel.copy_to",
     ),
-    "test_ema.py::test_the_decay_is_constant_or_warms_up": Deviation(
+    "test_ema.py::test_decay_is_constant_or_warms_up": Deviation(
         "The first step copies the weights; from the second on the warm-up is (1 + k) / (10 + k).",
         "the decay at k = 0 is 0 instead of 0.1",
         TRAINING + "EMAModel.get_decay",
@@ -209,7 +209,7 @@ DIFFUSERS: dict[str, Deviation] = {
     f"{SHIPPED}[250-cosine]": _float32_cosine(250, "1.3e-5"),
     f"{SHIPPED}[30-cosine]": _float32_cosine(30, "1.3e-5"),
     f"{SHIPPED}[21-cosine]": _float32_cosine(21, "1.3e-5"),
-    "test_schedules.py::test_zero_terminal_snr_shifts_and_scales_the_root": Deviation(
+    "test_schedules.py::test_zero_terminal_snr_shifts_and_scales_sqrt_alpha_bar": Deviation(
         "The rescaled alpha_bar becomes betas in float32, and those a product again.",
         "alpha_bar_2 = 1.8e-4 of betas 0.25, 0.75, 0.03125 is off by 5.9e-5 of its value",
         DDPM + "rescale_zero_terminal_snr",
