@@ -1,31 +1,32 @@
-"""The clock: t = 0 is data, t = 1..T are noise levels, a transition is a pair s < t."""
+"""Timesteps: t = 0 is data, t = 1..T are noisy, and a transition is a pair s < t."""
 
 import torch
 from jaxtyping import Float64, Int
 from torch import Tensor
 
 Time = int | Int[Tensor, " batch"]
-"""A noise level: one Python int for the whole batch, or an int64 tensor with one per sample."""
+"""A timestep: one Python int for the whole batch, or an int64 tensor with one per sample."""
 
 
 def check_time(
     name: str, t: Time, lowest: int, highest: int, T: int, x: Tensor | None = None
 ) -> None:
-    """Refuse a time that is not an int, or an int64 (batch,) tensor, within lowest..highest.
+    """Refuse a timestep that is not an int, or an int64 (batch,) tensor, within lowest..highest.
 
-    With `x` a tensor must have x's batch size. Values that live on an accelerator are left to a
-    device-side assertion, since reading them here would wait for the device.
+    With `x`, a tensor must have x's batch size. Values on a GPU are checked by a device-side
+    assertion, because reading them here would wait for the device; on other accelerators they are
+    not checked.
     """
     if isinstance(t, Tensor):
         if t.dtype != torch.int64 or t.ndim != 1:
             raise TypeError(
-                f"{name} has dtype {t.dtype} and shape {tuple(t.shape)}; a time is one int, or an "
-                "int64 tensor of shape (batch,)"
+                f"{name} has dtype {t.dtype} and shape {tuple(t.shape)}; a timestep is one int, or "
+                "an int64 tensor of shape (batch,)"
             )
         if x is not None and t.shape[0] != x.shape[0]:
             raise ValueError(
                 f"{name} has {t.shape[0]} entries but the batch has {x.shape[0]} samples; pass one "
-                "time per sample, or one int for all"
+                "timestep per sample, or one int for all"
             )
         if t.device.type == "cuda":
             torch._assert_async(((t >= lowest) & (t <= highest)).all())
@@ -42,17 +43,17 @@ def check_time(
         where, value = name, t
     else:
         raise TypeError(
-            f"{name} = {t!r} is a {type(t).__name__}; a time is one int, or an int64 tensor of "
-            "shape (batch,)"
+            f"{name} = {t!r} is a {type(t).__name__}; a timestep is one int, or an int64 tensor "
+            "of shape (batch,)"
         )
     raise ValueError(
-        f"{where} = {value} is outside {lowest}..{highest}; on this clock t = 0 is data and "
-        f"t = 1..{T} are noise levels"
+        f"{where} = {value} is outside {lowest}..{highest}; t = 0 is data and t = 1..{T} are the "
+        "noisy timesteps"
     )
 
 
 def check_pair(s: Time, t: Time, T: int, x: Tensor | None = None) -> None:
-    """Refuse a pair of times unless 0 <= s < t <= T, sample by sample."""
+    """Refuse a pair of timesteps unless 0 <= s < t <= T for every sample."""
     check_time("t", t, 1, T, T, x)
     check_time("s", s, 0, T - 1, T, x)
     if isinstance(s, int) and isinstance(t, int) and s < t:
@@ -61,21 +62,23 @@ def check_pair(s: Time, t: Time, T: int, x: Tensor | None = None) -> None:
     if early.device.type != "cpu" or late.device.type != "cpu":
         return
     if early.ndim == late.ndim and early.shape != late.shape:
-        raise ValueError(f"s has {early.shape[0]} entries and t has {late.shape[0]}; pair them up")
+        raise ValueError(
+            f"s has {early.shape[0]} entries and t has {late.shape[0]}; pass one of each per sample"
+        )
     early, late = torch.broadcast_tensors(torch.atleast_1d(early), torch.atleast_1d(late))
     if not (early < late).all():
         i = int((early >= late).nonzero()[0])
         raise ValueError(
             f"s = {int(early[i])}, t = {int(late[i])} (sample {i}): a transition needs s < t, "
-            "since q(x_t | x_s) only adds noise"
+            "because q(x_t | x_s) only adds noise"
         )
 
 
-def gather(table: Float64[Tensor, " levels"], t: Time) -> Float64[Tensor, "*batch"]:
-    """table[t] in float64, where t lives.
+def gather(table: Float64[Tensor, " timesteps"], t: Time) -> Float64[Tensor, "*batch"]:
+    """Return table[t] in float64, on t's device.
 
-    A device without float64 (MPS) is read back to the CPU first, which waits for it: pass ints, or
-    t on the CPU, to avoid that.
+    On MPS, which has no float64, t is first copied to the CPU, which waits for the device. Pass
+    ints, or t on the CPU, to avoid the wait.
     """
     if isinstance(t, int):
         return table[t]

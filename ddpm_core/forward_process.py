@@ -1,4 +1,4 @@
-"""The forward process q: data lose signal and gain noise, in one step or in closed form."""
+"""The forward process q, which scales data down and adds noise: one step, or the closed form."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -9,7 +9,7 @@ from ddpm_core.schedules import Schedule
 
 
 def q_marginal(schedule: Schedule, x_0: Float[Tensor, " batch *event"], t: Time) -> Gaussian:
-    """q(x_t | x_0) = N(sqrt(alpha_bar_t) x_0, 1 - alpha_bar_t), t in 0..T.
+    """Return q(x_t | x_0) = N(sqrt(alpha_bar_t) x_0, 1 - alpha_bar_t), t in 0..T.
 
     Eq. forward-process.marginal; Ho et al. (2020), Eq. 4.
     """
@@ -19,7 +19,7 @@ def q_marginal(schedule: Schedule, x_0: Float[Tensor, " batch *event"], t: Time)
 
 
 def q_step(schedule: Schedule, x_s: Float[Tensor, " batch *event"], s: Time, t: Time) -> Gaussian:
-    """q(x_t | x_s) = N(sqrt(alpha_ts) x_s, beta_ts), 0 <= s < t <= T.
+    """Return q(x_t | x_s) = N(sqrt(alpha_ts) x_s, beta_ts), 0 <= s < t <= T.
 
     Eq. forward-process.step; s = t - 1 is Ho et al. (2020), Eq. 2.
     """
@@ -34,7 +34,7 @@ def q_sample(
     t: Time,
     noise: Float[Tensor, " batch *event"],
 ) -> Float[Tensor, " batch *event"]:
-    """x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) noise, t in 0..T.
+    """Return x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) noise, t in 0..T.
 
     Eq. forward-process.sample; `noise` is standard normal, of x_0's shape, dtype and device.
     """
@@ -47,6 +47,7 @@ def q_sample(
     return (coef_x0 * x_0.to(work)).addcmul_(coef_noise, noise.to(work)).to(x_0.dtype)
 
 
-def _scaled(x: Tensor, kept: Tensor, added: Tensor) -> Gaussian:
-    mean = expand_to(kept.sqrt(), x) * x.to(compute_dtype(x))
-    return Gaussian(mean.to(x.dtype), expand_to(added, x).to(x.dtype))
+def _scaled(x: Tensor, alpha: Tensor, beta: Tensor) -> Gaussian:
+    """Return N(sqrt(alpha) x, beta)."""
+    mean = expand_to(alpha.sqrt(), x) * x.to(compute_dtype(x))
+    return Gaussian(mean.to(x.dtype), expand_to(beta, x).to(x.dtype))

@@ -1,4 +1,4 @@
-"""What a network may predict: eps, x_0, v or the score, and how each turns into each."""
+"""Parameterizations of the prediction (eps, x0, v, score), and the conversions between them."""
 
 import torch
 from jaxtyping import Float
@@ -12,7 +12,7 @@ PARAMETERIZATIONS: tuple[Parameterization, ...] = ("eps", "x0", "v", "score")
 
 
 def check_parameterization(name: str, value: str) -> None:
-    """Refuse an unknown parameterization, listing the valid ones."""
+    """Refuse an unknown parameterization."""
     if value not in PARAMETERIZATIONS:
         raise ValueError(f"{name} = {value!r} is unknown; it must be one of {PARAMETERIZATIONS}")
 
@@ -25,11 +25,11 @@ def convert(
     x_t: Float[Tensor, " batch *event"],
     t: Time,
 ) -> Float[Tensor, " batch *event"]:
-    """`value`, which is `source` at (x_t, t), as `target`; t in 1..T, and 0 where it is defined.
+    """Convert `value` from `source` to `target` at (x_t, t); t in 1..T, or 0 where that is defined.
 
-    Eq. parameterization.eps-to-x0 and its eleven sisters, <source>-to-<target>; v is Salimans & Ho
+    Eq. parameterization.eps-to-x0 and the eleven others, <source>-to-<target>; v is Salimans & Ho
     (2022), the score Song et al. (2021). Raises ValueError where the conversion does not exist:
-    from eps or score at zero SNR, and x0 -> eps, x0 -> v, anything <-> score at t = 0.
+    from eps or score at zero SNR; at t = 0, x0 -> eps, x0 -> v, and from or to the score.
     """
     check_parameterization("source", source)
     check_parameterization("target", target)
@@ -50,7 +50,7 @@ def convert(
 def _coefficients(
     schedule: Schedule, source: Parameterization, target: Parameterization, t: Time
 ) -> tuple[Tensor | None, Tensor]:
-    """(coef_xt, coef_value) such that target = coef_xt x_t + coef_value value."""
+    """Return (coef_xt, coef_value) such that target = coef_xt x_t + coef_value value."""
     one_minus = schedule.one_minus_alpha_bar(t)
     scale = schedule.alpha_bar(t).sqrt()  # x_t = scale x_0 + sigma eps
     sigma = one_minus.sqrt()
@@ -88,15 +88,15 @@ def _check_domain(
     pair = f"{source} -> {target}"
     if schedule.has_zero_terminal_snr and source in ("eps", "score"):
         rule = f"{pair} does not exist at t = {schedule.T}, where the SNR is 0 and x_t holds no x_0"
-        way_out = "Let the network predict x0 or v, or leave that level out"
-        _refuse(t, 0, schedule.T - 1, schedule.T, rule, way_out)
+        hint = "Use a network that predicts x0 or v, or omit that timestep"
+        _refuse(t, 0, schedule.T - 1, schedule.T, rule, hint)
     if "score" in (source, target) or pair in ("x0 -> eps", "x0 -> v"):
-        rule = f"{pair} does not exist at t = 0, where x_0 carries no noise"
+        rule = f"{pair} does not exist at t = 0, where x_t holds no noise"
         _refuse(t, 1, schedule.T, schedule.T, rule, "Use t in 1..T")
 
 
-def _refuse(t: Time, lowest: int, highest: int, T: int, rule: str, way_out: str) -> None:
+def _refuse(t: Time, lowest: int, highest: int, T: int, rule: str, hint: str) -> None:
     try:
         check_time("t", t, lowest, highest, T)
     except ValueError as outside:
-        raise ValueError(f"{rule}. {way_out} ({outside})") from None
+        raise ValueError(f"{rule}. {hint} ({outside})") from None

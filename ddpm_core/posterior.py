@@ -1,4 +1,4 @@
-"""The posterior q(x_s | x_t, x_0): the one step back that Bayes' rule gives when x_0 is known."""
+"""The posterior q(x_s | x_t, x_0): the reverse step given x_0, by Bayes' rule."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -15,7 +15,7 @@ def q_posterior(
     s: Time,
     t: Time,
 ) -> Gaussian:
-    """q(x_s | x_t, x_0) for any 0 <= s < t <= T; at s = 0 it is x_0 itself, with variance 0.
+    """Return q(x_s | x_t, x_0) for any 0 <= s < t <= T; at s = 0 it is x_0 with variance 0.
 
     Eq. posterior.mean and posterior.var; s = t - 1 is Ho et al. (2020), Eq. 6 and 7.
     """

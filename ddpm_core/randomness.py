@@ -1,4 +1,7 @@
-"""Keyed randomness: every draw has an address, so that resuming or splitting a batch replays it."""
+"""Counter-based randomness, keyed by (seed, purpose, step, sample).
+
+A draw depends on its key alone, so resuming a run or splitting a batch repeats it.
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -8,25 +11,25 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-STEP_BITS, INDEX_BITS = 12, 20  # together the 32 bits that torch's CPU generator reads of a seed
+STEP_BITS, INDEX_BITS = 12, 20  # together 32: all that torch's CPU generator reads
 
 
 def keyed_seed(seed: int, purpose: str, step: int = 0, index: int = 0) -> int:
-    """A 64-bit seed for (seed, purpose, step, index).
+    """Return a 64-bit seed for the key (seed, purpose, step, index).
 
-    torch's CPU generator reads 32 bits of its seed. Under one (seed, purpose), blocks of 2^12
-    steps by 2^20 sample indices map to those bits one to one, so no two draws of a block can
-    collide; everything else is hashed (BLAKE2b).
+    torch's CPU generator reads only 32 bits of its seed. For one (seed, purpose), a block of 2^12
+    steps by 2^20 sample indices maps to those bits one to one, so no two draws of a block collide.
+    Everything else is hashed (BLAKE2b).
     """
     if step < 0 or index < 0:
-        raise ValueError(f"step = {step}, index = {index}: both count from 0")
+        raise ValueError(f"step = {step}, index = {index}; both count from 0")
     base = _block(seed, purpose, step >> STEP_BITS, index >> INDEX_BITS)
-    place = (step & (1 << STEP_BITS) - 1) << INDEX_BITS | index & (1 << INDEX_BITS) - 1
-    low = (base + place) & 0xFFFFFFFF
+    offset = (step & (1 << STEP_BITS) - 1) << INDEX_BITS | index & (1 << INDEX_BITS) - 1
+    low = (base + offset) & 0xFFFFFFFF
     return base & ~0xFFFFFFFF | low
 
 
-@lru_cache(maxsize=64)  # a batch asks for one block, once for each sample
+@lru_cache(maxsize=64)  # the samples of a batch share one block
 def _block(seed: int, purpose: str, step: int, index: int) -> int:
     name = f"{seed}/{purpose}/{step}/{index}".encode()
     return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little")
@@ -35,7 +38,7 @@ def _block(seed: int, purpose: str, step: int, index: int) -> int:
 def keyed_generator(
     seed: int, purpose: str, step: int = 0, index: int = 0, device: torch.device | str = "cpu"
 ) -> torch.Generator:
-    """A fresh generator at the address (seed, purpose, step, index)."""
+    """Return a new generator, seeded by the key (seed, purpose, step, index)."""
     return torch.Generator(device).manual_seed(keyed_seed(seed, purpose, step, index))
 
 
@@ -48,9 +51,9 @@ def keyed_noise(
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> Float[Tensor, " batch *event"]:
-    """Standard normal noise, row i drawn for global sample indices[i] alone.
+    """Draw standard normal noise whose row i depends on the global sample index indices[i] alone.
 
-    shape is the event's. Sample i gets the same noise whatever batch it is drawn in.
+    shape: of one event. A sample has the same noise in every batch.
     """
     generator = torch.Generator(device)
     noise = torch.empty(len(indices), *shape, device=device, dtype=dtype)

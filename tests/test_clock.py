@@ -1,4 +1,4 @@
-"""The clock: what is a time, what is a pair, and what a refusal says."""
+"""Timesteps: which values and pairs are accepted, and what the errors say."""
 
 import pytest
 import torch
@@ -10,12 +10,12 @@ X = torch.zeros(3, 2)
 
 
 @pytest.mark.parametrize("t", [0, 1, T, torch.tensor([0, 1, T]), torch.tensor([5, 5, 5])])
-def test_levels_from_data_to_the_top_are_accepted(t):
+def test_timesteps_from_0_to_T_are_accepted(t):
     check_time("t", t, 0, T, T, X)
 
 
 @pytest.mark.parametrize(
-    ("t", "error", "says"),
+    ("t", "error", "message"),
     [
         (-1, ValueError, "t = -1 is outside 0..10"),
         (T + 1, ValueError, "t = 11 is outside 0..10"),
@@ -32,16 +32,16 @@ def test_levels_from_data_to_the_top_are_accepted(t):
         (torch.tensor([1]), ValueError, "t has 1 entries but the batch has 3 samples"),
     ],
 )
-def test_anything_else_is_refused_with_its_value_and_the_rule(unchecked, t, error, says):
-    with pytest.raises(error, match=says) as refusal:
+def test_other_values_are_refused_with_value_and_rule(unchecked, t, error, message):
+    with pytest.raises(error, match=message) as refusal:
         check_time("t", t, 0, T, T, X)
-    way_out = ("t = 0 is data", "one int, or an int64 tensor", "one time per sample")
-    assert any(each in str(refusal.value) for each in way_out)
+    rules = ("t = 0 is data", "one int, or an int64 tensor", "one timestep per sample")
+    assert any(each in str(refusal.value) for each in rules)
 
 
-def test_the_lowest_level_is_the_callers():
+def test_the_caller_sets_the_lowest_timestep():
     check_time("t", 1, 1, T, T)
-    with pytest.raises(ValueError, match=r"t = 0 is outside 1..10; on this clock t = 0 is data"):
+    with pytest.raises(ValueError, match=r"t = 0 is outside 1..10; t = 0 is data"):
         check_time("t", 0, 1, T, T)
 
 
@@ -60,7 +60,7 @@ def test_every_pair_with_s_below_t_is_accepted(s, t):
 
 
 @pytest.mark.parametrize(
-    ("s", "t", "says"),
+    ("s", "t", "message"),
     [
         (3, 3, r"s = 3, t = 3 \(sample 0\): a transition needs s < t"),
         (4, 3, r"s = 4, t = 3 \(sample 0\)"),
@@ -73,17 +73,19 @@ def test_every_pair_with_s_below_t_is_accepted(s, t):
         (0, T + 1, "t = 11 is outside 1..10"),
     ],
 )
-def test_other_pairs_are_refused_with_the_sample(s, t, says):
-    with pytest.raises(ValueError, match=says):
+def test_other_pairs_are_refused_naming_the_sample(s, t, message):
+    with pytest.raises(ValueError, match=message):
         check_pair(s, t, T, X)
 
 
-def test_times_of_unequal_length_are_no_pair(unchecked):
-    with pytest.raises(ValueError, match="s has 1 entries and t has 3; pair them up"):
+def test_pairs_of_unequal_length_are_refused(unchecked):
+    with pytest.raises(
+        ValueError, match="s has 1 entries and t has 3; pass one of each per sample"
+    ):
         check_pair(torch.tensor([0]), torch.tensor([1, 2, 3]), T)
 
 
-def test_gather_keeps_float64_and_the_shape_of_the_time():
+def test_gather_keeps_float64_and_the_shape_of_the_timestep():
     table = torch.linspace(0, 1, T + 1, dtype=torch.float64)
     one = gather(table, 3)
     many = gather(table, torch.tensor([3, 0, T]))
@@ -93,7 +95,7 @@ def test_gather_keeps_float64_and_the_shape_of_the_time():
 
 
 def test_values_on_an_accelerator_are_not_read():
-    """The meta device has no values at all: a check that read one would raise."""
+    """Tensors on the meta device have no values, so a check that reads one would raise."""
     t = torch.zeros(3, dtype=torch.int64, device="meta")
     check_time("t", t, 1, T, T, X.to("meta"))
     check_pair(0, t, T, X.to("meta"))

@@ -1,4 +1,4 @@
-"""What every function of the mathematics promises: times, shapes, dtypes, devices, purity."""
+"""What every function of the mathematics guarantees: timesteps, shapes, dtypes, devices, purity."""
 
 from collections.abc import Callable
 from itertools import permutations
@@ -16,7 +16,7 @@ from ddpm_core.schedules import Schedule
 S = Schedule.linear(1000)
 s_4, t_4 = torch.tensor([1, 0, 250, 999]), torch.tensor([2, 7, 500, 1000])
 
-# Each is f(x, y, s, t), linear in the two events; a function of fewer arguments ignores the others.
+# Each is f(x, y, s, t), linear in the two events; unused arguments are ignored.
 MEANS: dict[str, Callable[..., Tensor]] = {
     "q_marginal": lambda x, y, s, t: q_marginal(S, x, t).mean,
     "q_step": lambda x, y, s, t: q_step(S, x, s, t).mean,
@@ -47,8 +47,8 @@ def events(*shape: int, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Ten
 
 @each
 @pytest.mark.parametrize("shape", [(4,), (4, 4, 4, 4), (4, 1, 5, 7)], ids=str)
-def test_a_batch_is_its_rows_and_an_int_is_a_tensor_bitwise(f, shape):
-    """A different t in every row, batch == channels == height == width included."""
+def test_batch_rows_and_ints_give_the_same_bits(f, shape):
+    """t differs in every row; one of the shapes has batch == channels == height == width."""
     x, y = events(*shape)
     batch = f(x, y, s_4, t_4)
     assert batch.shape == shape
@@ -59,13 +59,13 @@ def test_a_batch_is_its_rows_and_an_int_is_a_tensor_bitwise(f, shape):
 
 
 @each
-def test_one_int_serves_the_whole_batch(f):
+def test_one_int_equals_the_same_timestep_in_every_row(f):
     x, y = events(4, 4, 4)
     assert torch.equal(f(x, y, 3, 500), f(x, y, torch.full((4,), 3), torch.full((4,), 500)))
 
 
 @each
-def test_strides_do_not_matter(f):
+def test_memory_layout_does_not_change_the_result(f):
     x, y = events(4, 4, 5)
     want = f(x, y, s_4, t_4)
     turned = (value.transpose(0, 2).contiguous().transpose(0, 2) for value in (x, y))
@@ -73,12 +73,12 @@ def test_strides_do_not_matter(f):
     expanded = (value[:, :1].expand(4, 4, 5) for value in (x, y))
     repeated = (value[:, :1].repeat(1, 4, 1) for value in (x, y))
     assert torch.equal(f(*expanded, s_4, t_4), f(*repeated, s_4, t_4))
-    spaced = torch.stack([s_4, t_4], 1).unbind(1)  # times with a stride of 2
+    spaced = torch.stack([s_4, t_4], 1).unbind(1)  # timesteps with a stride of 2
     assert torch.equal(f(x, y, *spaced), want)
 
 
 @each
-def test_nothing_is_changed_that_was_passed_or_is_global(f):
+def test_arguments_and_global_state_are_not_changed(f):
     x, y = events(4, 4, 4)
     arguments = (x, y, s_4, t_4, S.log_alpha_bar)
     before = [value.clone() for value in arguments]
@@ -90,7 +90,7 @@ def test_nothing_is_changed_that_was_passed_or_is_global(f):
 
 
 @each_mean
-def test_the_gradient_is_the_coefficient(f):
+def test_gradient_equals_the_coefficient(f):
     x, y = (value.requires_grad_() for value in events(4, 4, 4))
     grads = torch.autograd.grad(f(x, y, s_4, t_4).sum(), (x, y), allow_unused=True)
     one, zero = torch.ones(4, 4, 4), torch.zeros(4, 4, 4)
@@ -103,8 +103,8 @@ def test_the_gradient_is_the_coefficient(f):
 @pytest.mark.parametrize(
     "pair", [(3, 500), (s_4, t_4), (s_4.to("meta"), t_4.to("meta"))], ids=["int", "cpu", "meta"]
 )
-def test_the_result_is_where_the_data_are(f, pair):
-    """On the meta device nothing can be read, so this also shows that no check synchronises."""
+def test_result_is_on_the_device_of_the_data(f, pair):
+    """Values on the meta device cannot be read, so this also shows that no check synchronises."""
     x, y = (value.to("meta") for value in events(4, 4, 4))
     result = f(x, y, *pair)
     assert result.device.type == "meta"
@@ -114,16 +114,16 @@ def test_the_result_is_where_the_data_are(f, pair):
 
 @each
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_the_dtype_is_kept(f, dtype):
+def test_dtype_follows_the_input(f, dtype):
     assert f(*events(4, 4, dtype=dtype), s_4, t_4).dtype == dtype
 
 
 @each
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_is_computed_in_float32_and_cast_once(f, dtype):
-    """|error| <= u |y| from the one cast, after 4 u32 of the terms: coefficient, product, sum.
+    """|error| <= u |y| from the final cast, plus 4 u32 of the terms: coefficient, product, sum.
 
-    u is half precision's unit roundoff, u32 float32's; float16 has its smallest subnormal besides.
+    u is half precision's unit roundoff, u32 float32's; float16 adds its smallest subnormal.
     """
     x, y = events(4, 32, 32, dtype=dtype)
     got = f(x, y, s_4, t_4)
@@ -139,21 +139,21 @@ def test_half_precision_is_computed_in_float32_and_cast_once(f, dtype):
 
 
 @each
-def test_an_empty_batch_stays_empty(f):
+def test_an_empty_batch_gives_an_empty_result(f):
     none = torch.zeros(0, dtype=torch.int64)
     assert f(torch.zeros(0, 3, 2), torch.zeros(0, 3, 2), none, none).shape == (0, 3, 2)
 
 
 @each
-def test_what_is_no_time_is_refused(unchecked, f):
-    for t, says in (
+def test_invalid_timesteps_are_refused(unchecked, f):
+    for t, message in (
         (500.0, "t = 500.0 is a float"),
         (t_4.reshape(4, 1), r"t has dtype torch.int64 and shape \(4, 1\)"),
         (t_4[:1], "t has 1 entries but the batch has 4 samples"),
         (-1, "t = -1 is outside"),
-        (torch.tensor([1, 2, 3, 1001]), r"t\[3\] = 1001 is outside .*\.\.1000; on this clock"),
+        (torch.tensor([1, 2, 3, 1001]), r"t\[3\] = 1001 is outside .*\.\.1000; t = 0 is data"),
     ):
-        with pytest.raises((TypeError, ValueError), match=says):
+        with pytest.raises((TypeError, ValueError), match=message):
             f(*events(4, 4, 4), 0, t)
 
 
@@ -165,9 +165,11 @@ def test_integer_events_are_refused(unchecked, f):
 
 
 @each_of_two_events
-def test_events_of_two_shapes_or_dtypes_are_refused(unchecked, f):
+def test_events_of_different_shape_or_dtype_are_refused(unchecked, f):
     for shape in ((1, 4, 4), (4, 4), (4, 1, 4), (4, 4, 4, 1)):
-        with pytest.raises(ValueError, match=r"has shape .* they must be equal .* Make .* first"):
+        with pytest.raises(
+            ValueError, match=r"has shape .* they must be equal, .* Reshape, cast or move .* first"
+        ):
             f(torch.zeros(4, 4, 4), torch.zeros(shape), s_4, t_4)
     with pytest.raises(ValueError, match=r"has dtype .*nothing is broadcast or cast silently"):
         f(torch.zeros(4, 4), torch.zeros(4, 4, dtype=torch.float64), s_4, t_4)

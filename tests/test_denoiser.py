@@ -18,7 +18,7 @@ X_0, NOISE = torch.randn(
 
 
 @pytest.mark.parametrize("name", PARAMETERIZATIONS)
-def test_a_network_that_predicts_the_truth_denoises_to_x_0(name):
+def test_a_perfect_network_gives_x_0(name):
     """x_0 = x_t / scale - sigma / scale noise, whose terms are below (4 + 4) (|x_0| + |noise|).
 
     Each of target, x_t and conversion is right to 8 u kappa of its terms, kappa < 4: 3 times 32 u.
@@ -31,7 +31,7 @@ def test_a_network_that_predicts_the_truth_denoises_to_x_0(name):
     assert (error <= 3 * 32 * 2.0**-53 * (4 + 4) * size).all()
 
 
-def test_the_network_gets_int64_times_of_the_batch_and_the_condition_only_if_there_is_one():
+def test_network_receives_int64_timesteps_and_cond_only_if_given():
     seen = []
 
     def network(*arguments):
@@ -49,13 +49,13 @@ def test_the_network_gets_int64_times_of_the_batch_and_the_condition_only_if_the
     assert cond is labels
 
 
-def test_an_int_time_is_a_tensor_of_it_bitwise():
+def test_an_int_timestep_equals_a_tensor_of_it_bitwise():
     denoiser = NetworkDenoiser(STEEP, lambda x, t: x * t.reshape(-1, 1, 1, 1), "v")
     one, all_of_them = denoiser(X_0, 2), denoiser(X_0, torch.full((4,), 2))
     assert torch.equal(one.x0_hat, all_of_them.x0_hat)
 
 
-def test_the_networks_output_is_cast_to_the_dtype_of_the_data():
+def test_output_is_cast_to_the_dtype_of_the_data():
     """A network under autocast answers in bfloat16; x0_hat has the sampler's dtype."""
     denoiser = NetworkDenoiser(STEEP, lambda x, t: x.to(torch.bfloat16), "x0")
     prediction = denoiser(X_0.float(), 2)
@@ -64,7 +64,7 @@ def test_the_networks_output_is_cast_to_the_dtype_of_the_data():
 
 
 @pytest.mark.parametrize("times", [3, LEVELS, LEVELS.to("meta")], ids=["int", "cpu", "meta"])
-def test_times_are_given_to_the_network_where_the_data_are(times):
+def test_timesteps_are_moved_to_the_device_of_the_data(times):
     def network(x, t):
         assert t.device == x.device
         return x
@@ -74,12 +74,12 @@ def test_times_are_given_to_the_network_where_the_data_are(times):
 
 
 @pytest.mark.parametrize("t", [0, 5, torch.tensor([1, 2, 3, 0])])
-def test_data_and_what_lies_beyond_T_are_no_level_to_denoise(t):
+def test_timesteps_outside_1_to_T_are_refused(t):
     with pytest.raises(ValueError, match=r"is outside 1\.\.4"):
         NetworkDenoiser(STEEP, lambda x, t: x)(X_0, t)
 
 
-def test_eps_at_zero_snr_is_refused_and_v_is_not():
+def test_eps_at_zero_snr_is_refused_and_v_is_accepted():
     schedule = STEEP.with_zero_terminal_snr()
     with pytest.raises(ValueError, match="eps -> x0 does not exist at t = 4, where the SNR is 0"):
         NetworkDenoiser(schedule, lambda x, t: x)(X_0, 4)
@@ -87,19 +87,19 @@ def test_eps_at_zero_snr_is_refused_and_v_is_not():
     assert torch.equal(denoiser(X_0, 4).x0_hat, -NOISE)
 
 
-def test_an_unknown_parameterization_is_refused_at_once(unchecked):
+def test_an_unknown_parameterization_is_refused_at_construction(unchecked):
     with pytest.raises(
         ValueError, match="parameterization = 'noise' is unknown; it must be one of"
     ):
         NetworkDenoiser(STEEP, lambda x, t: x, "noise")
 
 
-def test_a_network_of_another_output_shape_is_refused(unchecked):
+def test_an_output_of_another_shape_is_refused(unchecked):
     with pytest.raises(ValueError, match=r"value has shape \(4, 1, 4, 4\) but x_t has shape"):
         NetworkDenoiser(STEEP, lambda x, t: x[:, :1])(X_0, 2)
 
 
-def test_clipping_changes_only_what_is_out_of_range():
+def test_clipping_changes_only_values_out_of_range():
     answer = torch.tensor([[-2.0, -1.0, -0.25], [0.25, 1.0, 3.0]])
     labels = torch.tensor([0, 1])
 

@@ -16,23 +16,23 @@ def doubling(x_t, t, cond=None):
     return Prediction(x_t if cond is None else x_t * (cond[:, None] + 2))
 
 
-def test_the_guess_goes_past_that_of_the_label():
+def test_scale_above_1_extrapolates_past_the_conditional_prediction():
     assert torch.equal(Guided(doubling, 3.0)(X, 4, LABELS).x0_hat, X * torch.tensor([[4.0], [7.0]]))
 
 
-def test_a_weight_of_the_paper_is_a_scale_less_one():
+def test_the_papers_weight_is_the_scale_minus_1():
     """(1 + w) conditional - w unconditional, Ho & Salimans (2022), Eq. 6, with w = 2."""
     want = 3 * doubling(X, 4, LABELS).x0_hat - 2 * doubling(X, 4).x0_hat
     assert torch.equal(Guided(doubling, 3.0)(X, 4, LABELS).x0_hat, want)
 
 
-def test_each_sample_is_guided_at_its_own_level():
+def test_each_sample_is_guided_at_its_own_timestep():
     levels = torch.tensor([1, 5])
     guess = Guided(doubling, 3.0, interval=(1, 4))(X, levels, LABELS).x0_hat
     assert torch.equal(guess, X * torch.tensor([[4.0], [3.0]]))
 
 
-def test_a_scale_of_zero_inside_the_interval_is_of_those_inside_it():
+def test_scale_0_applies_only_inside_the_interval():
     """Of two samples at two levels one has no label, the other its own."""
     guided = Guided(doubling, scale=0.0, interval=(2, 3))
     both = guided(X, torch.tensor([3, 5]), torch.tensor([0, 1])).x0_hat
@@ -40,7 +40,7 @@ def test_a_scale_of_zero_inside_the_interval_is_of_those_inside_it():
     assert torch.equal(both[1:], doubling(X[1:], 5, torch.tensor([1])).x0_hat)
 
 
-def test_rescaling_looks_at_all_channels_of_those_inside_the_interval():
+def test_rescaling_uses_all_channels_and_only_inside_the_interval():
     """Images of two channels, of which one has all the spread; the second is at a level outside."""
     x = torch.stack([torch.ones(2, 2), torch.tensor([[0.0, 4.0], [8.0, 2.0]])]).expand(2, 2, 2, 2)
 
@@ -54,7 +54,7 @@ def test_rescaling_looks_at_all_channels_of_those_inside_the_interval():
     assert torch.allclose(half, 5 * x * (1 + 3 / 5) / 2, rtol=1e-6)
 
 
-def test_times_of_a_batch_are_doubled_with_it():
+def test_timesteps_are_doubled_with_the_batch():
     seen = []
 
     def denoiser(x_t, t, cond=None):
@@ -71,14 +71,14 @@ def test_times_of_a_batch_are_doubled_with_it():
 
 @pytest.mark.parametrize("rescale", [0.0, 0.7])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-def test_the_guess_keeps_its_dtype(dtype, rescale):
+def test_dtype_follows_the_input(dtype, rescale):
     guess = Guided(doubling, 1.5, rescale=rescale)(X.to(dtype), 4, LABELS).x0_hat
     assert guess.dtype == dtype
     assert guess.isfinite().all()
 
 
-def test_a_network_is_asked_once_of_the_batch_with_its_labels_and_with_none():
-    """What a U-Net says without labels is what it says of the label `classes`, bit for bit."""
+def test_network_is_evaluated_once_on_the_doubled_batch():
+    """A U-Net without labels predicts what it predicts for the label `classes`, bit for bit."""
     network = UNet(1, width=8, multipliers=(1, 2), classes=3).eval()
     asked = []
     network.register_forward_pre_hook(lambda module, arguments: asked.append(arguments))
@@ -93,7 +93,7 @@ def test_a_network_is_asked_once_of_the_batch_with_its_labels_and_with_none():
     assert labels.tolist() == [0, 1, 1, 3, 3, 3]
 
 
-def test_guiding_a_network_that_predicts_noise_is_refused_at_zero_snr():
+def test_guiding_an_eps_network_at_zero_snr_is_refused():
     schedule = Schedule.cosine(10).with_zero_terminal_snr()
     network = UNet(1, width=8, multipliers=(1, 2), classes=3)
     guided = Guided(NetworkDenoiser(schedule, network, "eps"), 3.0, no_label=3)
@@ -112,7 +112,7 @@ def test_guiding_a_network_that_predicts_noise_is_refused_at_zero_snr():
         ({"interval": (0, 2)}, r"interval = \(0, 2\) is no stretch of levels"),
     ],
 )
-def test_what_is_no_guidance_is_refused(options, sentence):
+def test_invalid_guidance_settings_are_refused(options, sentence):
     with pytest.raises(ValueError, match=sentence):
         Guided(doubling, **options)
 
@@ -123,7 +123,7 @@ def test_label_dropout_outside_0_to_1_is_refused(probability):
         drop_labels(LABELS, probability, 9, keyed_generator(0, "test"))
 
 
-def test_dropping_touches_no_global_state_and_repeats():
+def test_label_dropout_is_repeatable_and_leaves_global_state_alone():
     before = torch.get_rng_state()
     first, again = (
         drop_labels(torch.arange(100) % 9, 0.5, 9, keyed_generator(0, "test")) for _ in range(2)

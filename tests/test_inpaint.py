@@ -51,7 +51,7 @@ def law(resample: int, T: int) -> tuple[float, float]:
     return float(mean), float(columns.square().sum())
 
 
-def test_what_is_drawn_nears_the_conditional_law():
+def test_samples_approach_the_conditional_distribution():
     """Its mean, m_2 + c_21 / c_11 (x_1 - m_1), as levels and tries grow in number. One try leaves
     the drawn part unaware of what is kept; many tries of coarse levels draw it together."""
     slope = COVARIANCE[1, 0] / COVARIANCE[0, 0]
@@ -75,7 +75,7 @@ class Blank:
         return torch.zeros_like(x_t), x_t, None
 
 
-def test_it_goes_back_up_by_a_step_with_noise_of_its_own():
+def test_each_resampling_step_draws_fresh_noise():
     """Three tries from 3 to 1 and one to data. The kept part is noised data, then both go up."""
     numbers = iter(range(1, 100))
     sampler, image = Blank(), torch.full((1, 2), 0.5)
@@ -111,7 +111,7 @@ def mask(path: Path, values: np.ndarray) -> str:
 HALF = np.repeat([255, 0], 4)[:, None] * np.ones((1, 8))
 
 
-def test_it_draws_a_row_of_fillings(run, tmp_path):
+def test_the_figure_shows_one_row_of_samples(run, tmp_path):
     out = tmp_path / "out.png"
     flags = ["--mask", mask(tmp_path / "m.png", HALF), "--steps", "4", "--out", str(out)]
     example.main([str(run), *flags, "--n", "2", "--resample", "2"])
@@ -123,7 +123,7 @@ def test_it_draws_a_row_of_fillings(run, tmp_path):
     assert not np.array_equal(first, second)
 
 
-def test_the_command_takes_the_test_image_and_the_options_it_is_given(run, tmp_path, monkeypatch):
+def test_the_command_uses_the_chosen_image_and_options(run, tmp_path, monkeypatch):
     calls, pictures = [], []
     real, grid = example.inpaint, example.sample_grid
     monkeypatch.setattr(example, "inpaint", lambda *a: calls.append(a) or real(*a))
@@ -158,7 +158,7 @@ def test_the_command_takes_the_test_image_and_the_options_it_is_given(run, tmp_p
         (HALF, ["--steps", "21"], "21"),
     ],
 )
-def test_bad_input_exits_2_with_a_sentence(run, tmp_path, capsys, values, flags, sentence):
+def test_bad_input_exits_2_with_a_message(run, tmp_path, capsys, values, flags, sentence):
     picture = mask(tmp_path / "m.png", np.minimum(values, 255))
     with pytest.raises(SystemExit) as stopped:
         example.main([str(run), "--mask", picture, "--out", str(tmp_path / "o.png"), *flags])

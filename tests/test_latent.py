@@ -18,13 +18,13 @@ from ddpm_core.latent import (
 MOMENTS = torch.tensor([[[1.0, 2.0], [0.0, -2.0]], [[0.5, 0.5], [2.0, 4.0]]])  # (2, 2, 2)
 
 
-def test_an_encoder_says_means_and_logs_of_variances():
+def test_encoder_output_is_means_then_log_variances():
     q = posterior_of(MOMENTS)
     torch.testing.assert_close(q.mean, MOMENTS[:, :1])
     torch.testing.assert_close(q.var, torch.tensor([[[1.0, 0.1353353]], [[7.389056, 54.59815]]]))
 
 
-def test_a_loss_has_parts():
+def test_the_loss_is_the_weighted_sum_of_its_terms():
     """An error of 1 in one of four pixels, at a corner: one difference of two each way is 1."""
     x = torch.zeros(1, 1, 2, 2)
     x_hat = x.clone()
@@ -45,7 +45,7 @@ def test_half_precision_is_compared_in_float32():
     assert found.total.mean == 0
 
 
-def test_a_scale_is_that_of_each_channel_and_goes_back():
+def test_each_channel_is_scaled_and_unscaled():
     z = torch.tensor([[1.0, 10.0], [3.0, 30.0]])
     scale = LatentScale.measured(z)
     assert scale.shift.tolist() == [2.0, 20.0]
@@ -58,7 +58,7 @@ def test_a_scale_is_that_of_each_channel_and_goes_back():
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
-def test_latents_keep_their_dtype(dtype):
+def test_scaling_keeps_the_dtype(dtype):
     scale = LatentScale.measured(torch.randn(8, 3, 2, generator=torch.Generator().manual_seed(0)))
     z = torch.ones(2, 3, 2, dtype=dtype)
     assert scale.apply(z).dtype == scale.undo(z).dtype == dtype
@@ -71,7 +71,7 @@ def test_half_precision_is_scaled_in_float32_and_cast_once():
     assert float(scale.apply(z)) == float(torch.tensor((float(z) - 100) / 0.1).bfloat16())
 
 
-def test_a_space_encodes_means_or_draws_and_decodes():
+def test_latent_space_encodes_means_or_samples_and_decodes():
     def encoder(x):
         return torch.cat([2 * x, torch.zeros_like(x)], dim=1)
 
@@ -83,7 +83,7 @@ def test_a_space_encodes_means_or_draws_and_decodes():
     assert space.decode(space.encode(x)).tolist() == x.tolist()
 
 
-def test_the_bound_of_one_number_is_what_a_hand_calculates():
+def test_the_bound_of_one_number_by_hand():
     one, zero = torch.ones(1, 1).double(), torch.zeros(1, 1).double()
     nats = torch.tensor([2.0]).double()
     got = latent_bound(one, zero, Gaussian(zero, one), Gaussian(zero, one), nats, None)
@@ -94,7 +94,7 @@ def test_the_bound_of_one_number_is_what_a_hand_calculates():
 
 
 @pytest.mark.parametrize(
-    ("call", "says"),
+    ("call", "message"),
     [
         (lambda: posterior_of(torch.zeros(2, 3)), "answers in twice the channels"),
         (lambda: posterior_of(torch.zeros(2)), "answers in twice the channels"),
@@ -125,6 +125,6 @@ def test_the_bound_of_one_number_is_what_a_hand_calculates():
     ],
 )
 @pytest.mark.usefixtures("unchecked")
-def test_what_has_no_meaning_is_refused_in_a_sentence(call, says):
-    with pytest.raises((ValueError, TypeError), match=says):
+def test_invalid_input_is_refused_with_a_message(call, message):
+    with pytest.raises((ValueError, TypeError), match=message):
         call()

@@ -20,7 +20,7 @@ STEEP = Schedule.from_betas([0.1, 0.5, 0.3, 0.8])
 X = torch.linspace(-1, 1, 12).reshape(2, 1, 2, 3)
 
 
-def test_the_ends_are_the_fixed_variances():
+def test_interpolation_0_and_1_give_the_fixed_variances():
     for s, t in ((1, 2), (1, 4), (2, 3)):
         for interpolation, fixed in ((0.0, "fixed_small"), (1.0, "fixed_large")):
             got = reverse_kernel(
@@ -31,7 +31,7 @@ def test_the_ends_are_the_fixed_variances():
             assert torch.allclose(got.var, want.var.expand_as(X), rtol=1e-6, atol=0)
 
 
-def test_levels_may_be_of_ints_and_of_tensors():
+def test_timesteps_may_be_ints_or_tensors():
     interpolation = torch.rand(X.shape, generator=torch.Generator().manual_seed(0))
     for s, t in ((0, 1), (0, 3), (1, 2), (2, 4)):
         levels = torch.full((2,), s), torch.full((2,), t)
@@ -44,14 +44,14 @@ def test_levels_may_be_of_ints_and_of_tensors():
         )
 
 
-def test_half_precision_is_calculated_in_float32_and_cast_once():
+def test_half_precision_is_computed_in_float32_and_cast_once():
     interpolation = torch.linspace(0, 1, 12).reshape(X.shape).bfloat16()
     got = learned_range(STEEP, interpolation, 1, 3)
     assert got.dtype == torch.bfloat16
     assert torch.equal(got, learned_range(STEEP, interpolation.float(), 1, 3).bfloat16())
 
 
-def test_a_network_answers_in_twice_the_channels():
+def test_learned_variance_doubles_the_output_channels():
     colours = UNet(3, width=8, multipliers=(1,), learns_variance=True)
     assert colours(torch.zeros(2, 3, 2, 3), torch.tensor([1, 4])).shape == (2, 6, 2, 3)
     network = UNet(1, width=8, multipliers=(1,), learns_variance=True)
@@ -65,7 +65,7 @@ def test_a_network_answers_in_twice_the_channels():
     assert torch.equal(interpolation, torch.zeros_like(X))
 
 
-def test_clipping_and_guidance_keep_what_is_said_of_the_variance():
+def test_clipping_and_guidance_keep_the_variance_interpolation():
     def denoiser(x_t, t, cond=None):
         labels = torch.zeros(len(x_t)) if cond is None else cond
         return Prediction(3 * x_t, labels.reshape(-1, 1, 1, 1) / 10 + 0 * x_t)
@@ -76,7 +76,7 @@ def test_clipping_and_guidance_keep_what_is_said_of_the_variance():
         assert torch.equal(ClipX0(guided)(X, 2, labels).var_interpolation, want)
 
 
-def test_the_step_and_the_bound_have_the_variance_that_is_said():
+def test_sampler_and_bound_use_the_learned_variance():
     def sure(x_t, t, cond=None):
         return Prediction(x_t / 2, torch.zeros_like(x_t))
 
@@ -96,7 +96,7 @@ def test_the_step_and_the_bound_have_the_variance_that_is_said():
     assert torch.allclose(*terms, rtol=1e-12, atol=1e-12)
 
 
-def test_without_the_stop_the_bound_would_reach_the_guess():
+def test_the_bound_sends_no_gradient_to_the_mean():
     """The gradient of the guess is that of the squared error; the variance's is not 0."""
     t = torch.tensor([1, 3])
     guess, interpolation = X.clone().requires_grad_(), torch.full_like(X, 0.5).requires_grad_()
@@ -124,12 +124,12 @@ def test_without_the_stop_the_bound_would_reach_the_guess():
         (lambda: TrainConfig(loss="hybrid", T=1, schedule="cosine"), "needs --T >= 2"),
     ],
 )
-def test_what_has_no_variance_is_refused(unchecked, call, sentence):
+def test_a_missing_or_undefined_variance_is_refused(unchecked, call, sentence):
     with pytest.raises(ValueError, match=sentence):
         call()
 
 
-def test_all_levels_are_drawn_alike_until_each_has_its_terms():
+def test_sampling_is_uniform_until_every_timestep_has_its_terms():
     history = TermHistory(3)
     for k in range(KEPT):
         assert torch.equal(history.probabilities(), torch.full((3,), 1 / 3, dtype=torch.float64))
@@ -140,12 +140,12 @@ def test_all_levels_are_drawn_alike_until_each_has_its_terms():
     assert (got > 0).all()
 
 
-def test_the_newest_terms_count():
+def test_only_the_newest_terms_count():
     history = TermHistory(2)
     history.update(torch.ones(KEPT + 1, dtype=torch.int64), torch.arange(KEPT + 1.0))
     assert sorted(history.terms[0].tolist()) == [float(k) for k in range(1, KEPT + 1)]
     assert history.drawn.tolist() == [KEPT + 1, 0]
 
 
-def test_where_no_term_is_known_no_level_is_preferred():
+def test_zero_terms_give_uniform_probabilities():
     assert timestep_probabilities(torch.zeros(4).double()).tolist() == [0.25] * 4

@@ -23,7 +23,7 @@ def knows(x_t, t, cond=None):
     return Prediction(X_0.to(x_t.dtype))
 
 
-def test_who_knows_the_data_pays_for_the_ends_alone():
+def test_an_exact_denoiser_costs_only_the_first_and_last_term():
     """Every middle term is 0; the decoder is a normal law of variance beta_1 around each level."""
     terms = vlb_terms(STEEP, X_0, reverse_of(STEEP, knows), lambda t: NOISE, grey_levels=5)
     assert terms.shape == (5, 2)
@@ -37,7 +37,7 @@ def test_who_knows_the_data_pays_for_the_ends_alone():
 
 
 @pytest.mark.parametrize("variance", ["fixed_small", "fixed_large"])
-def test_rows_may_be_at_different_levels(variance):
+def test_rows_may_have_different_timesteps(variance):
     """A batch in which one row lands on data and another does not is those rows, one by one."""
     s, t = torch.tensor([0, 2]), torch.tensor([1, 4])
     x_t, guess = NOISE, X_0 / 2
@@ -50,7 +50,7 @@ def test_rows_may_be_at_different_levels(variance):
         assert torch.equal(term, together[row])
 
 
-def test_the_gradient_is_finite_where_a_row_lands_on_data():
+def test_gradient_is_finite_for_rows_with_s_0():
     """The divergence from a point is infinite; of that row the decoder counts, and nothing else."""
     guess = (X_0 / 2).requires_grad_()
     s, t = torch.tensor([0, 2]), torch.tensor([1, 4])
@@ -60,14 +60,14 @@ def test_the_gradient_is_finite_where_a_row_lands_on_data():
     assert (guess.grad != 0).any(dim=(1, 2)).all()
 
 
-def test_at_zero_snr_the_prior_costs_nothing():
+def test_the_prior_term_is_0_at_zero_snr():
     schedule = STEEP.with_zero_terminal_snr()
     assert torch.equal(prior_kl(schedule, X_0), torch.zeros(2, dtype=torch.float64))
     terms = vlb_terms(schedule, X_0, reverse_of(schedule, knows), lambda t: NOISE, grey_levels=5)
     assert terms.isfinite().all()
 
 
-def test_the_bound_of_the_best_guess_is_a_little_above_the_entropy():
+def test_the_bound_of_the_optimal_denoiser_is_close_to_the_entropy():
     """Independent pixels of four levels, 512 images of two of them, drawn from their law: the mean
     of the bound is at least the entropy, but for chance (5 standard errors), and at T = 250 not
     half a bit above it."""
@@ -91,7 +91,7 @@ def test_the_bound_of_the_best_guess_is_a_little_above_the_entropy():
     assert 1.75 - 5 * error < bits.mean() < 1.75 + 0.5
 
 
-def test_a_strided_chain_has_fewer_terms():
+def test_fewer_timesteps_give_fewer_terms():
     guess = reverse_of(STEEP, lambda x, t, c: Prediction(x / 2))
     terms = vlb_terms(STEEP, X_0, guess, lambda t: NOISE, grey_levels=5, times=(4, 2, 0))
     assert terms.shape == (3, 2)
@@ -101,7 +101,7 @@ def test_a_strided_chain_has_fewer_terms():
     assert torch.allclose(terms[0], decoded, rtol=1e-12, atol=0)
 
 
-def test_the_estimate_from_every_level_is_the_sum_over_all():
+def test_T_strata_give_the_exact_sum():
     """With as many stretches as levels nothing is drawn but the noise."""
     guess = reverse_of(STEEP, knows)
     rows = stratified_vlb(STEEP, X_0, guess, torch.Generator(), grey_levels=5, strata=4)
@@ -109,14 +109,14 @@ def test_the_estimate_from_every_level_is_the_sum_over_all():
     assert torch.allclose(rows, terms, rtol=1e-12, atol=1e-300)
 
 
-def test_half_precision_is_refused_where_it_cannot_tell_levels_apart(unchecked):
+def test_half_precision_is_refused_for_too_many_grey_levels(unchecked):
     law = Gaussian(X_0.half(), torch.tensor(0.1, dtype=torch.float16))
     with pytest.raises(ValueError, match=r"grey_levels = 1,000 is outside 2..512, which"):
         log_grey_level(law, X_0.half(), 1000)
 
 
 @pytest.mark.parametrize(
-    ("grey_levels", "error", "says"),
+    ("grey_levels", "error", "message"),
     [
         (1, ValueError, r"grey_levels = 1 is outside 2\.\."),
         (2**52, ValueError, "continuous-valued data pass grey_levels=None"),
@@ -124,8 +124,8 @@ def test_half_precision_is_refused_where_it_cannot_tell_levels_apart(unchecked):
         (True, TypeError, "grey_levels = True is a bool"),
     ],
 )
-def test_what_is_no_number_of_levels_is_refused(unchecked, grey_levels, error, says):
-    with pytest.raises(error, match=says):
+def test_invalid_numbers_of_grey_levels_are_refused(unchecked, grey_levels, error, message):
+    with pytest.raises(error, match=message):
         log_grey_level(Gaussian(X_0, torch.tensor(0.1).double()), X_0, grey_levels)
 
 
@@ -145,7 +145,7 @@ def test_other_bad_input_is_refused(unchecked):
         )
 
 
-def test_the_kernel_of_a_guess_is_the_posterior():
+def test_the_reverse_kernel_is_the_posterior_at_x0_hat():
     back, wide = (
         reverse_kernel(STEEP, X_0, NOISE, 2, 4, v) for v in ("fixed_small", "fixed_large")
     )

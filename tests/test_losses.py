@@ -17,7 +17,7 @@ REL = 8 * 2.0**-53 * 4
 
 @pytest.mark.parametrize("name", PARAMETERIZATIONS)
 @pytest.mark.parametrize("source", ["eps", "x0"])
-def test_the_target_is_the_conversion_of_the_truth(name, source):
+def test_the_target_equals_the_converted_truth(name, source):
     """Two routes: straight from (x_0, noise), and through x_t. The second magnifies x_t's error."""
     truth = {"eps": NOISE, "x0": X_0}[source]
     x_t, zero = q_sample(STEEP, X_0, LEVELS, NOISE), torch.zeros_like(X_0)
@@ -35,12 +35,12 @@ def test_the_target_is_the_conversion_of_the_truth(name, source):
     assert ((straight - through).abs() <= REL * (2 * terms + own)).all()
 
 
-def test_the_target_of_eps_is_the_noise_and_of_x0_the_data():
+def test_eps_target_is_the_noise_and_x0_target_the_data():
     assert prediction_target(STEEP, "eps", X_0, NOISE, 2) is NOISE
     assert prediction_target(STEEP, "x0", X_0, NOISE, 2) is X_0
 
 
-def test_v_and_score_by_hand():
+def test_v_and_score_targets_by_hand():
     """alpha_bar_2 = 0.45: v = sqrt(.45) noise - sqrt(.55) x_0, score = -noise / sqrt(.55)."""
     v = prediction_target(STEEP, "v", X_0, NOISE, 2)
     score = prediction_target(STEEP, "score", X_0, NOISE, 2)
@@ -49,15 +49,15 @@ def test_v_and_score_by_hand():
     assert ((score + NOISE / 0.55**0.5).abs() <= REL * NOISE.abs() / 0.55**0.5).all()
 
 
-def test_at_zero_snr_v_is_minus_x_0():
+def test_the_v_target_is_minus_x_0_at_zero_snr():
     schedule = STEEP.with_zero_terminal_snr()
     assert torch.equal(prediction_target(schedule, "v", X_0, NOISE, 4), -X_0)
     assert torch.equal(prediction_target(schedule, "score", X_0, NOISE, 4), -NOISE)
 
 
 @pytest.mark.parametrize("name", PARAMETERIZATIONS)
-def test_data_are_no_noise_level_to_train_at(name):
-    with pytest.raises(ValueError, match=r"t = 0 is outside 1..4; on this clock t = 0 is data"):
+def test_a_target_at_t_0_is_refused(name):
+    with pytest.raises(ValueError, match=r"t = 0 is outside 1..4; t = 0 is data"):
         prediction_target(STEEP, name, X_0, NOISE, 0)
 
 
@@ -76,7 +76,7 @@ def test_the_loss_is_the_mean_square_of_each_sample():
 
 
 @pytest.mark.parametrize("shape", [(4,), (4, 4), (4, 4, 4, 4)], ids=str)
-def test_each_sample_has_one_loss_whatever_the_event(shape):
+def test_each_sample_has_one_loss_for_any_event_shape(shape):
     """An error of i in sample i alone: nothing leaks into another row, and () is an event too."""
     error = torch.arange(4.0).reshape(4, *[1] * (len(shape) - 1)).expand(shape)
     target = torch.randn(shape, generator=torch.Generator().manual_seed(0)).round()
@@ -85,7 +85,7 @@ def test_each_sample_has_one_loss_whatever_the_event(shape):
     )
 
 
-def test_the_gradient_is_that_of_the_mean():
+def test_the_gradient_matches_the_mean_squared_error():
     prediction = torch.tensor([[1.0, 2.0], [0.0, 4.0]], requires_grad=True)
     l_simple(prediction, torch.zeros(2, 2)).mean.backward()
     assert torch.equal(prediction.grad, 2 * prediction.detach() / 4)
@@ -127,7 +127,7 @@ def test_min_snr_weights_by_hand():
         assert min_snr_weight(STEEP, name, 1) == got[1]
 
 
-def test_a_loss_is_weighted_sample_by_sample():
+def test_weights_apply_per_sample():
     loss = l_simple(torch.tensor([[1.0], [2.0]]), torch.zeros(2, 1))
     assert loss.weighted(torch.tensor([3.0, 0.5]).double()).per_sample.tolist() == [3.0, 2.0]
     assert loss.weighted(torch.tensor(2.0).double()).per_sample.tolist() == [2.0, 8.0]
@@ -142,11 +142,11 @@ def test_weights_of_another_shape_are_refused(unchecked, shape):
 
 
 @pytest.mark.parametrize("gamma", [0.0, -1.0, float("nan")])
-def test_a_gamma_that_leaves_no_weight_is_refused(gamma):
+def test_gamma_not_above_0_is_refused(gamma):
     with pytest.raises(ValueError, match=r"gamma = .* must be above 0"):
         min_snr_weight(STEEP, "eps", 1, gamma)
 
 
-def test_data_have_no_weight():
+def test_a_weight_at_t_0_is_refused():
     with pytest.raises(ValueError, match=r"t = 0 is outside 1..4"):
         min_snr_weight(STEEP, "eps", 0)

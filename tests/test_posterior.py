@@ -1,4 +1,4 @@
-"""The posterior by hand: Bayes' rule with short decimals, and its edges."""
+"""The posterior by hand: Bayes' rule with short decimals, and the edge cases."""
 
 import math
 
@@ -30,8 +30,8 @@ def test_precisions_of_prior_and_measurement_add(s, t):
     assert abs(back.var.item() - 1 / precision) <= REL / precision
 
 
-def test_consecutive_levels_are_eq_7_of_ho_et_al():
-    """t = 3: the coefficients of Ho et al. (2020), Eq. 7, in the paper's own letters."""
+def test_consecutive_timesteps_match_eq_7_of_ho_et_al():
+    """t = 3: the coefficients of Ho et al. (2020), Eq. 7, in the paper's notation."""
     zero, one = torch.zeros_like(X_0), torch.ones_like(X_0)
     coef_x0 = q_posterior(STEEP, one, zero, 2, 3).mean[0, 0].item()
     coef_xt = q_posterior(STEEP, zero, one, 2, 3).mean[0, 0].item()
@@ -43,13 +43,13 @@ def test_consecutive_levels_are_eq_7_of_ho_et_al():
 
 @pytest.mark.parametrize("t", [1, 2, 4])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
-def test_at_level_0_it_is_x_0_bitwise_without_variance(t, dtype):
+def test_at_s_0_the_posterior_is_x_0_bitwise_with_variance_0(t, dtype):
     back = q_posterior(STEEP, X_0.to(dtype), X_T.to(dtype), 0, t)
     assert torch.equal(back.mean, X_0.to(dtype))
     assert (back.var == 0).all()
 
 
-def test_from_zero_terminal_snr_x_T_says_nothing():
+def test_at_zero_terminal_snr_x_T_has_no_influence():
     schedule = STEEP.with_zero_terminal_snr()
     back, prior = q_posterior(schedule, X_0, X_T, 2, 4), q_marginal(schedule, X_0, 2)
     assert torch.equal(back.mean, prior.mean)
@@ -67,7 +67,7 @@ def test_variance_is_below_beta_and_grows_towards_it():
 
 
 def test_each_sample_has_its_own_pair():
-    """A pair (s, t) for each row, where batch == width and a (batch,) coefficient would fit too."""
+    """One pair (s, t) per row, with batch == width, where a bare (batch,) would broadcast too."""
     x_0, x_t = X_0.repeat(3, 1), X_T.repeat(3, 1)
     s, t = torch.tensor([0, 1, 2]), torch.tensor([4, 2, 3])
     back = q_posterior(STEEP, x_0, x_t, s, t)
@@ -78,7 +78,7 @@ def test_each_sample_has_its_own_pair():
 
 
 @pytest.mark.parametrize(
-    ("s", "t", "says"),
+    ("s", "t", "message"),
     [
         (2, 2, "s = 2, t = 2 .*a transition needs s < t"),
         (3, 2, "s = 3, t = 2 .*a transition needs s < t"),
@@ -87,11 +87,11 @@ def test_each_sample_has_its_own_pair():
         (-1, 2, "s = -1 is outside 0..3"),
     ],
 )
-def test_other_pairs_are_refused(s, t, says):
-    with pytest.raises(ValueError, match=says):
+def test_other_pairs_are_refused(s, t, message):
+    with pytest.raises(ValueError, match=message):
         q_posterior(STEEP, X_0, X_T, s, t)
 
 
-def test_the_refusal_of_an_event_names_it(unchecked):
+def test_an_invalid_event_is_refused_by_name(unchecked):
     with pytest.raises(ValueError, match=r"x_t has shape \(3,\) but x_0 has shape \(1, 3\)"):
         q_posterior(STEEP, X_0, X_T[0], 1, 2)

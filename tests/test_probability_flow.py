@@ -23,7 +23,7 @@ def of_noise(x_t, t, cond=None):
     return Prediction(LINEAR.alpha_bar(t).sqrt() * x_t)
 
 
-def test_noise_stays_noise():
+def test_a_standard_normal_stays_standard_normal():
     """Its levels all have one law, so its density is the standard normal one, to a thousandth."""
     got = flow_log_density(LINEAR, of_noise, X)
     want = -(X.square() + math.log(2 * math.pi)).flatten(1).sum(1) / 2
@@ -32,7 +32,7 @@ def test_noise_stays_noise():
     assert torch.equal(got.probe_error, torch.zeros(2, dtype=torch.float64))
 
 
-def test_a_network_is_differentiated_and_left_alone():
+def test_the_network_gets_no_gradients_and_no_changes():
     """Its parameters get no gradient, and nothing that comes out needs one."""
     network = nn.Conv2d(1, 1, 3, padding=1, bias=False).double()
     nn.init.constant_(network.weight, 0.1)
@@ -45,7 +45,7 @@ def test_a_network_is_differentiated_and_left_alone():
     assert (got.probe_error <= 4 * torch.finfo(torch.float64).eps * got.nats.abs()).all()
 
 
-def test_it_works_where_gradients_are_switched_off():
+def test_the_flow_works_under_no_grad():
     with torch.no_grad():
         there = probability_flow(LINEAR, of_noise, X, times=(500, 100, 1, 0))
     assert torch.equal(
@@ -59,20 +59,20 @@ def test_float32_states_have_a_volume_in_float64():
     assert got.log_volume.dtype == torch.float64
 
 
-def test_one_probe_has_no_spread():
+def test_one_probe_has_no_standard_error():
     probe = torch.ones(1, *X.shape, dtype=torch.float64)
     got = flow_log_density(STEEP, lambda x, t, c: Prediction(x / 2), X, probe)
     assert got.probe_error.isnan().all()
     assert got.nats.isfinite().all()
 
 
-def test_a_single_level_is_where_it_is():
+def test_one_timestep_leaves_the_state_unchanged():
     got = probability_flow(STEEP, lambda x, t, c: Prediction(x / 2), X, times=(2, 0))
     assert torch.equal(got.x_T, X)
     assert torch.equal(got.log_volume, torch.zeros(1, 2, dtype=torch.float64))
 
 
-def test_the_condition_is_handed_on():
+def test_cond_reaches_the_denoiser():
     told = []
 
     def denoiser(x_t, t, cond=None):
@@ -95,19 +95,19 @@ def test_the_condition_is_handed_on():
         ({"schedule": STEEP.with_zero_terminal_snr()}, "begin one level lower, at 3"),
     ],
 )
-def test_what_has_no_density_is_refused(unchecked, arguments, sentence):
+def test_input_without_a_density_is_refused(unchecked, arguments, sentence):
     given = {"schedule": STEEP, "denoiser": lambda x, t, c: Prediction(x / 2), "x_1": X}
     with pytest.raises(ValueError, match=sentence):
         flow_log_density(**given | arguments)
 
 
-def test_without_the_last_level_zero_snr_is_no_hindrance():
+def test_zero_terminal_snr_is_accepted_below_T():
     schedule = STEEP.with_zero_terminal_snr()
     got = probability_flow(schedule, lambda x, t, c: Prediction(x / 2), X, times=(3, 2, 1, 0))
     assert got.x_T.isfinite().all()
 
 
-def test_the_bound_is_of_one_event(unchecked):
+def test_events_of_different_shape_are_refused(unchecked):
     reverse = reverse_of(STEEP, lambda x, t, c: Prediction(x / 2))
     with pytest.raises(ValueError, match="x_1 has shape"):
         flow_bound(STEEP, X, X[:1], torch.zeros(1).double(), reverse, grey_levels=None)

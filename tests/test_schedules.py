@@ -178,7 +178,7 @@ def test_every_coefficient_at_zero_terminal_snr_is_within_8_u_kappa(family, T):
         ("sigmoid", 9, {"start": -30.0, "end": 30.0, "max_beta": 0.3}),
     ],
 )
-def test_arguments_mean_what_the_paper_says(name, T, arguments):
+def test_arguments_match_the_papers_definitions(name, T, arguments):
     schedule, want = getattr(Schedule, name)(T, **arguments), getattr(exact, name)(T, **arguments)
     check(schedule, want, partial(exact.kappa, want))
 
@@ -235,7 +235,7 @@ def test_rescale_false_takes_linear_end_points_literally():
 
 
 @pytest.mark.parametrize("name", ["cosine", "sigmoid"])
-def test_the_cap_binds_at_the_end_and_nowhere_else(name):
+def test_max_beta_caps_only_the_last_betas(name):
     family, t = getattr(Schedule, name), torch.arange(1, 1001)
     free, tight = family(1000).beta(t), family(1000, max_beta=0.01).beta(t)
     assert free[-1].item() == pytest.approx(0.999, rel=1e-12)
@@ -246,7 +246,7 @@ def test_the_cap_binds_at_the_end_and_nowhere_else(name):
 # --- a Schedule is a value ------------------------------------------------------------------------
 
 
-def test_a_schedule_is_frozen_and_shares_no_memory():
+def test_a_schedule_is_immutable_and_copies_its_table():
     table = torch.tensor([0.0, -1.0, -2.0], dtype=torch.float64, requires_grad=True)
     schedule = Schedule(table)
     with torch.no_grad():
@@ -280,7 +280,7 @@ def test_a_pair_may_mix_an_int_and_a_tensor(name):
 
 
 @every_schedule
-def test_building_twice_gives_the_same_bits_and_draws_nothing(family, T):
+def test_construction_is_deterministic_and_draws_no_random_numbers(family, T):
     state = torch.get_rng_state()
     again = FAMILIES[family][0](T)
     assert torch.equal(again.log_alpha_bar, build(family, T).log_alpha_bar)

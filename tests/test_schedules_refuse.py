@@ -38,7 +38,7 @@ def test_linear_refuses_betas_outside_0_to_1(T, arguments, fragments):
     check_refusal(ValueError, lambda: Schedule.linear(T, **arguments), *fragments)
 
 
-def test_rescale_false_is_offered_only_where_it_helps():
+def test_the_error_suggests_rescale_false_only_if_it_helps():
     with pytest.raises(ValueError, match="beta_T = 1 is outside") as refusal:
         Schedule.linear(50, beta_T=1.0, rescale=False)
     assert "rescale=False" not in str(refusal.value)
@@ -74,7 +74,7 @@ def test_sigmoid_refuses_bad_arguments(arguments, fragments):
 
 
 @pytest.mark.parametrize("family", [Schedule.linear, Schedule.cosine, Schedule.sigmoid])
-def test_the_number_of_levels_is_a_positive_int(family):
+def test_T_must_be_a_positive_int(family):
     check_refusal(ValueError, lambda: family(0), "T = 0 is below")
     check_refusal(TypeError, lambda: family(10.0), "T = 10.0 is a float", "is an int")
     check_refusal(TypeError, lambda: family(True), "T = True is a bool", "is an int")
@@ -91,7 +91,7 @@ def test_the_number_of_levels_is_a_positive_int(family):
         ([0.1, 0.2, NAN], ["betas[2] = nan (t = 3)", "(0, 1)"]),
     ],
 )
-def test_from_betas_refuses_what_is_no_beta(betas, fragments):
+def test_from_betas_refuses_invalid_betas(betas, fragments):
     check_refusal(ValueError, lambda: Schedule.from_betas(betas), *fragments)
 
 
@@ -108,7 +108,7 @@ def test_from_betas_refuses_what_is_no_beta(betas, fragments):
         ([NAN], ["alpha_bar[0] = nan (t = 1)", "(0, 1)"]),
     ],
 )
-def test_from_alpha_bar_refuses_what_does_not_decrease_within_0_to_1(alpha_bar, fragments):
+def test_from_alpha_bar_refuses_values_that_do_not_decrease(alpha_bar, fragments):
     check_refusal(ValueError, lambda: Schedule.from_alpha_bar(alpha_bar), *fragments)
 
 
@@ -126,13 +126,13 @@ def test_from_alpha_bar_refuses_what_does_not_decrease_within_0_to_1(alpha_bar, 
         ([0.0, -INF], ValueError, [TOO_SHORT]),
     ],
 )
-def test_the_table_starts_at_0_and_falls(table, error, fragments):
+def test_the_table_must_start_at_0_and_decrease(table, error, fragments):
     if error is ValueError or table == [[0.0, -1.0]]:
         table = torch.tensor(table, dtype=torch.float64)
     check_refusal(error, lambda: Schedule(table), *fragments)
 
 
-def test_zero_terminal_snr_needs_two_levels():
+def test_zero_terminal_snr_needs_T_of_at_least_2():
     check_refusal(ValueError, lambda: Schedule.cosine(1).with_zero_terminal_snr(), TOO_SHORT)
 
 
@@ -149,15 +149,15 @@ def test_zero_terminal_snr_needs_two_levels():
         (lambda schedule: schedule.log_alpha(5, 3), ["s = 5, t = 3", "s < t"]),
     ],
 )
-def test_a_quantity_refuses_times_outside_its_domain(bad, fragments):
+def test_timesteps_outside_the_domain_are_refused(bad, fragments):
     check_refusal(ValueError, lambda: bad(Schedule.linear()), *fragments)
 
 
-def test_beta_refuses_what_is_no_time():
+def test_beta_refuses_invalid_timesteps():
     check_refusal(TypeError, lambda: Schedule.linear().beta([3]), "t = [3] is a list", "one int")
 
 
-def test_an_alpha_bar_that_underflows_is_refused_rather_than_divided_by():
+def test_an_alpha_bar_that_underflows_is_refused():
     """Dividing by a root below float32's smallest number would give inf or NaN."""
     check_refusal(
         ValueError, lambda: Schedule.from_betas([0.9] * 80), "exp(-184.2", "gentler betas"

@@ -1,4 +1,4 @@
-"""What the suite says to somebody whose implementation it runs on."""
+"""The messages of the property suite, as the author of an implementation reads them."""
 
 import time
 
@@ -35,14 +35,16 @@ class Rootless(DdpmCore):
         return np.sqrt(alpha_bar) * x_0 + (1 - alpha_bar) * noise
 
 
-@pytest.mark.parametrize(("adapter", "says"), [(Textbook, diagnosis.ROUNDING), (Rootless, "F02")])
-def test_lost_digits_are_no_known_bug(adapter, says):
+@pytest.mark.parametrize(
+    ("adapter", "message"), [(Textbook, diagnosis.ROUNDING), (Rootless, "F02")]
+)
+def test_lost_digits_are_not_reported_as_a_known_bug(adapter, message):
     """A wrong formula is named by the bug that has it; lost digits are called lost digits."""
     seen = evidence.start()
     Checked(adapter()).q_sample(GENTLE, X_0, T, NOISE)
     evidence.compared("x_t", (0,), 31.0, 1.0)
     sentences = diagnosis.looks_like(seen, 2.0**-53)
-    assert any(says in each for each in sentences)
+    assert any(message in each for each in sentences)
     assert len(sentences) == 1 or adapter is Rootless
 
 
@@ -54,13 +56,13 @@ def test_lost_digits_are_no_known_bug(adapter, says):
         (1e-4, 0.0, "x at (0,) has to vanish: got 0.0001, exact 0.0, error 0.0001"),
     ],
 )
-def test_a_deviation_is_said_in_words(got, exact, sentence):
+def test_a_deviation_is_described_in_words(got, exact, sentence):
     with pytest.raises(AssertionError) as failed:
         check("x", (0,), np.float64([got]), exact, 1e-18)
     assert str(failed.value).startswith(sentence)
 
 
-def test_a_residual_speaks_of_the_answer():
+def test_a_residual_is_described_by_the_answer():
     """Divided by an answer that is too large, it is too small: the answer is what is at fault."""
     u = np.random.default_rng(0).standard_normal((4000, 5))
     found = {each.name: each.effect for each in of_answers(u / np.sqrt(2.0))}
@@ -68,7 +70,7 @@ def test_a_residual_speaks_of_the_answer():
     assert found["mean"].startswith("mean off by")
 
 
-def test_a_method_that_hung_once_is_not_asked_again(monkeypatch):
+def test_a_method_that_hung_is_not_called_again(monkeypatch):
     class Hangs(DdpmCore):
         asked = 0
 
@@ -85,7 +87,7 @@ def test_a_method_that_hung_once_is_not_asked_again(monkeypatch):
     assert Hangs.asked == 1
 
 
-def test_hypothesis_takes_both_times_for_one_failure(monkeypatch):
+def test_hypothesis_sees_both_timeouts_as_one_failure(monkeypatch):
     """Another kind of error, or from another line, would be called flaky."""
 
     class Hangs(DdpmCore):
@@ -113,8 +115,8 @@ def test_third(): pass
 """
 
 
-def test_a_check_in_which_the_run_was_interrupted_is_not_passed(pytester):
-    """Its row is dropped, and the first line of the summary says what happened."""
+def test_an_interrupted_check_does_not_pass(pytester):
+    """Its row is dropped, and the first line of the summary reports the interruption."""
     pytester.makeconftest(
         """
 import pytest

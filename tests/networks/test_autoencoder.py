@@ -16,12 +16,12 @@ def test_latents_are_smaller_by_the_factor(factor, channels):
     assert network.decode(moments[:, :5]).shape == x.shape
 
 
-def test_more_blocks_are_more_parameters():
+def test_more_blocks_have_more_parameters():
     sizes = [sum(p.numel() for p in Autoencoder(1, width=8, blocks=n).parameters()) for n in (1, 2)]
     assert sizes[1] > 1.5 * sizes[0]
 
 
-def test_every_parameter_has_a_gradient():
+def test_every_parameter_gets_a_gradient():
     """From where none is 0 any more, as the last layer of each branch is at the start."""
     torch.manual_seed(0)
     network = Autoencoder(1, factor=4, width=8)
@@ -34,7 +34,7 @@ def test_every_parameter_has_a_gradient():
     assert still == []
 
 
-def test_an_image_is_seen_by_itself():
+def test_images_of_a_batch_are_independent():
     torch.manual_seed(0)
     network = Autoencoder(1, factor=2, width=8).eval()
     x = torch.randn(3, 1, 8, 8)
@@ -42,13 +42,13 @@ def test_an_image_is_seen_by_itself():
 
 
 @pytest.mark.parametrize(
-    ("call", "says"),
+    ("call", "message"),
     [
         (lambda: Autoencoder(1, factor=3), "factor = 3 must be one of 2, 4, 8"),
         (lambda: Autoencoder(1, latent_channels=0), "needs at least one of each"),
         (lambda: Autoencoder(1, factor=4).encode(torch.zeros(1, 1, 8, 6)), "8 x 6 pixels do not"),
     ],
 )
-def test_what_cannot_be_built_or_encoded_is_refused(call, says):
-    with pytest.raises(ValueError, match=says):
+def test_invalid_settings_and_sizes_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
         call()

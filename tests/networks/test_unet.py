@@ -32,7 +32,7 @@ def batch(size=(8, 8), channels=3, n=5):
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_any_size_and_channel_count_comes_back_as_it_went_in(size, channels):
+def test_output_shape_equals_input_shape(size, channels):
     x, t = batch(size, channels)
     assert awake(image_channels=channels)(x, t).shape == x.shape
 
@@ -43,7 +43,7 @@ def test_the_output_is_zero_at_initialisation():
 
 
 @pytest.mark.parametrize("row", range(5))
-def test_one_sample_does_not_see_another(row):
+def test_samples_of_a_batch_are_independent(row):
     """Perturbing all other rows leaves this one bitwise as it was."""
     x, t = batch()
     network = awake()
@@ -70,7 +70,7 @@ def test_every_parameter_gets_a_gradient():
         assert parameter.grad.abs().max() > 0, name
 
 
-def test_every_pixel_sees_every_pixel():
+def test_every_output_pixel_depends_on_every_input_pixel():
     x, t = batch((9, 7), n=1)
     x.requires_grad_()
     awake()(x, t)[0, 0, 4, 3].backward()
@@ -78,7 +78,7 @@ def test_every_pixel_sees_every_pixel():
 
 
 @pytest.mark.parametrize("input_name", ["time", "label"])
-def test_time_and_label_reach_the_output(input_name):
+def test_timestep_and_label_change_the_output(input_name):
     x, t = batch()
     network = awake(classes=10)
     labels = torch.zeros(5, dtype=torch.int64)
@@ -88,7 +88,7 @@ def test_time_and_label_reach_the_output(input_name):
         assert not torch.equal(network(x, t, labels), network(x, t, labels + 1))
 
 
-def test_no_labels_means_the_label_of_none():
+def test_labels_default_to_the_unconditional_label():
     x, t = batch()
     network = awake(classes=10)
     assert torch.equal(network(x, t), network(x, t, torch.full((5,), 10)))
@@ -103,7 +103,7 @@ def test_labels_without_classes_are_refused():
 @pytest.mark.parametrize(
     "options", [{"width": 7}, {"image_channels": 0}, {"multipliers": ()}, {"attention": [True]}]
 )
-def test_a_network_that_cannot_be_built_is_refused(options):
+def test_invalid_settings_are_refused(options):
     with pytest.raises(ValueError, match=r"needs at least one|one for each"):
         UNet(**({"image_channels": 1, "width": 8, "multipliers": (1, 2)} | options))
 
@@ -122,7 +122,7 @@ def test_attention_equals_the_fused_kernel(monkeypatch):
 
 
 @pytest.mark.parametrize("t", [0, 1, 7, 937, 1000, 4000])
-def test_the_embedding_is_sines_then_cosines_of_the_documented_frequencies(t):
+def test_timestep_embedding_is_sines_then_cosines_of_the_documented_frequencies(t):
     """float64 angles carry 3 u t, u = 2^-53; the result is rounded to float32 once."""
     got = timestep_embedding(torch.tensor([t]), 8)[0].double()
     omega = [mp.mpf(10000) ** (-mp.mpf(i) / 4) for i in range(4)]
@@ -131,18 +131,18 @@ def test_the_embedding_is_sines_then_cosines_of_the_documented_frequencies(t):
         assert abs(mine - exact) <= 2**-24 * abs(exact) + 8 * (t + 1) * 2**-53
 
 
-def test_no_two_levels_share_an_embedding():
+def test_no_two_timesteps_share_an_embedding():
     rows = timestep_embedding(torch.arange(4001), 32)
     assert len(torch.unique(rows, dim=0)) == 4001
 
 
 @pytest.mark.parametrize("t", [torch.tensor([1.0]), torch.tensor([[1]])])
-def test_the_embedding_refuses_times_that_are_no_integers_of_a_batch(t, unchecked):
+def test_timestep_embedding_refuses_anything_but_integer_batches(t, unchecked):
     with pytest.raises(TypeError, match="integers of shape"):
         timestep_embedding(t, 8)
 
 
-def test_fourier_frequencies_repeat_with_the_grey_levels():
+def test_fourier_features_repeat_with_the_grey_levels():
     """17 levels lie 1/8 apart, which is the period of octave 4."""
     levels = torch.arange(17.0).reshape(1, 1, 1, 17) / 8 - 1
     features = fourier_features(levels, (4,))

@@ -99,7 +99,7 @@ def moments_by_bayes(schedule, times, variance):
         (STEEP.with_zero_terminal_snr(), ()),
     ],
 )
-def test_the_chain_has_the_exact_mean_and_variance(schedule, times, variance):
+def test_samples_have_the_exact_mean_and_variance(schedule, times, variance):
     """Eq. ancestral.step, by an independent recursion, to 1e-9.
 
     Roundoff stays below: 60 steps of 8 u kappa, kappa < 40 here, and u / (1 - alpha_bar_1) < 10^3 u
@@ -116,7 +116,7 @@ def test_the_chain_has_the_exact_mean_and_variance(schedule, times, variance):
 
 
 @pytest.mark.parametrize(("s", "t"), [(1, 2), (2, 3), (3, 4), (1, 4)])
-def test_unit_noise_reads_off_the_variance(s, t):
+def test_unit_noise_isolates_the_variance(s, t):
     """Mean 0, noise 1, so x_s is the standard deviation; 8 u kappa twice, kappa < 5 here."""
     alpha_bar = (1.0, 0.9, 0.45, 0.315, 0.063)
     beta = 1 - alpha_bar[t] / alpha_bar[s]
@@ -132,7 +132,7 @@ def test_unit_noise_reads_off_the_variance(s, t):
 
 
 @pytest.mark.parametrize("variance", FIXED)
-def test_the_mean_is_the_posteriors_at_x0_hat(variance):
+def test_the_mean_is_the_posterior_mean_at_x0_hat(variance):
     x_t, x0_hat = torch.randn(2, 4, 4, generator=torch.Generator().manual_seed(0))
     sampler = Ancestral(STEEP, variance=variance)
     x_s, seen, _ = sampler.step(lambda x, t: Prediction(x0_hat), x_t, 1, 3, x_t * 0, None)
@@ -141,7 +141,7 @@ def test_the_mean_is_the_posteriors_at_x0_hat(variance):
 
 
 @pytest.mark.parametrize("variance", FIXED)
-def test_the_step_to_data_returns_x0_hat_and_draws_nothing(variance):
+def test_the_step_to_0_returns_x0_hat_and_draws_no_noise(variance):
     sampler = Ancestral(STEEP, variance=variance)
     x_t, x0_hat = torch.randn(2, 4, 4, generator=torch.Generator().manual_seed(0))
     assert not sampler.draws_noise(0, 2)
@@ -152,7 +152,7 @@ def test_the_step_to_data_returns_x0_hat_and_draws_nothing(variance):
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("variance", FIXED)
-def test_a_step_in_half_precision_is_one_in_float32_cast_once(variance, dtype):
+def test_half_precision_is_computed_in_float32_and_cast_once(variance, dtype):
     """Rounding mean and variance on the way would show in a third of these 4,096 numbers."""
     x_t, x0_hat, noise = torch.randn(3, 64, 64, generator=torch.Generator().manual_seed(0)).to(
         dtype
@@ -167,7 +167,7 @@ def test_a_step_in_half_precision_is_one_in_float32_cast_once(variance, dtype):
     assert torch.equal(got, want.to(dtype))
 
 
-def test_refusals_of_the_ancestral_sampler(unchecked):
+def test_invalid_settings_are_refused(unchecked):
     with pytest.raises(
         ValueError, match=r"variance = 'small' is unknown; it is one of \('fixed_small'"
     ):
@@ -186,7 +186,7 @@ def test_refusals_of_the_ancestral_sampler(unchecked):
 
 
 @pytest.mark.parametrize(
-    ("times", "error", "says"),
+    ("times", "error", "message"),
     [
         ([], ValueError, r"times = \(\) must start at most at T = 10 and end in 0, the data"),
         (50, TypeError, r"times = 50 is a int; name the visited levels as a tuple of Python ints"),
@@ -202,6 +202,6 @@ def test_refusals_of_the_ancestral_sampler(unchecked):
         ((True, 0), TypeError, "times holds True, a bool"),
     ],
 )
-def test_other_ladders_are_refused(unchecked, times, error, says):
-    with pytest.raises(error, match=says):
+def test_invalid_timesteps_are_refused(unchecked, times, error, message):
+    with pytest.raises(error, match=message):
         check_times(times, 10)

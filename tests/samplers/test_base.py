@@ -25,7 +25,7 @@ def last(snapshots):
 
 
 @pytest.mark.parametrize("shape", [(3,), (4, 4, 4), (1, 5, 7)], ids=str)
-def test_a_sample_is_the_same_in_whatever_batch_it_is_drawn(shape):
+def test_a_sample_does_not_depend_on_its_batch(shape):
     sampler, denoiser = Ancestral(LINEAR, trailing(LINEAR, 9)), shrinking_denoiser
     together, alone, shuffled, other_seed = (
         last(generate(sampler, denoiser, shape, indices=indices, seed=seed)).x_t
@@ -39,7 +39,7 @@ def test_a_sample_is_the_same_in_whatever_batch_it_is_drawn(shape):
 
 
 @pytest.mark.parametrize(
-    ("denoiser", "cond", "error", "says"),
+    ("denoiser", "cond", "error", "message"),
     [
         (lambda x, t, c: x, None, TypeError, r"returned a Tensor; it returns Prediction\(x0_hat\)"),
         (shrinking_denoiser, torch.zeros(3, dtype=torch.int64), ValueError, r"cond is \(3,\), but"),
@@ -47,15 +47,13 @@ def test_a_sample_is_the_same_in_whatever_batch_it_is_drawn(shape):
     ],
     ids=["no prediction", "another batch", "no tensor"],
 )
-def test_a_denoiser_or_a_condition_of_another_kind_is_refused(
-    unchecked, denoiser, cond, error, says
-):
-    with pytest.raises(error, match=says):
+def test_invalid_denoisers_and_conditions_are_refused(unchecked, denoiser, cond, error, message):
+    with pytest.raises(error, match=message):
         last(sampling_loop(Ancestral(STEEP), denoiser, torch.zeros(2, 3), torch.zeros, cond))
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_one_sampler_runs_twice_alike(name):
+def test_two_runs_of_one_sampler_are_equal(name):
     """What a run remembers is in its state, and nowhere else, also of one that was broken off."""
     sampler = named(name, STEEP, (4, 2, 1, 0))
 
@@ -71,7 +69,7 @@ def test_one_sampler_runs_twice_alike(name):
 
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("s", [0, 2])
-def test_a_step_in_half_precision_is_calculated_in_float32_and_cast_once(name, s):
+def test_half_precision_is_computed_in_float32_and_cast_once(name, s):
     """|error| <= u |x_s| of the cast, and some roundings of float32 of terms of at most 40 besides:
     on this schedule a step's coefficients are below 4 and conversions divide by at least 0.3."""
     sampler = named(name, STEEP, (4, 2, 0), eta=0.5 if name == "ddim" else 0.0)
@@ -79,7 +77,7 @@ def test_a_step_in_half_precision_is_calculated_in_float32_and_cast_once(name, s
     x_t, noise = torch.randn(2, 64, 32, generator=generator).bfloat16()
 
     def stepped(dtype):
-        def denoise(x, t):  # what it says does not depend on the precision that it is asked in
+        def denoise(x, t):  # the prediction does not depend on the dtype of x
             return Prediction(torch.full_like(x, 1 / t))
 
         state = sampler.init(x_t.to(dtype))
@@ -91,7 +89,7 @@ def test_a_step_in_half_precision_is_calculated_in_float32_and_cast_once(name, s
     assert ((got.double() - want).abs() <= allowed).all()
 
 
-def test_the_names_stand_for_the_samplers_at_their_best():
+def test_sampler_names_select_the_default_variants():
     assert named("dpm++", STEEP).order == 2
     assert named("ddim", STEEP, eta=0.5).eta == 0.5
     assert named("ancestral", STEEP, variance="fixed_large").variance == "fixed_large"
@@ -112,14 +110,14 @@ class OnlyNoise:
         return noise, x_t, state
 
 
-def test_every_step_draws_noise_of_its_own_and_x_T_too():
+def test_every_step_and_x_T_draw_fresh_noise():
     snapshots = generate(OnlyNoise(), shrinking_denoiser, (2, 3), indices=[0, 1])
     numbers = torch.stack([each.x_t for each in snapshots])
     assert numbers.shape == (5, 2, 2, 3)
     assert len(numbers.unique()) == numbers.numel(), "two draws share a number"
 
 
-def test_snapshots_fall_from_T_to_0_and_the_last_is_the_sample():
+def test_snapshots_decrease_from_T_to_0_and_end_with_the_sample():
     snapshots = list(generate(Ancestral(STEEP), shrinking_denoiser, (2,), indices=[0, 1]))
     assert [each.t for each in snapshots] == [4, 3, 2, 1, 0]
     for each in snapshots[:-1]:
@@ -129,7 +127,7 @@ def test_snapshots_fall_from_T_to_0_and_the_last_is_the_sample():
     assert torch.equal(snapshots[-1].x_t, snapshots[-2].x0_hat)
 
 
-def test_the_loop_can_be_left_at_any_level():
+def test_the_loop_can_be_stopped_at_any_timestep():
     calls = []
 
     def denoiser(x_t, t, cond=None):
@@ -141,7 +139,7 @@ def test_the_loop_can_be_left_at_any_level():
     assert calls == [60, 59]
 
 
-def test_the_condition_reaches_the_denoiser_and_no_graph_is_built():
+def test_cond_reaches_the_denoiser_and_no_graph_is_built():
     labels, weight = torch.tensor([3, 1]), torch.ones(1, requires_grad=True)
 
     def denoiser(x_t, t, cond=None):
@@ -153,7 +151,7 @@ def test_the_condition_reaches_the_denoiser_and_no_graph_is_built():
         assert torch.is_grad_enabled(), "the caller's code is not run under no_grad"
 
 
-def test_sampling_leaves_the_global_generator_and_x_T_alone():
+def test_sampling_does_not_change_the_global_generator_or_x_T():
     x_T = torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
     before, state = x_T.clone(), torch.get_rng_state()
     last(sampling_loop(Ancestral(STEEP), shrinking_denoiser, x_T, lambda t: torch.ones(2, 3)))

@@ -19,26 +19,26 @@ def last(snapshots):
     return end
 
 
-def test_noise_is_drawn_where_eta_says_so_and_never_on_the_last_step():
+def test_noise_is_drawn_for_eta_above_0_except_on_the_last_step():
     assert not DDIM(STEEP).draws_noise(1, 2)
     assert DDIM(STEEP, eta=0.5).draws_noise(1, 2)
     assert not DDIM(STEEP, eta=0.5).draws_noise(0, 2)
 
 
-def test_a_chain_returns_what_was_guessed_last():
+def test_the_sample_is_the_last_prediction():
     *_, before, end = sampling_loop(DDIM(STEEP), shrinking, X, lambda t: X)
     assert torch.equal(end.x_t, before.x0_hat)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-def test_the_state_keeps_its_dtype(dtype):
+def test_dtype_follows_the_input(dtype):
     for sampler in (DDIM(STEEP), DDIM(STEEP, eta=0.7)):
         end = last(sampling_loop(sampler, shrinking, X.to(dtype), lambda t: X.to(dtype)))
         assert end.x_t.dtype == dtype
     assert invert(DDIM(STEEP), shrinking, X.to(dtype)).dtype == dtype
 
 
-def test_an_image_is_encoded_and_comes_back():
+def test_inversion_and_sampling_return_the_image():
     """With small steps: the error of the round trip is of first order."""
     schedule = Schedule.cosine(400)
 
@@ -53,12 +53,12 @@ def test_an_image_is_encoded_and_comes_back():
 
 
 @pytest.mark.parametrize("eta", [-0.1, 1.1, float("nan")])
-def test_another_eta_is_refused(eta):
+def test_eta_outside_0_to_1_is_refused(eta):
     with pytest.raises(ValueError, match=r"eta = .* is outside \[0, 1\]; 0 is deterministic"):
         DDIM(STEEP, eta=eta)
 
 
-def test_what_cannot_be_inverted_is_refused(unchecked):
+def test_inversion_of_other_samplers_is_refused(unchecked):
     with pytest.raises(ValueError, match="only eta = 0 can be inverted"):
         invert(DDIM(STEEP, eta=0.5), shrinking, X)
     with pytest.raises(TypeError, match="sampler is a Ancestral; only DDIM with eta = 0"):
@@ -67,7 +67,7 @@ def test_what_cannot_be_inverted_is_refused(unchecked):
         invert(DDIM(STEEP, trailing(STEEP, 2)), shrinking, X, timestep=3)
 
 
-def test_the_way_up_is_told_the_condition_and_keeps_no_graph():
+def test_inversion_uses_cond_and_builds_no_graph():
     told = []
 
     def denoiser(x_t, t, cond=None):
@@ -82,7 +82,7 @@ def test_the_way_up_is_told_the_condition_and_keeps_no_graph():
         invert(DDIM(STEEP), denoiser, X, timestep=4)
 
 
-def test_a_step_without_its_noise_is_refused(unchecked):
+def test_a_step_that_needs_noise_refuses_none(unchecked):
     with pytest.raises(ValueError, match="the step 3 -> 1 draws noise, but noise is None"):
         DDIM(STEEP, eta=0.5).step(shrinking, X, 1, 3, None)
     with pytest.raises(ValueError, match="noise has shape"):

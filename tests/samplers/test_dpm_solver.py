@@ -16,7 +16,7 @@ def shrinking(x_t, t, cond=None):
 
 
 @pytest.mark.parametrize("order", [1, 2])
-def test_no_infinity_is_formed_from_zero_snr_to_data(order):
+def test_all_states_are_finite_from_zero_snr_to_data(order):
     schedule = Schedule.cosine(20).with_zero_terminal_snr()
     for steps in (1, 2, 3, 20):
         sampler = DPMSolver(schedule, trailing(schedule, steps), order)
@@ -26,12 +26,12 @@ def test_no_infinity_is_formed_from_zero_snr_to_data(order):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-def test_the_state_keeps_its_dtype(dtype):
+def test_dtype_follows_the_input(dtype):
     *_, end = sampling_loop(DPMSolver(STEEP), shrinking, X.to(dtype), lambda t: X)
     assert end.x_t.dtype == dtype
 
 
-def test_two_runs_of_one_sampler_share_nothing():
+def test_two_interleaved_runs_do_not_share_state():
     sampler = DPMSolver(STEEP)
     first, second = (
         [each.x_t for each in sampling_loop(sampler, shrinking, X, lambda t: X)] for _ in range(2)
@@ -39,12 +39,12 @@ def test_two_runs_of_one_sampler_share_nothing():
     assert all(map(torch.equal, first, second))
 
 
-def test_h_is_half_of_the_log_snr_that_is_gained():
+def test_h_is_half_the_gain_in_log_snr():
     gained = (STEEP.log_snr(1) - STEEP.log_snr(3)) / 2
     assert log_scale_to_noise(STEEP, 1, 3).isclose(gained, rtol=1e-14)
     assert log_scale_to_noise(STEEP, 0, 3) == float("inf")
 
 
-def test_another_order_is_refused():
+def test_an_unknown_order_is_refused():
     with pytest.raises(ValueError, match=r"order = 3 is unknown; it is one of \(1, 2\)"):
         DPMSolver(STEEP, order=3)

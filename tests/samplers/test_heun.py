@@ -15,12 +15,12 @@ def shrinking(x_t, t, cond=None):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-def test_the_state_keeps_its_dtype(dtype):
+def test_dtype_follows_the_input(dtype):
     *_, end = sampling_loop(Heun(STEEP), shrinking, X.to(dtype), lambda t: X)
     assert end.x_t.dtype == dtype
 
 
-def test_standard_normal_data_stay_where_they_are():
+def test_standard_normal_data_are_a_fixed_point():
     """Their best guess is sqrt(alpha_bar) x_t, and the exact path does not move."""
     schedule = Schedule.cosine(50)
 
@@ -31,7 +31,7 @@ def test_standard_normal_data_stay_where_they_are():
     assert (at[1] - X).abs().max() < 0.02 * X.abs().max()
 
 
-def test_zero_terminal_snr_is_refused_where_the_chain_begins_there():
+def test_starting_at_zero_snr_is_refused():
     schedule = STEEP.with_zero_terminal_snr()
     with pytest.raises(ValueError, match="times begins at t = 4, where the SNR is 0 and sigma is"):
         Heun(schedule)

@@ -22,7 +22,7 @@ THOUSAND = Schedule.linear(1000)
 
 @settings(derandomize=True, deadline=None)
 @given(data=st.data(), T=st.integers(21, 1000))
-def test_a_trailing_ladder_falls_strictly_from_T_to_0_in_as_many_steps_as_asked(data, T):
+def test_trailing_decreases_strictly_from_T_to_0_in_the_requested_steps(data, T):
     steps = data.draw(st.integers(1, T) | st.just(T))
     spacing = trailing(Schedule.linear(T), steps)
     strides = [t - s for t, s in itertools.pairwise(spacing)]
@@ -33,7 +33,7 @@ def test_a_trailing_ladder_falls_strictly_from_T_to_0_in_as_many_steps_as_asked(
     assert check_times(spacing, T) == spacing
 
 
-def test_five_steps_of_a_thousand_levels():
+def test_five_steps_of_a_thousand_timesteps():
     assert trailing(THOUSAND, 5) == (1000, 800, 600, 400, 200, 0)
     assert leading(THOUSAND, 5) == (801, 601, 401, 201, 1, 0)
     assert linspace(THOUSAND, 5) == (1000, 750, 501, 251, 1, 0)
@@ -41,17 +41,17 @@ def test_five_steps_of_a_thousand_levels():
 
 
 @pytest.mark.parametrize("spacing", TIMESTEP_SPACINGS.values())
-def test_as_many_steps_as_levels_are_every_level(spacing):
+def test_T_steps_visit_every_timestep(spacing):
     schedule = Schedule.linear(5, rescale=False)
     assert spacing(schedule, 5) == (5, 4, 3, 2, 1, 0) == Ancestral(schedule).times
 
 
-def test_levels_that_are_taken_make_way_downward():
+def test_taken_timesteps_are_replaced_by_the_next_below():
     """A cosine schedule loses most of its log-SNR in its last steps."""
     assert log_snr(Schedule.cosine(12), 8) == (12, 11, 10, 9, 8, 7, 3, 1, 0)
 
 
-def test_a_level_without_signal_is_visited_and_not_measured_from():
+def test_zero_snr_is_visited_but_not_used_for_spacing():
     schedule = Schedule.cosine(20).with_zero_terminal_snr()
     assert log_snr(schedule, 1) == (20, 0)
     assert log_snr(schedule, 2) == (20, 19, 0)
@@ -60,14 +60,14 @@ def test_a_level_without_signal_is_visited_and_not_measured_from():
 
 @pytest.mark.parametrize("spacing", TIMESTEP_SPACINGS.values())
 @pytest.mark.parametrize("steps", [5.0, True])
-def test_what_is_no_number_of_steps_is_refused(unchecked, spacing, steps):
+def test_invalid_numbers_of_steps_are_refused(unchecked, spacing, steps):
     with pytest.raises(TypeError, match=f"steps = {steps} is a {type(steps).__name__}"):
         spacing(THOUSAND, steps)
 
 
 @pytest.mark.parametrize("spacing", TIMESTEP_SPACINGS.values())
 @pytest.mark.parametrize("steps", [0, -1, 1001])
-def test_a_ladder_of_too_many_steps_or_none_is_refused(spacing, steps):
+def test_steps_outside_1_to_T_are_refused(spacing, steps):
     with pytest.raises(
         ValueError, match=rf"steps = {steps} is outside 1..1000; a sampler visits each timestep"
     ):
