@@ -18,7 +18,9 @@ ORACLE = "the two demands on a step, of its variance and of the marginals, in 60
 
 ETAS = (0.0, 0.3, 0.7, 1.0)
 GUESS, STATE, NOISE = np.float64([[[0.5, -1.25]], [[2.0, 0.375]], [[3.0, -1.0]]])
-DATA = gaussian.Law(np.float64([0.75, -1.0]), np.float64([[0.5, 0.25], [0.25, 1.5]]))
+DATA = gaussian.MultivariateGaussian(
+    np.float64([0.75, -1.0]), np.float64([[0.5, 0.25], [0.25, 1.5]])
+)
 
 
 def steps_of(betas: Betas) -> st.SearchStrategy[tuple[Betas, int, int]]:
@@ -44,7 +46,7 @@ def test_step_has_the_given_variance_and_keeps_the_marginals(impl: Implementatio
     betas, s, t = case
     s = t - 1 if step == "one step" else s
     unit = allowance(impl.unit_roundoff, exact.kappa(betas, s, t), times=2)
-    coef_x0, coef_xt, var = chains.a_step(chains.Path(betas, "ddim", (t, s), eta), s, t)
+    coef_x0, coef_xt, var = chains.step_coefficients(chains.Path(betas, "ddim", (t, s), eta), s, t)
     at_t, at_s = exact.kernel(betas, 0, t), exact.kernel(betas, 0, s)
     got = impl.ddim_step(betas, eta, GUESS, STATE, s, t, NOISE)
     for where in elements(got):
@@ -131,7 +133,7 @@ def test_inversion_evaluates_at_the_current_timestep(impl: Implementation, case)
     rising = [t for t in reversed(times) if t >= level]
     levels = [s or rising[1] for s in rising[:-1]]
     assert asked == levels, f"asked at the levels {asked} on the way along {rising}, not {levels}"
-    way = chains.climb(betas, rising, DATA)
+    way = chains.invert(betas, rising, DATA)
     want = (GUESS.reshape(-1, 2) @ way.matrix.T + way.offset).reshape(GUESS.shape)
     size = way.size * (1 + float(np.abs(GUESS).max()))
     unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, times[0]), times=2 * len(rising))

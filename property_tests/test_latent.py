@@ -87,7 +87,9 @@ def cost(impl: Implementation, said: Said, row: int) -> tuple[mpf, mpf]:
     total, size = mpf(0), mpf(0)
     for where in elements(said.mean[row]):
         mean, log_var = mpf(said.mean[row][where]), mpf(said.log_var[row][where])
-        total += bound.divergence(bound.Law(mean, mp.exp(log_var)), bound.Law(mpf(0), mpf(1)))
+        total += bound.divergence(
+            bound.Gaussian(mean, mp.exp(log_var)), bound.Gaussian(mpf(0), mpf(1))
+        )
         size += mean**2 + mp.exp(log_var) + 1 + abs(log_var)
     return total, (8 + said.mean[row].size) * impl.unit_roundoff * size
 
@@ -140,7 +142,7 @@ def test_latents_follow_the_encoder_distribution(impl: Implementation, ledger: L
 
 # --- the bound: latents N(0.5, 2) for each number, seen through N(3/4 z - 1, 1/2) -----------------
 
-PRIOR, SLOPE, OFFSET, NOISE = bound.Law(mpf(0.5), mpf(2)), mpf(0.75), mpf(-1), mpf(0.5)
+PRIOR, SLOPE, OFFSET, NOISE = bound.Gaussian(mpf(0.5), mpf(2)), mpf(0.75), mpf(-1), mpf(0.5)
 
 
 @given(x=st.lists(numbers, min_size=6, max_size=6), y=st.lists(numbers, min_size=6, max_size=6))
@@ -157,7 +159,7 @@ def test_exact_latent_density_makes_the_bound_exact(impl: Implementation, x, y):
     prior = [[-bound.log_density(PRIOR, mpf(v)) for v in row] for row in latents]
     nats = np.float64([sum(row) for row in prior])
     got = impl.latent_bound(x_0, latents, law, decoder, nats, None)
-    data = bound.Law(SLOPE * PRIOR.mean + OFFSET, SLOPE**2 * PRIOR.var + NOISE)
+    data = bound.Gaussian(SLOPE * PRIOR.mean + OFFSET, SLOPE**2 * PRIOR.var + NOISE)
     for row in range(2):
         want = -sum(bound.log_density(data, mpf(v)) for v in x_0[row])
         away = (abs(x_0[row]) + abs(latents[row]) + 3) ** 2
@@ -174,7 +176,7 @@ def test_latent_bound_uses_grey_level_probabilities(impl: Implementation):
     grey = impl.log_grey_level(decoder, x_0, 17)
     for row in range(2):
         spent = sum(
-            bound.log_density(bound.Law(mpf(m), mpf(0.5)), mpf(v))
+            bound.log_density(bound.Gaussian(mpf(m), mpf(0.5)), mpf(v))
             for m, v in zip(law.mean[row], y[row], strict=True)
         )
         says = sum(map(mpf, grey[row]))

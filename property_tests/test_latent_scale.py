@@ -168,7 +168,7 @@ def test_decoded_samples_follow_the_data_distribution(impl: Implementation, samp
     shift, scale = (np.repeat(each, 4) for each in coder.scale)
     there, said = forth / scale[:, None], np.repeat(np.exp(LOG_VARS), 4) / scale**2
     covariance = there @ data.covariance @ there.T + np.diag(said)
-    latents = gaussian.Law((forth @ data.mean - shift) / scale, covariance)
+    latents = gaussian.MultivariateGaussian((forth @ data.mean - shift) / scale, covariance)
 
     def encoded(unit: Array, noises: list[Array]) -> Array:
         return impl.to_latents(coder, images(unit), noises[0])
@@ -186,7 +186,7 @@ def test_decoded_samples_follow_the_data_distribution(impl: Implementation, samp
         return impl.from_latents(coder, impl.sample(chain, x_T, noises))
 
     got = moments(decoded, event, draws=len(times) - 2, batch=2)
-    law = chains.law(path, latents)
+    law = chains.output_distribution(path, latents)
     through = back * scale
     want = through @ law.mean + back @ shift
     reach = float(np.abs(through).sum(axis=1).max())

@@ -124,9 +124,9 @@ def test_hybrid_loss_separates_prediction_and_variance_gradients(
         true = exact.posterior(betas, x_0[where], x_t.exact, low, high)
         mean = exact.posterior(betas, guess, x_t.exact, low, high).mean
         var = learned(betas, interpolation[where], low, high)
-        model = bound.Law(mean.exact, var)
+        model = bound.Gaussian(mean.exact, var)
         if low:
-            term = bound.divergence(bound.Law(true.mean.exact, true.var), model)
+            term = bound.divergence(bound.Gaussian(true.mean.exact, true.var), model)
             over = (true.var + (true.mean.exact - mean.exact) ** 2) / var
         else:
             term = -bound.log_density(model, mpf(x_0[where]))

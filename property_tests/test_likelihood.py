@@ -71,9 +71,9 @@ def test_exact_reverse_process_gives_entropy_plus_prior_term(impl: Implementatio
     1e-12."""
     betas, times = case
     got = terms_of(impl, betas, times, Exact(betas))
-    last = bound.Law(mpf(0), mpf(1))
+    last = bound.Gaussian(mpf(0), mpf(1))
     want = sum(
-        bound.entropy(law) + bound.divergence(bound.level(law, betas, times[0]), last)
+        bound.entropy(law) + bound.divergence(bound.marginal(law, betas, times[0]), last)
         for law in DATA
     )
     unit = impl.unit_roundoff * roundings(betas, times, [abs(mpf(x)) for x in got])
@@ -110,9 +110,9 @@ def test_each_term_is_a_kl_or_a_decoder_likelihood(impl: Implementation, varianc
                 back = exact.posterior(betas, 0.25 * x_t, x_t, s, t)
                 wide = exact.kernel(betas, s, t).var
                 var = back.var if variance == "fixed_small" and s else wide
-                guess = bound.Law(back.mean.exact, var)
+                guess = bound.Gaussian(back.mean.exact, var)
                 true = exact.posterior(betas, float(x), x_t, s, t)
-                law = bound.Law(true.mean.exact, true.var)
+                law = bound.Gaussian(true.mean.exact, true.var)
                 each = bound.divergence(law, guess) if s else -bound.log_density(guess, mpf(x))
                 want, size = want + each, size + 1 + abs(each)
             least = var if s == 0 else min(var, true.var)
@@ -120,8 +120,8 @@ def test_each_term_is_a_kl_or_a_decoder_likelihood(impl: Implementation, varianc
             check(f"L_{s}", (i, row), got, want, impl.unit_roundoff * unit)
     scale, var = exact.kernel(betas, 0, times[0])
     for row, x_0 in enumerate(X_0):
-        noise = bound.Law(mpf(0), mpf(1))
-        want = sum(bound.divergence(bound.Law(scale * mpf(x), var), noise) for x in x_0)
+        noise = bound.Gaussian(mpf(0), mpf(1))
+        want = sum(bound.divergence(bound.Gaussian(scale * mpf(x), var), noise) for x in x_0)
         unit = 16 * kappa(betas, 0, times[0]) * (2 + abs(want))
         check("L_T", (len(times) - 1, row), got, want, impl.unit_roundoff * unit)
 
@@ -152,7 +152,7 @@ def test_fixed_variance_term_has_its_closed_form_mean(impl: Implementation, vari
         var = back.var if variance == "fixed_small" else wide
         for law in DATA:
             left = bound.exact_reverse(law, betas, 0, t).var
-            want += bound.divergence(bound.Law(mpf(0), back.var), bound.Law(mpf(0), var))
+            want += bound.divergence(bound.Gaussian(mpf(0), back.var), bound.Gaussian(mpf(0), var))
             want += back.mean.exact**2 * left / (2 * var)
         unit = 24 * kappa(betas, s, t) * (2 + want) + 40 * mp.sqrt((2 + want) / back.var)
         check(f"mean of L_{s}", (i,), got, want, impl.unit_roundoff * unit)
@@ -255,11 +255,11 @@ def term_of(x_t: Array, t: Times) -> Array:
     for level in np.unique(t):
         at = t == level
         if level == 1:
-            law = bound.Law(mpf(0), mpf(1))
+            law = bound.Gaussian(mpf(0), mpf(1))
             found[at] = float(-bound.log_density(law, mpf(0))) * 2 + (x_t[at] ** 2).sum((1, 2)) / 8
             continue
         back = exact.posterior(LONGER, 0.0, 1.0, level - 1, level)
-        zero = bound.divergence(bound.Law(mpf(0), back.var), bound.Law(mpf(0), mpf(1)))
+        zero = bound.divergence(bound.Gaussian(mpf(0), back.var), bound.Gaussian(mpf(0), mpf(1)))
         away = float(back.mean.exact) - 0.5
         found[at] = 2 * float(zero) + away**2 * (x_t[at] ** 2).sum((1, 2)) / 2
     return found

@@ -205,7 +205,7 @@ def test_gaussian_kl_matches_the_densities(impl: Implementation, case):
     got = impl.gaussian_kl(left, right)
     for where in elements(got):
         (m, v), (k, w) = ((mpf_of(law.mean[where]), mpf_of(law.var[where])) for law in case)
-        want = bound.divergence(bound.Law(m, v), bound.Law(k, w))
+        want = bound.divergence(bound.Gaussian(m, v), bound.Gaussian(k, w))
         allowed = exact.mpf(impl.unit_roundoff) * roundings_of_divergence(m, v, k, w)
         check("divergence", where, got, want, allowed)
         assert (got[where] == 0) if (m, v) == (k, w) else got[where] >= -allowed
@@ -234,14 +234,14 @@ def test_grey_level_probability_is_the_mass_nearest_to_it(
     two tails are right to 4 u of their size (the table's own error included), of which the larger
     counts by its share.
     """
-    every = np.float64(bound.levels_of_grey(grey_levels))
+    every = np.float64(bound.grey_level_values(grey_levels))
     picked = [*every[:: max(1, grey_levels // 16)].tolist(), every[-1]]
     x_0 = np.float64(picked)
     centre = float(np.float32(every[grey_levels // 3] + shift / grey_levels)) if near else shift
     law = Normal(np.full_like(x_0, centre), np.full_like(x_0, deviation) ** 2)
     got = impl.log_grey_level(law, x_0, grey_levels)
     half, u = exact.mpf(1) / (grey_levels - 1), exact.mpf(impl.unit_roundoff)
-    oracle = bound.Law(exact.mpf(centre), exact.mpf(deviation) ** 2)
+    oracle = bound.Gaussian(exact.mpf(centre), exact.mpf(deviation) ** 2)
     for i, x in enumerate(map(exact.mpf, picked)):
         ends = (None if x == -1 else x - half, None if x == 1 else x + half)
         mass = bound.mass(oracle, *ends)

@@ -63,7 +63,7 @@ def test_state_and_log_volume_follow_heuns_method(impl: Implementation, case):
     unit = 40 * impl.unit_roundoff * worst * len(up)
     for row, x in enumerate(X_1):
         numbers = [
-            flows.follow(betas, times, {t: straight.line(i, t) for t in up}, each)
+            flows.integrate(betas, times, {t: straight.line(i, t) for t in up}, each)
             for i, each in enumerate(x)
         ]
         for i, each in enumerate(numbers):
@@ -198,7 +198,7 @@ def test_exact_decoder_makes_the_flow_bound_exact(impl: Implementation, case):
     other decoder it is what that says less."""
     betas, (*_, t, _) = case
     scale, var = kernel(betas, 0, t)
-    levels = [bound.level(law, betas, t) for law in DATA]
+    levels = [bound.marginal(law, betas, t) for law in DATA]
     x_0 = X_1 / 2
     x_1 = np.float64(float(scale)) * x_0 + np.float64(float(var)) * X_1
     log_p = np.float64(
@@ -220,7 +220,7 @@ def test_exact_decoder_makes_the_flow_bound_exact(impl: Implementation, case):
         for law, level, number, noisy in zip(DATA, levels, x, y, strict=True):
             want -= bound.log_density(law, mpf(number))
             back = bound.exact_reverse(law, betas, 0, t).at(mpf(noisy))
-            added = bound.Law(scale * mpf(number), var)
+            added = bound.Gaussian(scale * mpf(number), var)
             parts = (added, mpf(noisy)), (level, mpf(noisy)), (back, mpf(number))
             size += sum(1 + abs(bound.log_density(each, at)) for each, at in parts)
             size += sum(

@@ -100,7 +100,7 @@ def test_samples_follow_the_exact_distribution(
     """Eq. ancestral.step and ddim.step from the implementation's own noise, whitened by the exact
     law."""
     data, eta = gaussian_data((2, 2, 2)), ETAS.get(sampler, 0.0)
-    want = chains.law(chains.Path(STEEP, sampler, times, eta), data)
+    want = chains.output_distribution(chains.Path(STEEP, sampler, times, eta), data)
     claim = ledger.claim("ancestral.step", (STEEP, sampler, times), scalars=4096 * 8)
     chain = Chain(STEEP, sampler, times, denoiser_of(STEEP, data), eta)
     x_0 = impl.draw_samples(chain, (4096, 2, 2, 2), claim.seed)

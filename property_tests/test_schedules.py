@@ -57,7 +57,7 @@ def test_a_thousand_equal_steps_lose_no_precision(impl: Implementation):
 
 
 @lru_cache
-def thousand_steps() -> oracle.Levels:
+def thousand_steps() -> oracle.Table:
     return oracle.linear(1000, 1e-4, 1e-4, rescale=False)
 
 
@@ -86,7 +86,7 @@ def test_sigmoid_schedule_with_any_shape(impl: Implementation, T, low, width, ta
 
 
 def check_levels(
-    impl: Implementation, name: str, T: int, shape: dict[str, float], want: oracle.Levels
+    impl: Implementation, name: str, T: int, shape: dict[str, float], want: oracle.Table
 ) -> None:
     """alpha_bar_t and 1 - alpha_bar_t, both to 8 u kappa of their own size; exact at t = 0."""
     signal, noise = impl.shaped_schedule(name, T, shape)

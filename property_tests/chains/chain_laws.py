@@ -27,14 +27,16 @@ ROUNDINGS = 30 * 16 * 104
 FLOAT64 = 2.0**-53
 
 
-def gaussian_data(event: tuple[int, ...]) -> gaussian.Law:
+def gaussian_data(event: tuple[int, ...]) -> gaussian.MultivariateGaussian:
     """A mean that differs from entry to entry and a covariance that is not diagonal."""
     size = int(np.prod(event))
     root = np.cos(np.arange(size * size, dtype=float)).reshape(size, size) / 2
-    return gaussian.Law(np.linspace(-1.0, 1.5, size), root @ root.T + 0.05 * np.eye(size))
+    return gaussian.MultivariateGaussian(
+        np.linspace(-1.0, 1.5, size), root @ root.T + 0.05 * np.eye(size)
+    )
 
 
-def denoiser_of(betas: Betas, data: gaussian.Law) -> Denoiser:
+def denoiser_of(betas: Betas, data: gaussian.MultivariateGaussian) -> Denoiser:
     return lambda x_t, t: gaussian.denoiser(betas, data, t)(x_t)
 
 
@@ -83,7 +85,7 @@ def _check(
     kappas: Iterable[float],
 ) -> None:
     got = moments(partial(impl.sample, chain), event, draws=len(path.times) - 2, batch=2)
-    want = chains.law(path, gaussian_data(event))
+    want = chains.output_distribution(path, gaussian_data(event))
     scale, roundings = np.sqrt(np.abs(np.diag(want.covariance)).max()), ROUNDINGS
     if chain.sampler in SOLVERS:
         scale, roundings = want.size, ROUNDINGS + 16 * max(map(float, kappas))

@@ -18,7 +18,7 @@ from ..protocol import Array, Betas, Chain, Denoiser, Implementation
 ENDS = 8.0, -8.0  # the log-SNR of t = 1 and of t = T
 NUMBERS = (64, 128, 256, 512)
 START = np.float64([[1.25]])
-DATA = gaussian.Law(np.float64([0.75]), np.float64([[0.25]]))
+DATA = gaussian.MultivariateGaussian(np.float64([0.75]), np.float64([[0.25]]))
 
 Run = Callable[[Betas, Denoiser], None]
 """Leads START down, or up and down; what it comes to is the last state that is seen at t = 1."""

@@ -8,7 +8,7 @@ from ..protocol import Betas
 from ..strategies import STEEP_GRID
 
 # Two numbers of different means and variances.
-DATA = (bound.Law(mpf(0.75), mpf(0.25)), bound.Law(mpf(-0.5), mpf(2)))
+DATA = (bound.Gaussian(mpf(0.75), mpf(0.25)), bound.Gaussian(mpf(-0.5), mpf(2)))
 
 steep = st.sampled_from(STEEP_GRID) | st.lists(
     st.floats(0.0625, 0.875, width=32), min_size=1, max_size=6

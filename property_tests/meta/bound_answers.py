@@ -132,8 +132,8 @@ def flow_data(impl: Implementation, p: Point) -> Answer:
     """With densities in float64 of the forward process and of a decoder N(x_1 / 2, 1/4)."""
     law = Normal(one(p.x_t / 2), one(0.25))
     scale, var = kernel(p.betas, 0, 1)
-    drawn = bound.log_density(bound.Law(scale * mpf(p.x_0), var), mpf(p.x_t))
-    decodes = bound.log_density(bound.Law(mpf(p.x_t) / 2, mpf(0.25)), mpf(p.x_0))
+    drawn = bound.log_density(bound.Gaussian(scale * mpf(p.x_0), var), mpf(p.x_t))
+    decodes = bound.log_density(bound.Gaussian(mpf(p.x_t) / 2, mpf(0.25)), mpf(p.x_0))
     arrays = one(p.x_0), one(p.x_t), one(p.other)
     got = impl.flow_bound(p.betas, *arrays, lambda *given: law, None, 1)
     values = {name("Q"): mp.exp(drawn), name("G"): mp.exp(mpf(p.other))}
@@ -172,7 +172,7 @@ def hybrid(impl: Implementation, p: Point) -> Answer:
     scale, var = kernel(p.betas, 0, 1)
     guess = mpf(p.x_0) - mp.sqrt(var) / scale / 8
     low = posterior(p.betas, 0.0, 0.0, 1, 2).var
-    law = bound.Law(guess, mp.sqrt(var * low))
+    law = bound.Gaussian(guess, mp.sqrt(var * low))
     cost = -p.n * bound.log_density(law, mpf(p.x_0))
     values = {name("A"): 1 / 64, name("D"): cost, name(r"\kappa"): 1e-3}
     size = 1 + abs(cost) + p.n * (abs(p.x_0) + abs(p.x_t) / scale) / mp.sqrt(law.var)

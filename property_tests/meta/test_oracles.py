@@ -68,7 +68,7 @@ def test_posterior_matches_quadrature(s, t):
 
 
 def test_gaussian_denoiser_matches_quadrature():
-    data = gaussian.Law(np.array([0.6]), np.array([[0.25]]))
+    data = gaussian.MultivariateGaussian(np.array([0.6]), np.array([[0.25]]))
     for t in range(1, 5):
         scale, var = exact.kernel(STEEP, 0, t)
 
@@ -107,7 +107,7 @@ def test_mixture_denoiser_and_score_match_quadrature(t):
 @pytest.mark.parametrize("variance", ["fixed_small", "fixed_large"])
 def test_sampler_output_matches_nested_quadrature(variance):
     """x_0 of the chain 3 -> 1 -> 0 by Gauss-Hermite nodes, exact for what is quadratic."""
-    data = gaussian.Law(np.array([0.6]), np.array([[0.25]]))
+    data = gaussian.MultivariateGaussian(np.array([0.6]), np.array([[0.25]]))
     nodes, weights = np.polynomial.hermite_e.hermegauss(6)
     weights = weights / weights.sum()
     x_3, z = np.meshgrid(nodes, nodes)
@@ -119,7 +119,7 @@ def test_sampler_output_matches_nested_quadrature(variance):
     var = back[0][0].var if variance == "fixed_small" else exact.kernel(STEEP, 1, 3).var
     x_1 = mean + np.sqrt(float(var)) * z
     x_0 = gaussian.denoiser(STEEP, data, 1)(x_1.reshape(-1, 1)).reshape(x_1.shape)
-    want = chains.law(chains.Path(STEEP, variance, (3, 1, 0)), data)
+    want = chains.output_distribution(chains.Path(STEEP, variance, (3, 1, 0)), data)
     first, second = (mass * x_0).sum(), (mass * x_0**2).sum()
     assert abs(first / want.mean.item() - 1) < CLOSE
     assert abs((second - first**2) / want.covariance.item() - 1) < CLOSE
@@ -139,7 +139,9 @@ def test_quadrature_of_one_component_is_gaussian(path):
     times an eighth of the density's slope, which is below 3 where a deviation is above 0.3."""
     sampler, eta = path
     walk = chains.Path(STEEP, sampler, (4, 2, 1, 0), eta)
-    want = chains.law(walk, gaussian.Law(np.array([0.5]), np.array([[0.25]])))
+    want = chains.output_distribution(
+        walk, gaussian.MultivariateGaussian(np.array([0.5]), np.array([[0.25]]))
+    )
     x = np.linspace(-1.0, 2.0, 31)
     got = quadrature.Distribution(walk, (mixture.Component(1, 0.5, 0.25),))(x)
     exact_law = special.ndtr((x - want.mean) / np.sqrt(want.covariance[0]))
@@ -148,13 +150,13 @@ def test_quadrature_of_one_component_is_gaussian(path):
 
 def test_two_node_averages_match_quadrature():
     """Divergence and entropy, and the mass between two edges."""
-    left, right = bound.Law(mpf("0.3"), mpf("0.5")), bound.Law(mpf("-0.2"), mpf("1.5"))
+    left, right = bound.Gaussian(mpf("0.3"), mpf("0.5")), bound.Gaussian(mpf("-0.2"), mpf("1.5"))
     places = [-12, -2, 0.3, 2, 12]
 
     def weighed(f: Callable[[Any], Any]) -> Any:
         return mp.quad(lambda x: density(x, left.mean, left.var) * f(x), places)
 
-    def log(law: bound.Law, x: Any) -> Any:
+    def log(law: bound.Gaussian, x: Any) -> Any:
         return mp.log(density(x, law.mean, law.var))
 
     divergence = weighed(lambda x: log(left, x) - log(right, x))
@@ -167,8 +169,8 @@ def test_two_node_averages_match_quadrature():
 
 
 def test_exact_reverse_step_matches_quadrature():
-    data, s, t, x_t = bound.Law(mpf("0.75"), mpf("0.25")), 2, 4, mpf("-0.4")
-    prior, measured = bound.level(data, STEEP, s), exact.kernel(STEEP, s, t)
+    data, s, t, x_t = bound.Gaussian(mpf("0.75"), mpf("0.25")), 2, 4, mpf("-0.4")
+    prior, measured = bound.marginal(data, STEEP, s), exact.kernel(STEEP, s, t)
 
     def moment(power: int) -> Any:
         return mp.quad(
@@ -188,14 +190,14 @@ def test_exact_reverse_step_matches_quadrature():
 
 def test_flow_recursion_converges_to_the_exact_flow():
     """Of normal data, whose best guess is a straight line: with the square of the step."""
-    data, x_1, errors = bound.Law(mpf("0.75"), mpf("0.25")), 0.5, []
+    data, x_1, errors = bound.Gaussian(mpf("0.75"), mpf("0.25")), 0.5, []
     for n in (32, 64):
         betas = family(n)
-        law = gaussian.Law(np.float64([data.mean]), np.float64([[data.var]]))
+        law = gaussian.MultivariateGaussian(np.float64([data.mean]), np.float64([[data.var]]))
         guesses = {t: gaussian.denoiser(betas, law, t) for t in range(1, n + 1)}
         lines = {t: flows.Line(each.matrix[0, 0], each.offset[0]) for t, each in guesses.items()}
-        got = flows.follow(betas, tuple(range(n, -1, -1)), lines, x_1)
-        here, there = (bound.level(data, betas, t) for t in (1, n))
+        got = flows.integrate(betas, tuple(range(n, -1, -1)), lines, x_1)
+        here, there = (bound.marginal(data, betas, t) for t in (1, n))
         stretch = mp.sqrt(there.var / here.var)
         errors.append(
             (

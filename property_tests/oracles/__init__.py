@@ -1,1 +1,1 @@
-"""Oracles: the exact answer, by a route that shares no formula with the code. No torch in here."""
+"""Exact answers, computed without sharing a formula with the code under test; no torch."""

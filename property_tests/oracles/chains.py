@@ -1,8 +1,8 @@
-"""The law of a whole chain of any sampler on Gaussian data, followed step by step.
+"""The exact output distribution of every sampler on Gaussian data, computed step by step.
 
-A step is what its definition demands of it, solved in 60 digits: that of an ancestral chain is
-Bayes' rule; that of DDIM has a given variance and leads, told x_0, from one marginal to the other;
-the solvers are their methods applied to d lambda and d sigma.
+Each step is defined by its requirements, solved in 60 digits. An ancestral step follows Bayes'
+rule. A DDIM step has a given variance and, conditioned on x_0, maps one marginal to the other. The
+solvers are their methods applied to d lambda and d sigma.
 """
 
 from itertools import pairwise
@@ -13,7 +13,7 @@ import numpy as np
 from ..protocol import ANCESTRAL, Array, Betas
 from . import exact
 from .exact import mp, mpf
-from .gaussian import Affine, Law, denoiser
+from .gaussian import Affine, MultivariateGaussian, denoiser
 
 
 class Step(NamedTuple):
@@ -25,7 +25,7 @@ class Step(NamedTuple):
 
 
 class Path(NamedTuple):
-    """What is known of the path of a sampler."""
+    """A sampler with its schedule and timesteps."""
 
     betas: Betas
     sampler: str
@@ -34,7 +34,7 @@ class Path(NamedTuple):
 
 
 class Map(NamedTuple):
-    """x_T -> matrix x_T + offset; `size` bounds what its sums are made of, term by term."""
+    """x_T -> matrix x_T + offset; `size` bounds the sum of the absolute terms."""
 
     matrix: Array
     offset: Array
@@ -42,60 +42,62 @@ class Map(NamedTuple):
 
 
 class Output(NamedTuple):
-    """The law of x_0, and how large the terms of the sums were that led to it."""
+    """The distribution of x_0; `size` bounds the sums that lead to it."""
 
     mean: Array
     covariance: Array
     size: float
 
 
-def law(path: Path, data: Law) -> Output:
-    """The law at times[-1] = 0 of the chain from N(0, I) at times[0], all noise independent."""
+def output_distribution(path: Path, data: MultivariateGaussian) -> Output:
+    """Return the distribution of x_0 for x ~ N(0, I) at times[0] and independent noise."""
     size = len(data.mean)
     state, before, h_before = Map(np.eye(size), np.zeros(size), 1.0), None, mp.inf
     added = np.zeros((size, size))  # the covariance of the noise so far
     for t, s in pairwise(path.times):
-        guess_at = denoiser(path.betas, data, t)
-        guess, h, step = _after(guess_at, state), gain(path.betas, s, t), a_step(path, s, t)
-        extrapolated = guess
+        predict = denoiser(path.betas, data, t)
+        prediction, h = _after(predict, state), gain(path.betas, s, t)
+        step = step_coefficients(path, s, t)
+        extrapolated = prediction
         if path.sampler == "dpm++2m" and before is not None and max(h, h_before) < mp.inf:
             slope = h / h_before / 2
-            extrapolated = _sum((1 + slope, guess), (-slope, before))
-        # What is linear in the state alone leads the noise so far on; those with more have none.
-        through = float(step.coef_x0) * guess_at.matrix + float(step.coef_xt) * np.eye(size)
+            extrapolated = _sum((1 + slope, prediction), (-slope, before))
+        # Only samplers that are linear in the current state add noise; the others have none.
+        through = float(step.coef_x0) * predict.matrix + float(step.coef_xt) * np.eye(size)
         added = through @ added @ through.T + float(step.var) * np.eye(size)
         moved = _sum((step.coef_x0, extrapolated), (step.coef_xt, state))
         if path.sampler == "heun" and s > 0:
-            first = _slope(path.betas, t, guess, state)
+            first = _slope(path.betas, t, prediction, state)
             last = _slope(path.betas, s, _after(denoiser(path.betas, data, s), moved), moved)
             half = (_ratio(path.betas, s) - _ratio(path.betas, t)) / 2
             half = half * exact.kernel(path.betas, 0, s).scale
             moved = _sum((mpf(1), moved), (half, last), (-half, first))
-        state, before, h_before = moved, guess, h
+        state, before, h_before = moved, prediction, h
     spread = float(np.sqrt(added.diagonal().max()))
     covariance = state.matrix @ state.matrix.T + added
     return Output(state.offset, covariance, state.size + spread)
 
 
-def climb(betas: Betas, rising: list[int], data: Law) -> Map:
-    """DDIM's way up from rising[0] to rising[-1], the noise being guessed at the lower level.
+def invert(betas: Betas, rising: list[int], data: MultivariateGaussian) -> Map:
+    """Return the map of DDIM inversion from rising[0] to rising[-1].
 
-    Data have no noise to guess: from level 0 the guess is that of rising[1], and x is kept.
+    The noise is predicted at the earlier timestep. Data contain none: from t = 0 the prediction is
+    that of rising[1], and x is not changed.
     """
     size = len(data.mean)
     state = Map(np.eye(size), np.zeros(size), 1.0)
     for s, t in pairwise(rising):
-        asked = exact.kernel(betas, 0, s or t)
-        guess = _after(denoiser(betas, data, s or t), state)
-        sigma = mp.sqrt(asked.var)
-        noise = _sum((1 / sigma, state), (-asked.scale / sigma, guess))
+        at = exact.kernel(betas, 0, s or t)
+        prediction = _after(denoiser(betas, data, s or t), state)
+        sigma = mp.sqrt(at.var)
+        noise = _sum((1 / sigma, state), (-at.scale / sigma, prediction))
         to = exact.kernel(betas, 0, t)
-        state = _sum((to.scale, guess if s else state), (mp.sqrt(to.var), noise))
+        state = _sum((to.scale, prediction if s else state), (mp.sqrt(to.var), noise))
     return state
 
 
-def a_step(path: Path, s: int, t: int) -> Step:
-    """The coefficients of one step; those of order 1 where the sampler has a higher one."""
+def step_coefficients(path: Path, s: int, t: int) -> Step:
+    """Return the coefficients of one step; for higher-order samplers those of order 1."""
     back = exact.posterior(path.betas, 0.0, 1.0, s, t)
     if path.sampler in ANCESTRAL:
         coef_x0 = exact.posterior(path.betas, 1.0, 0.0, s, t).mean.exact
@@ -108,22 +110,22 @@ def a_step(path: Path, s: int, t: int) -> Step:
 
 
 def gain(betas: Betas, s: int, t: int) -> mpf:
-    """h, half of the log-SNR that the step gains."""
+    """Return h, half the increase of the log-SNR over the step."""
     if s == 0 or exact.kernel(betas, 0, t).scale == 0:
         return mp.inf
     return mp.log(_ratio(betas, t) / _ratio(betas, s))
 
 
 def _ratio(betas: Betas, t: int) -> mpf:
-    """sigma, the standard deviation of the noise over the scale of the data."""
+    """Return sigma, the noise standard deviation divided by the scale of the data."""
     scale, var = exact.kernel(betas, 0, t)
     return mp.sqrt(var) / scale
 
 
-def _slope(betas: Betas, t: int, guess: Map, state: Map) -> Map:
-    """d (x / scale) / d sigma = (x / scale - x0_hat) / sigma."""
+def _slope(betas: Betas, t: int, prediction: Map, state: Map) -> Map:
+    """Return d (x / scale) / d sigma = (x / scale - x0_hat) / sigma."""
     scale, sigma = exact.kernel(betas, 0, t).scale, _ratio(betas, t)
-    return _sum((1 / (scale * sigma), state), (-1 / sigma, guess))
+    return _sum((1 / (scale * sigma), state), (-1 / sigma, prediction))
 
 
 def _after(second: Affine, first: Map) -> Map:

@@ -1,7 +1,7 @@
-"""Exact answers in 60 digits, from the definitions alone: one-step kernels, composed; Bayes' rule.
+"""Exact answers in 60 digits from the definitions: composed one-step kernels and Bayes' rule.
 
-x_i = sqrt(1 - beta_i) x_{i-1} + sqrt(beta_i) z_i is all that is assumed. No closed form of
-alpha_bar, of the posterior or of a conversion stands here.
+Only x_i = sqrt(1 - beta_i) x_{i-1} + sqrt(beta_i) z_i is assumed. No closed form of alpha_bar, the
+posterior or a conversion is used.
 """
 
 from functools import lru_cache
@@ -11,7 +11,7 @@ from mpmath import MPContext
 
 from ..protocol import Betas
 
-mp = MPContext()  # a context of its own: nobody else's precision is touched
+mp = MPContext()  # a private context, so that the precision of other users does not change
 mp.dps = 60
 mpf = mp.mpf
 
@@ -24,7 +24,7 @@ class Kernel(NamedTuple):
 
 
 class Value(NamedTuple):
-    """An exact number and its size: the sum of the absolute terms that it is made of."""
+    """An exact number and its size, the sum of its absolute terms."""
 
     exact: mpf
     size: mpf
@@ -38,29 +38,29 @@ class Posterior(NamedTuple):
 
 
 def kernel(betas: Betas, s: int, t: int) -> Kernel:
-    """q(x_t | x_s), by composing the kernels of the steps s+1..t one after another."""
+    """Return q(x_t | x_s), by composing the kernels of the steps s+1..t."""
     return _kernels_from(betas, s)[t - s]
 
 
 @lru_cache(maxsize=256)
 def _kernels_from(betas: Betas, s: int) -> tuple[Kernel, ...]:
-    """q(x_t | x_s) for t = s..T."""
+    """Return q(x_t | x_s) for t = s..T."""
     composed = [Kernel(mpf(1), mpf(0))]
     for beta in betas[s:]:
         scale, var = composed[-1]
-        shrink = 1 - mpf(beta)
-        composed.append(Kernel(scale * mp.sqrt(shrink), var * shrink + mpf(beta)))
+        keep = 1 - mpf(beta)
+        composed.append(Kernel(scale * mp.sqrt(keep), var * keep + mpf(beta)))
     return tuple(composed)
 
 
 def diffuse(betas: Betas, t: int, x_0: float, noise: float) -> Value:
-    """x_t = mean + standard deviation times noise, of the composed kernel."""
+    """Return x_t = mean + standard deviation times noise, for the composed kernel."""
     to_t = kernel(betas, 0, t)
     return _sum_of(to_t.scale * mpf(x_0), mp.sqrt(to_t.var) * mpf(noise))
 
 
 def posterior(betas: Betas, x_0: float, x_t: float, s: int, t: int) -> Posterior:
-    """Bayes' rule: the precisions of q(x_s | x_0) and of x_t as a measurement of x_s add up."""
+    """Apply Bayes' rule: the precisions of the prior q(x_s | x_0) and the measurement x_t add."""
     prior, measurement = kernel(betas, 0, s), kernel(betas, s, t)
     if s == 0:
         return Posterior(_sum_of(mpf(x_0), mpf(0)), mpf(0))  # q(x_0 | x_0) is a point
@@ -71,16 +71,16 @@ def posterior(betas: Betas, x_0: float, x_t: float, s: int, t: int) -> Posterior
 
 
 def convert(betas: Betas, source: str, target: str, value: float, x_t: float, t: int) -> Value:
-    """Solve x_t = a x_0 + sigma eps together with the definition of `source` for x_0 and eps."""
+    """Solve x_t = a x_0 + sigma eps and the definition of `source` for x_0 and eps."""
     coef_xt, coef_value = _coefficients(betas, source, target, t)
     return _sum_of(coef_xt * mpf(x_t), coef_value * mpf(value))
 
 
 @lru_cache(maxsize=4096)
 def kappa(betas: Betas, s: int, t: int) -> mpf:
-    """1 + |log alpha_bar_t| / beta_ts, the conditioning of the pair s < t; 0 at s = t.
+    """Return 1 + |log alpha_bar_t| / beta_ts, the conditioning of the pair s < t; 0 at s = t.
 
-    Eq. rounding.kappa. At s = t nothing is computed, so nothing may be rounded.
+    Eq. rounding.kappa. At s = t nothing is computed, so no rounding is allowed.
     """
     if s == t:
         return mpf(0)
@@ -89,7 +89,7 @@ def kappa(betas: Betas, s: int, t: int) -> mpf:
 
 @lru_cache(maxsize=4096)
 def _coefficients(betas: Betas, source: str, target: str, t: int) -> tuple[mpf, mpf]:
-    """Every definition is linear in (x_t, value), so two unit vectors tell all."""
+    """Return the coefficients of (x_t, value): every definition is linear in both."""
     to_t = kernel(betas, 0, t)
     return (
         _converted(to_t, source, target, mpf(0), mpf(1)),
@@ -109,9 +109,7 @@ def _converted(to_t: Kernel, source: str, target: str, value: mpf, x_t: mpf) -> 
             determinant = a**2 + sigma**2
             x_0 = (a * x_t - sigma * value) / determinant
             eps = (a * value + sigma * x_t) / determinant
-        case (
-            "score"
-        ):  # the slope of log q(x_t | x_0) in x_t: -(x_t - a x_0) / var = -sigma eps / var
+        case "score":  # d/dx_t log q(x_t | x_0) = -(x_t - a x_0) / var = -sigma eps / var
             eps = -value * var / sigma
             x_0 = (x_t - sigma * eps) / a
     match target:

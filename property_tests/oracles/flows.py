@@ -1,7 +1,7 @@
-"""The probability flow: Heun's method for a guess that is a straight line, in 60 digits.
+"""The probability flow: Heun's method for an affine prediction, in 60 digits.
 
-In the ratio r of noise to scale, and states in units of their scale, u' = eps_hat, where eps_hat =
-(u - x0_hat) / r, and the log of the volume grows with the divergence of u'.
+In units of the noise-to-scale ratio r, and states divided by their scale, u' = eps_hat with eps_hat
+= (u - x0_hat) / r. The log volume grows with the divergence of u'.
 """
 
 from itertools import pairwise
@@ -19,21 +19,21 @@ class Line(NamedTuple):
 
 
 class Value(NamedTuple):
-    """An exact number, and what it would be if all terms of its sums had one sign."""
+    """An exact number and its size, the sum of its absolute terms."""
 
     exact: mpf
     size: mpf
 
 
-class Followed(NamedTuple):
-    """Where a state is led, and the log of how it stretched, of one number."""
+class FlowEnd(NamedTuple):
+    """The end state and the log volume factor of one scalar."""
 
     x_T: Value
     log_volume: Value
 
 
-def follow(betas: Betas, times: tuple[int, ...], lines: dict[int, Line], x_1: float) -> Followed:
-    """From the lowest of the times above 0 up to times[0]; lines[t] is the guess at level t."""
+def integrate(betas: Betas, times: tuple[int, ...], lines: dict[int, Line], x_1: float) -> FlowEnd:
+    """Integrate from the smallest time above 0 up to times[0]; lines[t] is the prediction at t."""
     path = [t for t in reversed(times) if t > 0]
     scale, _ = kernel(betas, 0, path[0])
     at, size = mpf(x_1) / scale, abs(mpf(x_1)) / scale
@@ -45,11 +45,11 @@ def follow(betas: Betas, times: tuple[int, ...], lines: dict[int, Line], x_1: fl
         end, end_size, opens_at_end = _slope(betas, lines[t], t, there, there_size)
         at = at + step * (start + end) / 2
         size = size + step * (start_size + end_size) / 2
-        shrink = mp.log(kernel(betas, s, t).scale)
-        volume += shrink + step * (opens.exact + opens_at_end.exact) / 2
-        spread += abs(shrink) + step * (opens.size + opens_at_end.size) / 2
+        log_scale = mp.log(kernel(betas, s, t).scale)
+        volume += log_scale + step * (opens.exact + opens_at_end.exact) / 2
+        spread += abs(log_scale) + step * (opens.size + opens_at_end.size) / 2
     scale, _ = kernel(betas, 0, path[-1])
-    return Followed(Value(scale * at, scale * size), Value(volume, spread))
+    return FlowEnd(Value(scale * at, scale * size), Value(volume, spread))
 
 
 def _ratio(betas: Betas, t: int) -> mpf:
@@ -58,7 +58,7 @@ def _ratio(betas: Betas, t: int) -> mpf:
 
 
 def _slope(betas: Betas, line: Line, t: int, at: mpf, size: mpf) -> tuple[mpf, mpf, Value]:
-    """eps_hat, its size, and d eps_hat / du."""
+    """Return eps_hat, its size, and d eps_hat / du."""
     scale, r = kernel(betas, 0, t).scale, _ratio(betas, t)
     slope, offset = mpf(line.slope) * scale, mpf(line.offset)
     eps = ((1 - slope) * at - offset) / r

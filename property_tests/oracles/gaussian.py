@@ -1,4 +1,4 @@
-"""Gaussian data x_0 ~ N(m, C) and the optimal denoiser: Bayes' rule, measurement x_t."""
+"""Gaussian data x_0 ~ N(m, C) and the optimal denoiser, by Bayes' rule."""
 
 from typing import NamedTuple
 
@@ -8,15 +8,15 @@ from ..protocol import Array, Betas
 from . import exact
 
 
-class Law(NamedTuple):
-    """A Gaussian law of the flattened event."""
+class MultivariateGaussian(NamedTuple):
+    """A Gaussian distribution of the flattened sample."""
 
     mean: Array
     covariance: Array
 
 
 class Affine(NamedTuple):
-    """x -> matrix x + offset, on flattened events."""
+    """x -> matrix x + offset, on flattened samples."""
 
     matrix: Array
     offset: Array
@@ -26,8 +26,8 @@ class Affine(NamedTuple):
         return (flat @ self.matrix.T + self.offset).reshape(x.shape)
 
 
-def denoiser(betas: Betas, data: Law, t: int) -> Affine:
-    """E[x_0 | x_t] = m + K (x_t - scale m), K = C scale (scale^2 C + var I)^-1."""
+def denoiser(betas: Betas, data: MultivariateGaussian, t: int) -> Affine:
+    """Return E[x_0 | x_t] = m + K (x_t - scale m), K = C scale (scale^2 C + var I)^-1."""
     scale, var = (float(each) for each in exact.kernel(betas, 0, t))
     spread = scale**2 * data.covariance + var * np.eye(len(data.mean))
     gain = scale * np.linalg.solve(spread, data.covariance).T

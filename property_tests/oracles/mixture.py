@@ -1,7 +1,7 @@
-"""Data from a mixture of normal laws: the optimal denoiser, and the slope of log q(x_t).
+"""Data from a Gaussian mixture: the optimal denoiser and the score of x_t.
 
-Both are sums over the components in 60 digits. The denoiser weighs what each component says of x_0
-by Bayes' rule; the slope differentiates the density of x_t, so that neither is made of the other.
+Both are sums over the components in 60 digits. The denoiser weights the posterior means of the
+components by Bayes' rule; the score differentiates the density of x_t. Neither uses the other.
 """
 
 from collections.abc import Callable
@@ -23,12 +23,12 @@ class Component(NamedTuple):
 
 Mixture = tuple[Component, ...]
 
-# Two narrow bumps and a wide one: no denoiser that is affine in x_t comes near.
+# Two narrow components and a wide one: no affine denoiser is close.
 BUMPS: Mixture = (Component(3, -1.0, 0.0625), Component(4, 0.5, 0.25), Component(1, 3.0, 1.0))
 
 
 def denoiser(betas: Betas, data: Mixture, x_t: float, t: int) -> mpf:
-    """E[x_0 | x_t]: precisions add within a component, densities of x_t weigh the components."""
+    """Return E[x_0 | x_t]; the densities of x_t weight the components' posterior means."""
     scale, var = kernel(betas, 0, t)
     total, mass = mpf(0), mpf(0)
     for each in data:
@@ -40,7 +40,7 @@ def denoiser(betas: Betas, data: Mixture, x_t: float, t: int) -> mpf:
 
 
 def score(betas: Betas, data: Mixture, x_t: float, t: int) -> mpf:
-    """d/dx log q(x_t), the sum of the slopes over the sum of the densities."""
+    """Return d/dx log q(x_t): the sum of the derivatives over the sum of the densities."""
     scale, var = kernel(betas, 0, t)
     slope, mass = mpf(0), mpf(0)
     for each in data:
@@ -51,32 +51,32 @@ def score(betas: Betas, data: Mixture, x_t: float, t: int) -> mpf:
 
 
 def _density(each: Component, scale: mpf, var: mpf, x_t: mpf) -> mpf:
-    """Of x_t under one component, times its weight; the factor 1 / sqrt(2 pi) is left out."""
+    """Return the weighted density of x_t under one component, without the factor 1 / sqrt(2 pi)."""
     spread = scale**2 * mpf(each.var) + var
     return each.weight * mp.exp(-((x_t - scale * each.mean) ** 2) / (2 * spread)) / mp.sqrt(spread)
 
 
 def denoiser_of(betas: Betas, data: Mixture, t: int) -> Callable[[Array], Array]:
-    """The denoiser above in float64, for a whole array at once."""
+    """Return the denoiser above in float64, for arrays."""
     scale, var = (float(each) for each in kernel(betas, 0, t))
     weights, means, spreads = np.float64(data).T[..., None]
     total = scale**2 * spreads + var
 
-    def guess(x_t: Array) -> Array:
+    def predict(x_t: Array) -> Array:
         away = x_t.ravel() - scale * means
         logs = np.log(weights / np.sqrt(total)) - away**2 / (2 * total)
-        share = np.exp(logs - logs.max(axis=0))
+        weight = np.exp(logs - logs.max(axis=0))
         each = means + scale * spreads / total * away
-        return ((share * each).sum(axis=0) / share.sum(axis=0)).reshape(x_t.shape)
+        return ((weight * each).sum(axis=0) / weight.sum(axis=0)).reshape(x_t.shape)
 
-    return guess
+    return predict
 
 
 def slope_of(betas: Betas, data: Mixture, t: int) -> Callable[[Array], Array]:
-    """d x0_hat / d x_t of it: the scale over the noise's variance times what is left open of x_0.
+    """Return d x0_hat / d x_t of the denoiser: scale / var times the variance of x_0 given x_t.
 
-    The variance of x_0 given x_t is the mean of those of the components and the spread of their
-    means.
+    The variance of x_0 given x_t is the mean of the components' variances plus the variance of
+    their means.
     """
     scale, var = (float(each) for each in kernel(betas, 0, t))
     weights, means, spreads = np.float64(data).T[..., None]
@@ -85,18 +85,18 @@ def slope_of(betas: Betas, data: Mixture, t: int) -> Callable[[Array], Array]:
     def slope(x_t: Array) -> Array:
         away = x_t.ravel() - scale * means
         logs = np.log(weights / np.sqrt(total)) - away**2 / (2 * total)
-        share = np.exp(logs - logs.max(axis=0))
-        share /= share.sum(axis=0)
+        weight = np.exp(logs - logs.max(axis=0))
+        weight /= weight.sum(axis=0)
         each = means + scale * spreads / total * away
-        between = (share * (each - (share * each).sum(axis=0)) ** 2).sum(axis=0)
-        inside = (share * spreads * var / total).sum(axis=0)
+        between = (weight * (each - (weight * each).sum(axis=0)) ** 2).sum(axis=0)
+        inside = (weight * spreads * var / total).sum(axis=0)
         return (scale / var * (between + inside)).reshape(x_t.shape)
 
     return slope
 
 
 def log_density_of(betas: Betas, data: Mixture, t: int) -> Callable[[Array], Array]:
-    """log q(x_t) in nats, number by number."""
+    """Return log q(x_t) in nats, elementwise."""
     scale, var = (float(each) for each in kernel(betas, 0, t))
     weights, means, spreads = np.float64(data).T[..., None]
     total = scale**2 * spreads + var
