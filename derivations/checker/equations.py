@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .markdown import Cell, Section
 from .syntax import Relation, Symbol
 
 LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]*)\)")
@@ -38,8 +39,13 @@ class Equation:
 
     formula: Formula
     name: str
-    rows: Mapping[str, str]
+    cells: Mapping[str, Cell]
     assumptions: tuple[Relation, ...]
+
+    @property
+    def rows(self) -> dict[str, str]:
+        """Text of each row."""
+        return {name: cell.text for name, cell in self.cells.items()}
 
     @property
     def relation(self) -> Relation | None:
@@ -79,6 +85,7 @@ class Page:
     path: Path
     text: str
     declared: dict[str, str]  # name: kind
+    sections: list[Section] = field(default_factory=list)
     patterns: dict[str, Symbol] = field(default_factory=dict)  # name: its form in the symbol table
     equations: dict[str, Equation] = field(default_factory=dict)
     formulas: list[Formula] = field(default_factory=list)  # includes those of the equations
@@ -88,10 +95,21 @@ class Page:
         """File name without suffix, shared with a module and its tests."""
         return self.path.stem
 
+    @property
+    def title(self) -> str:
+        """Heading of the first section."""
+        return self.sections[0].heading.text
+
+    def line_start(self, offset: int) -> int:
+        """Return where the line of that offset starts."""
+        return self.text.rfind("\n", 0, offset) + 1
+
     def where(self, offset: int) -> str:
+        """Return file:line:column."""
         before = self.text[:offset]
-        column = offset - (before.rfind("\n") + 1) + 1
+        column = offset - self.line_start(offset) + 1
         return f"derivations/{self.path.name}:{before.count(chr(10)) + 1}:{column}"
 
     def wrong(self, offset: int, sentence: str) -> PageError:
+        """Return an error with its position."""
         return PageError(f"{self.where(offset)}: {sentence}")

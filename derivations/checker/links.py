@@ -101,17 +101,15 @@ def _check_link(page: Page, offset: int, target: str, pages: Mapping[str, Page])
         raise page.wrong(offset, f"{name} is no page; pages are {', '.join(sorted(pages))}")
     if other is None and not (page.path.parent / name).is_file():
         raise page.wrong(offset, f"there is no file {name}")
-    if fragment and other is not None:
-        headings = re.findall(r"^#+ (.*)$", other.text, re.MULTILINE)
-        if fragment not in map(anchor, headings):
-            raise page.wrong(offset, f"{name} has no heading with the anchor #{fragment}")
+    anchors = [anchor(each.heading.text) for each in other.sections] if other else []
+    if fragment and other is not None and fragment not in anchors:
+        raise page.wrong(offset, f"{name} has no heading with the anchor #{fragment}")
 
 
 def _check_rows(page: Page, equation: Equation, named: Mapping[str, Equation]) -> None:
-    start = equation.formula.offset
-
     def wrong(row: str, sentence: str) -> PageError:
-        return page.wrong(page.text.index(f"| {row} |", start), f"{equation.name}: {sentence}")
+        offset = page.line_start(equation.cells[row].offset)
+        return page.wrong(offset, f"{equation.name}: {sentence}")
 
     for name in equation.uses:
         if name not in named:

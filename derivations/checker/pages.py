@@ -1,11 +1,13 @@
-"""Reads a page strictly: its symbols, its named equations with their rows, every other formula."""
+"""Parse a page strictly: its symbols, its named equations with their rows, all other formulas."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from textwrap import shorten
 
+from . import markdown
 from .equations import Equation, Formula, Page, PageError
+from .markdown import Cell, Latex, Section
 from .parser import parse, parse_name
 from .syntax import Relation, Symbol
 from .tokens import FormulaError
@@ -13,20 +15,16 @@ from .vocabulary import KINDS
 
 HERE = Path(__file__).resolve().parent.parent
 ROWS = ("Assumes", "Uses", "Code", "Checked by", "Source")
-FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
-ROW = re.compile(r"^\| (Assumes|Uses|Code|Checked by|Source) \| (.*) \|$", re.MULTILINE)
-INLINE = re.compile(r"\$`(.+?)`\$", re.DOTALL)
 TAG = re.compile(r"\\tag\{([^}]*)\}")
 NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\.[a-z0-9]+(?:-[a-z0-9]+)*")
 PROSE = re.compile(r"prose: (?P<reason>.{12,})")
-FOLDS = ("<details>", "</details>", "<summary>", "</summary>")
 REFUSED = re.compile(  # by GitHub, or by KaTeX in a tag
     r"\\(?:operatorname|newcommand|def|label|ref|mbox|phantom|eqref|require)(?![A-Za-z])"
 )
 
 
 def read_all(folder: Path = HERE) -> dict[str, Page]:
-    """Every page by its stem; README.md declares what all share."""
+    """Return every page by its stem; the symbols of README.md are shared by all."""
     readme = read(folder / "README.md", {})
     pages = {"README": readme}
     for path in sorted(folder.glob("*.md")):
@@ -47,28 +45,31 @@ def read_all(folder: Path = HERE) -> dict[str, Page]:
 
 
 def equations(pages: Mapping[str, Page]) -> dict[str, Equation]:
-    """Every equation by its name."""
+    """Return every equation by its name."""
     return {name: each for page in pages.values() for name, each in page.equations.items()}
 
 
 def read(path: Path, shared: Mapping[str, str], text: str | None = None) -> Page:
-    """The page at `path`, or the page that it would be with `text`; raises PageError."""
+    """Parse the page at `path`, or `text` in its place; raises PageError."""
     page = Page(path, _text(path) if text is None else text, dict(shared))
-    _refuse_other_math(page)
-    blocks = list(_fenced(page))
-    declarations = _declare(page)
-    for start, end, heading in _sections(page):
-        rows = _rows(page, start, end) if heading else {}
-        for offset, body, tagged in blocks:
-            if start <= offset < end:
-                _take_display(page, offset, body, tagged, heading, rows)
-        for match in INLINE.finditer(page.text, start, end):
-            inside = any(offset <= match.start() < offset + len(body) for offset, body, _ in blocks)
-            if not inside and match.start() not in declarations:
-                relation = _parsed(page, match.start(1), match[1])
-                page.formulas.append(Formula(page, match.start(1), match[1], relation, heading))
-        if heading and heading not in page.equations:
-            raise page.wrong(start, f"the section {heading} holds no block with \\tag{{{heading}}}")
+    try:
+        page.sections.extend(markdown.read(page.text))
+    except markdown.MarkdownError as error:
+        raise page.wrong(error.offset, str(error)) from None
+    symbols = _declare(page)
+    for section in page.sections:
+        name = _name(page, section)
+        rows = _rows(page, section) if name else {}
+        for latex in section.formulas:
+            if latex.is_block:
+                _take_display(page, latex, name, rows)
+            elif latex not in symbols:
+                relation = _parsed(page, latex.offset, latex.text)
+                page.formulas.append(Formula(page, latex.offset, latex.text, relation, name))
+        if name and name not in page.equations:
+            raise page.wrong(
+                section.heading.offset, f"the section {name} holds no block with \\tag{{{name}}}"
+            )
     return page
 
 
@@ -78,52 +79,36 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise PageError(f"derivations/{path.name}: it cannot be read: {error.strerror}") from None
     try:
-        return data.decode("utf-8").removeprefix("\ufeff").replace("\r\n", "\n")
+        return data.decode("utf-8").removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         good = Page(path, data[: error.start].decode("utf-8"), {})
         byte = f"0x{data[error.start]:02x}"
         raise good.wrong(error.start, f"the byte {byte} is no UTF-8; save it as UTF-8") from None
 
 
-def _sections(page: Page) -> Iterator[tuple[int, int, str | None]]:
-    """(start, end, name of the equation or None) of what stands under each heading."""
-    starts = [match.start() for match in re.finditer(r"^#{1,3} .*$", page.text, re.MULTILINE)]
-    for start, end in zip([0, *starts], [*starts, len(page.text)], strict=True):
-        title = page.text[start:end].partition("\n")[0]
-        if not title.startswith("### "):
-            yield start, end, None
-            continue
-        name = title.removeprefix("### ").strip()
-        prefix = page.stem.replace("_", "-")
-        if not NAME.fullmatch(name) or not name.startswith(f"{prefix}."):
-            raise page.wrong(
-                start + 4,
-                f"{name!r} is no name of an equation of this page; write ### {prefix}.NAME with "
-                "small letters, figures and hyphens",
-            )
-        yield start, end, name
+def _name(page: Page, section: Section) -> str | None:
+    """Return the name of the section's equation; None if it has none."""
+    if section.level < 3:
+        return None
+    name, prefix = section.heading.text, page.stem.replace("_", "-")
+    if not NAME.fullmatch(name) or not name.startswith(f"{prefix}."):
+        raise page.wrong(
+            section.heading.offset,
+            f"{name!r} is no name of an equation of this page; write ### {prefix}.NAME with "
+            "small letters, figures and hyphens",
+        )
+    return name
 
 
-def _fenced(page: Page) -> Iterator[tuple[int, str, bool]]:
-    """(offset of the body, body, whether it is tagged) of each math block."""
-    for match in FENCE.finditer(page.text):
-        if match[1] == "math":
-            yield match.start(2), match[2], bool(TAG.search(match[2]))
-
-
-def _take_display(
-    page: Page, offset: int, body: str, tagged: bool, heading: str | None, rows: dict[str, str]
-) -> None:
-    before = page.text[:offset].rstrip().removesuffix("```math").rstrip()
-    comment = before[before.rfind("\n") + 1 :]
-    marked = PROSE.search(comment) if comment.startswith("<!--") else None
-    if not tagged:
+def _take_display(page: Page, latex: Latex, heading: str | None, rows: Mapping[str, Cell]) -> None:
+    offset, body = latex.offset, latex.text
+    tag = TAG.search(body)
+    if tag is None:
+        marked = PROSE.search(latex.comment)
         reason = marked["reason"].removesuffix("-->").strip() if marked else ""
         relation = None if reason else _parsed(page, offset, body)
         page.formulas.append(Formula(page, offset, body, relation, heading, prose=reason))
         return
-    tag = TAG.search(body)
-    assert tag is not None
     if tag[1] != heading:
         raise page.wrong(
             offset + tag.start(1),
@@ -131,7 +116,7 @@ def _take_display(
         )
     if tag[1] in page.equations:
         raise page.wrong(offset + tag.start(1), f"{tag[1]} has two blocks")
-    reason_row = PROSE.match(rows["Checked by"])
+    reason_row = PROSE.match(rows["Checked by"].text)
     reason = reason_row["reason"] if reason_row else ""
     formula_text = body[: tag.start()].rstrip()
     if body[tag.end() :].replace(r"\end{aligned}", "").strip():
@@ -140,15 +125,7 @@ def _take_display(
     if relation is not None and not relation.signs:
         raise page.wrong(offset, f"{tag[1]} states nothing: it has no =, < or \\le")
     formula = Formula(page, offset, formula_text, relation, heading, tag[1], reason)
-    start = page.text.find("| Assumes |", offset)
-    unread = re.search(r"\\|[<>=]", INLINE.sub("", rows["Assumes"]))
-    if unread:
-        way = f"{unread[0]} in Assumes is read by nobody; write a condition as $`0 \\le s < t`$"
-        raise page.wrong(start, way)
-    assumptions = tuple(
-        _parsed(page, start + match.start(1), match[1])
-        for match in INLINE.finditer(page.text[start : page.text.index("\n", start)])
-    )
+    assumptions = _assumptions(page, rows["Assumes"])
     equation = Equation(formula, tag[1], rows, assumptions)
     if relation is not None and equation.is_definition:
         check_definition(page, equation)
@@ -156,8 +133,20 @@ def _take_display(
     page.equations[tag[1]] = equation
 
 
+def _assumptions(page: Page, cell: Cell) -> tuple[Relation, ...]:
+    """Parse the formulas of the row Assumes; other conditions are refused."""
+    words = cell.text
+    for latex in cell.formulas:
+        words = words.replace(f"$`{latex.text}`$", "", 1)
+    unread = re.search(r"\\|[<>=]", words)
+    if unread:
+        way = f"{unread[0]} in Assumes is read by nobody; write a condition as $`0 \\le s < t`$"
+        raise page.wrong(page.line_start(cell.offset), way)
+    return tuple(_parsed(page, latex.offset, latex.text) for latex in cell.formulas)
+
+
 def check_definition(page: Page, equation: Equation) -> None:
-    """Refuse one whose left side is not the symbol of the table, index for index."""
+    """Refuse a definition whose left side differs from the symbol table in an index."""
     assert equation.relation is not None
     left = equation.relation.members[0]
     name = left.name if isinstance(left, Symbol) else ""
@@ -169,37 +158,43 @@ def check_definition(page: Page, equation: Equation) -> None:
         )
 
 
-def _rows(page: Page, start: int, end: int) -> dict[str, str]:
-    """The five rows under an equation."""
-    table = ROW.findall(page.text, start, end)
+def _rows(page: Page, section: Section) -> dict[str, Cell]:
+    """Return the five rows under an equation, by name."""
+    pairs = [(row[0].text, row[1]) for row in section.rows if len(row) == 2]
+    table = [(name, cell) for name, cell in pairs if name in ROWS and cell.text]
     if tuple(name for name, _ in table) != ROWS:
         raise page.wrong(
-            start,
+            page.line_start(section.heading.offset),
             f"an equation has the rows {', '.join(ROWS)}, in this order, as | Code | - |; "
             f"found are {', '.join(name for name, _ in table) or 'none'}",
         )
     return dict(table)
 
 
-def _declare(page: Page) -> set[int]:
-    """Take | $`symbol`$ | kind | meaning | from the table of symbols; returns where they are."""
-    places = set()
-    for match in re.finditer(r"^\| \$`(.+?)`\$ \| (\w+) \| .+ \|$", page.text, re.MULTILINE):
+def _declare(page: Page) -> set[Latex]:
+    """Add every | $`symbol`$ | kind | meaning | of a table to the page; return the symbols."""
+    symbols = set()
+    rows = (row for section in page.sections for row in section.rows if len(row) > 2)
+    for first, kind, *_ in rows:
+        latex = next(iter(first.formulas), None)
+        is_symbol = latex is not None and first.text == f"$`{latex.text}`$"
+        if not is_symbol or not re.fullmatch(r"\w+", kind.text):
+            continue
         try:
-            symbol = parse_name(match[1])
+            symbol = parse_name(latex.text)
         except FormulaError as error:
-            raise page.wrong(match.start(1) + error.offset, str(error)) from None
-        if match[2] not in KINDS:
-            raise page.wrong(match.start(2), f"{match[2]} is no kind; it is one of {KINDS}")
-        if page.declared.get(symbol.name, match[2]) != match[2]:
+            raise page.wrong(latex.offset + error.offset, str(error)) from None
+        if kind.text not in KINDS:
+            raise page.wrong(kind.offset, f"{kind.text} is no kind; it is one of {KINDS}")
+        if page.declared.get(symbol.name, kind.text) != kind.text:
             raise page.wrong(
-                match.start(1),
+                latex.offset,
                 f"{symbol.name} is a {page.declared[symbol.name]} in the table of all pages",
             )
-        page.declared[symbol.name] = match[2]
+        page.declared[symbol.name] = kind.text
         page.patterns[symbol.name] = symbol
-        places.add(match.start() + 2)
-    return places
+        symbols.add(latex)
+    return symbols
 
 
 def _parsed(page: Page, offset: int, text: str) -> Relation:
@@ -211,18 +206,3 @@ def _parsed(page: Page, offset: int, text: str) -> Relation:
     except FormulaError as error:
         where = shorten(text, 100)
         raise page.wrong(offset + error.offset, f"{error} (in {where})") from None
-
-
-def _refuse_other_math(page: Page) -> None:
-    """Whatever else would be set as a formula, or would swallow one, and be read by nobody."""
-    rest = FENCE.sub(
-        lambda m: m[0] if m[1] != "math" and "math" in m[1].lower() else " " * len(m[0]), page.text
-    )
-    rest = INLINE.sub(lambda m: " " * len(m[0]), rest)
-    for match in re.finditer(r"</?(\w+)[^>]*>|^\[[^\]]+\]:|\]\([^)\n]* [^)\n]*\)|\]\[", rest, re.M):
-        if match[0] not in FOLDS:
-            way = "write [text](page.md#place), and no HTML but details and summary"
-            raise page.wrong(match.start(), f"{match[0]} is not checked by anyone: {way}")
-    for match in re.finditer(r"\$|^[ \t]*(```|~~~)", rest, re.MULTILINE):
-        way = "write $`...`$ in a line, or a block from ```math to ```"
-        raise page.wrong(match.start(), f"{match[0]} begins nothing that is read; {way}")

@@ -1,12 +1,11 @@
 """KaTeX, run while the site is built, so that reading it needs neither script nor network."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import dukpy
 
 from ..checker.equations import Page
-from ..checker.pages import FENCE, INLINE, TAG
+from ..checker.pages import TAG
 
 KATEX = Path(__file__).resolve().parent / "katex"  # release 0.19.1, as its authors built it
 RENDER = """
@@ -30,28 +29,18 @@ class Formulas:
 
     def read(self, page: Page) -> None:
         """Render all of it; raises PageError at the first formula that KaTeX refuses."""
-        for offset, text, display in written(page):
+        for latex in (each for section in page.sections for each in section.formulas):
+            text, display = latex.text, latex.is_block
             if (text, display) not in self._known:
                 answer = self._script.evaljs(RENDER, text=untagged(text), display=display)
                 if "error" in answer:
                     message = f"KaTeX refuses {' '.join(text.split())}: {answer['error']}"
-                    raise page.wrong(offset + answer["place"], message)
+                    raise page.wrong(latex.offset + answer["place"], message)
                 self._known[text, display] = answer["html"]
 
     def html(self, text: str, display: bool) -> str:
         """What `read` made of it."""
         return self._known[text, display]
-
-
-def written(page: Page) -> Iterator[tuple[int, str, bool]]:
-    """(offset, text, whether it is a block) of all that is to be set as a formula."""
-    blocks = [each for each in FENCE.finditer(page.text)]
-    for block in blocks:
-        if block[1] == "math":
-            yield block.start(2), block[2], True
-    for match in INLINE.finditer(page.text):
-        if not any(block.start() <= match.start() < block.end() for block in blocks):
-            yield match.start(1), match[1], False
 
 
 def untagged(text: str) -> str:

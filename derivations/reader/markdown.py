@@ -1,33 +1,24 @@
-"""A page of Markdown as sections of HTML, one for each heading."""
+"""Render the sections of a page, which the checker's reader found, as HTML."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from markdown_it import MarkdownIt
-from markdown_it.rules_inline import StateInline
+from markdown_it.common.utils import escapeHtml
 from markdown_it.token import Token
 
-from ..checker.links import anchor
+from ..checker.markdown import Section, parser
 from ..checker.pages import ROWS
 from .formulas import Formulas
 
-
-class Section(NamedTuple):
-    """What stands under one heading, and the heading."""
-
-    level: int  # 1 to 3
-    title: str
-    anchor: str
-    body: str  # HTML, without the heading and without the five rows of an equation
+STATUS = ("<!-- status -->", "<!-- /status -->")  # around the table that the site replaces
 
 
 class Markdown:
-    """What GitHub makes of the pages, with formulas, and with links from page to page."""
+    """Renderer of GitHub's Markdown with formulas, and with links from page to page."""
 
     def __init__(self, formulas: Formulas) -> None:
-        self._parser = MarkdownIt("commonmark", {"html": True}).enable("table")
-        self._parser.inline.ruler.before("backticks", "formula", _formula)
-        # RendererHTML has it; the protocol that the attribute is typed with does not.
+        self._parser = parser()
+        # The type of the attribute is a protocol; RendererHTML, its value, has rules.
         rules: dict[str, Any] = self._parser.renderer.rules  # type: ignore[attr-defined]
         fence = rules["fence"]
         rules["formula"] = lambda tokens, i, *_: formulas.html(tokens[i].content, False)
@@ -38,66 +29,53 @@ class Markdown:
         )
         rules["table_open"] = lambda *_: '<div class="scroll"><table>'
         rules["table_close"] = lambda *_: "</table></div>"
+        rules["link_open"] = lambda tokens, i, *_: f'<a href="{_address(tokens[i])}">'
 
     def line(self, text: str) -> str:
-        """One line, without a paragraph around it."""
-        tokens = self._parser.parseInline(text)
-        _point_links(tokens)
+        """Render one line, without a paragraph around it."""
+        return self.html(self._parser.parseInline(text))
+
+    def html(self, tokens: Sequence[Token]) -> str:
         return str(self._parser.renderer.render(tokens, self._parser.options, {}))
 
-    def sections(self, text: str) -> Iterator[Section]:
-        """The sections of a page, in their order."""
-        tokens = self._parser.parse(text)
-        _point_links(tokens)
-        starts = [i for i, each in enumerate(tokens) if _is_heading(each)]
-        for start, end in zip(starts, [*starts[1:], len(tokens)], strict=True):
-            title = tokens[start + 1].content
-            body = list(_without_rows(tokens[start + 3 : end]))
-            html = str(self._parser.renderer.render(body, self._parser.options, {}))
-            yield Section(int(tokens[start].tag[1]), title, anchor(title), html)
 
-
-def _formula(state: StateInline, silent: bool) -> bool:
-    """GitHub's own form of a formula in a line: a code span between dollars."""
-    if not state.src.startswith("$`", state.pos):
-        return False
-    end = state.src.find("`$", state.pos + 2)
-    if end < 0:
-        return False
-    if not silent:
-        state.push("formula", "", 0).content = state.src[state.pos + 2 : end]
-    state.pos = end + 2
-    return True
-
-
-def _is_heading(token: Token) -> bool:
-    return token.type == "heading_open" and token.level == 0 and token.tag in ("h1", "h2", "h3")
-
-
-def _point_links(tokens: Sequence[Token]) -> None:
-    """From page.md to page.html, at any depth."""
-    for token in tokens:
-        if token.type == "link_open":
-            file, mark, place = str(token.attrs["href"]).partition("#")
-            if file.endswith(".md") and ":" not in file:
-                token.attrs["href"] = f"{html_name(file.removesuffix('.md'))}{mark}{place}"
-        _point_links(token.children or ())
+def _address(link: Token) -> str:
+    """Return the target of a link, of page.html in place of page.md."""
+    file, mark, place = str(link.attrs["href"]).partition("#")
+    if file.endswith(".md") and ":" not in file:
+        file = html_name(file.removesuffix(".md"))
+    return escapeHtml(f"{file}{mark}{place}")
 
 
 def html_name(stem: str) -> str:
-    """The file that a page becomes."""
+    """Return the name of the file that a page becomes."""
     return "index.html" if stem == "README" else f"{stem}.html"
 
 
-def _without_rows(tokens: Sequence[Token]) -> Iterator[Token]:
-    """The same tokens, without the table that begins with the row Assumes."""
-    i = 0
-    while i < len(tokens):
-        if tokens[i].type == "table_open":
-            close = next(j for j in range(i, len(tokens)) if tokens[j].type == "table_close")
-            cells = [each.content for each in tokens[i:close] if each.type == "inline"]
-            if ROWS[0] in cells:
-                i = close + 1
-                continue
-        yield tokens[i]
-        i += 1
+def shown_tokens(section: Section) -> list[Token]:
+    """Return the tokens of a section without the status table and the rows of an equation."""
+    return list(_without_rows(_without_status(section.tokens)))
+
+
+def _without_status(tokens: Sequence[Token]) -> Iterator[Token]:
+    """Drop everything between the two comments around the status table."""
+    inside = False
+    for token in tokens:
+        comment = token.content.strip() if token.type == "html_block" else ""
+        inside = inside != (comment == STATUS[inside])
+        if not inside:
+            yield token
+
+
+def _without_rows(tokens: Iterator[Token]) -> Iterator[Token]:
+    """Drop the table that starts with the row Assumes."""
+    table: list[Token] = []
+    for token in tokens:
+        if table or token.type == "table_open":
+            table.append(token)
+        else:
+            yield token
+        if token.type == "table_close":
+            if ROWS[0] not in [each.content for each in table]:
+                yield from table
+            table = []

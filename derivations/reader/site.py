@@ -1,27 +1,29 @@
 """The site: a page for each page, one for each file of code, and the graph."""
 
 import os
-import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ..checker import links, pages, status
+from markdown_it.token import Token
+
+from ..checker import links, pages
 from ..checker.equations import Page
+from ..checker.links import anchor
+from ..checker.markdown import Section
 from . import sources
 from .formulas import KATEX, Formulas
 from .graph import graph
-from .markdown import Markdown, Section, html_name
+from .markdown import Markdown, html_name, shown_tokens
 from .outcomes import Outcome, Outcomes
 from .panes import Panes, dot
 from .sources import text
 
 HERE = Path(__file__).resolve().parent
-LEAD = re.compile(r"<p>(?:(?!</p>).)*(?<![.?!)])</p>\s*\Z", re.DOTALL)
+PARAGRAPH = ["paragraph_open", "inline", "paragraph_close"]
 LIST = "files.txt"  # of what a site consists, so that a newer one removes nothing else
-READING = re.compile(r"^## Reading order\n(.*?)^## ", re.MULTILINE | re.DOTALL)
 
 
 class Site:
@@ -84,30 +86,40 @@ class Site:
 
     def _page(self, page: Page) -> str:
         shown: set[str] = set()
-        sections = _led_into(list(self.markdown.sections(_written(page))))
-        rows = [self._row(page, each, lead, shown) for each, lead in sections]
+        rows = [self._row(page, *each, shown) for each in _with_leads(page.sections)]
         at = self.order.index(page.stem)
         ends = [
-            f'<a rel="{rel}" href="{html_name(stem)}">{_title(self.pages[stem])}</a>'
+            f'<a rel="{rel}" href="{html_name(stem)}">{self.pages[stem].title}</a>'
             for rel, stem in (
                 *(("prev", stem) for stem in self.order[max(at - 1, 0) : at]),
                 *(("next", stem) for stem in self.order[at + 1 : at + 2]),
             )
         ]
         rows.append(f'<nav class="ends" aria-label="neighbours">{"".join(ends)}</nav>')
-        return self._html(_title(page), "".join(rows), page.stem)
+        return self._html(page.title, "".join(rows), page.stem)
 
-    def _row(self, page: Page, section: Section, lead: str, shown: set[str]) -> str:
-        tag, equation = f"h{section.level}", page.equations.get(section.title)
-        mark = dot(self.panes.of[section.title]) if equation else ""
-        link = f'<a href="#{section.anchor}">{section.title}</a>'
-        heading = f'<{tag} id="{section.anchor}">{mark}{link}</{tag}>'
+    def _row(
+        self,
+        page: Page,
+        section: Section,
+        lead: Sequence[Token],
+        tokens: Sequence[Token],
+        shown: set[str],
+    ) -> str:
+        title, html = section.heading.text, self.markdown.html
+        tag, equation = f"h{section.level}", page.equations.get(title)
+        mark = dot(self.panes.of[title]) if equation else ""
+        link = f'<a href="#{anchor(title)}">{title}</a>'
+        heading = f'<{tag} id="{anchor(title)}">{mark}{link}</{tag}>'
         pane = self.panes.pane(equation, shown) if equation else ""
-        table = self.panes.status() if (page.stem, section.title) == ("README", "Status") else ""
-        formula, rest = _split(section.body) if equation else (section.body, "")
+        table = self.panes.status() if (page.stem, title) == ("README", "Status") else ""
+        # On a phone the pane stands between the equation and the text that follows it.
+        blocks = [i for i, each in enumerate(tokens, 1) if each.info == "math"] if equation else []
+        end = blocks[0] if blocks else len(tokens)
         return (
-            f'<section class="row"><div class="text"><div>{lead}{heading}{formula}{table}</div>'
-            f'<div class="rest">{rest}</div></div>{pane}</section>'
+            f'<section class="row"><div class="text"><div>{html(lead)}{heading}'
+            f'{html(tokens[:end])}{table}</div><div class="rest">{html(tokens[end:])}</div></div>'
+            f"{pane}</section>"
         )
 
     def _html(self, title: str, body: str, current: str, prefix: str = "") -> str:
@@ -144,37 +156,35 @@ def _strangers(folder: Path) -> Iterator[Path]:
 def reading_order(found: Mapping[str, Page]) -> list[str]:
     """The stems as README.md lists them; raises PageError where it leaves one out."""
     readme = found["README"]
-    listed = READING.search(readme.text)
-    stems = re.findall(r"\]\((\w+)\.md\)", listed[1]) if listed else []
+    listed = next((each for each in readme.sections if each.heading.text == "Reading order"), None)
+    links_in = (child for each in listed.tokens for child in each.children or ()) if listed else ()
+    targets = [str(each.attrs["href"]) for each in links_in if each.type == "link_open"]
+    stems = [each.removesuffix(".md") for each in targets if each.endswith(".md")]
     for stem in found.keys() - {"README", *stems}:
-        place = listed.start() if listed else 0
+        place = listed.heading.offset if listed else 0
         raise readme.wrong(place, f"the reading order leaves out {stem}.md")
     return ["README", *stems]
 
 
-def _title(page: Page) -> str:
-    return page.text.partition("\n")[0].removeprefix("# ")
+def _with_leads(
+    sections: Sequence[Section],
+) -> Iterator[tuple[Section, Sequence[Token], Sequence[Token]]]:
+    """Yield each section, the paragraph that leads into it, and its tokens without the next lead.
 
-
-def _led_into(sections: list[Section]) -> Iterator[tuple[Section, str]]:
-    """Each section, and the paragraph before it that ends in its equation, not in a full stop."""
-    lead = ""
+    A paragraph before an equation leads into it unless it ends with a full stop.
+    """
+    lead: Sequence[Token] = ()
     for section, after in zip_longest(sections, sections[1:]):
-        led = LEAD.search(section.body) if after is not None and after.level == 3 else None
-        body = section.body[: led.start()] if led else section.body
-        yield section._replace(body=body), lead
-        lead = led[0] if led else ""
-
-
-def _split(body: str) -> tuple[str, str]:
-    """The equation, and what is said after it: a phone shows the pane between the two."""
-    end = body.index("</div>", body.index('<div class="display">')) + len("</div>")
-    return body[:end], body[end:]
-
-
-def _written(page: Page) -> str:
-    """Without the table that is generated: the site has one with the outcomes of the last run."""
-    return status.BLOCK.sub("", page.text)
+        tokens = shown_tokens(section)
+        is_lead = (
+            after is not None
+            and after.level == 3
+            and [each.type for each in tokens[-3:]] == PARAGRAPH
+            and not tokens[-2].content.endswith((".", "?", "!", ")"))
+        )
+        end = len(tokens) - 3 * is_lead
+        yield section, lead, tokens[:end]
+        lead = tokens[end:]
 
 
 ABOUT_ARCS = (
