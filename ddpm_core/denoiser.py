@@ -1,4 +1,4 @@
-"""From a network and what it predicts to a denoiser: (x_t, t) -> x0_hat."""
+"""Denoisers made of a network and its parameterization: (x_t, t) -> x0_hat."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ Network = Callable[..., Tensor]
 class NetworkDenoiser:
     """The denoiser of a network that predicts eps, x0, v or the score. Eq. parameterization.*.
 
-    learns_variance: it answers in twice the channels, of which `split_range` reads the second half.
+    learns_variance: the output has twice the channels, the second half for `split_range`.
     """
 
     schedule: Schedule
@@ -38,9 +38,9 @@ class NetworkDenoiser:
         t: Time,
         cond: Int[Tensor, " batch"] | None = None,
     ) -> Prediction:
-        """x0_hat at (x_t, t), t in 1..T. `cond` goes to the network as its third argument.
+        """Return the prediction at (x_t, t), t in 1..T; `cond` is the network's third argument.
 
-        A guess of another kind is converted, Eq. losses.eps-hat and losses.v-hat.
+        The network's output is converted to x0_hat, Eq. losses.eps-hat and losses.v-hat.
         """
         check_time("t", t, 1, self.schedule.T, self.schedule.T, x_t)
         times = torch.full(x_t.shape[:1], t) if isinstance(t, int) else t
@@ -55,7 +55,7 @@ class NetworkDenoiser:
 
 @dataclass(frozen=True)
 class ClipX0:
-    """The wrapped denoiser with x0_hat clipped to [low, high], the range of the data."""
+    """A denoiser whose x0_hat is clipped to [low, high], the range of the data."""
 
     denoiser: Denoiser
     low: float = -1.0
@@ -63,7 +63,7 @@ class ClipX0:
 
     def __post_init__(self) -> None:
         if not self.low < self.high:
-            raise ValueError(f"low = {self.low}, high = {self.high}: clipping needs low < high")
+            raise ValueError(f"low = {self.low}, high = {self.high}; low must be below high")
 
     def __call__(
         self,
@@ -71,6 +71,6 @@ class ClipX0:
         t: Time,
         cond: Int[Tensor, " batch"] | None = None,
     ) -> Prediction:
-        """The wrapped x0_hat, clipped."""
+        """Return the wrapped prediction with x0_hat clipped."""
         found = self.denoiser(x_t, t, cond)
         return replace(found, x0_hat=found.x0_hat.clamp(self.low, self.high))

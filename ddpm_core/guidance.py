@@ -1,4 +1,4 @@
-"""Classifier-free guidance: a denoiser made of one with a label and the same one without."""
+"""Classifier-free guidance: a denoiser built from conditional and unconditional predictions."""
 
 import math
 from dataclasses import dataclass, replace
@@ -13,14 +13,15 @@ from ddpm_core.clock import Time
 
 @dataclass(frozen=True)
 class Guided:
-    """The denoiser led from its guess without a label to the one with it, and beyond.
+    """A denoiser that extrapolates from its unconditional to its conditional prediction.
 
-    Eq. guidance.guess. scale: 0 is the guess without a label, 1 with it, above 1 goes on; it is
-    1 + w of Ho & Salimans (2022, arXiv:2207.12598). no_label: the label that stands for none; where
-    it is given, both guesses are asked in one call of twice the batch, else in two. rescale: how
-    much of the labelled guess's standard deviation is restored, 0 to 1 (Eq. guidance.rescale; Lin
-    et al. 2024). interval: the levels, both ends included, at which it guides; elsewhere the label
-    alone decides (Kynkaanniemi et al. 2024, arXiv:2404.07724).
+    Eq. guidance.guess. scale: 0 is the unconditional prediction, 1 the conditional one, and above 1
+    extrapolates; it is 1 + w of Ho & Salimans (2022, arXiv:2207.12598). no_label: the label that
+    stands for no label; if given, both predictions are computed in one evaluation of twice the
+    batch, else in two. rescale: the fraction, 0 to 1, to which the standard deviation of the
+    conditional prediction is restored (Eq. guidance.rescale; Lin et al. 2024). interval: the first
+    and the last timestep that are guided, inclusive; at others the conditional prediction is used
+    (Kynkaanniemi et al. 2024, arXiv:2404.07724).
     """
 
     denoiser: Denoiser
@@ -32,15 +33,15 @@ class Guided:
     def __post_init__(self) -> None:
         if not 0 <= self.scale < math.inf:
             raise ValueError(
-                f"scale = {self.scale}: guidance needs a finite scale >= 0; 0 is without a label, "
-                "1 with it, 1 + w for a weight w of Ho & Salimans"
+                f"scale = {self.scale} must be finite and at least 0; 0 is unconditional, 1 is "
+                "conditional, 1 + w is guidance with a weight w of Ho & Salimans"
             )
         if not 0 <= self.rescale <= 1:
-            raise ValueError(f"rescale = {self.rescale} is outside [0, 1]; 0 leaves it out")
+            raise ValueError(f"rescale = {self.rescale} is outside [0, 1]; 0 switches it off")
         if self.interval is not None and not 1 <= self.interval[0] <= self.interval[1]:
             raise ValueError(
-                f"interval = {self.interval} is no stretch of levels; give (low, high) with "
-                "1 <= low <= high"
+                f"interval = {self.interval} must be (low, high) with 1 <= low <= high, timesteps "
+                "that are both guided"
             )
 
     def __call__(
@@ -49,9 +50,9 @@ class Guided:
         t: Time,
         cond: Int[Tensor, " batch"] | None = None,
     ) -> Prediction:
-        """The guided x0_hat; without labels, the guess without, whatever the scale.
+        """Return the guided prediction; with cond=None, the unconditional one at any scale.
 
-        A learned variance is that of the guess with the label, which is led nowhere.
+        A learned variance is that of the conditional prediction; it is not guided.
         """
         scale = self._scale(t)
         if cond is None or (scale == 0).all():
@@ -60,18 +61,18 @@ class Guided:
             return self.denoiser(x_t, t, cond)
         work = compute_dtype(x_t)
         conditional, unconditional = self._both(x_t, t, cond)
-        labelled, unlabelled = conditional.x0_hat.to(work), unconditional.x0_hat.to(work)
-        guided = torch.lerp(unlabelled, labelled, expand_to(scale, x_t))
+        x0_cond, x0_uncond = conditional.x0_hat.to(work), unconditional.x0_hat.to(work)
+        guided = torch.lerp(x0_uncond, x0_cond, expand_to(scale, x_t))
         if self.rescale:
-            guided = expand_to(self._rescaling(guided, labelled), x_t) * guided
+            guided = expand_to(self._rescaling(guided, x0_cond), x_t) * guided
         return replace(conditional, x0_hat=guided.to(x_t.dtype))
 
     def _scale(self, t: Time) -> Float[Tensor, "*batch"]:
         if self.interval is None:
             return torch.tensor(self.scale, dtype=torch.float64)
         low, high = self.interval
-        levels = torch.as_tensor(t).cpu()
-        return torch.where((low <= levels) & (levels <= high), self.scale, 1.0).double()
+        timesteps = torch.as_tensor(t).cpu()
+        return torch.where((low <= timesteps) & (timesteps <= high), self.scale, 1.0).double()
 
     def _both(self, x_t: Tensor, t: Time, cond: Tensor) -> tuple[Prediction, Prediction]:
         if self.no_label is None:
@@ -79,21 +80,21 @@ class Guided:
         times = t if isinstance(t, int) else torch.cat([t, t])
         labels = torch.cat([cond, torch.full_like(cond, self.no_label)])
         both = self.denoiser(torch.cat([x_t, x_t]), times, labels)
-        labelled, unlabelled = both.x0_hat.chunk(2)
+        x0_cond, x0_uncond = both.x0_hat.chunk(2)
         interpolation = (
             None if both.var_interpolation is None else both.var_interpolation.chunk(2)[0]
         )
-        return Prediction(labelled, interpolation), Prediction(unlabelled)
+        return Prediction(x0_cond, interpolation), Prediction(x0_uncond)
 
-    def _rescaling(self, guided: Tensor, labelled: Tensor) -> Float[Tensor, " batch"]:
-        """What each guess is multiplied with, so that it varies as much as the labelled one."""
-        wanted, found = _spread(labelled), _spread(guided)
-        whole = torch.where(found > 0, wanted / found, 1.0)
-        return torch.lerp(torch.ones_like(whole), whole, self.rescale)
+    def _rescaling(self, guided: Tensor, x0_cond: Tensor) -> Float[Tensor, " batch"]:
+        """Return the factors that restore the conditional prediction's standard deviation."""
+        wanted, found = _spread(x0_cond), _spread(guided)
+        full = torch.where(found > 0, wanted / found, 1.0)
+        return torch.lerp(torch.ones_like(full), full, self.rescale)
 
 
 def _spread(x: Float[Tensor, " batch *event"]) -> Float[Tensor, " batch"]:
-    """The standard deviation of each sample over its event, times a factor that all share."""
+    """Return the standard deviation of each sample over its event, times a common factor."""
     flat = x.reshape(len(x), -1)
     return (flat - flat.mean(1, keepdim=True)).square().sum(1).sqrt()
 
@@ -101,15 +102,15 @@ def _spread(x: Float[Tensor, " batch *event"]) -> Float[Tensor, " batch"]:
 def drop_labels(
     labels: Int[Tensor, " batch"], probability: float, no_label: int, generator: torch.Generator
 ) -> Int[Tensor, " batch"]:
-    """Each label replaced by `no_label` with this probability, independently of all others.
+    """Replace each label by `no_label` with this probability, independently.
 
-    One draw a sample, whatever reads the label: Ho & Salimans (2022), Algorithm 1, line 3. What is
-    learned without a label is the guess for the mixture, Eq. gaussian-oracle.mixture-denoiser.
+    Ho & Salimans (2022), Algorithm 1, line 3, one random number per sample. Without labels the
+    network learns the denoiser of the mixture, Eq. gaussian-oracle.mixture-denoiser.
     """
     if not 0 <= probability <= 1:
         raise ValueError(
             f"probability = {probability} of dropping a label is outside [0, 1]; "
-            "Ho & Salimans take 0.1"
+            "Ho & Salimans use 0.1"
         )
     dropped = torch.rand(labels.shape, dtype=torch.float64, generator=generator) < probability
     return torch.where(dropped, no_label, labels)

@@ -1,4 +1,4 @@
-"""Noise schedules: how much of x_0 is left at each noise level t = 0..T."""
+"""Noise schedules: the variances of signal and noise at each timestep t = 0..T."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -11,21 +11,21 @@ from torch import Tensor
 
 from ddpm_core.clock import Time, check_pair, check_time, gather
 
-NEEDS_TWO = "zero terminal SNR needs T >= 2: with T = 1 no level holds any signal"
+NEEDS_TWO = "zero terminal SNR needs T >= 2; with T = 1 no noisy timestep would hold any signal"
 LOG_TINY = math.log(torch.finfo(torch.float32).tiny)
 LINEAR_REFERENCE_T = 1000  # Ho et al.'s T, at which linear's end points are quoted
 
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """Variance-preserving schedule on the clock t = 0..T, with alpha_bar_0 = 1.
+    """Variance-preserving schedule over t = 0..T, with alpha_bar_0 = 1.
 
-    Only log(alpha_bar) is stored, in float64 on the CPU, so derived coefficients cannot disagree;
-    each is float64 and within 8 u kappa of the exact value. Eq. schedules.alpha-bar.
-    Methods take one int or an int64 tensor of shape (batch,) and return the same shape.
+    Only log(alpha_bar) is stored, in float64 on the CPU, so derived coefficients cannot disagree.
+    Each is float64 and within 8 u kappa of the exact value. Eq. schedules.alpha-bar.
+    Methods take one int, or an int64 tensor of shape (batch,), and return a tensor of that shape.
     """
 
-    log_alpha_bar: Float64[Tensor, " levels"]  # levels = T + 1
+    log_alpha_bar: Float64[Tensor, " timesteps"]  # T + 1 entries
 
     def __post_init__(self) -> None:
         table = self.log_alpha_bar
@@ -36,15 +36,15 @@ class Schedule:
                 f"log_alpha_bar (shape {tuple(table.shape)}, on {table.device}) must be on the "
                 "CPU, with log_alpha_bar[0] = 0 (t = 0 is data) and T >= 1 more entries"
             )
-        falls = table[1:] < table[:-1]  # False for NaN as well
-        if not falls.all():
-            t = int((~falls).nonzero()[0]) + 1
+        decreases = table[1:] < table[:-1]  # False for NaN, too
+        if not decreases.all():
+            t = int((~decreases).nonzero()[0]) + 1
             raise ValueError(
                 f"alpha_bar must decrease strictly, but log_alpha_bar[{t}] = {table[t]:.17g} is "
                 f"not below log_alpha_bar[{t - 1}] = {table[t - 1]:.17g}"
             )
         if LOG_TINY > table[-1] > -math.inf:
-            raise ValueError(f"alpha_bar_T = exp({table[-1]:g}) underflows; use gentler betas")
+            raise ValueError(f"alpha_bar_T = exp({table[-1]:g}) underflows; use smaller betas")
         if table[-1] == -math.inf and self.T < 2:
             raise ValueError(NEEDS_TWO)
         object.__setattr__(self, "log_alpha_bar", table.detach().clone())
@@ -53,7 +53,7 @@ class Schedule:
 
     @classmethod
     def from_betas(cls, betas: Sequence[float] | Tensor) -> "Schedule":
-        """alpha_bar_t = prod_{i <= t} (1 - beta_i); Eq. schedules.log-alpha-bar."""
+        """Build with alpha_bar_t = prod_{i <= t} (1 - beta_i). Eq. schedules.log-alpha-bar."""
         values = _as_floats("betas", betas)
         for i, beta in enumerate(values):
             _check_beta(f"betas[{i}] = {beta:g} (t = {i + 1})", beta)
@@ -61,7 +61,7 @@ class Schedule:
 
     @classmethod
     def from_alpha_bar(cls, alpha_bar: Sequence[float] | Tensor) -> "Schedule":
-        """The schedule with these alpha_bar_1..alpha_bar_T. Eq. schedules.alpha-bar."""
+        """Build from alpha_bar_1..alpha_bar_T. Eq. schedules.alpha-bar."""
         values = _as_floats("alpha_bar", alpha_bar)
         for i, (above, here) in enumerate(zip([1.0, *values], values, strict=False)):
             if not 0 < here < above:
@@ -76,13 +76,13 @@ class Schedule:
     def linear(
         cls, T: int = 1000, beta_1: float = 1e-4, beta_T: float = 0.02, *, rescale: bool = True
     ) -> "Schedule":
-        """beta_t in equal steps from beta_1 to beta_T. Eq. schedules.linear; Ho et al. (2020), 4.
+        """Build with beta_t in equal steps from beta_1 to beta_T.
 
-        The end points are values at T = 1000 and scale by 1000 / T, so that the process keeps its
-        end point whatever T is; rescale=False takes them literally. Raises ValueError where a
-        scaled beta leaves (0, 1), as the default ones do below T = 21.
+        Eq. schedules.linear; Ho et al. (2020), section 4. The end points are those at T = 1000 and
+        are multiplied by 1000 / T, so alpha_bar_T hardly depends on T; rescale=False uses them
+        literally. Raises ValueError if a beta is outside (0, 1), as with the defaults below T = 21.
         """
-        _check_T(T, least=2, way_out="Schedule.from_betas([beta]) makes a one-step schedule")
+        _check_T(T, least=2, hint="use Schedule.from_betas([beta]) for a one-step schedule")
         scale = Fraction(LINEAR_REFERENCE_T, T) if rescale else Fraction(1)
         first, last = _exact("beta_1", beta_1) * scale, _exact("beta_T", beta_T) * scale
         for name, typed, beta in (("beta_1", beta_1, first), ("beta_T", beta_T, last)):
@@ -94,19 +94,19 @@ class Schedule:
 
     @classmethod
     def cosine(cls, T: int = 1000, s: float = 0.008, max_beta: float = 0.999) -> "Schedule":
-        """alpha_bar_t = f(t) / f(0), f(t) = cos^2((t/T + s) / (1 + s) * pi/2), betas capped.
+        """Build with alpha_bar_t = f(t) / f(0), f(t) = cos^2((t/T + s) / (1 + s) * pi/2).
 
-        Eq. schedules.cosine; Nichol & Dhariwal (2021), Eq. 17. beta_t = min(1 - f(t)/f(t-1),
-        max_beta).
+        Eq. schedules.cosine; Nichol & Dhariwal (2021), Eq. 17. Betas are capped: beta_t =
+        min(1 - f(t)/f(t-1), max_beta).
         """
         _check_T(T)
         offset = _exact("s", s)
         if offset < 0:
             raise ValueError(f"s = {s:g} is negative; cosine's offset must be at least 0")
-        step = 1 / (T * (1 + offset))  # angles are in right angles, exact
+        step = 1 / (T * (1 + offset))  # exact angles, in units of pi / 2
         log_alphas = []
         for t in range(1, T + 1):
-            left = (T - t) * step  # until f = 0, so sqrt(f(t)) = sin(left)
+            left = (T - t) * step  # the angle left until f = 0: sqrt(f(t)) = sin(left)
             before = _sin(left + step)
             # sin(a) - sin(b) = 2 cos((a + b) / 2) sin((a - b) / 2): no cancellation.
             one_minus_root = 2 * _sin(1 - left - step / 2) * _sin(step / 2) / before
@@ -122,9 +122,9 @@ class Schedule:
         tau: float = 1.0,
         max_beta: float = 0.999,
     ) -> "Schedule":
-        """alpha_bar_t = (g(end) - g(x_t)) / (g(end) - g(start)), g(x) = 1 / (1 + e^(-x / tau)).
+        """Build with alpha_bar_t = (g(end) - g(x_t)) / (g(end) - g(start)), g a logistic function.
 
-        x_t runs in equal steps from start to end, and betas are capped at max_beta.
+        g(x) = 1 / (1 + e^(-x / tau)); x_t goes in equal steps from start to end; betas are capped.
         Eq. schedules.sigmoid; Jabri et al. (2023, arXiv:2212.11972), Algorithm 4.
         """
         _check_T(T)
@@ -144,18 +144,18 @@ class Schedule:
         for t in range(1, T + 1):
             above, here = (low + (high - low) * i / T for i in (t - 1, t))
             # g(b) - g(a) = (1 - e^(a - b)) / ((1 + e^a) (1 + e^-b)): no cancellation.
-            whole = math.expm1(above - high)
-            alpha = math.expm1(here - high) / whole * ((1 + _exp(above)) / (1 + _exp(here)))
-            beta = math.expm1(above - here) / whole * ((1 + _exp(-high)) / (1 + _exp(-here)))
+            denominator = math.expm1(above - high)
+            alpha = math.expm1(here - high) / denominator * ((1 + _exp(above)) / (1 + _exp(here)))
+            beta = math.expm1(above - here) / denominator * ((1 + _exp(-high)) / (1 + _exp(-here)))
             log_alphas.append(_log_from_either(alpha, beta))
         return cls(_running_sum(_capped(log_alphas, max_beta)))
 
     def with_zero_terminal_snr(self) -> "Schedule":
-        """sqrt(alpha_bar) shifted and scaled so that alpha_bar_T = 0 and alpha_bar_1 stays.
+        """Shift and scale sqrt(alpha_bar) so that alpha_bar_T = 0 and alpha_bar_1 is unchanged.
 
-        Eq. schedules.zero-terminal-snr; Lin et al. (2024, arXiv:2305.08891), Algorithm 1. The one
-        way to beta_T = 1; needs T >= 2; once there, nothing changes. eps and score say nothing
-        about x_0 at t = T then: predict x0 or v.
+        Eq. schedules.zero-terminal-snr; Lin et al. (2024, arXiv:2305.08891), Algorithm 1. This is
+        the only way to beta_T = 1; it needs T >= 2, and a second call changes nothing. Predict x0
+        or v then: at t = T neither eps nor the score determines x_0.
         """
         if self.has_zero_terminal_snr:
             return self
@@ -164,51 +164,51 @@ class Schedule:
         log_root = self.log_alpha_bar[1:] / 2
         first, last = log_root[0], log_root[-1]
         # sqrt(alpha_bar_t) / sqrt(alpha_bar_1) before and after: (r_t - r_T) / (1 - r_T).
-        lost = (log_root - first).expm1() / (last - first).expm1()  # one minus the new ratio
-        kept = (log_root - first).exp() * (last - log_root).expm1() / (last - first).expm1()
-        log_kept = torch.where(lost < 0.5, (-lost).log1p(), kept.log())
-        return Schedule(torch.cat([torch.zeros(1, dtype=torch.float64), 2 * (first + log_kept)]))
+        one_minus_ratio = (log_root - first).expm1() / (last - first).expm1()
+        ratio = (log_root - first).exp() * (last - log_root).expm1() / (last - first).expm1()
+        log_ratio = torch.where(one_minus_ratio < 0.5, (-one_minus_ratio).log1p(), ratio.log())
+        return Schedule(torch.cat([torch.zeros(1, dtype=torch.float64), 2 * (first + log_ratio)]))
 
-    # --- what is derived ------------------------------------------------------------------------
+    # --- derived quantities ---------------------------------------------------------------------
 
     @property
     def T(self) -> int:
-        """The number of noise levels."""
+        """The number of noisy timesteps."""
         return self.log_alpha_bar.shape[0] - 1
 
     @property
     def has_zero_terminal_snr(self) -> bool:
-        """Whether x_T holds no trace of x_0 (alpha_bar_T = 0)."""
+        """Whether alpha_bar_T = 0, so that x_T does not depend on x_0."""
         return bool(self.log_alpha_bar[-1] == -math.inf)
 
     def alpha_bar(self, t: Time) -> Float64[Tensor, "*batch"]:
-        """alpha_bar_t, the part of x_0's variance left at t in 0..T. Eq. schedules.alpha-bar."""
+        """Return alpha_bar_t, the squared scale of x_0 at t in 0..T. Eq. schedules.alpha-bar."""
         return self._log_alpha_bar(t).exp()
 
     def one_minus_alpha_bar(self, t: Time) -> Float64[Tensor, "*batch"]:
-        """1 - alpha_bar_t, t in 0..T, to the last bits at small t. Eq. schedules.one-minus-sum."""
+        """Return 1 - alpha_bar_t, t in 0..T, without cancellation. Eq. schedules.one-minus-sum."""
         return -self._log_alpha_bar(t).expm1()
 
     def log_snr(self, t: Time) -> Float64[Tensor, "*batch"]:
-        """The log-SNR in nats, t in 1..T; -inf at zero terminal SNR. Eq. schedules.log-snr."""
+        """Return the log-SNR in nats, t in 1..T; -inf at zero SNR. Eq. schedules.log-snr."""
         log_alpha_bar = self._log_alpha_bar(t, lowest=1)
         return log_alpha_bar - (-log_alpha_bar.expm1()).log()
 
     def beta(self, t: Time) -> Float64[Tensor, "*batch"]:
-        """beta_t, the variance that the step t-1 -> t adds, t in 1..T. Eq. schedules.beta."""
+        """Return beta_t, the variance added by the step t-1 -> t, t in 1..T. Eq. schedules.beta."""
         check_time("t", t, 1, self.T, self.T)
         return self.beta_between(t - 1, t)
 
     def alpha(self, s: Time, t: Time) -> Float64[Tensor, "*batch"]:
-        """alpha_ts = alpha_bar_t / alpha_bar_s for 0 <= s < t <= T. Eq. schedules.alpha-between."""
+        """Return alpha_ts = alpha_bar_t / alpha_bar_s, s < t. Eq. schedules.alpha-between."""
         return self.log_alpha(s, t).exp()
 
     def beta_between(self, s: Time, t: Time) -> Float64[Tensor, "*batch"]:
-        """beta_ts = 1 - alpha_ts, the variance that s -> t adds. Eq. schedules.beta-between."""
+        """Return beta_ts = 1 - alpha_ts, the variance added, s < t. Eq. schedules.beta-between."""
         return -self.log_alpha(s, t).expm1()
 
     def log_alpha(self, s: Time, t: Time) -> Float64[Tensor, "*batch"]:
-        """log(alpha_bar_t / alpha_bar_s), nats, 0 <= s < t <= T. Eq. schedules.alpha-between."""
+        """Return log alpha_ts in nats, 0 <= s < t <= T. Eq. schedules.alpha-between."""
         check_pair(s, t, self.T)
         return self._log_alpha_bar(t) - self._log_alpha_bar(s)
 
@@ -217,11 +217,11 @@ class Schedule:
         return gather(self.log_alpha_bar, t)
 
 
-# --- numerics of the constructors: exact inputs, sums without loss, no cancellation --------------
+# --- numerics of the constructors: exact inputs, compensated sums, no cancellation ---------------
 
 
 def _exact(name: str, value: float) -> Fraction:
-    """The decimal that the caller typed: 0.1 means one tenth, not its nearest binary."""
+    """Return the decimal that the caller typed: 0.1 means one tenth, not its nearest float."""
     if not math.isfinite(value):
         raise ValueError(f"{name} = {value} must be finite")
     return Fraction(repr(float(value)))
@@ -237,17 +237,15 @@ def _as_floats(name: str, values: Sequence[float] | Tensor) -> list[float]:
     return [float(each) for each in table]
 
 
-def _check_T(
-    T: int, least: int = 1, way_out: str = "t = 0 is data; one level is the least"
-) -> None:
+def _check_T(T: int, least: int = 1, hint: str = "at least one noisy timestep is needed") -> None:
     if isinstance(T, bool) or not isinstance(T, int):
-        raise TypeError(f"T = {T!r} is a {type(T).__name__}; the number of levels is an int")
+        raise TypeError(f"T = {T!r} is a {type(T).__name__}; the number of timesteps is an int")
     if least > T:
-        raise ValueError(f"T = {T} is below {least}; {way_out}")
+        raise ValueError(f"T = {T} is below {least}; {hint}")
 
 
 def _check_beta(what: str, beta: float | Fraction, hint: str = "") -> None:
-    if not 0 < beta < 1:  # False for NaN as well
+    if not 0 < beta < 1:  # False for NaN, too
         raise ValueError(
             f"{what} is outside (0, 1), so alpha_bar would not decrease strictly above 0{hint}. "
             "beta_T = 1 is reached only through .with_zero_terminal_snr()"
@@ -255,12 +253,12 @@ def _check_beta(what: str, beta: float | Fraction, hint: str = "") -> None:
 
 
 def _sin(angle: Fraction) -> float:
-    """The sine of an angle given in right angles."""
+    """Return the sine of an angle given in units of pi / 2."""
     return math.sin(math.pi / 2 * float(angle))
 
 
 def _exp(x: Fraction) -> float:
-    """e^x, right to the last bits however large x is."""
+    """Return e^x to the last bits; the rounding of x to a float is corrected."""
     near = float(x)
     return math.exp(near) * (1 + float(x - Fraction(near)))
 
@@ -270,26 +268,26 @@ def _log_one_minus(beta: Fraction) -> float:
 
 
 def _log_from_either(value: float, one_minus: float) -> float:
-    """log(value), from whichever of value and 1 - value is the better conditioned; -inf at 0."""
+    """Return log(value) from value or 1 - value, whichever is better conditioned; -inf at 0."""
     if one_minus < 0.5:
         return math.log1p(-one_minus)
     return math.log(value) if value > 0 else -math.inf
 
 
 def _running_sum(terms: Iterable[float]) -> Tensor:
-    """The table of running sums with Neumaier's compensation: each right to about 2 u."""
-    total = lost = 0.0
+    """Return the table of running sums with Neumaier's compensation: each to about 2 u."""
+    total = compensation = 0.0
     sums = []
     for term in terms:
         larger, smaller = (total, term) if abs(total) >= abs(term) else (term, total)
         total += term
-        lost += (larger - total) + smaller
-        sums.append(total + lost)
+        compensation += (larger - total) + smaller
+        sums.append(total + compensation)
     return _table(sums)
 
 
 def _capped(log_alphas: Iterable[float], max_beta: float) -> Iterable[float]:
-    """log(1 - min(beta_t, max_beta)) of each log(1 - beta_t)."""
+    """Return log(1 - min(beta_t, max_beta)) for each log(1 - beta_t)."""
     _check_beta(f"max_beta = {max_beta:g}", max_beta)
     least = _log_one_minus(_exact("max_beta", max_beta))
     return [max(each, least) for each in log_alphas]

@@ -1,4 +1,4 @@
-"""A network and what it predicts, made into x0_hat."""
+"""Denoisers made of a network and its parameterization, and clipping."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from ddpm_core.parameterization import PARAMETERIZATIONS
 from ddpm_core.schedules import Schedule
 
 STEEP = Schedule.from_betas([0.1, 0.5, 0.3, 0.8])
-LEVELS = torch.tensor([1, 2, 3, 4])
+TIMESTEPS = torch.tensor([1, 2, 3, 4])
 X_0, NOISE = torch.randn(
     2, 4, 4, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
 )
@@ -21,13 +21,13 @@ X_0, NOISE = torch.randn(
 def test_a_perfect_network_gives_x_0(name):
     """x_0 = x_t / scale - sigma / scale noise, whose terms are below (4 + 4) (|x_0| + |noise|).
 
-    Each of target, x_t and conversion is right to 8 u kappa of its terms, kappa < 4: 3 times 32 u.
+    Target, x_t and conversion are each within 8 u kappa of their terms, kappa < 4: 3 times 32 u.
     """
-    x_t = q_sample(STEEP, X_0, LEVELS, NOISE)
-    truth = prediction_target(STEEP, name, X_0, NOISE, LEVELS)
+    x_t = q_sample(STEEP, X_0, TIMESTEPS, NOISE)
+    truth = prediction_target(STEEP, name, X_0, NOISE, TIMESTEPS)
     denoiser = NetworkDenoiser(STEEP, lambda x, t: truth, name)
     size = X_0.abs() + NOISE.abs()
-    error = (denoiser(x_t, LEVELS).x0_hat - X_0).abs()
+    error = (denoiser(x_t, TIMESTEPS).x0_hat - X_0).abs()
     assert (error <= 3 * 32 * 2.0**-53 * (4 + 4) * size).all()
 
 
@@ -40,12 +40,12 @@ def test_network_receives_int64_timesteps_and_cond_only_if_given():
 
     denoiser, labels = NetworkDenoiser(STEEP, network), torch.tensor([7, 8, 9, 9])
     denoiser(X_0, 3)
-    denoiser(X_0, LEVELS, labels)
+    denoiser(X_0, TIMESTEPS, labels)
     (x, t), (_, times, cond) = seen
     assert x is X_0
     assert t.dtype == torch.int64
     assert t.tolist() == [3, 3, 3, 3]
-    assert times is LEVELS
+    assert times is TIMESTEPS
     assert cond is labels
 
 
@@ -56,14 +56,14 @@ def test_an_int_timestep_equals_a_tensor_of_it_bitwise():
 
 
 def test_output_is_cast_to_the_dtype_of_the_data():
-    """A network under autocast answers in bfloat16; x0_hat has the sampler's dtype."""
+    """Under autocast the network returns bfloat16; x0_hat has the dtype of x_t."""
     denoiser = NetworkDenoiser(STEEP, lambda x, t: x.to(torch.bfloat16), "x0")
     prediction = denoiser(X_0.float(), 2)
     assert prediction.x0_hat.dtype == torch.float32
     assert torch.equal(prediction.x0_hat, X_0.to(torch.bfloat16).float())
 
 
-@pytest.mark.parametrize("times", [3, LEVELS, LEVELS.to("meta")], ids=["int", "cpu", "meta"])
+@pytest.mark.parametrize("times", [3, TIMESTEPS, TIMESTEPS.to("meta")], ids=["int", "cpu", "meta"])
 def test_timesteps_are_moved_to_the_device_of_the_data(times):
     def network(x, t):
         assert t.device == x.device
@@ -100,17 +100,17 @@ def test_an_output_of_another_shape_is_refused(unchecked):
 
 
 def test_clipping_changes_only_values_out_of_range():
-    answer = torch.tensor([[-2.0, -1.0, -0.25], [0.25, 1.0, 3.0]])
+    output = torch.tensor([[-2.0, -1.0, -0.25], [0.25, 1.0, 3.0]])
     labels = torch.tensor([0, 1])
 
     def inner(x_t, t, cond=None):
         assert t == 2
         assert cond is labels
-        return Prediction(answer)
+        return Prediction(output)
 
-    clipped = ClipX0(inner)(answer * 0, 2, labels).x0_hat
+    clipped = ClipX0(inner)(output * 0, 2, labels).x0_hat
     assert torch.equal(clipped, torch.tensor([[-1.0, -1.0, -0.25], [0.25, 1.0, 1.0]]))
-    clipped = ClipX0(inner, low=0.0, high=2.0)(answer * 0, 2, labels).x0_hat
+    clipped = ClipX0(inner, low=0.0, high=2.0)(output * 0, 2, labels).x0_hat
     assert torch.equal(clipped, torch.tensor([[0.0, 0.0, 0.0], [0.25, 1.0, 2.0]]))
 
 

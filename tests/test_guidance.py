@@ -1,4 +1,4 @@
-"""Guidance by example, and what it refuses."""
+"""Classifier-free guidance by example, and the settings that are refused."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ LABELS = torch.tensor([0, 1])
 
 
 def doubling(x_t, t, cond=None):
-    """Without a label the state, with label k the state times k + 2."""
+    """Predict x_t without a label, and (k + 2) x_t with label k."""
     return Prediction(x_t if cond is None else x_t * (cond[:, None] + 2))
 
 
@@ -27,13 +27,13 @@ def test_the_papers_weight_is_the_scale_minus_1():
 
 
 def test_each_sample_is_guided_at_its_own_timestep():
-    levels = torch.tensor([1, 5])
-    guess = Guided(doubling, 3.0, interval=(1, 4))(X, levels, LABELS).x0_hat
-    assert torch.equal(guess, X * torch.tensor([[4.0], [3.0]]))
+    timesteps = torch.tensor([1, 5])
+    prediction = Guided(doubling, 3.0, interval=(1, 4))(X, timesteps, LABELS).x0_hat
+    assert torch.equal(prediction, X * torch.tensor([[4.0], [3.0]]))
 
 
 def test_scale_0_applies_only_inside_the_interval():
-    """Of two samples at two levels one has no label, the other its own."""
+    """Two samples at two timesteps: one is guided to scale 0, the other is outside the interval."""
     guided = Guided(doubling, scale=0.0, interval=(2, 3))
     both = guided(X, torch.tensor([3, 5]), torch.tensor([0, 1])).x0_hat
     assert torch.equal(both[:1], doubling(X[:1], 3).x0_hat)
@@ -41,7 +41,7 @@ def test_scale_0_applies_only_inside_the_interval():
 
 
 def test_rescaling_uses_all_channels_and_only_inside_the_interval():
-    """Images of two channels, of which one has all the spread; the second is at a level outside."""
+    """Images of two channels, one of which has all the variance; the second is outside."""
     x = torch.stack([torch.ones(2, 2), torch.tensor([[0.0, 4.0], [8.0, 2.0]])]).expand(2, 2, 2, 2)
 
     def denoiser(x_t, t, cond=None):
@@ -61,8 +61,8 @@ def test_timesteps_are_doubled_with_the_batch():
         seen.append((x_t.shape, t, cond))
         return Prediction(x_t)
 
-    levels = torch.tensor([1, 5])
-    Guided(denoiser, 3.0, no_label=9)(X, levels, LABELS)
+    timesteps = torch.tensor([1, 5])
+    Guided(denoiser, 3.0, no_label=9)(X, timesteps, LABELS)
     [(shape, times, cond)] = seen
     assert shape == (4, 2)
     assert torch.equal(times, torch.tensor([1, 5, 1, 5]))
@@ -72,22 +72,22 @@ def test_timesteps_are_doubled_with_the_batch():
 @pytest.mark.parametrize("rescale", [0.0, 0.7])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_dtype_follows_the_input(dtype, rescale):
-    guess = Guided(doubling, 1.5, rescale=rescale)(X.to(dtype), 4, LABELS).x0_hat
-    assert guess.dtype == dtype
-    assert guess.isfinite().all()
+    prediction = Guided(doubling, 1.5, rescale=rescale)(X.to(dtype), 4, LABELS).x0_hat
+    assert prediction.dtype == dtype
+    assert prediction.isfinite().all()
 
 
 def test_network_is_evaluated_once_on_the_doubled_batch():
     """A U-Net without labels predicts what it predicts for the label `classes`, bit for bit."""
     network = UNet(1, width=8, multipliers=(1, 2), classes=3).eval()
-    asked = []
-    network.register_forward_pre_hook(lambda module, arguments: asked.append(arguments))
+    calls = []
+    network.register_forward_pre_hook(lambda module, arguments: calls.append(arguments))
     denoiser = NetworkDenoiser(Schedule.cosine(10), network)
     with torch.no_grad():
         Guided(denoiser, 3.0, no_label=network.classes)(
             torch.zeros(3, 1, 8, 8), 5, LABELS[[0, 1, 1]]
         )
-    [(x_t, t, labels)] = asked
+    [(x_t, t, labels)] = calls
     assert x_t.shape == (6, 1, 8, 8)
     assert t.tolist() == [5] * 6
     assert labels.tolist() == [0, 1, 1, 3, 3, 3]
@@ -104,12 +104,12 @@ def test_guiding_an_eps_network_at_zero_snr_is_refused():
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"scale": -0.5}, "scale = -0.5: guidance needs a finite scale >= 0"),
-        ({"scale": float("nan")}, "scale = nan: guidance needs"),
-        ({"scale": float("inf")}, "scale = inf: guidance needs"),
+        ({"scale": -0.5}, "scale = -0.5 must be finite and at least 0"),
+        ({"scale": float("nan")}, "scale = nan must be finite"),
+        ({"scale": float("inf")}, "scale = inf must be finite"),
         ({"rescale": 1.5}, r"rescale = 1.5 is outside \[0, 1\]"),
-        ({"interval": (5, 2)}, r"interval = \(5, 2\) is no stretch of levels"),
-        ({"interval": (0, 2)}, r"interval = \(0, 2\) is no stretch of levels"),
+        ({"interval": (5, 2)}, r"interval = \(5, 2\) must be \(low, high\)"),
+        ({"interval": (0, 2)}, r"interval = \(0, 2\) must be \(low, high\)"),
     ],
 )
 def test_invalid_guidance_settings_are_refused(options, sentence):

@@ -1,4 +1,4 @@
-"""The example of a loop of one's own: its law on Gaussian data, and what it refuses."""
+"""The inpainting example: its distribution on Gaussian data, and the input that it refuses."""
 
 import importlib.util
 from pathlib import Path
@@ -21,20 +21,22 @@ spec.loader.exec_module(example)
 
 MEAN = torch.tensor([0.75, -0.5], dtype=torch.float64)
 COVARIANCE = torch.tensor([[0.5, 0.4], [0.4, 0.6]], dtype=torch.float64)
-KNOWN = torch.tensor([1.5, 0.0], dtype=torch.float64)  # of which the first entry is kept
+KNOWN = torch.tensor([1.5, 0.0], dtype=torch.float64)  # the first entry is known
 
 
-def law(resample: int, T: int) -> tuple[float, float]:
-    """Mean and variance of the entry that is drawn, exactly: with the best denoiser all is affine
-    in the noise, so that unit vectors of noise read the law off."""
+def moments(resample: int, T: int) -> tuple[float, float]:
+    """Return the exact mean and variance of the unknown entry.
+
+    With the optimal denoiser x_0 is affine in the noise, so unit vectors of noise give its matrix.
+    """
     schedule = Schedule.cosine(T)
     sampler = Ancestral(schedule)
 
     def best(x_t, t, cond=None):
-        kept = schedule.alpha_bar(t)
-        level = kept * COVARIANCE + (1 - kept) * torch.eye(2, dtype=torch.float64)
-        away = torch.linalg.solve(level, (x_t - kept.sqrt() * MEAN).T).T
-        return Prediction(MEAN + kept.sqrt() * away @ COVARIANCE)
+        alpha_bar = schedule.alpha_bar(t)
+        covariance = alpha_bar * COVARIANCE + (1 - alpha_bar) * torch.eye(2, dtype=torch.float64)
+        whitened = torch.linalg.solve(covariance, (x_t - alpha_bar.sqrt() * MEAN).T).T
+        return Prediction(MEAN + alpha_bar.sqrt() * whitened @ COVARIANCE)
 
     draws = 1 + T * resample * 3
     units = torch.zeros(draws, 1 + draws * 2, 2, dtype=torch.float64)
@@ -46,24 +48,29 @@ def law(resample: int, T: int) -> tuple[float, float]:
     out = example.inpaint(
         sampler, best, KNOWN.expand(units.shape[1], 2), mask, lambda: next(tape), resample
     )
-    assert torch.equal(out[:, 0], KNOWN[:1].expand(len(out))), "what is kept has changed"
+    assert torch.equal(out[:, 0], KNOWN[:1].expand(len(out))), "the known entry has changed"
     mean, columns = out[0, 1], out[1:, 1] - out[0, 1]
     return float(mean), float(columns.square().sum())
 
 
 def test_samples_approach_the_conditional_distribution():
-    """Its mean, m_2 + c_21 / c_11 (x_1 - m_1), as levels and tries grow in number. One try leaves
-    the drawn part unaware of what is kept; many tries of coarse levels draw it together."""
+    """The mean tends to m_2 + c_21 / c_11 (x_1 - m_1) as timesteps and repetitions grow.
+
+    With one repetition the unknown part ignores the known one; many repetitions of few
+    timesteps distort the variance.
+    """
     slope = COVARIANCE[1, 0] / COVARIANCE[0, 0]
     mean = float(MEAN[1] + slope * (KNOWN[0] - MEAN[0]))
-    off = [abs(law(tries, T)[0] - mean) for tries, T in ((1, 12), (4, 24), (16, 48))]
+    off = [
+        abs(moments(repetitions, T)[0] - mean) for repetitions, T in ((1, 12), (4, 24), (16, 48))
+    ]
     assert off[0] > 2 * off[1] > 4 * off[2], f"the mean is off by {off}"
     variance = float(COVARIANCE[1, 1] - slope * COVARIANCE[0, 1])
-    assert abs(law(16, 48)[1] - variance) < abs(law(16, 12)[1] - variance)
+    assert abs(moments(16, 48)[1] - variance) < abs(moments(16, 12)[1] - variance)
 
 
 class Blank:
-    """A sampler whose steps lead to 0, and which keeps what it was given."""
+    """A sampler whose steps return 0, and which records its arguments."""
 
     schedule, times = Schedule.from_betas([0.1, 0.5, 0.3]), (3, 1, 0)
 
@@ -76,7 +83,7 @@ class Blank:
 
 
 def test_each_resampling_step_draws_fresh_noise():
-    """Three tries from 3 to 1 and one to data. The kept part is noised data, then both go up."""
+    """Three repetitions of 3 -> 1, then a step to data; the known part gets fresh noise."""
     numbers = iter(range(1, 100))
     sampler, image = Blank(), torch.full((1, 2), 0.5)
     kept = torch.tensor([True, False])
@@ -87,7 +94,7 @@ def test_each_resampling_step_draws_fresh_noise():
     number, want = 1, torch.full((1, 2), 1.0)
     for i, (x_t, _, _) in enumerate(sampler.given):
         assert torch.allclose(x_t, want.to(x_t.dtype), rtol=1e-6)
-        known = number + 2  # behind the noise of the step
+        known = number + 2  # drawn after the noise of the step
         x_s = torch.tensor([[a_1.sqrt() * 0.5 + (1 - a_1).sqrt() * known, 0.0]])
         want = a_31.sqrt() * x_s + (1 - a_31).sqrt() * (number + 3) if i < 2 else x_s
         number += 3

@@ -1,4 +1,4 @@
-"""A learned variance by example: where it lies, what reaches it, and what is refused."""
+"""The learned variance by example: values, gradients, and the input that is refused."""
 
 import pytest
 import torch
@@ -34,12 +34,13 @@ def test_interpolation_0_and_1_give_the_fixed_variances():
 def test_timesteps_may_be_ints_or_tensors():
     interpolation = torch.rand(X.shape, generator=torch.Generator().manual_seed(0))
     for s, t in ((0, 1), (0, 3), (1, 2), (2, 4)):
-        levels = torch.full((2,), s), torch.full((2,), t)
+        timesteps = torch.full((2,), s), torch.full((2,), t)
         assert torch.equal(
-            learned_range(STEEP, interpolation, s, t), learned_range(STEEP, interpolation, *levels)
+            learned_range(STEEP, interpolation, s, t),
+            learned_range(STEEP, interpolation, *timesteps),
         )
         assert torch.equal(
-            learned_range(STEEP, interpolation, levels[0], t),
+            learned_range(STEEP, interpolation, timesteps[0], t),
             learned_range(STEEP, interpolation, s, t),
         )
 
@@ -55,8 +56,8 @@ def test_learned_variance_doubles_the_output_channels():
     colours = UNet(3, width=8, multipliers=(1,), learns_variance=True)
     assert colours(torch.zeros(2, 3, 2, 3), torch.tensor([1, 4])).shape == (2, 6, 2, 3)
     network = UNet(1, width=8, multipliers=(1,), learns_variance=True)
-    answer = network(X, torch.tensor([1, 4]))
-    assert answer.shape == (2, 2, 2, 3)
+    output = network(X, torch.tensor([1, 4]))
+    assert output.shape == (2, 2, 2, 3)
     found = NetworkDenoiser(STEEP, network, learns_variance=True)(X, 4)
     assert found.x0_hat.shape == found.var_interpolation.shape == X.shape
     assert torch.equal(found.var_interpolation, torch.full_like(X, 0.5))  # at initialisation
@@ -80,12 +81,12 @@ def test_sampler_and_bound_use_the_learned_variance():
     def sure(x_t, t, cond=None):
         return Prediction(x_t / 2, torch.zeros_like(x_t))
 
-    chains = []
+    samples = []
     for variance in ("learned_range", "fixed_small"):
         sampler = Ancestral(STEEP, (4, 2, 1, 0), variance)
         *_, last = generate(sampler, sure, X.shape[1:], indices=range(2), seed=0)
-        chains.append(last.x_t)
-    assert torch.allclose(*chains, rtol=0, atol=1e-6)
+        samples.append(last.x_t)
+    assert torch.allclose(*samples, rtol=0, atol=1e-6)
     noise = torch.ones_like(X).double()
     terms = [
         vlb_terms(
@@ -97,17 +98,17 @@ def test_sampler_and_bound_use_the_learned_variance():
 
 
 def test_the_bound_sends_no_gradient_to_the_mean():
-    """The gradient of the guess is that of the squared error; the variance's is not 0."""
+    """x0_hat has the gradient of the squared error alone; that of the variance is not 0."""
     t = torch.tensor([1, 3])
-    guess, interpolation = X.clone().requires_grad_(), torch.full_like(X, 0.5).requires_grad_()
-    simple = l_simple(guess, X / 3)
-    (alone,) = torch.autograd.grad(simple.mean, guess, retain_graph=True)
-    reverse = reverse_kernel(STEEP, guess, 2 * X, t - 1, t, "learned_range", interpolation)
+    x0_hat, interpolation = X.clone().requires_grad_(), torch.full_like(X, 0.5).requires_grad_()
+    simple = l_simple(x0_hat, X / 3)
+    (alone,) = torch.autograd.grad(simple.mean, x0_hat, retain_graph=True)
+    reverse = reverse_kernel(STEEP, x0_hat, 2 * X, t - 1, t, "learned_range", interpolation)
     assert reverse.mean.requires_grad
     loss = l_hybrid(STEEP, simple, X, 2 * X, t, reverse, 17, weight=1.0)
-    of_guess, of_interpolation = torch.autograd.grad(loss.mean, (guess, interpolation))
-    assert torch.equal(of_guess, alone)
-    assert (of_interpolation != 0).all()
+    grad_x0, grad_interpolation = torch.autograd.grad(loss.mean, (x0_hat, interpolation))
+    assert torch.equal(grad_x0, alone)
+    assert (grad_interpolation != 0).all()
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_the_bound_sends_no_gradient_to_the_mean():
             "var_interpolation has shape",
         ),
         (lambda: learned_range(Schedule.from_betas([0.5]), X, 0, 1), "needs T >= 2"),
-        (lambda: split_range(X), "answers twice the channels"),
+        (lambda: split_range(X), "must have twice the channels"),
         (lambda: TrainConfig(loss="vlb", snr_gamma=5.0), "--loss vlb has none"),
         (lambda: TrainConfig(loss="hybrid", T=1, schedule="cosine"), "needs --T >= 2"),
     ],

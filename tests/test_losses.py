@@ -1,4 +1,4 @@
-"""The targets of training, and the plain loss: a number for each sample."""
+"""Training targets, the simple loss per sample, and its weights."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from ddpm_core.parameterization import PARAMETERIZATIONS, convert
 from ddpm_core.schedules import Schedule
 
 STEEP = Schedule.from_betas([0.1, 0.5, 0.3, 0.8])
-LEVELS = torch.tensor([1, 2, 3, 4])
+TIMESTEPS = torch.tensor([1, 2, 3, 4])
 X_0, NOISE = torch.randn(2, 4, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 # 8 u kappa, kappa = 1 + |log alpha_bar_t| / (1 - alpha_bar_t) < 4 on this schedule.
 REL = 8 * 2.0**-53 * 4
@@ -18,21 +18,21 @@ REL = 8 * 2.0**-53 * 4
 @pytest.mark.parametrize("name", PARAMETERIZATIONS)
 @pytest.mark.parametrize("source", ["eps", "x0"])
 def test_the_target_equals_the_converted_truth(name, source):
-    """Two routes: straight from (x_0, noise), and through x_t. The second magnifies x_t's error."""
+    """Two routes: from (x_0, noise) directly, and via x_t. The second magnifies x_t's error."""
     truth = {"eps": NOISE, "x0": X_0}[source]
-    x_t, zero = q_sample(STEEP, X_0, LEVELS, NOISE), torch.zeros_like(X_0)
-    straight = prediction_target(STEEP, name, X_0, NOISE, LEVELS)
-    through = convert(STEEP, source, name, truth, x_t, LEVELS)
-    sizes = q_sample(STEEP, X_0.abs(), LEVELS, NOISE.abs())  # of the terms of x_t
+    x_t, zero = q_sample(STEEP, X_0, TIMESTEPS, NOISE), torch.zeros_like(X_0)
+    direct = prediction_target(STEEP, name, X_0, NOISE, TIMESTEPS)
+    via_x_t = convert(STEEP, source, name, truth, x_t, TIMESTEPS)
+    sizes = q_sample(STEEP, X_0.abs(), TIMESTEPS, NOISE.abs())  # the sizes of the terms of x_t
     terms = (
-        convert(STEEP, source, name, truth, zero, LEVELS).abs()
-        + convert(STEEP, source, name, zero, sizes, LEVELS).abs()
+        convert(STEEP, source, name, truth, zero, TIMESTEPS).abs()
+        + convert(STEEP, source, name, zero, sizes, TIMESTEPS).abs()
         if source != name
         else zero
     )
-    own = prediction_target(STEEP, name, X_0, zero, LEVELS).abs()
-    own = own + prediction_target(STEEP, name, zero, NOISE, LEVELS).abs()
-    assert ((straight - through).abs() <= REL * (2 * terms + own)).all()
+    own = prediction_target(STEEP, name, X_0, zero, TIMESTEPS).abs()
+    own = own + prediction_target(STEEP, name, zero, NOISE, TIMESTEPS).abs()
+    assert ((direct - via_x_t).abs() <= REL * (2 * terms + own)).all()
 
 
 def test_eps_target_is_the_noise_and_x0_target_the_data():
@@ -77,7 +77,7 @@ def test_the_loss_is_the_mean_square_of_each_sample():
 
 @pytest.mark.parametrize("shape", [(4,), (4, 4), (4, 4, 4, 4)], ids=str)
 def test_each_sample_has_one_loss_for_any_event_shape(shape):
-    """An error of i in sample i alone: nothing leaks into another row, and () is an event too."""
+    """An error of i in sample i alone stays in its row; () is a valid event shape."""
     error = torch.arange(4.0).reshape(4, *[1] * (len(shape) - 1)).expand(shape)
     target = torch.randn(shape, generator=torch.Generator().manual_seed(0)).round()
     assert torch.equal(
@@ -93,12 +93,12 @@ def test_the_gradient_matches_the_mean_squared_error():
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_is_compared_in_float32(dtype):
-    """1 + 2^-7 squared has 15 bits; a sum of 1,000 overflows and loses nothing."""
+    """1 + 2^-7 squared needs 15 bits, and in float16 the sum of 1,000 terms would lose them."""
     prediction = torch.full((2, 1000), 1 + 2.0**-7, dtype=dtype)
     for target in (torch.zeros(2, 1000, dtype=dtype), torch.zeros(2, 1000)):
         loss = l_simple(prediction, target)
         assert loss.per_sample.dtype == torch.float32
-        # 1,000 additions of equal numbers in float32, whatever their order.
+        # 1,000 additions of equal numbers in float32, in any order.
         error = (loss.per_sample.double() - (1 + 2.0**-7) ** 2).abs()
         assert (error <= 1000 * torch.finfo(torch.float32).eps).all()
 

@@ -1,4 +1,4 @@
-"""Schedules against 50 digits, at every edge of the clock, and as values."""
+"""Schedules against 50-digit references, at t = 0 and t = T, and as immutable values."""
 
 import dataclasses
 import math
@@ -17,11 +17,11 @@ from property_tests.oracles import schedules as exact
 from property_tests.oracles.schedules import Levels
 
 U = 2.0**-53
-STEEP = [1e-10, 1e-5, 0.1, 0.5, 0.3, 0.8, 0.999, 0.01, 0.2, 0.7]  # T = 10: each corner of (0, 1)
+STEEP = [1e-10, 1e-5, 0.1, 0.5, 0.3, 0.8, 0.999, 0.01, 0.2, 0.7]  # T = 10: near both ends of (0, 1)
 
 
 def some_betas(T: int) -> list[float]:
-    """Betas in no order, from 1e-6 to 0.03 if T is large."""
+    """Return betas in no order, from 1e-6 to 0.03 if T is large."""
     return STEEP[-T:] if T <= 10 else [10 ** random.Random(i).uniform(-6, -1.5) for i in range(T)]
 
 
@@ -47,7 +47,7 @@ CASES = [
     for family in FAMILIES
     for T in ((21, 1000, 4000) if family == "linear" else (1, 2, 10, 1000, 4000))
 ]
-TIGHT = 1 / 50  # 8 u kappa is approached to within this factor, or it would say nothing
+TIGHT = 1 / 50  # errors reach this fraction of 8 u kappa, so the bound is not vacuous
 every_schedule = pytest.mark.parametrize(("family", "T"), CASES)
 every_rescaled = pytest.mark.parametrize(("family", "T"), [case for case in CASES if case[1] > 1])
 
@@ -63,7 +63,7 @@ def reference(family: str, T: int) -> Levels:
 
 
 class Worst(NamedTuple):
-    """The largest error as a part of 8 u kappa in float64, in ulp once in float32, and where."""
+    """The largest error as a fraction of 8 u kappa, in float32 ulps, and its index."""
 
     part: float
     ulps: float
@@ -71,7 +71,7 @@ class Worst(NamedTuple):
 
 
 def pairs(T: int) -> list[tuple[int, int]]:
-    """Adjacent ones, from data, to the end, and at random: all of them if T is small."""
+    """Return pairs (s, t): adjacent, from 0, to T, and random; all pairs if T is small."""
     if T <= 50:
         return [(s, t) for t in range(1, T + 1) for s in range(t)]
     rng = random.Random(T)
@@ -93,22 +93,22 @@ def worst(
     error = np.abs((got.numpy() - high) - low)  # the first difference is exact
     bound = 8 * U * np.array(kappas) * scale
     with np.errstate(divide="ignore", invalid="ignore"):
-        part = np.where(error == 0, 0.0, error / bound)  # infinite where a zero is not exact
+        part = np.where(error == 0, 0.0, error / bound)  # infinite if an exact zero is missed
     rounded = np.abs((got.float().double().numpy() - high) - low)
     ulps = rounded / np.spacing(scale.astype(np.float32))
     return Worst(float(part.max()), float(ulps.max()), int(part.argmax()))
 
 
-def levels(
+def per_timestep(
     schedule: Schedule, want: Levels, kappa: Callable[[int, int], float]
 ) -> dict[str, Worst]:
-    """`worst` of each quantity of one time, over all t."""
+    """Return the `worst` error of each quantity of one timestep, over all t."""
     times = range(1, schedule.T + 1)
     t = torch.arange(1, schedule.T + 1)
     single, step = [kappa(0, t) for t in times], [kappa(t - 1, t) for t in times]
     finite = len(times) - schedule.has_zero_terminal_snr
     log_snr = [exact.log_snr(want, t) for t in times[:finite]]
-    size = [max(1.0, abs(float(each))) for each in log_snr]  # an absolute error where it is near 0
+    size = [max(1.0, abs(float(each))) for each in log_snr]  # an absolute error near 0
     return {
         "alpha_bar": worst(schedule.alpha_bar(t), want[1:], single),
         "one_minus_alpha_bar": worst(
@@ -122,7 +122,10 @@ def levels(
 def transitions(
     schedule: Schedule, want: Levels, kappa: Callable[[int, int], float]
 ) -> dict[str, Worst]:
-    """`worst` of each quantity of a pair; q_posterior's coefficients are read off unit vectors."""
+    """Return the `worst` error of each quantity of a pair (s, t).
+
+    q_posterior's coefficients are read off unit vectors.
+    """
     some = pairs(schedule.T)
     s, t = torch.tensor(some).unbind(1)
     x_0, x_t = torch.eye(2, dtype=torch.float64)[:, None].expand(2, len(some), 2)
@@ -140,7 +143,7 @@ def transitions(
 
 
 def check(schedule: Schedule, want: Levels, kappa: Callable[[int, int], float]) -> None:
-    found = levels(schedule, want, kappa) | transitions(schedule, want, kappa)
+    found = per_timestep(schedule, want, kappa) | transitions(schedule, want, kappa)
     for name, (part, ulps, i) in found.items():
         assert part <= 1, f"{name}, entry {i}, is off by {part:.3g} of the bound 8 u kappa"
         assert ulps <= 1, f"{name} in float32 is off by {ulps:.3g} ulp"
@@ -221,7 +224,7 @@ def test_the_posterior_at_zero_terminal_snr_ignores_x_T():
 
 
 def test_linear_end_points_scale_with_1000_over_T():
-    """The sum of betas, which sets the end of the process, is the same whatever T is."""
+    """The sum of betas, which sets alpha_bar_T, is the same for every T."""
     for T in (21, 50, 1000, 4000):
         beta = Schedule.linear(T).beta(torch.arange(1, T + 1))
         assert beta[0].item() == pytest.approx(1e-4 * 1000 / T, rel=1e-9)

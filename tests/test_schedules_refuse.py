@@ -1,4 +1,4 @@
-"""What makes no schedule: each refusal names the value, where it sits, the rule, the way out."""
+"""Invalid schedules are refused; each error names the value, its place, the rule and a remedy."""
 
 import math
 
@@ -9,7 +9,7 @@ from ddpm_core.schedules import Schedule
 
 INF, NAN = math.inf, math.nan
 TOWARDS_ZERO_SNR = "reached only through .with_zero_terminal_snr()"
-TOO_SHORT = "zero terminal SNR needs T >= 2: with T = 1 no level holds any signal"
+TOO_SHORT = "zero terminal SNR needs T >= 2; with T = 1 no noisy timestep would hold any signal"
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -158,8 +158,8 @@ def test_beta_refuses_invalid_timesteps():
 
 
 def test_an_alpha_bar_that_underflows_is_refused():
-    """Dividing by a root below float32's smallest number would give inf or NaN."""
+    """Dividing by a root that underflows in float32 would give inf or NaN."""
     check_refusal(
-        ValueError, lambda: Schedule.from_betas([0.9] * 80), "exp(-184.2", "gentler betas"
+        ValueError, lambda: Schedule.from_betas([0.9] * 80), "exp(-184.2", "smaller betas"
     )
     assert Schedule.from_betas([0.9] * 37).T == 37

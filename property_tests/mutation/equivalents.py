@@ -86,11 +86,10 @@ EQUIVALENTS: Reasons = {
     "schedules": {
         "log_alphas.append(2 * _log_from_either(_sin(left), one_minus_root))": NO_VALUE,
         "log_alphas.append(2 * _log_from_either(_sin(left) * before, one_minus_root))": NO_VALUE,
-        "log_kept = torch.where(lost <= 0.5, (-lost).log1p(), kept.log())": (
-            "at lost = 1/2 both are the logarithm of 1/2"
-        ),
+        "log_ratio = torch.where(one_minus_ratio <= 0.5, (-one_minus_ratio).log1p(), "
+        "ratio.log())": ("at one_minus_ratio = 1/2 both are the logarithm of 1/2"),
         "return Schedule(torch.cat([torch.zeros(1, dtype=torch.float32), "
-        "2 * (first + log_kept)]))": ("0 is 0 in any precision, and cat takes the larger one"),
+        "2 * (first + log_ratio)]))": ("0 is 0 in any precision, and cat takes the larger one"),
         "return self.log_alpha_bar.shape[-1] - 1": "the table has one axis: the first is the last",
         "return math.log1p(-float(beta)) if beta <= Fraction(1, 2) "
         "else math.log(float(1 - beta))": ("at beta = 1/2 both are the logarithm of 1/2"),
