@@ -1,16 +1,16 @@
-"""How Hypothesis runs: pytest --hypothesis-profile NAME chooses another than `gate`."""
+"""Hypothesis profiles; `pytest --hypothesis-profile NAME` selects another than `gate`."""
 
 from hypothesis import HealthCheck, Phase, settings
 
-EXAMPLES = 30  # of each property, in a run that certifies
+EXAMPLES = 30  # per property, in a run that certifies
 
 
 def load_gate() -> None:
-    """Make `gate`, `dev` and `nightly` known, and take the first."""
+    """Register the profiles `gate`, `dev` and `nightly`, and load `gate`."""
     common = settings(
         deadline=None,
         phases=[Phase.explicit, Phase.generate, Phase.target, Phase.shrink],
-        report_multiple_bugs=False,  # one failure is enough, and an ExceptionGroup hides it
+        report_multiple_bugs=False,  # one failure is enough, and an ExceptionGroup would hide it
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
     settings.register_profile("gate", common, max_examples=EXAMPLES, derandomize=True)

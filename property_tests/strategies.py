@@ -1,4 +1,4 @@
-"""What Hypothesis explores: schedules, times, shapes and inputs. Inputs are exact in float32."""
+"""Hypothesis strategies: schedules, timesteps, shapes and inputs that are exact in float32."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from .protocol import Array, Betas, Times
 
 
 class Known(tuple[float, ...]):
-    """Betas that a failing example shows by their name."""
+    """Betas whose repr is a name, for readable failing examples."""
 
     name: str
 
@@ -24,27 +24,27 @@ def known(name: str, betas: Iterable[float]) -> Known:
     return named
 
 
-STEEP: Betas = (0.1, 0.5, 0.3, 0.8)  # short and uneven: an index that is off by one shows at once
+STEEP: Betas = (0.1, 0.5, 0.3, 0.8)  # short and uneven, so that off-by-one indices have an effect
 PRODUCTION = known("PRODUCTION", np.linspace(1e-4, 0.02, 1000).tolist())  # Ho et al. (2020)
-GENTLE = known("GENTLE", np.linspace(1e-4, 0.02, 30).tolist())  # its range in 30 steps
-LONG = (1000, 999, 940, 637, 500, 400, 256, 100, 51, 50, 20, 2, 1, 0)  # times of PRODUCTION
-DEGENERATE: Betas = (2.0**-40, 1 - 2.0**-20, 2.0**-40, 0.5)  # a step keeps all, or next to nothing
+GENTLE = known("GENTLE", np.linspace(1e-4, 0.02, 30).tolist())  # the same range in 30 steps
+LONG = (1000, 999, 940, 637, 500, 400, 256, 100, 51, 50, 20, 2, 1, 0)  # timesteps of PRODUCTION
+DEGENERATE: Betas = (2.0**-40, 1 - 2.0**-20, 2.0**-40, 0.5)  # a step keeps all, or almost nothing
 STEEP_GRID: tuple[Betas, ...] = (STEEP, (0.9, 0.2, 0.6), (0.05, 0.05), (0.5,) * 6)
 
-# 2^-13 is Ho et al.'s smallest beta; beyond 7/8 a step keeps next to nothing.
+# 2^-13 is Ho et al.'s smallest beta; beyond 7/8 a step keeps almost nothing.
 betas = st.floats(2.0**-13, 0.875, width=32)
 schedules = st.sampled_from([STEEP, GENTLE]) | st.lists(betas, min_size=1, max_size=8).map(tuple)
-extremes = st.sampled_from([DEGENERATE, PRODUCTION])  # for single levels, not for whole chains
-# Images and standard normal noise. Below 2^-64 products may underflow in float32, whose error no
-# relative roundoff bounds.
+extremes = st.sampled_from([DEGENERATE, PRODUCTION])  # for single steps, not for entire samplers
+# Images and standard normal noise. Below 2^-64 products may underflow in float32, and no relative
+# roundoff bounds that error.
 numbers = st.floats(-4.0, 4.0, width=32).map(lambda x: x if abs(x) >= 2.0**-64 else 0.0)
 
-# Batch == width on purpose: there a coefficient along the wrong axis raises no error.
+# Batch == width on purpose: then a coefficient along the wrong axis raises no error.
 shapes = st.sampled_from([(1,), (4,), (3, 3), (2, 2, 2, 2), (2, 1, 3)])
 
 
 class Case(NamedTuple):
-    """A schedule, a pair of levels s < t for each sample, and two events."""
+    """A schedule, timesteps s < t for each sample, and two arrays of samples."""
 
     betas: Betas
     s: Times
@@ -53,7 +53,7 @@ class Case(NamedTuple):
     second: Array
 
 
-# Events without axes, which a strategy may leave out in a short run.
+# Samples without axes, which a strategy may not draw in a short run.
 SCALARS = Case(
     STEEP,
     np.array([0, 1, 0, 3]),
@@ -62,7 +62,7 @@ SCALARS = Case(
     np.array([1.0, 0.75, -0.5, -2.0]),
 )
 
-# Where 1 - alpha_bar is smallest, and loses its digits if it is calculated as such.
+# 1 - alpha_bar is smallest here, and loses its digits if computed by subtraction.
 EARLY = Case(
     GENTLE,
     np.array([0, 1, 0]),
@@ -74,11 +74,11 @@ EARLY = Case(
 
 @st.composite
 def cases(draw: st.DrawFn, lowest_t: int = 1) -> Case:
-    """Cases with lowest_t <= t <= T; s is below t wherever t > 0."""
+    """Draw cases with lowest_t <= t <= T; s is below t if t > 0."""
     schedule = draw(schedules | extremes)
     shape = draw(shapes)
-    level = st.integers(lowest_t, len(schedule)) | st.just(len(schedule))  # the end is an edge
-    t = [draw(level) for _ in range(shape[0])]
+    timestep = st.integers(lowest_t, len(schedule)) | st.just(len(schedule))  # T is an edge case
+    t = [draw(timestep) for _ in range(shape[0])]
     s = [draw(st.integers(0, max(0, each - 1))) for each in t]
     first, second = (_event(draw, shape) for _ in range(2))
     return Case(schedule, np.array(s, np.int64), np.array(t, np.int64), first, second)

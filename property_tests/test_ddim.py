@@ -7,8 +7,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from .chains.chain_laws import EVENTS, check_law, check_law_from_zero_snr, paths
-from .chains.convergence import START, flow, slope
+from .chains.convergence import START, convergence_order, exact_start_at_1
+from .chains.output_distributions import (
+    EVENTS,
+    check_output_distribution,
+    check_output_distribution_from_zero_snr,
+    paths,
+)
 from .oracles import chains, exact, gaussian
 from .protocol import Array, Betas, Chain, Denoiser, Implementation
 from .statistics.tolerances import allowance, check, check_largest, elements
@@ -62,14 +67,14 @@ def test_step_has_the_given_variance_and_keeps_the_marginals(impl: Implementatio
 @example(case=(PRODUCTION, LONG))
 def test_output_distribution_matches_the_recursion(impl: Implementation, eta, event, case):
     """Eq. ddim.step: exact mean and covariance of the output, for any times and eta."""
-    check_law(impl, "ddim", eta, event, *case)
+    check_output_distribution(impl, "ddim", eta, event, *case)
 
 
 @given(case=paths.filter(lambda case: len(case[0]) > 1))
 @example(case=(PRODUCTION, LONG))
 def test_sampling_may_start_at_zero_terminal_snr(impl: Implementation, case):
     """Eq. ddim.step at zero terminal SNR, where all of x_T is noise."""
-    check_law_from_zero_snr(impl, "ddim", *case)
+    check_output_distribution_from_zero_snr(impl, "ddim", *case)
 
 
 @given(case=schedules.flatmap(steps_of))
@@ -147,7 +152,7 @@ def test_convergence_is_first_order(impl: Implementation):
         every = tuple(range(len(betas), -1, -1))
         impl.sample(Chain(betas, "ddim", every, denoiser), START, [START] * (len(betas) - 1))
 
-    assert abs(slope(down, flow) - 1) <= 0.05
+    assert abs(convergence_order(down, exact_start_at_1) - 1) <= 0.05
 
 
 def test_inversion_round_trip_is_first_order(impl: Implementation):
@@ -158,4 +163,4 @@ def test_inversion_round_trip_is_first_order(impl: Implementation):
         code = impl.encode(chain, START, 1)
         impl.sample(chain, code, [START] * (len(betas) - 1))
 
-    assert abs(slope(round_trip, lambda betas: START) - 1) <= 0.05
+    assert abs(convergence_order(round_trip, lambda betas: START) - 1) <= 0.05

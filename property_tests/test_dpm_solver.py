@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 
-from .chains.chain_laws import (
+from .chains.convergence import convergence_order, exact_start_at_1, sampling_run
+from .chains.output_distributions import (
     EVENTS,
     FLOAT64,
     ROUNDINGS,
     X_T,
-    check_law,
-    check_law_from_zero_snr,
+    check_output_distribution,
+    check_output_distribution_from_zero_snr,
     paths,
 )
-from .chains.convergence import down, flow, slope
 from .protocol import Chain, Implementation
 from .statistics.tolerances import check_largest
 from .strategies import LONG, PRODUCTION, STEEP
@@ -27,7 +27,7 @@ ORACLE = "DDIM of the same implementation; the closed-form flow of Gaussian data
 @example(case=(PRODUCTION, LONG))
 def test_output_distribution_matches_the_recursion(impl: Implementation, sampler, event, case):
     """Eq. dpm-solver.first and dpm-solver.second: exact mean and covariance, for any times."""
-    check_law(impl, sampler, 0.0, event, *case)
+    check_output_distribution(impl, sampler, 0.0, event, *case)
 
 
 @pytest.mark.parametrize("sampler", ["dpm++1", "dpm++2m"])
@@ -36,7 +36,7 @@ def test_output_distribution_matches_the_recursion(impl: Implementation, sampler
 @example(case=((0.5, 0.5, 2.0**-13), (2, 1, 0)))
 def test_sampling_may_start_at_zero_terminal_snr(impl: Implementation, sampler, case):
     """Eq. dpm-solver.first at zero terminal SNR, where h is infinite, and in the step after it."""
-    check_law_from_zero_snr(impl, sampler, *case)
+    check_output_distribution_from_zero_snr(impl, sampler, *case)
 
 
 @given(case=paths)
@@ -68,9 +68,9 @@ def test_constant_prediction_needs_no_extrapolation(impl: Implementation, case):
 
 def test_convergence_is_second_order(impl: Implementation):
     """Eq. dpm-solver.second against the exact flow of Gaussian data."""
-    assert abs(slope(down(impl, "dpm++2m"), flow) - 2) <= 0.05
+    assert abs(convergence_order(sampling_run(impl, "dpm++2m"), exact_start_at_1) - 2) <= 0.05
 
 
 def test_order_one_converges_at_first_order(impl: Implementation):
     """Eq. dpm-solver.first."""
-    assert abs(slope(down(impl, "dpm++1"), flow) - 1) <= 0.05
+    assert abs(convergence_order(sampling_run(impl, "dpm++1"), exact_start_at_1) - 1) <= 0.05

@@ -5,8 +5,8 @@ from itertools import pairwise
 import pytest
 from hypothesis import example, given
 
-from .chains.chain_laws import EVENTS, X_T, check_law, paths
-from .chains.convergence import down, flow, slope
+from .chains.convergence import convergence_order, exact_start_at_1, sampling_run
+from .chains.output_distributions import EVENTS, X_T, check_output_distribution, paths
 from .protocol import Array, Chain, Implementation
 from .strategies import LONG, PRODUCTION, STEEP
 
@@ -18,12 +18,12 @@ ORACLE = "the closed-form flow of Gaussian data; the levels that it has to ask a
 @example(case=(PRODUCTION, LONG))
 def test_output_distribution_matches_the_recursion(impl: Implementation, event, case):
     """Eq. heun.step: exact mean and covariance of the output, for any times."""
-    check_law(impl, "heun", 0.0, event, *case)
+    check_output_distribution(impl, "heun", 0.0, event, *case)
 
 
 def test_convergence_is_second_order(impl: Implementation):
     """Eq. heun.step against the exact flow of Gaussian data."""
-    assert abs(slope(down(impl, "heun"), flow) - 2) <= 0.05
+    assert abs(convergence_order(sampling_run(impl, "heun"), exact_start_at_1) - 2) <= 0.05
 
 
 @given(case=paths)

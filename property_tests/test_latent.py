@@ -7,8 +7,15 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from .chains.chain_laws import FLOAT64
-from .chains.linear_coder import FORTH, LOG_VARS, SCALE, along, linear_coder, mixed
+from .chains.linear_autoencoder import (
+    ENCODE,
+    LOG_VARS,
+    SCALE,
+    linear_autoencoder,
+    mix_channels,
+    per_channel,
+)
+from .chains.output_distributions import FLOAT64
 from .oracles import bound
 from .oracles.exact import mp, mpf
 from .protocol import Array, Implementation, Normal
@@ -132,10 +139,12 @@ def test_latents_follow_the_encoder_distribution(impl: Implementation, ledger: L
     shape = (4096, 2, 2, 2)
     claim = ledger.claim("latent.posterior", shape, scalars=math.prod(shape))
     x = np.resize(np.float64([0.5, -1.0, 2.0]), shape)
-    drawn = impl.draw_latents(linear_coder(), x, claim.seed)
-    z = along(SCALE.scale, x) * drawn + along(SCALE.shift, x)
-    claim.check(standard_normal((z - mixed(FORTH, x)) / along(np.exp(LOG_VARS / 2), x)))
-    again, other = (impl.draw_latents(linear_coder(), x[:2], claim.seed + i) for i in (0, 1))
+    drawn = impl.draw_latents(linear_autoencoder(), x, claim.seed)
+    z = per_channel(SCALE.scale, x) * drawn + per_channel(SCALE.shift, x)
+    claim.check(
+        standard_normal((z - mix_channels(ENCODE, x)) / per_channel(np.exp(LOG_VARS / 2), x))
+    )
+    again, other = (impl.draw_latents(linear_autoencoder(), x[:2], claim.seed + i) for i in (0, 1))
     assert np.array_equal(again, drawn[:2]), "the draw depends on its batch"
     assert not np.array_equal(again, other), "two seeds draw the same"
 

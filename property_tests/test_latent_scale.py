@@ -8,8 +8,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from .chains.chain_laws import FLOAT64, ROUNDINGS, denoiser_of, gaussian_data
-from .chains.linear_coder import BACK, FORTH, LOG_VARS, SCALE, along, certain, linear_coder, mixed
+from .chains.linear_autoencoder import (
+    DECODE,
+    ENCODE,
+    LOG_VARS,
+    SCALE,
+    identity_encoder,
+    linear_autoencoder,
+    mix_channels,
+    per_channel,
+)
+from .chains.output_distributions import FLOAT64, ROUNDINGS, denoiser_of, gaussian_data
 from .oracles import chains, exact, gaussian
 from .oracles.exact import mp, mpf
 from .protocol import Array, Chain, Coder, Implementation, Scale
@@ -35,7 +44,7 @@ def test_scaled_latents_have_mean_0_and_variance_1(impl: Implementation, shape, 
     latents = np.resize(np.float64(values), shape) + np.arange(math.prod(shape)).reshape(shape) % 7
     latents = latents * (1.0 + np.arange(shape[1])).reshape(1, -1, *[1] * (len(shape) - 2)) + offset
     found = impl.latent_scale(latents)
-    coder = Coder(certain, lambda z: z, found)
+    coder = Coder(identity_encoder, lambda z: z, found)
     scaled = impl.to_latents(coder, latents, None)
     for channel in range(shape[1]):
         z = [mpf(each) for each in latents[:, channel].flat]
@@ -70,31 +79,31 @@ def test_decoding_inverts_encoding(impl: Implementation, x: Array, noisy: bool):
     noise. The stub's whole numbers add one rounding to each side."""
     u = mpf(impl.unit_roundoff)
     noise = np.flip(x, axis=0) + 0.25 if noisy else None
-    y = impl.to_latents(linear_coder(), x, noise)
+    y = impl.to_latents(linear_autoencoder(), x, noise)
     assert y.shape == x.shape
     sizes = np.empty(x.shape, dtype=object)
     for where in elements(x):
         channel, place = where[1], (where[0], slice(None), *where[2:])
         shift, scale = mpf(SCALE.shift[channel]), mpf(SCALE.scale[channel])
-        parts = [mpf(w) * mpf(v) for w, v in zip(FORTH[channel], x[place], strict=True)]
+        parts = [mpf(w) * mpf(v) for w, v in zip(ENCODE[channel], x[place], strict=True)]
         added = mpf(0)
         if noise is not None:
             added = mp.exp(mpf(LOG_VARS[channel]) / 2) * mpf(noise[where])
         sizes[where] = (sum(map(abs, parts)) + abs(shift) + abs(added)) / scale
         want = (sum(parts) + added - shift) / scale
         check("y", where, y, want, 8 * u * sizes[where])
-    back = impl.from_latents(linear_coder(), y)
+    back = impl.from_latents(linear_autoencoder(), y)
     for where in elements(x):
         place = (where[0], slice(None), *where[2:])
         latents = [
             mpf(b) * mpf(v) + mpf(a)
             for a, b, v in zip(SCALE.shift, SCALE.scale, y[place], strict=True)
         ]
-        want = sum(mpf(w) * z for w, z in zip(BACK[where[1]], latents, strict=True))
+        want = sum(mpf(w) * z for w, z in zip(DECODE[where[1]], latents, strict=True))
         size = sum(
             abs(mpf(w)) * (mpf(b) * size + abs(mpf(a)))
             for w, a, b, size in zip(
-                BACK[where[1]], SCALE.shift, SCALE.scale, sizes[place], strict=True
+                DECODE[where[1]], SCALE.shift, SCALE.scale, sizes[place], strict=True
             )
         )
         check("decoded", where, back, want, 8 * u * size)
@@ -108,10 +117,10 @@ def test_scaled_fresh_samples_follow_f_and_t_distributions(impl: Implementation,
     quotient of two samples spreads by the root of 2 more than one, hence twice the numbers."""
     n, truth = 2 * SCALARS, Scale(np.float64([1.5, -20.0]), np.float64([0.2, 7.0]))
     claim = ledger.claim("latent.spread", truth, scalars=SCALARS)
-    known, fresh = along(truth.shift, np.empty((2, 2, 2, 2))) + along(
+    known, fresh = per_channel(truth.shift, np.empty((2, 2, 2, 2))) + per_channel(
         truth.scale, np.empty((2, 2, 2, 2))
     ) * claim.rng.normal(size=(2, n // 4, 2, 2, 2))
-    coder = Coder(certain, lambda z: z, impl.latent_scale(known))
+    coder = Coder(identity_encoder, lambda z: z, impl.latent_scale(known))
     y = np.moveaxis(impl.to_latents(coder, fresh, None), 1, 0).reshape(2, n)
     findings = []
     for channel, values in enumerate(y):
@@ -133,16 +142,20 @@ def test_noised_latents_follow_the_scaled_distribution(impl: Implementation, t):
     images = np.concatenate([x, x])
 
     def noised(noise: Array, more: list[Array]) -> Array:
-        y = impl.to_latents(linear_coder(), images, noise)
+        y = impl.to_latents(linear_autoencoder(), images, noise)
         return impl.q_sample(STEEP, y, np.array([t, t]), more[0])
 
     got = moments(noised, (2, 2, 2), draws=1, batch=2)
     kernel = exact.kernel(STEEP, 0, t)
     scale, var = float(kernel.scale), float(kernel.var)
-    mean = scale * (mixed(FORTH, x) - along(SCALE.shift, x)) / along(SCALE.scale, x)
+    mean = (
+        scale
+        * (mix_channels(ENCODE, x) - per_channel(SCALE.shift, x))
+        / per_channel(SCALE.scale, x)
+    )
     spread = scale**2 * np.repeat(np.exp(LOG_VARS) / SCALE.scale**2, 4) + var
     unit = float(allowance(impl.unit_roundoff, exact.kappa(STEEP, 0, t), times=2)) + 32 * FLOAT64
-    size = scale * (np.abs(mixed(np.abs(FORTH), np.abs(x))).max() + 2) / 0.5 + 1
+    size = scale * (np.abs(mix_channels(np.abs(ENCODE), np.abs(x))).max() + 2) / 0.5 + 1
     check_largest("mean", got.mean, mean.ravel(), unit * size)
     check_largest("covariance", got.covariance, np.diag(spread), unit * size**2)
 
@@ -152,8 +165,8 @@ def test_noised_latents_follow_the_scaled_distribution(impl: Implementation, t):
 def test_decoded_samples_follow_the_data_distribution(impl: Implementation, sampler, times):
     """Eq. latent.units and latent.unscale, from linear-Gaussian data to decoded samples, exactly:
     a scale is measured on what is encoded; by noise tape, what is encoded has the law of the data
-    carried through encoder, noise, shift and scale; and what the chain with the best denoiser of
-    that law puts out, carried back, is what comes of the decoder."""
+    exact_flow through encoder, noise, shift and scale; and what the chain with the best denoiser of
+    that law puts out, exact_flow back, is what comes of the decoder."""
     event, relative = (2, 2, 2), ROUNDINGS * (FLOAT64 + impl.unit_roundoff)
     data = gaussian_data(event)
     root = np.linalg.cholesky(data.covariance)
@@ -162,9 +175,11 @@ def test_decoded_samples_follow_the_data_distribution(impl: Implementation, samp
         return (data.mean + unit.reshape(len(unit), -1) @ root.T).reshape(unit.shape)
 
     some = np.sin(np.arange(40.0)).reshape(5, *event)
-    unscaled = linear_coder(Scale(np.zeros(2), np.ones(2)))
-    coder = linear_coder(impl.latent_scale(impl.to_latents(unscaled, images(some), some[::-1])))
-    forth, back = (np.kron(each, np.eye(4)) for each in (FORTH, BACK))
+    unscaled = linear_autoencoder(Scale(np.zeros(2), np.ones(2)))
+    coder = linear_autoencoder(
+        impl.latent_scale(impl.to_latents(unscaled, images(some), some[::-1]))
+    )
+    forth, back = (np.kron(each, np.eye(4)) for each in (ENCODE, DECODE))
     shift, scale = (np.repeat(each, 4) for each in coder.scale)
     there, said = forth / scale[:, None], np.repeat(np.exp(LOG_VARS), 4) / scale**2
     covariance = there @ data.covariance @ there.T + np.diag(said)

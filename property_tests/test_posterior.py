@@ -7,11 +7,11 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from .chains.forward import walk
+from .chains.forward import simulate
 from .oracles import exact
 from .protocol import Implementation
 from .statistics.monte_carlo import Ledger
-from .statistics.residuals import of_answers
+from .statistics.residuals import residual_findings
 from .statistics.statistics import slope
 from .statistics.tolerances import allowance, check, elements
 from .strategies import EARLY, STEEP_GRID, Case, cases
@@ -94,12 +94,12 @@ def test_residuals_of_simulated_pairs_are_standard_normal(
         claim = ledger.claim("posterior.mean and posterior.var", (betas, s, t), scalars=2000 * 15)
         rng = claim.rng
         x_0 = rng.choice([0.0, 1.3, -0.7, 30.0], size=(2000, 3, 5))
-        x_s = walk(betas, x_0, 0, s, rng)
-        x_t = walk(betas, x_s, s, t, rng)
+        x_s = simulate(betas, x_0, 0, s, rng)
+        x_t = simulate(betas, x_s, s, t, rng)
         levels = (np.full(2000, level, dtype=np.int64) for level in (s, t))
         mean, var = impl.q_posterior(betas, x_0, x_t, *levels)
         assert (var > 0).all(), f"var is {var.min()} at s = {s}, t = {t}"
         residual = (x_s - mean) / np.sqrt(var)
         scale, spread = (float(each) for each in exact.kernel(betas, 0, t))
         other = (x_t - scale * x_0) / np.sqrt(spread)
-        claim.check([*of_answers(residual), slope(residual, other)])
+        claim.check([*residual_findings(residual), slope(residual, other)])

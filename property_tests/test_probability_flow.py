@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from .chains.convergence import NUMBERS, family
+from .chains.convergence import NUMBERS, schedule_family
 from .chains.steep_paths import DATA, paths
 from .oracles import bound, flows, mixture
 from .oracles.exact import kappa, kernel, mpf
@@ -87,7 +87,7 @@ def of_mixture(betas: Betas, data: mixture.Mixture):
 
 def missing(impl: Implementation, data: mixture.Mixture, n: int) -> Array:
     """How far log q(x_T) and the volume are from log q(x_1), for n levels uniform in log-SNR."""
-    betas = family(n)
+    betas = schedule_family(n)
     got = impl.probability_flow(betas, X_1, of_mixture(betas, data), None, every(n))
     at_end, at_start = (
         mixture.log_density_of(betas, data, t)(x).sum(axis=1) for t, x in ((n, got.x_T), (1, X_1))
@@ -177,7 +177,7 @@ def test_log_density_is_noise_density_plus_log_volume(impl: Implementation, step
 def test_step_doubling_estimates_the_remaining_error(impl: Implementation, data):
     """Eq. probability-flow.doubling: on 256 levels within a tenth of the error against the exact
     density, where that of an end with some signal left is taken into account."""
-    law, betas = COMPONENTS[data], family(MANY)
+    law, betas = COMPONENTS[data], schedule_family(MANY)
     got = impl.flow_log_density(betas, X_1, of_mixture(betas, law), None, every(MANY))
     flow = impl.probability_flow(betas, X_1, of_mixture(betas, law), None, every(MANY))
     noise = (flow.x_T**2 + math.log(2 * math.pi)).sum(axis=1) / 2

@@ -8,8 +8,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import special
 
-from .chains.chain_laws import EVENTS, check_law, denoiser_of, gaussian_data, paths
-from .chains.convergence import DATA, carried
+from .chains.convergence import DATA, exact_flow
+from .chains.output_distributions import (
+    EVENTS,
+    check_output_distribution,
+    denoiser_of,
+    gaussian_data,
+    paths,
+)
 from .oracles import chains, exact, gaussian, mixture
 from .oracles.quadrature import Distribution
 from .protocol import ANCESTRAL, SAMPLERS, TIMESTEP_SPACINGS, Array, Betas, Chain, Implementation
@@ -34,7 +40,7 @@ def steps_of(betas: Betas) -> st.SearchStrategy[tuple[Betas, int, int]]:
 @example(case=(PRODUCTION, LONG))
 def test_output_distribution_matches_the_recursion(impl: Implementation, variance, event, case):
     """Eq. ancestral.step: exact mean and covariance of the output, for any times."""
-    check_law(impl, variance, 0.0, event, *case)
+    check_output_distribution(impl, variance, 0.0, event, *case)
 
 
 @pytest.mark.parametrize("name", TIMESTEP_SPACINGS)
@@ -43,7 +49,9 @@ def test_steps_connect_along_a_timestep_spacing(impl: Implementation, sampler, n
     """Eq. ancestral.ladder, ddim.leading, ddim.linspace, ddim.even-log-snr: along a ladder of the
     implementation the law is that of the levels that it names; 7 does not divide T = 1000."""
     times = impl.timestep_spacing(name, PRODUCTION, 7)
-    check_law(impl, sampler, 0.7 if sampler == "ddim" else 0.0, (2,), PRODUCTION, times)
+    check_output_distribution(
+        impl, sampler, 0.7 if sampler == "ddim" else 0.0, (2,), PRODUCTION, times
+    )
 
 
 @pytest.mark.parametrize("variance", ANCESTRAL)
@@ -146,7 +154,7 @@ def test_four_times_the_steps_reduce_the_error_threefold(impl: Implementation, s
         guesses = {t: gaussian.denoiser(PRODUCTION, DATA, t) for t in times[:-1]}
         chain = Chain(PRODUCTION, sampler, times, lambda x, t, of=guesses: of[t](x))
         x_0 = impl.sample(chain, x_T, [x_T] * (len(times) - 2))
-        errors.append(float(np.abs(x_0 - carried(PRODUCTION, x_T, times[0], 0)).max()))
+        errors.append(float(np.abs(x_0 - exact_flow(PRODUCTION, x_T, times[0], 0)).max()))
     assert errors[0] > 3 * errors[1], f"the errors are {errors}"
 
 

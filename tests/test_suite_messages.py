@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from property_tests.adapters.ddpm_core import DdpmCore
 from property_tests.evidence import diagnosis, evidence
 from property_tests.protocol.contract import Checked, HangError
-from property_tests.statistics.residuals import of_answers
+from property_tests.statistics.residuals import residual_findings
 from property_tests.statistics.tolerances import check
 from property_tests.strategies import GENTLE
 
@@ -52,8 +52,8 @@ def test_lost_digits_are_not_reported_as_a_known_bug(adapter, message):
     ("got", "exact", "sentence"),
     [
         (0.03, 0.06, "x at (0,) is 0.5 times the exact value: got 0.03, exact 0.06, error 0.03"),
-        (0.03 * (1 + 1e-14), 0.03, "x at (0,) loses digits: got 0.0300000"),
-        (1e-4, 0.0, "x at (0,) has to vanish: got 0.0001, exact 0.0, error 0.0001"),
+        (0.03 * (1 + 1e-14), 0.03, "x at (0,) loses precision: got 0.0300000"),
+        (1e-4, 0.0, "x at (0,) must be 0: got 0.0001, exact 0.0, error 0.0001"),
     ],
 )
 def test_a_deviation_is_described_in_words(got, exact, sentence):
@@ -65,8 +65,10 @@ def test_a_deviation_is_described_in_words(got, exact, sentence):
 def test_a_residual_is_described_by_the_answer():
     """Divided by an answer that is too large, it is too small: the answer is what is at fault."""
     u = np.random.default_rng(0).standard_normal((4000, 5))
-    found = {each.name: each.effect for each in of_answers(u / np.sqrt(2.0))}
-    assert found["variance"].startswith(("variance answered is 2", "variance answered is 1.9"))
+    found = {each.name: each.effect for each in residual_findings(u / np.sqrt(2.0))}
+    assert found["variance"].startswith(
+        ("the implementation's variance is 2", "the implementation's variance is 1.9")
+    )
     assert found["mean"].startswith("mean off by")
 
 

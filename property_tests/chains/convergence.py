@@ -1,9 +1,9 @@
-"""How fast a deterministic sampler nears the path that it follows, where that path is known.
+"""Order of convergence of deterministic samplers to the exact probability flow.
 
-Data N(m, c) in one dimension: the probability-flow ODE leads a state along with its distance from
-the mean of its level, in standard deviations of the level. The family of schedules has T = n
-levels, uniform in log-SNR between two finite ends; states are read at t = 1, the last of them, for
-the step from there to data is longer than any other.
+For data N(m, c) in one dimension, the probability-flow ODE keeps the distance of a state from the
+mean, in standard deviations of the marginal. The schedules have T = n timesteps, uniform in log-SNR
+between two finite ends. States are compared at t = 1, because the step from there to the data is
+much longer than the others.
 """
 
 import math
@@ -16,22 +16,24 @@ from ..oracles.exact import kernel
 from ..protocol import Array, Betas, Chain, Denoiser, Implementation
 
 ENDS = 8.0, -8.0  # the log-SNR of t = 1 and of t = T
-NUMBERS = (64, 128, 256, 512)
+NUMBERS = (64, 128, 256, 512)  # of timesteps
 START = np.float64([[1.25]])
 DATA = gaussian.MultivariateGaussian(np.float64([0.75]), np.float64([[0.25]]))
 
 Run = Callable[[Betas, Denoiser], None]
-"""Leads START down, or up and down; what it comes to is the last state that is seen at t = 1."""
+"""Runs a sampler from START; the last state passed to the denoiser at t = 1 is the result."""
 
 
-def slope(run: Run, want: Callable[[Betas], Array]) -> float:
-    """The exponent p with which the error at t = 1 falls as n^-p from the first n to the last."""
-    first, last = (abs(_seen(run, n) - want(family(n))).max() for n in (NUMBERS[0], NUMBERS[-1]))
+def convergence_order(run: Run, want: Callable[[Betas], Array]) -> float:
+    """Return the exponent p of the error n^-p at t = 1, from the first and the last n."""
+    first, last = (
+        abs(_state_at_1(run, n) - want(schedule_family(n))).max() for n in (NUMBERS[0], NUMBERS[-1])
+    )
     return math.log(first / last) / math.log(NUMBERS[-1] / NUMBERS[0])
 
 
-def down(impl: Implementation, sampler: str) -> Run:
-    """START led down every level to data."""
+def sampling_run(impl: Implementation, sampler: str) -> Run:
+    """Return a run of the sampler over all timesteps."""
 
     def run(betas: Betas, denoiser: Denoiser) -> None:
         every = tuple(range(len(betas), -1, -1))
@@ -41,35 +43,35 @@ def down(impl: Implementation, sampler: str) -> Run:
     return run
 
 
-def family(n: int) -> Betas:
-    """The betas of n levels, uniform in log-SNR."""
+def schedule_family(n: int) -> Betas:
+    """Return the betas of n timesteps that are uniform in log-SNR."""
     alpha_bar = 1 / (1 + np.exp(-np.linspace(*ENDS, n)))
     return tuple((1 - alpha_bar / np.append(1.0, alpha_bar[:-1])).tolist())
 
 
-def flow(betas: Betas) -> Array:
-    """Where START at t = T comes from at t = 1."""
-    return carried(betas, START, len(betas), 1)
+def exact_start_at_1(betas: Betas) -> Array:
+    """Return the exact state at t = 1 of the trajectory with START at t = T."""
+    return exact_flow(betas, START, len(betas), 1)
 
 
-def carried(betas: Betas, x: Array, t: int, s: int) -> Array:
-    """The states at level s that the exact path leads to from x at level t; level 0 is data."""
-    mean_s, std_s = _level(betas, s)
-    mean_t, std_t = _level(betas, t)
+def exact_flow(betas: Betas, x: Array, t: int, s: int) -> Array:
+    """Return the exact states at timestep s of the trajectories with x at timestep t; 0 is data."""
+    mean_s, std_s = _marginal(betas, s)
+    mean_t, std_t = _marginal(betas, t)
     return mean_s + (x - mean_t) * (std_s / std_t)
 
 
-def _level(betas: Betas, t: int) -> tuple[Array, Array]:
+def _marginal(betas: Betas, t: int) -> tuple[Array, Array]:
     scale, var = (float(each) for each in kernel(betas, 0, t))
     return scale * DATA.mean, np.sqrt(scale**2 * DATA.covariance[0] + var)
 
 
-def _seen(run: Run, n: int) -> Array:
-    betas, seen = family(n), {}
+def _state_at_1(run: Run, n: int) -> Array:
+    betas, states = schedule_family(n), {}
 
     def denoiser(x_t: Array, t: int) -> Array:
-        seen[t] = x_t
+        states[t] = x_t
         return gaussian.denoiser(betas, DATA, t)(x_t)
 
     run(betas, denoiser)
-    return seen[1]
+    return states[1]

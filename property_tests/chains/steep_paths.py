@@ -1,4 +1,4 @@
-"""Data, steep schedules and falling times on which the variational bound is known exactly."""
+"""Data, steep schedules and timesteps for which the variational bound is known exactly."""
 
 from hypothesis import strategies as st
 
@@ -7,7 +7,7 @@ from ..oracles.exact import mpf
 from ..protocol import Betas
 from ..strategies import STEEP_GRID
 
-# Two numbers of different means and variances.
+# Two elements with different means and variances.
 DATA = (bound.Gaussian(mpf(0.75), mpf(0.25)), bound.Gaussian(mpf(-0.5), mpf(2)))
 
 steep = st.sampled_from(STEEP_GRID) | st.lists(
@@ -15,9 +15,9 @@ steep = st.sampled_from(STEEP_GRID) | st.lists(
 ).map(tuple)
 
 
-def ladders(betas: Betas) -> st.SearchStrategy[tuple[Betas, tuple[int, ...]]]:
-    levels = st.sets(st.integers(1, len(betas)), min_size=1)
-    return levels.map(lambda some: (betas, (*sorted(some, reverse=True), 0)))
+def decreasing_timesteps(betas: Betas) -> st.SearchStrategy[tuple[Betas, tuple[int, ...]]]:
+    some = st.sets(st.integers(1, len(betas)), min_size=1)
+    return some.map(lambda each: (betas, (*sorted(each, reverse=True), 0)))
 
 
-paths = steep.flatmap(ladders)
+paths = steep.flatmap(decreasing_timesteps)

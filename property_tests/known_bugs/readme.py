@@ -46,7 +46,7 @@ def row(bug: KnownBug) -> str:
 def effect(failure: BaseException) -> str:
     """What a failure says was measured, without the digits that only rounding decides."""
     said = str(failure).splitlines()[-1].strip()
-    return re.split(r"[:,] (?:got|p =) |, [\d.e+]+ times too much", said)[0]
+    return re.split(r"[:,] (?:got|p =) |, [\d.e+]+ times the allowance", said)[0]
 
 
 def written() -> dict[str, str]:

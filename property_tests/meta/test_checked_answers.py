@@ -139,7 +139,7 @@ def arithmetic(source: str, clock: bool = False) -> list[int]:
     """
     return [
         node.lineno
-        for node in ast.walk(ast.parse(source))
+        for node in ast.simulate(ast.parse(source))
         if (isinstance(node, ast.BinOp) and not isinstance(node.op, ast.BitOr | ast.BitAnd))
         or isinstance(node, ast.AugAssign | ast.UnaryOp)
         if not (clock and is_one(getattr(node, "right", getattr(node, "operand", None))))
@@ -153,7 +153,7 @@ def is_one(node: ast.AST | None) -> bool:
 def imported(source: str) -> set[str]:
     """The top-level packages that the source imports; a relative import stays within the suite."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.simulate(ast.parse(source)):
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ..chains.forward import walk
+from ..chains.forward import simulate
 from ..protocol import Implementation
 from ..statistics.monte_carlo import Ledger
 from ..statistics.statistics import slope, standard_normal
@@ -57,7 +57,7 @@ def test_simulation_follows_the_distribution_on_the_page(ledger: Ledger, name: s
         rng = claim.rng
         x = {0: rng.choice([0.0, 1.3, -0.7, 30.0], size=(2000, 3, 5))}
         for level in range(1, len(STEEP) + 1):
-            x[level] = walk(STEEP, x[level - 1], level - 1, level, rng)
+            x[level] = simulate(STEEP, x[level - 1], level - 1, level, rng)
         mean = sum(
             coefficient * x[level]
             for level, coefficient in pages.coefficients(name, where, given_levels).items()

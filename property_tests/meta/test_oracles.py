@@ -10,7 +10,7 @@ import pytest
 from mpmath import mp
 from scipy import special
 
-from ..chains.convergence import family
+from ..chains.convergence import schedule_family
 from ..oracles import bound, chains, exact, flows, gaussian, mixture, quadrature
 from ..oracles.exact import mpf
 from ..statistics import noise_tape
@@ -192,7 +192,7 @@ def test_flow_recursion_converges_to_the_exact_flow():
     """Of normal data, whose best guess is a straight line: with the square of the step."""
     data, x_1, errors = bound.Gaussian(mpf("0.75"), mpf("0.25")), 0.5, []
     for n in (32, 64):
-        betas = family(n)
+        betas = schedule_family(n)
         law = gaussian.MultivariateGaussian(np.float64([data.mean]), np.float64([[data.var]]))
         guesses = {t: gaussian.denoiser(betas, law, t) for t in range(1, n + 1)}
         lines = {t: flows.Line(each.matrix[0, 0], each.offset[0]) for t, each in guesses.items()}

@@ -56,7 +56,7 @@ def test_report_names_failures_and_similar_bugs(pytester):
     assert len(claims) == 4
     for each in claims:
         assert each["outcome"] == "failed"
-        assert "variance answered is 1.5" in each["failure"] or "is 1.6" in each["failure"]
+        assert "variance is 1.5" in each["failure"] or "is 1.6" in each["failure"]
         assert each["claims"][-1]["rejected"]
         assert each["claims"][-1]["n"] == 30_000
     assert outcomes[offered] == "not offered"

@@ -1,1 +1,1 @@
-"""How close is close enough: rounding allowances, exact tests and the Monte Carlo ledger."""
+"""Rounding allowances, exact statistical tests and the Monte Carlo ledger."""

@@ -1,4 +1,4 @@
-"""Monte Carlo claims: both error rates are declared, and paid for, before a sample is drawn."""
+"""Monte Carlo claims, whose error rates are declared before a sample is drawn."""
 
 import hashlib
 from collections.abc import Iterable
@@ -10,10 +10,10 @@ from ..evidence import evidence
 from . import statistics
 from .statistics import Finding
 
-ALPHA_RUN = 1e-6  # P(any false alarm in a run), over all claims: the ledger's limit
+ALPHA_RUN = 1e-6  # bound on P(any false alarm in a run), over all claims
 ALPHA_CLAIM = 1e-9  # of one claim on one example
-STATISTICS = 10  # at most so many share a claim's alpha
-POWER = 1 - 1e-6  # to see an effect of the declared size
+STATISTICS = 10  # maximum number of statistics that share a claim's alpha
+POWER = 1 - 1e-6  # to detect an effect of the declared size
 MIN_EFFECT = 0.1  # of a sigma in the mean, of 1 in the variance ratio
 SCALARS = 28_000  # enough for MIN_EFFECT at ALPHA_CLAIM / STATISTICS; the ledger checks it
 
@@ -24,7 +24,7 @@ class LedgerError(AssertionError):
 
 @dataclass
 class Claim:
-    """One claim on one example, with noise that only this claim, example and source tree see."""
+    """One claim on one example, with noise keyed by claim, example and source tree."""
 
     equation: str
     example: str
@@ -38,16 +38,16 @@ class Claim:
 
     @property
     def rng(self) -> np.random.Generator:
-        """The oracle's own noise."""
+        """The oracle's noise generator."""
         return np.random.Generator(np.random.Philox(key=int.from_bytes(self.key, "little")))
 
     @property
     def seed(self) -> int:
-        """A seed for the implementation's own noise."""
+        """The seed of the implementation's noise."""
         return int.from_bytes(self.key[:7], "little")
 
     def check(self, findings: Iterable[Finding]) -> None:
-        """Fail on a statistic that is less likely than its share of alpha, or is not a number."""
+        """Fail on a statistic whose p-value is at most its part of alpha, or not a number."""
         found = list(findings)
         if len(found) > STATISTICS:
             raise LedgerError(f"{len(found)} statistics share an alpha meant for {STATISTICS}")
@@ -65,17 +65,17 @@ class Claim:
 
 @dataclass
 class Ledger:
-    """What a run has spent of its false-alarm probability, claim by claim."""
+    """The false-alarm probability spent by a run, claim by claim."""
 
-    source: str  # hash of the code under test and of the suite: new code gets new noise
+    source: str  # hash of the code under test and the suite, so that new code gets new noise
     epoch: str = "0"
     claims: list[Claim] = field(default_factory=list)
 
     @property
     def spent(self) -> float:
-        """The sum over claims, which bounds P(any false alarm) whatever their dependence.
+        """The sum of alpha over claims, a bound on P(any false alarm) for any dependence.
 
-        What follows a rejection is the search for a smaller example, and costs nothing more.
+        Claims after a rejection belong to the search for a smaller example and spend nothing.
         """
         total = 0.0
         for claim in self.claims:
@@ -92,15 +92,15 @@ class Ledger:
         min_effect: float = MIN_EFFECT,
         alpha: float = ALPHA_CLAIM,
     ) -> Claim:
-        """Register before sampling; raises LedgerError where alpha or n do not suffice."""
-        share = alpha / STATISTICS
+        """Register a claim before sampling; raises LedgerError if alpha or power do not suffice."""
+        threshold = alpha / STATISTICS
         power = min(
-            statistics.power_of_mean(scalars, min_effect, share),
-            statistics.power_of_variance(scalars, min_effect, share),
+            statistics.power_of_mean(scalars, min_effect, threshold),
+            statistics.power_of_variance(scalars, min_effect, threshold),
         )
         if power < POWER:
             raise LedgerError(
-                f"{equation}: {scalars:,} scalars see an effect of {min_effect:g} with power "
+                f"{equation}: {scalars:,} scalars detect an effect of {min_effect:g} with power "
                 f"{power:.9f}, below {POWER}; draw more of them, or declare a larger effect"
             )
         name = "/".join([self.source, equation, repr(example), self.epoch])
@@ -108,7 +108,7 @@ class Ledger:
         claim = Claim(equation, repr(example), key, scalars, alpha, min_effect, power)
         self.claims.append(claim)
         evidence.claimed(claim)
-        if self.spent > ALPHA_RUN * (1 + 1e-9):  # the sum itself is rounded
+        if self.spent > ALPHA_RUN * (1 + 1e-9):  # allows for rounding of the sum
             raise LedgerError(
                 f"{len(self.claims)} claims spend {self.spent:.3g}, more than {ALPHA_RUN:g}"
             )

@@ -1,8 +1,8 @@
-"""The noise tape: unit vectors in place of noise read off what an affine map does, exactly.
+"""The noise tape: unit vectors in place of noise, from which an affine map is read off exactly.
 
-With a denoiser that is affine in x_t a sampler is an affine map of (x_T, noise of the first step,
-noise of the second, ...). If those are standard normal, the map alone fixes the mean and covariance
-of its output: nothing is drawn, so nothing is left to chance.
+With a denoiser that is affine in x_t, a sampler is an affine map of x_T and the noise of each step.
+If these are standard normal, the map determines the mean and covariance of the output. Nothing is
+sampled, so there are no false alarms.
 """
 
 from collections.abc import Callable
@@ -13,21 +13,21 @@ import numpy as np
 from ..protocol import Array
 
 Sample = Callable[[Array, list[Array]], Array]
-"""(x_T, one array of noise for each draw), both (batch, *event), to the output of that shape."""
+"""(x_T, one noise array per draw), all of shape (batch, *event), to the output of that shape."""
 
 
 class Moments(NamedTuple):
-    """Of the flattened event: the mean and the covariance matrix."""
+    """The mean and covariance matrix of the flattened sample."""
 
     mean: Array
     covariance: Array
 
 
 def moments(sample: Sample, event: tuple[int, ...], draws: int, batch: int) -> Moments:
-    """The exact moments of the output for standard normal x_T and noise.
+    """Return the exact moments of the output for standard normal x_T and noise.
 
-    Probes go through it `batch` rows at a time, so that a coefficient along the wrong axis
-    meets a batch of the length of that axis.
+    The unit vectors are passed `batch` rows at a time, so that a coefficient along the wrong axis
+    meets a batch whose size equals that axis.
     """
     size = int(np.prod(event))
     inputs = (draws + 1) * size

@@ -1,8 +1,8 @@
-"""How far float64 may be from the exact number: 8 u kappa, relative to the size of the terms.
+"""Rounding allowances: float64 may differ from the exact number by 8 u kappa times the terms' size.
 
 Let u be the unit roundoff, L_t = log alpha_bar_t, D = |L_t - L_s| and r = |L_t| / beta_ts, so that
-kappa = 1 + r. Since |L_t| >= D >= beta_ts, r >= 1. Library functions are taken to be right to
-1.5 u, other operations to u. To first order, with every error at its worst and of the worst sign:
+kappa = 1 + r. Since |L_t| >= D >= beta_ts, r >= 1. Library functions are assumed accurate to 1.5 u,
+other operations to u. To first order, with every error at its worst value and sign:
 
 - L_t, a compensated sum of log1p of one sign: 1.5 u + u = 2.5 u, relative.
 - D: 2.5 u (|L_t| + |L_s|) + u D = 5 u |L_t| - 1.5 u D, absolute.
@@ -12,11 +12,11 @@ kappa = 1 + r. Since |L_t| >= D >= beta_ts, r >= 1. Library functions are taken 
 - square roots, at half the absolute error of the logarithm, 0.75 u for exp and u for the root:
   alpha_ts to (2.5 |L_t| + 1.75) u, alpha_bar_s to (1.25 |L_s| + 1.75) u where |L_s| <= r - 1.
 
-Posterior variance: (5 r + 4 + 4 + 2) u. Its mean, with 2 u a term for the product and the sum:
-(1.25 (r - 1) + 1.75 + 5 r + 4 + 2 + 2) u for x_0's and (2.5 |L_t| + 1.75 + 4 + 4 + 2 + 2) u for
-x_t's, where |L_t| < 0.1 if r < 1.05. Marginals and conversions hold fewer factors (there s = 0);
-the longest, the root of alpha_bar_t over 1 - alpha_bar_t, has (1.25 |L_t| + 1.75 + 4 + 1 + 2) u.
-With r >= 1 all are below 8 (1 + r) u.
+The posterior variance has an error of (5 r + 4 + 4 + 2) u. Its mean, with 2 u per term for product
+and sum, has (1.25 (r - 1) + 1.75 + 5 r + 4 + 2 + 2) u for x_0's term and
+(2.5 |L_t| + 1.75 + 4 + 4 + 2 + 2) u for x_t's, where |L_t| < 0.1 if r < 1.05. Marginals and
+conversions have fewer factors (s = 0); the longest, the root of alpha_bar_t over 1 - alpha_bar_t,
+has (1.25 |L_t| + 1.75 + 4 + 1 + 2) u. For r >= 1 all are below 8 (1 + r) u.
 """
 
 import numpy as np
@@ -28,51 +28,51 @@ from ..protocol import Array, Betas, Implementation
 
 
 def allowance(unit_roundoff: float, kappa: mpf, times: int = 1) -> mpf:
-    """8 u kappa; `times` is the number of such errors that a claim adds up."""
+    """Return 8 u kappa; `times` is the number of such errors that add up."""
     return times * 8 * mpf(unit_roundoff) * kappa
 
 
 def check(what: str, where: tuple[int, ...], got: Array, exact: mpf, allowed: mpf) -> None:
-    """Fail unless got[where] is within `allowed` of `exact`; a NaN fails."""
+    """Fail unless got[where] is within `allowed` of `exact`; NaN fails."""
     value = mpf(float(got[where]))
     error = abs(value - exact)
     evidence.compared(what, where, error, allowed)
     if not error <= allowed:
-        ratio = f", {float(error / allowed):.3g} times what is allowed" if allowed else ""
-        share = f"{float(value / exact):.6g}" if exact else ""
-        told = f"is {share} times the exact value" if share not in ("", "1") else "loses digits"
-        told = told if exact else "has to vanish"
+        excess = f", {float(error / allowed):.3g} times the allowance" if allowed else ""
+        ratio = f"{float(value / exact):.6g}" if exact else ""
+        effect = "loses precision" if ratio == "1" else f"is {ratio} times the exact value"
+        effect = effect if exact else "must be 0"
         raise AssertionError(
-            f"{what} at {where} {told}: got {float(value)!r}, exact {float(exact)!r}, "
-            f"error {float(error):.3g}{ratio}"
+            f"{what} at {where} {effect}: got {float(value)!r}, exact {float(exact)!r}, "
+            f"error {float(error):.3g}{excess}"
         )
 
 
 def check_largest(what: str, got: Array, want: Array, allowed: float) -> None:
-    """The same of two float64 arrays, by their largest difference."""
+    """Compare two float64 arrays by their largest difference."""
     error = float(np.abs(got - want).max())
     evidence.compared(what, "", error, allowed)
-    ratio = f", {error / allowed:.3g} times too much" if allowed else ""
-    assert error <= allowed, f"{what} is off by {error:.3g}{ratio}"
+    excess = f", {error / allowed:.3g} times the allowance" if allowed else ""
+    assert error <= allowed, f"{what} is off by {error:.3g}{excess}"
 
 
 def elements(array: Array) -> list[tuple[int, ...]]:
-    """Every index of the array; the first entry is the sample."""
+    """Return every index of the array; the first entry is the sample."""
     return list(np.ndindex(array.shape))
 
 
 def roundings_of_divergence(m: mpf, v: mpf, k: mpf, w: mpf) -> mpf:
-    """What KL(N(m, v) || N(k, w)) may be off by, in units of roundoff.
+    """Return the error allowed in KL(N(m, v) || N(k, w)), in units of roundoff.
 
-    Written as it may be, it is a sum of a ratio of variances, its log, 1 and a squared distance
-    over a variance: four operations for each, and the distance of two rounded means.
+    It is a sum of a ratio of variances, its log, 1, and a squared distance over a variance: four
+    operations for each, and the distance between two rounded means.
     """
     distance = 8 * (m - k) ** 2 + 4 * (abs(m) + abs(k)) * abs(m - k)
     return 4 * (v / w + 1 + abs(mp.log(v / w))) + distance / w
 
 
 def zero_terminal(impl: Implementation, betas: Betas) -> list[tuple[mpf, mpf]]:
-    """alpha_bar_t after rescaling and 8 u kappa of it, for t = 1..T - 1."""
+    """Return alpha_bar_t after rescaling and its 8 u kappa, for t = 1..T - 1."""
     before = schedules.from_betas(betas)
     after = schedules.with_zero_terminal_snr(before)
     kappas = (schedules.kappa_zero_terminal(before, after, 0, t) for t in range(1, len(betas)))

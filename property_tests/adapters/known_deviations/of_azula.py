@@ -60,13 +60,13 @@ AZULA: dict[str, Deviation] = {
         "azula 0.11.1, nn/layers.py, sine_encoding",
     ),
     f"{SHIPPED}[1000-cosine]": Deviation(
-        PRODUCT, "1.6e-13 of alpha_bar_T at t = T = 1000; 13 times what is allowed at t = 999", ADM
+        PRODUCT, "1.6e-13 of alpha_bar_T at t = T = 1000; 13 times the allowance at t = 999", ADM
     ),
     f"{SHIPPED}[250-cosine]": Deviation(
-        PRODUCT, "2.7e-14 of alpha_bar_T at t = T = 250; 2.6 times what is allowed at t = 249", ADM
+        PRODUCT, "2.7e-14 of alpha_bar_T at t = T = 250; 2.6 times the allowance at t = 249", ADM
     ),
     f"{SHIPPED}[21-cosine]": Deviation(
-        PRODUCT, "5.7e-15 of alpha_bar_t at t = 20 of 21; 1.02 times what is allowed", ADM
+        PRODUCT, "5.7e-15 of alpha_bar_t at t = 20 of 21; 1.02 times the allowance", ADM
     ),
     REFUSED: Deviation(
         "The linear schedule is made for any T, with variances beyond 1 below T = 20.",

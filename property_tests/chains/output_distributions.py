@@ -1,4 +1,4 @@
-"""The law of a whole chain on Gaussian data, of any sampler: noise tape against recursion."""
+"""Check of a sampler's exact output distribution on Gaussian data, by noise tape and recursion."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -8,27 +8,27 @@ import numpy as np
 from hypothesis import strategies as st
 
 from ..oracles import chains, exact, gaussian
-from ..oracles import schedules as levels
+from ..oracles import schedules as exact_schedules
 from ..protocol import SOLVERS, Betas, Chain, Denoiser, Implementation
 from ..statistics.noise_tape import moments
 from ..statistics.tolerances import check_largest
 from ..strategies import schedules
 
 EVENTS = ((), (2,), (2, 2, 2))  # probed in batches of 2: batch == axis
-X_T = np.float64([[0.5, -1.25], [2.0, 0.375]])  # two samples of two numbers
+X_T = np.float64([[0.5, -1.25], [2.0, 0.375]])  # two samples of two elements
 
-# At most 30 steps, each a product with an 8 x 8 matrix (16 roundings an entry) behind a solve whose
-# condition is at worst that of C, 104. The recursion rounds in float64, the chain in its own
-# precision: 1.1e-11 in float64, 3e-3 in float32. A coefficient's own error is absolute, some
-# 5 u |L_t| (see tolerances.py), and |L_t| <= 17 here: less by far. A wrong index moves STEEP by
-# more than 1e-2. The solvers' h is a sum of positive terms of 8 u kappa, and two of them meet in a
-# step; what their sums are made of may be larger than what comes out, which the oracle says.
+# At most 30 steps, each a product with an 8 x 8 matrix (16 roundings per entry) after a solve whose
+# condition number is at most that of C, 104. The recursion rounds in float64, the sampler in its
+# own precision: 1.1e-11 in float64, 3e-3 in float32. The error of a coefficient is absolute, about
+# 5 u |L_t| (see tolerances.py) with |L_t| <= 17 here: much smaller. A wrong index changes STEEP by
+# more than 1e-2. The solvers' h is a sum of positive terms with errors of 8 u kappa, two of which
+# occur in a step; the oracle reports the size of the terms, which may exceed that of the result.
 ROUNDINGS = 30 * 16 * 104
 FLOAT64 = 2.0**-53
 
 
 def gaussian_data(event: tuple[int, ...]) -> gaussian.MultivariateGaussian:
-    """A mean that differs from entry to entry and a covariance that is not diagonal."""
+    """Return Gaussian data with unequal means and a covariance matrix that is not diagonal."""
     size = int(np.prod(event))
     root = np.cos(np.arange(size * size, dtype=float)).reshape(size, size) / 2
     return gaussian.MultivariateGaussian(
@@ -40,16 +40,16 @@ def denoiser_of(betas: Betas, data: gaussian.MultivariateGaussian) -> Denoiser:
     return lambda x_t, t: gaussian.denoiser(betas, data, t)(x_t)
 
 
-def ladders(T: int) -> st.SearchStrategy[tuple[int, ...]]:
-    """Any falling times that end in 0, whether they start at T or not."""
-    levels = st.sets(st.integers(1, T), min_size=1)
-    return levels.map(lambda some: (*sorted(some, reverse=True), 0))
+def decreasing_timesteps(T: int) -> st.SearchStrategy[tuple[int, ...]]:
+    """Draw decreasing timesteps that end at 0 and start at any timestep."""
+    some = st.sets(st.integers(1, T), min_size=1)
+    return some.map(lambda each: (*sorted(each, reverse=True), 0))
 
 
-paths = schedules.flatmap(lambda betas: st.tuples(st.just(betas), ladders(len(betas))))
+paths = schedules.flatmap(lambda betas: st.tuples(st.just(betas), decreasing_timesteps(len(betas))))
 
 
-def check_law(
+def check_output_distribution(
     impl: Implementation,
     sampler: str,
     eta: float,
@@ -57,23 +57,23 @@ def check_law(
     betas: Betas,
     times: tuple[int, ...],
 ) -> None:
-    """Mean and covariance of what the chain puts out, with the optimal denoiser."""
+    """Check the mean and covariance of the output, with the optimal denoiser."""
     chain = Chain(betas, sampler, times, denoiser_of(betas, gaussian_data(event)), eta)
     kappas = (exact.kappa(betas, s, t) for t, s in pairwise(times))
     _check(impl, chain, event, chains.Path(betas, sampler, times, eta), kappas)
 
 
-def check_law_from_zero_snr(
+def check_output_distribution_from_zero_snr(
     impl: Implementation, sampler: str, betas: Betas, times: tuple[int, ...]
 ) -> None:
-    """The same from the last level of the schedule, rescaled so that no signal is left there."""
-    before = levels.from_betas(betas)
-    after = levels.with_zero_terminal_snr(before)
+    """Check the same from the last timestep of a schedule rescaled to zero terminal SNR."""
+    before = exact_schedules.from_betas(betas)
+    after = exact_schedules.with_zero_terminal_snr(before)
     rescaled = tuple(1 - here / above for above, here in pairwise(after))
     times = times if times[0] == len(betas) else (len(betas), *times)
     denoise = denoiser_of(rescaled, gaussian_data((2,)))
     chain = Chain(betas, sampler, times, denoise, zero_terminal=True)
-    kappas = (levels.kappa_zero_terminal(before, after, s, t) for t, s in pairwise(times))
+    kappas = (exact_schedules.kappa_zero_terminal(before, after, s, t) for t, s in pairwise(times))
     _check(impl, chain, (2,), chains.Path(rescaled, sampler, times), kappas)
 
 
