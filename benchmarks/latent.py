@@ -27,16 +27,17 @@ import torch
 from benchmarks.interleaved import interleaved, paired_ratio
 from benchmarks.likelihood import seconds_of, size
 from benchmarks.unet import resident
-from ddpm_core import ClipX0, DPMSolver, NetworkDenoiser, generate, trailing
+from ddpm_core import ClipX0, DPMSolver, generate, trailing
 from ddpm_core.evaluation.config import EvaluateConfig
 from ddpm_core.evaluation.evaluate import evaluate
 from ddpm_core.training.autoencoder_config import AutoencoderConfig
-from ddpm_core.training.autoencoder_run import AutoencoderRun
+from ddpm_core.training.autoencoder_run import AutoencoderTask
 from ddpm_core.training.build import build_network
 from ddpm_core.training.diffusion_config import TrainConfig
-from ddpm_core.training.diffusion_run import DiffusionRun
-from ddpm_core.training.loop import Run
+from ddpm_core.training.diffusion_run import DiffusionTask
+from ddpm_core.training.loop import training_loop
 from ddpm_core.training.start import start
+from ddpm_core.training.task import Task
 from ddpm_core.training.trained import load_trained
 
 CPU = torch.device("cpu")
@@ -77,44 +78,37 @@ def config_of(options: argparse.Namespace, side: str) -> TrainConfig:
     return replace(pixels, width=min(range(8, 65, 2), key=size_difference))
 
 
-def prepared(options: argparse.Namespace, side: str) -> DiffusionRun:
-    return DiffusionRun.prepare(config_of(options, side))
+def prepared(options: argparse.Namespace, side: str) -> DiffusionTask:
+    return DiffusionTask.prepare(config_of(options, side))
 
 
-def samples_of(run: DiffusionRun, n: int) -> Callable[[], object]:
+def samples_of(run: DiffusionTask, n: int) -> Callable[[], object]:
     """Return a function that draws n samples and decodes latents."""
-    plain = NetworkDenoiser(run.schedule, run.trainee.ema.network, run.config.parameterization)
-    autoencoder = run.autoencoder
-    denoiser = ClipX0(plain) if autoencoder is None else plain
+    denoiser = ClipX0(run.denoiser) if run.space.clips else run.denoiser
     sampler = DPMSolver(run.schedule, trailing(run.schedule, STEPS))
 
     def draw() -> object:
         chain = generate(sampler, denoiser, run.dataset.shape, indices=range(n))
-        x_0 = deque(chain, maxlen=1)[0].x_t
-        return x_0 if autoencoder is None else autoencoder.decode(x_0)
+        return run.space.decode(deque(chain, maxlen=1)[0].x_t)
 
     return draw
 
 
-def stepper(run: Run) -> Callable[[], object]:
-    """Return a function that takes the next training step of the run."""
-
-    def step() -> None:
-        run.take_step()
-        run.step += 1
-
-    return step
+def stepper(task: Task) -> Callable[[], object]:
+    """Return a function that takes the next training step of the task."""
+    steps = training_loop(task)
+    return lambda: next(steps)
 
 
 def train(config: AutoencoderConfig | TrainConfig, seconds: float, pace: float) -> None:
     """Train for about `seconds` at `pace` seconds per step, with a complete learning-rate decay."""
     config = replace(config, max_steps=max(1, round(seconds / pace)))
-    kind = AutoencoderRun if isinstance(config, AutoencoderConfig) else DiffusionRun
-    if start(kind.command, config, lambda: kind.prepare(config)):
+    kind = AutoencoderTask if isinstance(config, AutoencoderConfig) else DiffusionTask
+    if start(kind.command, lambda: kind.prepare(config)):
         raise SystemExit(f"{config.out_dir}: training did not finish")
 
 
-def seconds_per_step(run: Run, steps: int = 8) -> float:
+def seconds_per_step(run: Task, steps: int = 8) -> float:
     """Return the median seconds of a training step."""
     step = stepper(run)
     return statistics.median(interleaved({"": step}, steps)[""])
@@ -124,7 +118,7 @@ def speed(options: argparse.Namespace) -> dict[str, Any]:
     """Return the ratio of training images and of samples per second, latents over pixels."""
     runs = {side: prepared(options, side) for side in SIDES}
     found: dict[str, Any] = {
-        "parameters": {side: size(run.trainee.network) for side, run in runs.items()}
+        "parameters": {side: size(run.state.network) for side, run in runs.items()}
     }
     tasks = {
         "training images": {side: stepper(run) for side, run in runs.items()},
@@ -227,7 +221,7 @@ def main() -> None:
         save_every=10**9,
         device="cpu",
     )
-    pace = seconds_per_step(AutoencoderRun.prepare(coder))
+    pace = seconds_per_step(AutoencoderTask.prepare(coder))
     began = time.perf_counter()
     train(coder, options.autoencoder_fraction * options.seconds, pace)
     prepared(options, "latents")  # encodes the images once

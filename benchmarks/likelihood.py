@@ -29,10 +29,10 @@ from ddpm_core.evaluation.config import EvaluateConfig
 from ddpm_core.evaluation.evaluate import check, summary
 from ddpm_core.losses import l_simple
 from ddpm_core.randomness import keyed_generator, keyed_seed
-from ddpm_core.training.build import group_parameters, seeded
+from ddpm_core.training.build import seeded
 from ddpm_core.training.diffusion_config import TrainConfig
 from ddpm_core.training.ema import Ema
-from ddpm_core.training.state import learning_rate
+from ddpm_core.training.state import group_parameters, learning_rate
 from ddpm_core.training.step import diffuse
 from ddpm_core.training.trained import Trained, load_trained
 
@@ -215,7 +215,7 @@ def main() -> None:
             f"{options.run} does not predict the noise, or is class-conditional; the peers here "
             "predict the noise without classes"
         )
-    if ours.autoencoder is not None:
+    if not ours.space.exact:
         raise SystemExit(f"{options.run} is a run on latents; the peers here are trained on pixels")
     if ours.watermark:
         print(ours.watermark, file=sys.stderr)

@@ -25,7 +25,7 @@ from ddpm_core.data.dataset import load_dataset, spread
 from ddpm_core.evaluation.classifier import AT_A_TIME, trained_classifier
 from ddpm_core.evaluation.distances import difference, kernel_distance
 from ddpm_core.evaluation.sample_quality import REFERENCE
-from ddpm_core.samplers.names import CALLS, named
+from ddpm_core.samplers.names import SAMPLERS, build_sampler
 from ddpm_core.training.trained import Trained, load_trained
 
 matplotlib.use("Agg")
@@ -41,9 +41,9 @@ def draw(trained: Trained, name: str, steps: int, n: int) -> Tensor:
     denoiser = trained.denoiser(clip=True)
     parts = []
     for indices in tqdm(torch.arange(n).split(AT_A_TIME), f"{name}, {steps} steps", disable=None):
-        sampler = named(name, schedule, spacing)
+        sampler = build_sampler(name, schedule, spacing)
         chain = generate(sampler, denoiser, trained.image_shape, indices=indices.tolist())
-        parts.append(trained.view.decode(deque(chain, maxlen=1)[0].x_t))
+        parts.append(trained.space.decode(deque(chain, maxlen=1)[0].x_t))
     return torch.cat(parts)
 
 
@@ -74,9 +74,10 @@ def main() -> None:
 
     complete = draw(trained, "ancestral", trained.schedule.T, options.n)
     rows = [("ancestral", trained.schedule.T, distance(complete), 0.0, 0.0)]
-    for name, wanted in product(CALLS, options.evaluations):
-        steps = -(-wanted // CALLS[name])
-        evaluations = CALLS[name] * steps - (CALLS[name] - 1)  # heun's last step needs only one
+    for name, wanted in product(SAMPLERS, options.evaluations):
+        nfe = SAMPLERS[name].nfe
+        steps = -(-wanted // nfe)
+        evaluations = nfe * steps - (nfe - 1)  # heun's last step needs only one
         images = draw(trained, name, steps, options.n)
         farther, error = difference(features(images), features(complete), reference)
         rows.append((name, evaluations, distance(images), farther, error))

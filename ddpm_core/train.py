@@ -1,4 +1,4 @@
-"""python -m ddpm_core.train: train a denoising diffusion model, or go on where it stopped."""
+"""python -m ddpm_core.train: train a denoising diffusion model, or resume its run."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -8,21 +8,21 @@ from ddpm_core.training.diffusion_config import TrainConfig
 from ddpm_core.training.start import start
 
 if TYPE_CHECKING:
-    from ddpm_core.training.loop import Run
+    from ddpm_core.training.task import Task
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse, run, and return the exit code: see `start`."""
+    """Parse, train, and return the exit code: see `start`."""
     config = parse(TrainConfig, "train", arguments)
 
-    def prepare() -> "Run":
+    def prepare() -> "Task":
         from ddpm_core.training.diffusion_run import (
-            DiffusionRun,  # torch only once --help is answered
+            DiffusionTask,  # torch only once --help is answered
         )
 
-        return DiffusionRun.prepare(config)
+        return DiffusionTask.prepare(config)
 
-    return start("train", config, prepare)
+    return start("train", prepare)
 
 
 if __name__ == "__main__":

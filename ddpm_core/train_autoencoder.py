@@ -1,4 +1,4 @@
-"""python -m ddpm_core.train_autoencoder: train an autoencoder for `train --latent`, or go on."""
+"""python -m ddpm_core.train_autoencoder: train an autoencoder for `train --latent`, or resume."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -8,21 +8,21 @@ from ddpm_core.training.autoencoder_config import AutoencoderConfig
 from ddpm_core.training.start import start
 
 if TYPE_CHECKING:
-    from ddpm_core.training.loop import Run
+    from ddpm_core.training.task import Task
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse, run, and return the exit code: see `start`."""
+    """Parse, train, and return the exit code: see `start`."""
     config = parse(AutoencoderConfig, "train_autoencoder", arguments)
 
-    def prepare() -> "Run":
+    def prepare() -> "Task":
         from ddpm_core.training.autoencoder_run import (
-            AutoencoderRun,  # torch, once --help is answered
+            AutoencoderTask,  # torch only once --help is answered
         )
 
-        return AutoencoderRun.prepare(config)
+        return AutoencoderTask.prepare(config)
 
-    return start("train_autoencoder", config, prepare)
+    return start("train_autoencoder", prepare)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from ddpm_core.samplers.ancestral import Ancestral, reverse_kernel
 from ddpm_core.samplers.base import generate
 from ddpm_core.schedules import Schedule
 from ddpm_core.training.diffusion_config import TrainConfig
-from ddpm_core.training.timestep_sampler import KEPT, TermHistory
+from ddpm_core.training.timestep_sampler import HISTORY, TimestepSampler
 
 STEEP = Schedule.from_betas([0.1, 0.5, 0.3, 0.8])
 X = torch.linspace(-1, 1, 12).reshape(2, 1, 2, 3)
@@ -121,7 +121,7 @@ def test_the_bound_sends_no_gradient_to_the_mean():
         ),
         (lambda: learned_range(Schedule.from_betas([0.5]), X, 0, 1), "needs T >= 2"),
         (lambda: split_range(X), "must have twice the channels"),
-        (lambda: TrainConfig(loss="vlb", snr_gamma=5.0), "--loss vlb has none"),
+        (lambda: TrainConfig(loss="vlb", snr_gamma=5.0), "which --loss vlb does not have"),
         (lambda: TrainConfig(loss="hybrid", T=1, schedule="cosine"), "needs --T >= 2"),
     ],
 )
@@ -131,8 +131,8 @@ def test_a_missing_or_undefined_variance_is_refused(unchecked, call, sentence):
 
 
 def test_sampling_is_uniform_until_every_timestep_has_its_terms():
-    history = TermHistory(3)
-    for k in range(KEPT):
+    history = TimestepSampler(3)
+    for k in range(HISTORY):
         assert torch.equal(history.probabilities(), torch.full((3,), 1 / 3, dtype=torch.float64))
         history.update(torch.tensor([1, 2, 3]), torch.tensor([4.0, 2.0, 0.0]) + 0 * k)
     got = history.probabilities()
@@ -142,10 +142,10 @@ def test_sampling_is_uniform_until_every_timestep_has_its_terms():
 
 
 def test_only_the_newest_terms_count():
-    history = TermHistory(2)
-    history.update(torch.ones(KEPT + 1, dtype=torch.int64), torch.arange(KEPT + 1.0))
-    assert sorted(history.terms[0].tolist()) == [float(k) for k in range(1, KEPT + 1)]
-    assert history.drawn.tolist() == [KEPT + 1, 0]
+    history = TimestepSampler(2)
+    history.update(torch.ones(HISTORY + 1, dtype=torch.int64), torch.arange(HISTORY + 1.0))
+    assert sorted(history.terms[0].tolist()) == [float(k) for k in range(1, HISTORY + 1)]
+    assert history.drawn.tolist() == [HISTORY + 1, 0]
 
 
 def test_zero_terms_give_uniform_probabilities():

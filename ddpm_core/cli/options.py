@@ -3,12 +3,13 @@
 import dataclasses
 import difflib
 import io
+import os
 import re
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, NoReturn, TypeVar, get_args, get_type_hints
 
 import tyro
 
@@ -21,8 +22,8 @@ def flag(name: str) -> str:
 
 
 def parse(kind: type[Config], command: str, arguments: Sequence[str] | None = None) -> Config:
-    """The dataclass `kind` from defaults < --config file < flags; bad usage exits 2."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a reason or a folder may not be in its letters
+    """Return the dataclass `kind` from defaults < --config file < flags; bad usage exits 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # its encoding may lack letters of a file name
         sys.stdout.reconfigure(errors="backslashreplace")
     typed = list(sys.argv[1:] if arguments is None else arguments)
     from_file: list[str] = []
@@ -40,15 +41,64 @@ def parse(kind: type[Config], command: str, arguments: Sequence[str] | None = No
             argument.split(",") if re.fullmatch(r"-?\d+(,-?\d+)+", argument) else [argument]
         )
     ]
-    # What comes without a flag stands first, or the last option of the file would take it for its.
+    # An argument without a flag comes first, or the file's last option would take it as its value.
     first = typed[:1] if typed and not typed[0].startswith("-") else []
-    arguments = [*first, *from_file, *typed[len(first) :]]
+    markers = [tyro.conf.OmitArgPrefixes]
+    if {"-h", "--help"} & {*typed}:
+        markers.append(tyro.conf.FlagCreatePairsOff)  # help shows no --no- twin of a flag
+    groups = _groups(kind)
     try:
-        return tyro.cli(kind, prog=f"python -m ddpm_core.{command}", args=arguments)
+        found = tyro.cli(
+            _by_group(kind, groups) if groups else kind,
+            prog=f"python -m ddpm_core.{command}",
+            args=[*first, *from_file, *typed[len(first) :]],
+            config=markers,
+        )
+        return found if not groups else kind(**_values(found, groups))
+    except ValueError as error:
+        usage_error(command, str(error))
+    except BrokenPipeError:  # of --help, such as by `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
     except SystemExit as usage:
         if usage.code and from_file:
-            print(f"where the value was not typed, it is from --config {path}", file=sys.stderr)
+            print(f"a value that was not typed comes from --config {path}", file=sys.stderr)
         raise
+
+
+def _groups(kind: type[Any]) -> dict[str, type[Any]]:
+    """Return the groups of options among the bases of `kind`, the most derived of each title."""
+    groups: dict[str, type[Any]] = {}
+    for base in kind.__mro__[1:]:
+        if hasattr(base, "title") and "__post_init__" not in dir(base):
+            groups.setdefault(base.title, base)
+    return groups
+
+
+def _by_group(kind: type[Any], groups: Mapping[str, type[Any]]) -> type[Any]:
+    """Return a dataclass with one field per group, which tyro shows as a section of --help."""
+    sections = dataclasses.make_dataclass(
+        kind.__name__,
+        [
+            (
+                group.__name__,
+                Annotated[group, tyro.conf.arg(name=title)],
+                dataclasses.field(default_factory=group),
+            )
+            for title, group in groups.items()
+        ],
+    )
+    sections.__doc__ = kind.__doc__
+    return sections
+
+
+def _values(found: Any, groups: Mapping[str, type[Any]]) -> dict[str, Any]:
+    """Return the options of all groups in one dictionary."""
+    return {
+        each.name: getattr(getattr(found, group.__name__), each.name)
+        for group in groups.values()
+        for each in dataclasses.fields(group)
+    }
 
 
 def marks(config: Any, words: Mapping[str, str]) -> list[str]:

@@ -4,7 +4,7 @@ import difflib
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ class Dataset:
     """Images with grey levels, class names and a fixed train/validation/test split."""
 
     name: str  # the dataset spec as given
-    images: Shaped[Tensor, " n channels height width"]  # uint8 grey levels, or float32 in [-1, 1]
+    images: Shaped[Tensor, " n *event"]  # uint8 grey levels, or float32 in [-1, 1]
     labels: Int64[Tensor, " n"] | None  # indices into class_names
     class_names: tuple[str, ...]  # () without classes
     grey_levels: int  # 17 for digits, 256 for 8-bit data
@@ -35,18 +35,11 @@ class Dataset:
     validation: Int64[Tensor, " validation"]
     test: Int64[Tensor, " test"]
 
-    PICTURES: ClassVar[bool] = True  # viewable: 1 or 3 channels
-
     def __post_init__(self) -> None:
         if self.images.dtype not in (torch.uint8, torch.float32):
             raise TypeError(
                 f"images have dtype {self.images.dtype}; must be torch.uint8 (grey levels) or "
                 "torch.float32 (in [-1, 1])"
-            )
-        if self.PICTURES and self.shape[0] not in (1, 3):
-            raise ValueError(
-                f"images of {self.name} have {self.shape[0]} channels; must be 1 (grey) or 3 "
-                "(RGB). Select channels first"
             )
         split, _ = torch.cat([self.train, self.validation, self.test]).sort()
         if not torch.equal(split, torch.arange(len(self.images))):
@@ -55,15 +48,19 @@ class Dataset:
                 "images; each image must be in exactly one of them"
             )
 
+    @classmethod
+    def of(cls, x_0: Float32[Tensor, " n *event"]) -> "Dataset":
+        """Return a dataset whose samples are all for training."""
+        none = torch.arange(0)
+        return cls("tensor", x_0, None, (), 0, torch.arange(len(x_0)), none, none)
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """(channels, height, width)."""
         _, channels, height, width = self.images.shape
         return channels, height, width
 
-    def take(
-        self, indices: Int64[Tensor, " batch"]
-    ) -> Float32[Tensor, " batch channels height width"]:
+    def take(self, indices: Int64[Tensor, " batch"]) -> Float32[Tensor, " batch *event"]:
         """Return images in [-1, 1]: grey level k of L as 2 k / (L - 1) - 1. Eq. images.range."""
         n = len(self.images)
         if len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < n:
@@ -129,6 +126,11 @@ def load_dataset(spec: str, image_size: int | None = None) -> Dataset:
             "at least one. Add more"
         )
     images = found.images if image_size is None else _resized(found, image_size, spec)
+    if images.shape[1] not in (1, 3):
+        raise ValueError(
+            f"images of {spec} have {images.shape[1]} channels; must be 1 (grey) or 3 (RGB). "
+            "Select channels first"
+        )
     test = spread(torch.arange(n), max(1, n // 10)).numpy() if found.test is None else found.test
     rest = np.setdiff1d(np.arange(n), test)
     validation = found.validation

@@ -1,40 +1,148 @@
-"""The space that is diffused: pixels, or the latents of an autoencoder."""
+"""The space that is diffused: pixels themselves, or the latents of an autoencoder."""
 
-from typing import Protocol, runtime_checkable
+from pathlib import Path
+from typing import ClassVar, Protocol
 
+import torch
 from torch import Tensor
 
+from ddpm_core.data.dataset import Dataset
+from ddpm_core.data.latents import latents_of
+from ddpm_core.storage.saved_autoencoder import SavedAutoencoder, load_autoencoder
 
-@runtime_checkable
-class View(Protocol):
-    """How what is diffused becomes pictures."""
+
+class Space(Protocol):
+    """What a run asks of the space that it diffuses: of pixels as of latents."""
+
+    @property
+    def about(self) -> str:
+        """Name the space in a sentence."""
+        ...
+
+    @property
+    def suffix(self) -> str:
+        """Suffix of the default run directory."""
+        ...
+
+    @property
+    def digest(self) -> str | None:
+        """Digest of the autoencoder; None for pixels."""
+        ...
+
+    @property
+    def clips(self) -> bool:
+        """Whether predictions of x_0 are clipped to [-1, 1]."""
+        ...
+
+    @property
+    def exact(self) -> bool:
+        """Whether decoding restores the very image that was encoded."""
+        ...
 
     @property
     def note(self) -> str:
-        """What the colours of a sheet mean, and what its errors are of."""
+        """Caption of a denoising grid: what its colours and errors mean."""
         ...
 
-    def state(self, x_t: Tensor) -> Tensor:
-        """A noisy one."""
+    @property
+    def watermark(self) -> str | None:
+        """Watermark of everything that was made in the space."""
+        ...
+
+    def data_digest(self, images: str) -> str:
+        """Digest of the encoded images, from that of the images."""
+        ...
+
+    def encode(self, x: Tensor, indices: Tensor) -> Tensor:
+        """Encode images; `indices` key the noise of latents."""
         ...
 
     def decode(self, x_0: Tensor) -> Tensor:
-        """A clean one, or a guess of it."""
+        """Decode clean states, or predictions of them, to images."""
+        ...
+
+    def decoded_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """(channels, height, width) of the images that states of `shape` decode to."""
+        ...
+
+    def colors(self, x_t: Tensor) -> Tensor:
+        """Turn noisy states into images of one or three channels."""
+        ...
+
+    def bound_terms(
+        self, x: Tensor, indices: Tensor, grey_levels: int
+    ) -> tuple[Tensor, int | None, Tensor]:
+        """Return (x_0 in float64, its grey levels, nats to add to the bound) of each image."""
+        ...
+
+    def install(self, run: Path) -> None:
+        """Write what decodes the states into a run's folder."""
+        ...
+
+    def is_installed(self, run: Path) -> bool:
+        """Return whether a run's folder holds what decodes the states."""
         ...
 
 
 class Pixels:
-    """They are pictures already."""
+    """Images are diffused as they are."""
 
-    note = "Fixed range [-1, 1], values outside clipped; magenta is not finite"
+    about: ClassVar[str] = "pixels"
+    suffix: ClassVar[str] = ""
+    digest: ClassVar[None] = None
+    clips: ClassVar[bool] = True
+    exact: ClassVar[bool] = True
+    note: ClassVar[str] = "Fixed range [-1, 1], values outside clipped; magenta is not finite"
+    watermark: ClassVar[None] = None
 
-    def state(self, x_t: Tensor) -> Tensor:
-        """As it is."""
-        return x_t
+    def data_digest(self, images: str) -> str:
+        """Return the digest of the images."""
+        return images
+
+    def encode(self, x: Tensor, indices: Tensor) -> Tensor:
+        """Return the images."""
+        return x
 
     def decode(self, x_0: Tensor) -> Tensor:
-        """As it is."""
+        """Return the images."""
         return x_0
+
+    def decoded_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Return `shape`."""
+        return shape
+
+    def colors(self, x_t: Tensor) -> Tensor:
+        """Return the noisy images."""
+        return x_t
+
+    def bound_terms(
+        self, x: Tensor, indices: Tensor, grey_levels: int
+    ) -> tuple[Tensor, int | None, Tensor]:
+        """Return the images in float64, their grey levels, and no nats."""
+        return x.double(), grey_levels, torch.zeros(len(x), dtype=torch.float64)
+
+    def install(self, run: Path) -> None:
+        """Write nothing: pixels need no decoder."""
+
+    def is_installed(self, run: Path) -> bool:
+        """Return True: pixels need no decoder."""
+        return True
 
 
 PIXELS = Pixels()
+
+
+def open_space(run: Path | None, device: torch.device, digest: str | None = None) -> Space:
+    """Return the latents of the autoencoder in `run`, or pixels where it is None.
+
+    digest: the one that the autoencoder must have. Raises as `load_autoencoder` does.
+    """
+    return PIXELS if run is None else load_autoencoder(run, device, digest)
+
+
+def encoded(images: Dataset, space: Space, *, write: bool) -> Dataset:
+    """Return what is diffused: the images themselves, or their latents.
+
+    write: cache latents beside the autoencoder. Raises as `latents_of` does.
+    """
+    return latents_of(images, space, write=write) if isinstance(space, SavedAutoencoder) else images

@@ -10,13 +10,12 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from ddpm_core._types import Denoiser, Gaussian, Prediction
+from ddpm_core._types import Denoiser, Prediction
 from ddpm_core.clock import Time
 from ddpm_core.data.dataset import Dataset
 from ddpm_core.denoiser import ClipX0, NetworkDenoiser
 from ddpm_core.evaluation.cache import key_for, pack, unpack
 from ddpm_core.evaluation.config import EvaluateConfig
-from ddpm_core.latent import latent_bound
 from ddpm_core.likelihood import reverse_of, stratified_vlb, vlb_terms
 from ddpm_core.losses import l_simple
 from ddpm_core.parameterization import convert
@@ -76,16 +75,9 @@ class Subject(NamedTuple):
 def subject_of(
     trained: Trained, dataset: Dataset, indices: Int64[Tensor, " images"], device: torch.device
 ) -> Subject:
-    """The images themselves, or a draw of their latents. Eq. latent.bound."""
-    x, kept = dataset.take(indices).to(device), trained.autoencoder
-    if kept is None:
-        return Subject(x.double(), dataset.grey_levels, torch.zeros(len(x), dtype=torch.float64))
-    y, law = kept.draw(x, indices)
-    decoded, law = kept.decode(y).double(), Gaussian(law.mean.double(), law.var.double())
-    decoder = Gaussian(decoded, torch.full_like(decoded, kept.decoder_variance))
-    none = torch.zeros(len(x), dtype=torch.float64, device=device)
-    beside = latent_bound(x.double(), y.double(), law, decoder, none, dataset.grey_levels)
-    return Subject(y.double(), None, beside.cpu())
+    """Return the images themselves, or a draw of their latents. Eq. latent.bound."""
+    x = dataset.take(indices).to(device)
+    return Subject(*trained.space.bound_terms(x, indices, dataset.grey_levels))
 
 
 def bound_of(

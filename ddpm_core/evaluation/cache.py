@@ -27,8 +27,8 @@ def weights_digest(network: nn.Module) -> bytes:
 def key_for(trained: Trained, dataset: Dataset, told: Sequence[object]) -> str:
     """A digest of weights (the autoencoder's, too), schedule, data and the options `told`."""
     schedule = trained.schedule.log_alpha_bar.numpy().tobytes()
-    kept = "" if trained.autoencoder is None else trained.autoencoder.digest
-    parts = [weights_digest(trained.network), schedule, f"{dataset.digest()}{kept}".encode()]
+    data = dataset.digest() + (trained.space.digest or "")
+    parts = [weights_digest(trained.network), schedule, data.encode()]
     return hashlib.sha256(b"".join([*parts, json.dumps(told).encode()])).hexdigest()
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 import tyro
 
 from ddpm_core.cli.options import flag, leave_out, marks
-from ddpm_core.generation.config import Stepping
+from ddpm_core.samplers.names import SamplerName
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class EvaluateConfig:
     """Keys every random number."""
     samples: int = 1000
     """Samples drawn and compared with test images; 0 for none."""
-    sampler: Stepping = "dpm++"
+    sampler: SamplerName = "dpm++"
     """How they are drawn: see the sample command."""
     steps: int | None = None
     """Steps of the sampler, at levels that are evenly spread; 30, or all levels where there are

@@ -161,7 +161,7 @@ def summary(
     names = ("decoder", "steps") if config.strata is None else ("lowest_levels", "other_levels")
     parts = (terms[0], terms[1:-1].sum(), terms[-1])
     shares = dict(zip((*names, "prior"), map(float, parts), strict=True))
-    if trained.autoencoder is not None:
+    if not trained.space.exact:
         shares["autoencoder"] = float(found.autoencoder.mean() / unit)
     means = found.errors / np.maximum(found.asked, 1)
     return {

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ddpm_core.cli.progress import progress
 from ddpm_core.data.dataset import Dataset, spread
+from ddpm_core.data.space import Space
 from ddpm_core.evaluation.cache import key_for, pack, place, unpack
 from ddpm_core.evaluation.classifier import AT_A_TIME, FEATURES, Classifier, kept_classifier
 from ddpm_core.evaluation.config import EvaluateConfig
@@ -25,10 +26,9 @@ from ddpm_core.evaluation.distances import (
 from ddpm_core.evaluation.inception import check_inception, inception_features
 from ddpm_core.randomness import keyed_noise
 from ddpm_core.samplers.base import Sampler, generate
-from ddpm_core.samplers.names import named
+from ddpm_core.samplers.names import build_sampler
 from ddpm_core.samplers.timestep_spacing import TIMESTEP_SPACINGS
 from ddpm_core.storage.files import write_bytes
-from ddpm_core.storage.saved_autoencoder import KeptAutoencoder
 from ddpm_core.training.trained import Trained
 
 STEPS = 30  # where none are asked for
@@ -89,8 +89,8 @@ def sample_quality(
         "real": dataset.take(real),
         "noise": keyed_noise(shape, config.seed, "floor", 0, range(config.samples)).clamp(-1, 1),
     }
-    if trained.autoencoder is not None:
-        sets["decoded"] = there_and_back(trained.autoencoder, dataset, real, device)
+    if not trained.space.exact:
+        sets["decoded"] = reconstructions(trained.space, dataset, real, device)
     reference = dataset.take(spread(dataset.test, REFERENCE))
     figures = by_pixels(sets, reference, dataset)
     feature = None
@@ -149,7 +149,7 @@ def samples(
                     cond=None if told is None else told[indices].to(device),
                     device=device,
                 )
-                drawn = trained.view.decode(deque(chain, maxlen=1)[0].x_t)
+                drawn = trained.space.decode(deque(chain, maxlen=1)[0].x_t)
                 found = {"images": drawn.cpu().numpy()}
                 write_bytes(path, pack(own, **found))
             parts.append(torch.from_numpy(found["images"]))
@@ -163,13 +163,13 @@ def samples(
     return drawn
 
 
-def there_and_back(
-    kept: KeptAutoencoder, dataset: Dataset, indices: Int64[Tensor, " n"], device: torch.device
+def reconstructions(
+    space: Space, dataset: Dataset, indices: Int64[Tensor, " n"], device: torch.device
 ) -> Images:
-    """The images as they come back from their latents: the best that samples can be."""
+    """Encode and decode images: no sample of latents can be better."""
     return torch.cat(
         [
-            kept.decode(kept.draw(dataset.take(part).to(device), part)[0]).cpu()
+            space.decode(space.encode(dataset.take(part).to(device), part)).cpu()
             for part in indices.split(AT_A_TIME)
         ]
     )
@@ -183,7 +183,7 @@ def steps_of(config: EvaluateConfig, trained: Trained) -> int:
 def sampler_of(config: EvaluateConfig, trained: Trained) -> Sampler[Any]:
     """--sampler along --steps levels that are even in the level."""
     times = TIMESTEP_SPACINGS["trailing"](trained.schedule, steps_of(config, trained))
-    return named(
+    return build_sampler(
         config.sampler, trained.schedule, times, variance=trained.variance(config.variance)
     )
 

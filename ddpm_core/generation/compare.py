@@ -11,7 +11,7 @@ from ddpm_core._types import Denoiser
 from ddpm_core.data.pixels import to_pixels
 from ddpm_core.figures.canvas import FAINT, Page, enlarge, grid, paste, png
 from ddpm_core.samplers.base import generate
-from ddpm_core.samplers.names import CALLS, SamplerName, named
+from ddpm_core.samplers.names import SAMPLERS, SamplerName, build_sampler, can_start
 from ddpm_core.samplers.timestep_spacing import TIMESTEP_SPACINGS, TimestepSpacing
 from ddpm_core.schedules import Schedule
 
@@ -35,21 +35,19 @@ def compared(
 ) -> Iterator[Cell]:
     """(row, steps, n images) of each cell, row by row; the last row is the ancestral chain of T.
 
-    A sampler that refuses the schedule has no row.
+    A sampler that cannot start at the schedule's last timestep has no row.
     """
     columns = [steps for steps in STEPS if steps <= schedule.T] or [schedule.T]
     rows: list[tuple[SamplerName, str, list[int]]] = [
-        *((name, name, columns) for name in CALLS),
+        *((name, name, columns) for name in SAMPLERS),
         ("ancestral", "ancestral, every level", [schedule.T]),
     ]
     for name, row, all_steps in rows:
         for steps in all_steps:
-            try:
-                sampler = named(
-                    name, schedule, TIMESTEP_SPACINGS[timestep_spacing](schedule, steps)
-                )
-            except ValueError:  # heun at zero terminal SNR
+            times = TIMESTEP_SPACINGS[timestep_spacing](schedule, steps)
+            if not can_start(name, schedule, times):
                 break
+            sampler = build_sampler(name, schedule, times)
             *_, last = generate(
                 sampler, denoiser, shape, indices=range(n), seed=seed, cond=cond, device=device
             )
@@ -71,7 +69,7 @@ def comparison_sheet(
     page.words(MARGIN, 62, title, 13, FAINT)
     for left, steps in zip(lefts, columns, strict=True):
         page.words(left + wide / 2, TOP - 12, f"{steps} steps", 14, FAINT, "ms")
-    notes = {str(name): f"{calls} calls a step" for name, calls in CALLS.items() if calls > 1}
+    notes = {str(name): f"{each.nfe} NFE a step" for name, each in SAMPLERS.items() if each.nfe > 1}
     for top, row in zip(tops, rows, strict=True):
         page.words(MARGIN, top + tall / 2, row, 15)
         page.words(MARGIN, top + tall / 2 + 20, notes.get(row, ""), 13, FAINT)

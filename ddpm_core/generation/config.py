@@ -9,8 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from ddpm_core.cli.options import flag, leave_out, marks
-
-Stepping = Literal["ancestral", "ddim", "dpm++", "heun"]  # SamplerName, which would load torch
+from ddpm_core.samplers.names import SamplerName
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class SampleConfig:
     """Number of samples."""
     first: int = 0
     """Index of the first sample: sample i of a seed is the same whatever batch draws it."""
-    sampler: Stepping = "ancestral"
+    sampler: SamplerName = "ancestral"
     """How to step. ancestral: as in the DDPM paper; ddim: any noise, see --eta; dpm++: second
     order, good with 10 to 20 steps; heun: second order, asks the network twice a step, and wants
     --timestep-spacing log_snr on a schedule that ends in almost pure noise, such as cosine."""

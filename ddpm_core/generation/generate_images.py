@@ -20,7 +20,7 @@ from ddpm_core.generation.compare import STEPS, compared, comparison_sheet
 from ddpm_core.generation.config import SampleConfig
 from ddpm_core.guidance import Guided
 from ddpm_core.samplers.base import Sampler, generate
-from ddpm_core.samplers.names import CALLS, named
+from ddpm_core.samplers.names import SAMPLERS, build_sampler, can_start
 from ddpm_core.samplers.timestep_spacing import TIMESTEP_SPACINGS
 from ddpm_core.storage.files import write_bytes
 from ddpm_core.storage.run_lock import writable_folder
@@ -46,13 +46,14 @@ def draw(config: SampleConfig) -> list[Path]:
     labels = chosen_classes(config, trained)
     schedule = trained.schedule
     times = TIMESTEP_SPACINGS[config.timestep_spacing](schedule, config.steps or schedule.T)
-    if config.sampler == "heun" and schedule.has_zero_terminal_snr and times[0] == schedule.T:
+    if not can_start(config.sampler, schedule, times):
         raise ValueError(
-            f"--sampler heun cannot begin where {config.run} holds no signal at all (zero terminal "
-            "SNR): use --sampler ddim or dpm++, or --timestep-spacing leading"
+            f"--sampler {config.sampler} cannot start at t = {times[0]} of {config.run}, where "
+            "x_T holds no signal (zero terminal SNR): use --sampler ddim or dpm++, or "
+            "--timestep-spacing leading"
         )
     variance = trained.variance(config.variance)
-    sampler = named(config.sampler, schedule, times, eta=config.eta, variance=variance)
+    sampler = build_sampler(config.sampler, schedule, times, eta=config.eta, variance=variance)
     folder = writable_folder(config.out_dir or trained.run / "generated")  # before any work is lost
     stem = folder / f"step-{trained.step:06d}-seed-{config.seed}{config.marks(labels)}"
     denoiser = build_denoiser(config, trained, labels)
@@ -133,7 +134,7 @@ def _compare(
     stem: Path,
     device: torch.device,
 ) -> Path:
-    many = len(CALLS) * sum(steps <= trained.schedule.T for steps in STEPS) + 1
+    many = len(SAMPLERS) * sum(steps <= trained.schedule.T for steps in STEPS) + 1
     each = [labels[i % len(labels)] for i in range(COMPARED)] if labels else []
     drawing = compared(
         denoiser,
@@ -148,7 +149,7 @@ def _compare(
     cells = []
     with progress(many, "comparison", "chain") as bar:
         for row, steps, x_0 in drawing:
-            cells.append((row, steps, trained.view.decode(x_0).cpu()))
+            cells.append((row, steps, trained.space.decode(x_0).cpu()))
             bar.update()
     path = stem.with_name(f"{stem.name}-compare.png")
     title = f"{config.timestep_spacing} levels, seed {config.seed}"
@@ -171,7 +172,7 @@ def _draw(
     shown = set(times[:: max(1, len(times) // GIF_FRAMES)]) | {0}
     numbers = range(config.first, config.first + config.n)
     wanted = [(label, i) for label in labels or [0] for i in numbers]  # all from the same noise
-    view, images, chain = trained.view, [], []
+    space, images, chain = trained.space, [], []
 
     def seen(pictures: Tensor) -> Float[np.ndarray, "n channels height width"]:
         return pictures.cpu().numpy()
@@ -191,8 +192,8 @@ def _draw(
             for t, x_t, x0_hat in steps:
                 bar.update(len(indices))
                 if config.gif and start == 0 and t in shown:
-                    chain.append((t, seen(view.state(x_t)), seen(view.decode(x0_hat))))
-            images.append(view.decode(x_t).cpu())
+                    chain.append((t, seen(space.colors(x_t)), seen(space.decode(x0_hat))))
+            images.append(space.decode(x_t).cpu())
     drawn = torch.cat(images)
 
     array = io.BytesIO()

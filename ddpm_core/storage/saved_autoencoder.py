@@ -1,4 +1,4 @@
-"""A finished autoencoder on disk: its weights, its measured scale, and a digest of both."""
+"""A trained autoencoder on disk: its weights, its measured scale, and a digest of both."""
 
 import json
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ddpm_core._types import Gaussian
-from ddpm_core.latent import LatentScale, LatentSpace
+from ddpm_core.latent import LatentScale, LatentSpace, latent_bound
 from ddpm_core.networks.autoencoder import Autoencoder
 from ddpm_core.randomness import keyed_noise
 from ddpm_core.storage.files import json_bytes, write_bytes
@@ -26,65 +26,90 @@ FIELDS = ("network", "image_shape", "levels", "seed", "shift", "scale", "decoder
 
 
 @dataclass(frozen=True, eq=False)
-class KeptAutoencoder:
-    """An autoencoder that is used and no longer trained."""
+class SavedAutoencoder:
+    """A trained autoencoder whose latents are diffused. A `Space`, see data/space.py."""
 
+    run: Path  # whose folder holds it
     network: Autoencoder
-    space: LatentSpace
+    scaled: LatentSpace
     image_shape: tuple[int, int, int]
     grey_levels: int
     seed: int  # keys the noise of the latents of training images
-    decoder_variance: float  # what its images are off by in the mean, squared
+    decoder_variance: float  # mean squared error of its reconstructions
     digest: str  # of the weights and of all of this
     data: str  # digest of what it was trained on
     watermark: str | None  # of one that was trained unverified
     files: dict[str, bytes]
 
+    suffix: ClassVar[str] = "-latent"
+    clips: ClassVar[bool] = False
+    exact: ClassVar[bool] = False
     note: ClassVar[str] = "Upper rows: latents as colours; lower rows: decoded. MSE of latents"
 
     @property
-    def latent_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of the latents of an image."""
-        _, height, width = self.image_shape
-        factor = self.network.factor
-        return self.network.latent_channels, height // factor, width // factor
+    def about(self) -> str:
+        """Name the autoencoder and its run."""
+        return f"the latents of autoencoder {self.digest[:12]} in {self.run}"
 
-    def draw(self, x: Tensor, indices: Tensor) -> tuple[Tensor, Gaussian]:
-        """Draw scaled latents, with noise keyed by the images' indices; also their distribution."""
-        distribution = self.space.distribution(x)
-        return distribution.sample(draw_noise(self.seed, distribution.mean, indices)), distribution
+    def data_digest(self, images: str) -> str:
+        """Digest of the latents of images with this digest; the same on every machine."""
+        return sha256(f"{images} in {self.digest}".encode()).hexdigest()
+
+    def encode(self, x: Tensor, indices: Tensor) -> Tensor:
+        """Return the scaled latents of images, with noise keyed by the images' indices."""
+        return self._draw(x, indices)[0]
 
     @torch.no_grad()
     def decode(self, y: Tensor) -> Tensor:
-        """The pictures that scaled latents stand for, some at a time."""
-        return torch.cat([self.space.decode(part) for part in y.split(AT_A_TIME)])
+        """Decode scaled latents to images, AT_A_TIME together."""
+        return torch.cat([self.scaled.decode(part) for part in y.split(AT_A_TIME)])
 
-    def state(self, y: Tensor) -> Tensor:
-        """Noisy latents to look at: three channels as colours, or the first alone; white is 3."""
-        colours = y[:, : 3 if y.shape[1] >= 3 else 1] / 3
+    def decoded_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """(channels, height, width) of the images that latents of `shape` decode to."""
+        return self.image_shape
+
+    def colors(self, y: Tensor) -> Tensor:
+        """Show noisy latents: three channels as colours, or the first as grey; white is 3."""
+        shown = y[:, : 3 if y.shape[1] >= 3 else 1] / 3
         factor = self.network.factor
-        return colours.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+        return shown.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
 
-    def is_in(self, run: Path) -> bool:
-        """Whether it stands in a run's folder, byte for byte."""
-        paths = {run / FOLDER / name: content for name, content in self.files.items()}
-        return all(path.is_file() and path.read_bytes() == paths[path] for path in paths)
+    def bound_terms(
+        self, x: Tensor, indices: Tensor, grey_levels: int
+    ) -> tuple[Tensor, int | None, Tensor]:
+        """Return (latents, None, nats the autoencoder adds to the bound). Eq. latent.bound."""
+        y, q = self._draw(x, indices)
+        decoded, q = self.decode(y).double(), Gaussian(q.mean.double(), q.var.double())
+        decoder = Gaussian(decoded, torch.full_like(decoded, self.decoder_variance))
+        none = torch.zeros(len(x), dtype=torch.float64, device=x.device)
+        nats = latent_bound(x.double(), y.double(), q, decoder, none, grey_levels)
+        return y.double(), None, nats.cpu()
 
-    def copy_to(self, run: Path) -> None:
-        """Put it into a run's folder, unless it is there."""
-        if not self.is_in(run):
+    def install(self, run: Path) -> None:
+        """Write the autoencoder into a run's folder, so that the run can be moved."""
+        if not self.is_installed(run):
             for name, content in self.files.items():
                 write_bytes(run / FOLDER / name, content)
 
+    def is_installed(self, run: Path) -> bool:
+        """Return whether a run's folder holds it, byte for byte."""
+        paths = {run / FOLDER / name: content for name, content in self.files.items()}
+        return all(path.is_file() and path.read_bytes() == paths[path] for path in paths)
+
+    def _draw(self, x: Tensor, indices: Tensor) -> tuple[Tensor, Gaussian]:
+        """Return scaled latents of images and the distribution that they were drawn from."""
+        q = self.scaled.distribution(x)
+        return q.sample(draw_noise(self.seed, q.mean, indices)), q
+
 
 def draw_noise(seed: int, mean: Tensor, indices: Tensor) -> Tensor:
-    """The noise of the latents of images, keyed by (seed, index)."""
+    """Draw the noise of the latents of images, keyed by (seed, index)."""
     noise = keyed_noise(mean.shape[1:], seed, "latents", 0, indices.tolist(), dtype=mean.dtype)
     return noise.to(mean.device)  # drawn on the CPU, the same whatever encodes
 
 
-def keep(run: Path, network: Autoencoder, about: dict[str, Any]) -> None:
-    """Write the weights and what `FIELDS` name beside them; the one that says so comes last."""
+def save_autoencoder(run: Path, network: Autoencoder, about: dict[str, Any]) -> None:
+    """Write the weights, then the JSON of `FIELDS` that vouches for them."""
     weights = save({name: each.contiguous() for name, each in network.state_dict().items()})
     about = {"format": FORMAT, "weights_sha256": sha256(weights).hexdigest(), **about}
     write_bytes(run / FOLDER / WEIGHTS, weights)
@@ -92,10 +117,12 @@ def keep(run: Path, network: Autoencoder, about: dict[str, Any]) -> None:
     write_bytes(path, json_bytes(path, about))
 
 
-def load_kept(run: Path, device: torch.device, wanted: str | None = None) -> KeptAutoencoder:
-    """The autoencoder of a run, moved to the device. wanted: the digest that it has to have.
+def load_autoencoder(
+    run: Path, device: torch.device, wanted: str | None = None
+) -> SavedAutoencoder:
+    """Load the autoencoder of a run to the device. wanted: the digest that it must have.
 
-    Raises ValueError or FileNotFoundError where there is none, or it is damaged or another.
+    Raises FileNotFoundError where there is none, ValueError where it is damaged or another.
     """
     folder = run / FOLDER
     if not (folder / ABOUT).is_file() or not (folder / WEIGHTS).is_file():
@@ -115,21 +142,22 @@ def load_kept(run: Path, device: torch.device, wanted: str | None = None) -> Kep
         )
     except UnicodeDecodeError:
         raise ValueError(
-            f"{folder / ABOUT} is damaged: it is no text. {_way_out(wanted)}"
+            f"{folder / ABOUT} is damaged: it is not text. {_remedy(wanted)}"
         ) from None
     except (KeyError, TypeError, json.JSONDecodeError, RuntimeError, SafetensorError) as error:
-        raise ValueError(f"{folder} is damaged: {error}. {_way_out(wanted)}") from None
+        raise ValueError(f"{folder} is damaged: {error}. {_remedy(wanted)}") from None
     if not whole:
-        raise ValueError(f"{folder / WEIGHTS} is not what {ABOUT} describes. {_way_out(wanted)}")
+        raise ValueError(f"{folder / WEIGHTS} is not what {ABOUT} describes. {_remedy(wanted)}")
     if wanted is not None and digest != wanted:
         raise ValueError(
-            f"{folder} holds another autoencoder (digest {digest[:12]}) than the one that this run "
-            f"was trained with ({wanted[:12]}). {_way_out(wanted)}"
+            f"{folder} holds another autoencoder (digest {digest[:12]}) than the one this run was "
+            f"trained with ({wanted[:12]}). {_remedy(wanted)}"
         )
     network = network.to(device).eval().requires_grad_(False)
-    return KeptAutoencoder(
+    return SavedAutoencoder(
+        run=run,
         network=network,
-        space=LatentSpace(network.encode, network.decode, measured),
+        scaled=LatentSpace(network.encode, network.decode, measured),
         image_shape=(shape[0], shape[1], shape[2]),
         grey_levels=levels,
         seed=seed,
@@ -144,21 +172,21 @@ def load_kept(run: Path, device: torch.device, wanted: str | None = None) -> Kep
 def _missing(run: Path, wanted: str | None) -> str:
     if wanted is not None:
         return (
-            f"{run} was trained in latents, and its autoencoder is missing from {run / FOLDER}. "
-            f"{_way_out(wanted)}"
+            f"{run} was trained in latents, but its autoencoder is missing from {run / FOLDER}. "
+            f"{_remedy(wanted)}"
         )
     for above in run.parents[:2]:
         if (above / FOLDER / ABOUT).is_file():
             return f"{run} is in a run that has an autoencoder; name that run, {above}"
     if not run.is_dir():
-        return f"{run} is no folder; name the --out-dir of a finished run of train_autoencoder"
+        return f"{run} is not a folder; name the --out-dir of a finished run of train_autoencoder"
     return (
         f"{run} has no autoencoder: train_autoencoder leaves one in its --out-dir once it has "
         "finished, and train --latent a copy in its own. Let that run finish, or name another"
     )
 
 
-def _way_out(wanted: str | None) -> str:
+def _remedy(wanted: str | None) -> str:
     if wanted is None:
         return "Train it again, or name another run of train_autoencoder"
     return "Put back the folder from a copy of this run, or from the run that trained it"

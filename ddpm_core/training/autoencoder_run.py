@@ -1,4 +1,4 @@
-"""A run that trains an autoencoder, measures its latents and keeps it for diffusion."""
+"""Training of an autoencoder: its task, its previews, and how it is saved for diffusion."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -12,27 +12,33 @@ from torch import Tensor, nn
 from ddpm_core._types import Gaussian
 from ddpm_core.cli.progress import say
 from ddpm_core.data.dataset import Dataset, batch_indices, load_dataset, spread
+from ddpm_core.data.space import PIXELS, Space
 from ddpm_core.figures.curves import latent_figure
 from ddpm_core.figures.sheets import reconstruction_grid
+from ddpm_core.gate.admission import Admission
 from ddpm_core.latent import AutoencoderLoss, LatentScale, autoencoder_loss, posterior_of
 from ddpm_core.losses import Loss
 from ddpm_core.networks.autoencoder import Autoencoder
 from ddpm_core.randomness import keyed_noise, keyed_seed
 from ddpm_core.schedules import Schedule
 from ddpm_core.storage import files
-from ddpm_core.storage.saved_autoencoder import AT_A_TIME, draw_noise, keep, load_kept
+from ddpm_core.storage.saved_autoencoder import (
+    AT_A_TIME,
+    draw_noise,
+    load_autoencoder,
+    save_autoencoder,
+)
 from ddpm_core.training.autoencoder_config import AutoencoderConfig
-from ddpm_core.training.build import seeded
-from ddpm_core.training.loop import Run, let_in
-from ddpm_core.training.state import NonFiniteError, Trainee
+from ddpm_core.training.build import admit_run, seeded
+from ddpm_core.training.state import NonFiniteError, TrainState
 
 HELDOUT = 500  # images at most, of training as of validation and of test
 
 
 def build_autoencoder(config: AutoencoderConfig, dataset: Dataset) -> Autoencoder:
-    """The network that the options describe, initialised from the run's seed.
+    """Return the network of the options, initialised from the run's seed.
 
-    Raises ValueError for images that its factor does not divide.
+    Raises ValueError for images whose size its factor does not divide.
     """
     channels, height, width = dataset.shape
     if height % config.factor or width % config.factor:
@@ -51,164 +57,169 @@ def build_autoencoder(config: AutoencoderConfig, dataset: Dataset) -> Autoencode
     return network
 
 
-def there_and_back(network: Autoencoder) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """What a step calls: (x, noise) -> (moments, the image decoded from a draw of the latents)."""
+def autoencode(network: Autoencoder) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Return (x, noise) -> (moments, the image decoded from latents drawn with the noise)."""
 
-    def passed(x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         moments = network.encode(x).float()
         return moments, network.decode(posterior_of(moments).sample(noise))
 
-    return passed
+    return forward
 
 
 @dataclass(eq=False, kw_only=True)
-class AutoencoderRun(Run):
-    """An autoencoder that learns to give images back from few numbers."""
+class AutoencoderTask:
+    """An autoencoder that learns to reconstruct images from few numbers. A `Task`."""
 
     config: AutoencoderConfig
+    images: Dataset
+    state: TrainState
+    admission: Admission
 
     command: ClassVar[str] = "train_autoencoder"
+    suffix: ClassVar[str] = "-autoencoder"
+    space: ClassVar[Space] = PIXELS
 
     @classmethod
-    def prepare(cls, config: AutoencoderConfig) -> "AutoencoderRun":
-        """Everything that can be wrong with the input is found here, before any work.
+    def prepare(cls, config: AutoencoderConfig) -> "AutoencoderTask":
+        """Return the task of the options; all bad input is found here, before any work.
 
-        Raises NotVerified before an accelerator is touched, ValueError for the rest.
+        Raises NotVerified before an accelerator is touched, ValueError for everything else.
         """
-        admission = let_in(config, Schedule.linear())  # it has none of its own: the code counts
-        dataset = load_dataset(config.dataset, config.image_size)
-        network = build_autoencoder(config, dataset).to(admission.device)
-        source = config.dataset.split(":")[0]
-        return cls(
-            config=config,
-            folder=config.out_dir or Path("runs") / f"{source}-autoencoder",
-            dataset=dataset,
-            trainee=Trainee.of(config, network, there_and_back(network)),
-            admission=admission,
-            admissions=[admission.to_json()],
-        )
+        admission = admit_run(config, Schedule.linear())  # it has none of its own: the code counts
+        images = load_dataset(config.dataset, config.image_size)
+        network = build_autoencoder(config, images).to(admission.device)
+        state = TrainState.create(config, network, autoencode(network))
+        return cls(config=config, images=images, state=state, admission=admission)
+
+    @property
+    def dataset(self) -> Dataset:
+        """The images, which are what the network sees."""
+        return self.images
+
+    @property
+    def device(self) -> torch.device:
+        """The device that the gate admitted."""
+        return torch.device(self.admission.device)
 
     @property
     def network(self) -> Autoencoder:
-        """The averaged one, which is looked at and kept."""
-        network = self.trainee.ema.network
+        """The autoencoder with EMA weights, which previews show and `conclude` saves."""
+        network = self.state.ema.network
         if not isinstance(network, Autoencoder):
-            raise TypeError(f"{type(network).__name__} is no Autoencoder")
+            raise TypeError(f"{type(network).__name__} is not an Autoencoder")
         return network
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of the latents of an image."""
-        _, height, width = self.dataset.shape
+        _, height, width = self.images.shape
         config = self.config
         return config.latent_channels, height // config.factor, width // config.factor
 
     def describe(self) -> str:
-        """The network, and how many numbers stand for those of an image."""
-        weights = sum(p.numel() for p in self.trainee.network.parameters())
-        many, few = math.prod(self.dataset.shape), math.prod(self.latent_shape)
+        """Describe the network, and the size of its latents beside that of an image."""
+        weights = sum(p.numel() for p in self.state.network.parameters())
+        many, few = math.prod(self.images.shape), math.prod(self.latent_shape)
         return (
-            f"autoencoder of {weights:,} parameters: {few:,} numbers of shape {self.latent_shape} "
-            f"for the {many:,} of an image"
+            f"autoencoder with {weights:,} parameters; {few:,} latents of shape "
+            f"{self.latent_shape} for the {many:,} numbers of an image"
         )
 
-    def is_done(self) -> bool:
-        """Also whether what it leaves is there and whole; if not, it is measured and kept again."""
+    def is_complete(self, folder: Path) -> bool:
+        """Return whether the saved autoencoder is there and intact."""
         try:
-            load_kept(self.folder, torch.device("cpu"))
+            load_autoencoder(folder, torch.device("cpu"))
         except (ValueError, FileNotFoundError):
             return False
-        return super().is_done()
+        return True
 
-    def take_step(self) -> tuple[dict[str, float], float]:
-        """A batch with noise of its own."""
-        config, trainee, device = self.config, self.trainee, self.device
-        indices = batch_indices(self.dataset.train, config.seed, self.step, config.batch_size)
+    def step(self, step: int) -> dict[str, float]:
+        """Take optimizer step `step` = 0, 1, ... on its own batch, with noise keyed by the step."""
+        config, state, device = self.config, self.state, self.device
+        indices = batch_indices(self.images.train, config.seed, step, config.batch_size)
         layout = torch.channels_last if config.channels_last else torch.contiguous_format
-        x = self.dataset.take(indices).to(device, memory_format=layout)
-        places = range(len(indices))
-        noise = keyed_noise(self.latent_shape, config.seed, "training", self.step, places)
-        trainee.network.train()
-        trainee.optimizer.zero_grad()
+        x = self.images.take(indices).to(device, memory_format=layout)
+        rows = range(len(indices))
+        noise = keyed_noise(self.latent_shape, config.seed, "training", step, rows)
+        state.network.train()
+        state.optimizer.zero_grad()
         with torch.autocast(device.type, torch.bfloat16, enabled=config.dtype == "bf16"):
-            moments, x_hat = trainee.forward(x, noise.to(device))
+            moments, x_hat = state.forward(x, noise.to(device))
         loss = self._loss(x, x_hat, posterior_of(moments))
         broken = ~loss.total.per_sample.isfinite()
         if broken.any():
             raise NonFiniteError(
-                f"the loss of step {self.step + 1} is not finite for training images "
+                f"the loss of step {step + 1} is not finite for training images "
                 f"{indices[broken.cpu()][:8].tolist()}"
             )
         loss.total.mean.backward()
-        norm = trainee.update(config, self.step, f"training images {indices[:8].tolist()} ...")
-        return _means(loss), norm
+        state.update(config, step, f"training images {indices[:8].tolist()} ...")
+        return _means(loss)
 
-    def look(self) -> None:
-        """Held-out loss, images beside what comes back of them, and what latents look like."""
-        seen = self._see(self.dataset.validation)
-        row = {f"validation_{name}": mean for name, mean in _means(seen.loss).items()}
-        files.append_line(self.folder / "metrics.jsonl", {"step": self.step, **row})
-        name, mark, shown = f"step-{self.step:06d}.png", self.watermark, self.config.preview_samples
-        few = spread(torch.arange(len(seen.x)), shown)
-        grid = reconstruction_grid(seen.x[few], seen.x_hat[few], watermark=mark)
-        files.write_bytes(self.folder / "reconstructions" / name, grid)
-        files.write_bytes(self.folder / "latents.png", latent_figure(seen.z, watermark=mark))
+    def preview(self, folder: Path, step: int, watermark: str | None) -> dict[str, object]:
+        """Draw reconstructions and latents; return the held-out loss, a row of metrics."""
+        heldout = self._reconstruct(self.images.validation)
+        name = f"step-{step:06d}.png"
+        few = spread(torch.arange(len(heldout.x)), self.config.preview_samples)
+        grid = reconstruction_grid(heldout.x[few], heldout.x_hat[few], watermark=watermark)
+        files.write_bytes(folder / "reconstructions" / name, grid)
+        files.write_bytes(folder / "latents.png", latent_figure(heldout.z, watermark=watermark))
+        return {f"validation_{name}": mean for name, mean in _means(heldout.loss).items()}
 
-    def conclude(self) -> str:
-        """The error on test images; the scale of the training images' latents, and all is kept."""
-        say(f"measuring the latents of {len(self.dataset.train):,} training images")
+    def conclude(self, folder: Path, step: int, watermark: str | None) -> str:
+        """Measure the scale of the latents and the test error, and save the autoencoder."""
+        images, config = self.images, self.config
+        say(f"measuring the latents of {len(images.train):,} training images")
         scale = LatentScale.measured(
-            torch.cat([z.cpu() for _, _, z in self._encoded(self.dataset.train)])
+            torch.cat([z.cpu() for _, _, z in self._encoded(images.train)])
         )
-        config, variance = self.config, _means(self._see(self.dataset.train).loss)["reconstruction"]
-        keep(
-            self.folder,
-            self.network,
-            {
-                "network": {
-                    "image_channels": self.dataset.shape[0],
-                    "latent_channels": config.latent_channels,
-                    "factor": config.factor,
-                    "width": config.width,
-                    "blocks": config.blocks,
-                },
-                "image_shape": list(self.dataset.shape),
-                "levels": self.dataset.grey_levels,
-                "dataset": config.dataset,
-                "data": self.dataset.digest(),
-                "seed": config.seed,
-                "step": self.step,
-                "shift": scale.shift.tolist(),
-                "scale": scale.scale.tolist(),
-                "decoder_variance": variance,
-                "watermark": self.watermark,
+        variance = _means(self._reconstruct(images.train).loss)["reconstruction"]
+        about = {
+            "network": {
+                "image_channels": images.shape[0],
+                "latent_channels": config.latent_channels,
+                "factor": config.factor,
+                "width": config.width,
+                "blocks": config.blocks,
             },
-        )
-        loss = self._see(self.dataset.test).loss
+            "image_shape": list(images.shape),
+            "levels": images.grey_levels,
+            "dataset": config.dataset,
+            "data": images.digest(),
+            "seed": config.seed,
+            "step": step,
+            "shift": scale.shift.tolist(),
+            "scale": scale.scale.tolist(),
+            "decoder_variance": variance,
+            "watermark": watermark,
+        }
+        save_autoencoder(folder, self.network, about)
+        loss = self._reconstruct(images.test).loss
         errors, means = loss.reconstruction.double(), _means(loss)
         error = float(errors.std() / math.sqrt(len(errors))) if len(errors) > 1 else None
-        result: dict[str, Any] = {"step": self.step, "images": len(errors), "standard_error": error}
-        files.write_json(self.folder / "test.json", result | means)
-        doubt = "one image: no error bar" if error is None else f"standard error {error:.5f}"
+        result: dict[str, Any] = {"step": step, "images": len(errors), "standard_error": error}
+        files.write_json(folder / "test.json", result | means)
+        known = "one image: no error bar" if error is None else f"standard error {error:.5f}"
         return (
             f"mean squared error on {len(errors)} test images: {means['reconstruction']:.5f} "
-            f"({doubt}); their latents are {means['kl']:.0f} nats from noise"
+            f"({known}); KL divergence of their latents from N(0, 1): {means['kl']:.0f} nats"
         )
 
     def _loss(self, x: Tensor, x_hat: Tensor, q: Gaussian) -> AutoencoderLoss:
         return autoencoder_loss(x, x_hat, q, self.config.kl_weight, self.config.gradient_weight)
 
     def _encoded(self, indices: Tensor) -> Iterator[tuple[Tensor, Gaussian, Tensor]]:
-        """(images, law of their latents, a draw of it) of some at a time, by the averaged network;
-        the draw is the one that diffusion is trained on."""
+        """Yield (images, distribution of their latents, the draw that diffusion is trained on),
+        AT_A_TIME together, by the EMA weights."""
         for part in indices.split(AT_A_TIME):
-            x = self.dataset.take(part).to(self.device)
+            x = self.images.take(part).to(self.device)
             with torch.no_grad():
                 q = posterior_of(self.network.encode(x))
             yield x, q, q.sample(draw_noise(self.config.seed, q.mean, part))
 
-    def _see(self, indices: Tensor) -> "Seen":
-        """At most HELDOUT of the images, evenly spread."""
+    def _reconstruct(self, indices: Tensor) -> "Reconstructions":
+        """Reconstruct HELDOUT of the images at most, evenly spread."""
         rows = []
         for x, q, z in self._encoded(spread(indices, HELDOUT)):
             with torch.no_grad():
@@ -217,11 +228,11 @@ class AutoencoderRun(Run):
             parts = (loss.total.per_sample, loss.reconstruction, loss.gradient, loss.kl)
             rows.append([each.cpu() for each in (x, x_hat, z, *parts)])
         x, x_hat, z, total, error, edges, kl = map(torch.cat, zip(*rows, strict=True))
-        return Seen(x, x_hat, z, AutoencoderLoss(Loss(total), error, edges, kl))
+        return Reconstructions(x, x_hat, z, AutoencoderLoss(Loss(total), error, edges, kl))
 
 
-class Seen(NamedTuple):
-    """Images, what comes back of them, their latents, and the loss of each."""
+class Reconstructions(NamedTuple):
+    """Images, their reconstructions and latents, and the loss of each."""
 
     x: Tensor
     x_hat: Tensor

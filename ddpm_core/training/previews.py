@@ -1,4 +1,4 @@
-"""A visit to the fixed timesteps: how far structure has emerged from the same noise."""
+"""A preview at fixed timesteps: how much structure has emerged from the same noise."""
 
 import numpy as np
 import torch
@@ -7,7 +7,8 @@ from torch import Tensor
 
 from ddpm_core._types import Denoiser
 from ddpm_core.data.dataset import spread
-from ddpm_core.data.space import PIXELS, View
+from ddpm_core.data.space import PIXELS, Space
+from ddpm_core.denoiser import ClipX0
 from ddpm_core.figures.record import DenoisingRecord
 from ddpm_core.forward_process import q_sample
 from ddpm_core.randomness import keyed_noise
@@ -16,18 +17,18 @@ from ddpm_core.samplers.dpm_solver import DPMSolver
 from ddpm_core.samplers.timestep_spacing import trailing
 from ddpm_core.schedules import Schedule
 
-SHOWN = 3  # chains, and held-out images, on a sheet
-MEASURED = 64  # held-out images behind the one-shot error
+SHOWN = 3  # samples, and held-out images, in a denoising grid
+MEASURED = 64  # held-out images behind the one-step error
 
 
 def fixed_times(T: int, wanted: tuple[int, ...] = ()) -> tuple[int, ...]:
-    """The columns of the sheet from T down to 0: those wanted, or ten equal parts and T / 20."""
+    """Return the columns of a denoising grid, T..0: those wanted, or the tenths of T and T / 20."""
     columns = set(wanted) or {round(T * k / 20) for k in (1, *range(2, 21, 2))}
     return tuple(sorted(columns | {T, 0}, reverse=True))
 
 
 @torch.no_grad()
-def visit(
+def preview(
     denoiser: Denoiser,
     schedule: Schedule,
     heldout: Float[Tensor, " images *event"],
@@ -39,50 +40,52 @@ def visit(
     seed: int,
     labels: Int64[Tensor, " images"] | None = None,
     device: torch.device | str = "cpu",
-    view: View = PIXELS,
+    space: Space = PIXELS,
 ) -> tuple[DenoisingRecord, Float[Tensor, " samples colours tall wide"]]:
-    """One chain of `samples` images from the noise that `seed` keys, and one-shot guesses.
+    """Return the record of a denoising grid, and `samples` decoded samples.
 
-    The chain is DPM-Solver++'s along strided timesteps through the fixed times. labels: the classes
-    of the held-out images, each of which the chain then takes in turn. view: how what is diffused
-    is seen. Returns the record and the samples, to be looked at.
+    The samples are DPM-Solver++'s, along strided timesteps that include `times`, from noise keyed
+    by `seed`; predictions are clipped where the space clips. labels: of the held-out images; the
+    samples take each class in turn.
     """
+    if space.clips:
+        denoiser = ClipX0(denoiser)
     timesteps = sorted({*trailing(schedule, min(steps, schedule.T)), *times}, reverse=True)
     sampler = DPMSolver(schedule, tuple(timesteps))
     shape = heldout.shape[1:]
     every = None if labels is None else labels.unique()
     wanted = None if every is None else every[torch.arange(samples) % len(every)].to(device)
-    chain = generate(
+    trajectory = generate(
         sampler, denoiser, shape, indices=range(samples), seed=seed, cond=wanted, device=device
     )
-    free = [(x_t, x0_hat) for t, x_t, x0_hat in chain if t in times]
+    free = [(x_t, x0_hat) for t, x_t, x0_hat in trajectory if t in times]
 
     few = spread(torch.arange(len(heldout)), MEASURED)  # neighbours may be alike
     x_0 = heldout[few].to(device)
-    told = None if labels is None else labels[few].to(device)
-    seen = []
+    cond = None if labels is None else labels[few].to(device)
+    one_step = []
     for t in times:
         noise = keyed_noise(shape, seed, "sheet", t, range(len(x_0))).to(device)
         x_t = q_sample(schedule, x_0, t, noise)
-        seen.append((x_t, denoiser(x_t, t, told).x0_hat if t else x_0))
-    mse = [(x0_hat.double() - x_0.double()).square().mean().item() for _, x0_hat in seen]
+        one_step.append((x_t, denoiser(x_t, t, cond).x0_hat if t else x_0))
+    mse = [(x0_hat.double() - x_0.double()).square().mean().item() for _, x0_hat in one_step]
 
     def stack(
         pairs: list[tuple[Tensor, Tensor]], which: int, shown: Int64[Tensor, " shown"]
     ) -> np.ndarray:
-        seen = (view.state, view.decode)[which]
-        return np.stack([seen(pair[which][shown]).float().cpu().numpy() for pair in pairs])
+        show = (space.colors, space.decode)[which]
+        return np.stack([show(pair[which][shown]).float().cpu().numpy() for pair in pairs])
 
-    chains, images = torch.arange(min(samples, SHOWN)), spread(torch.arange(len(x_0)), SHOWN)
+    shown, images = torch.arange(min(samples, SHOWN)), spread(torch.arange(len(x_0)), SHOWN)
 
     record = DenoisingRecord(
         step=step,
         times=times,
-        free_x_t=stack(free, 0, chains),
-        free_x0_hat=stack(free, 1, chains),
-        heldout_x_0=view.decode(x_0[images]).cpu().numpy(),
-        heldout_x_t=stack(seen, 0, images),
-        heldout_x0_hat=stack(seen, 1, images),
+        free_x_t=stack(free, 0, shown),
+        free_x0_hat=stack(free, 1, shown),
+        heldout_x_0=space.decode(x_0[images]).cpu().numpy(),
+        heldout_x_t=stack(one_step, 0, images),
+        heldout_x0_hat=stack(one_step, 1, images),
         one_shot_mse=np.array(mse),
     )
-    return record, view.decode(free[-1][0]).cpu()
+    return record, space.decode(free[-1][0]).cpu()

@@ -1,4 +1,4 @@
-"""What every training run is, whatever it trains: a frozen dataclass whose fields are options."""
+"""The options of every training run, in the groups that --help shows."""
 
 import math
 from dataclasses import dataclass
@@ -8,77 +8,102 @@ from typing import Any, ClassVar, Literal
 from ddpm_core.cli.options import flag, from_json, to_json
 from ddpm_core.gate.certificate import FILE
 
-# Fields that may change when a run is resumed, since no number of the run depends on them.
+# Fields that may change when a run resumes, because no number of the run depends on them.
 FREE_ON_RESUME = frozenset(
     {"config", "out_dir", "resume", "dry_run", "certificate", "require_verified", "unverified"}
-    | {"save_every", "keep", "preview_samples", "preview_steps", "latent"}
+    | {"save_every", "keep_checkpoints", "preview_samples", "preview_steps", "latent"}
 )
 
 
 @dataclass(frozen=True)
-class RunConfig:
-    """The data of a run, its pace, where it works and what it leaves."""
+class DataOptions:
+    title: ClassVar[str] = "data"
 
-    config: Path | None = None
-    """A TOML file of these options; flags win over it."""
-    out_dir: Path | None = None
-    """Run directory; runs/<dataset> where none is given."""
     dataset: str = "digits"
     """digits, idx:DIR (MNIST format), npz:FILE, folder:DIR or patches:SIZE (of photographs)."""
     image_size: int | None = None
-    """Centre-crop and resize images to this many pixels."""
+    """Centre-crop images and resize them to this many pixels."""
+
+
+@dataclass(frozen=True)
+class OptimizationOptions:
+    title: ClassVar[str] = "optimization"
 
     max_steps: int = 3300
-    """Optimizer steps."""
+    """Number of optimizer steps."""
     batch_size: int = 128
     """Images per optimizer step."""
     learning_rate: float = 2.5e-3
-    """Peak rate of AdamW."""
+    """Peak learning rate of AdamW."""
     warmup_steps: int = 100
-    """Steps over which the rate rises from 0."""
+    """Steps of linear learning-rate warm-up."""
     learning_rate_decay: Literal["cosine", "constant"] = "cosine"
-    """What the rate does after warm-up."""
+    """Learning rate after warm-up: cosine decay to 0, or constant."""
     weight_decay: float = 0.1
     """Decoupled weight decay of matrices and kernels."""
     grad_clip: float = 1.0
-    """Largest norm of the gradient."""
+    """Maximum gradient norm."""
     ema_decay: float = 0.998
-    """Decay of the weights' moving average, with warm-up."""
-    seed: int = 0
-    """Every random number of the run is keyed by it."""
+    """Decay of the exponential moving average (EMA) of the weights, with warm-up."""
 
+
+@dataclass(frozen=True)
+class LoggingOptions:
+    title: ClassVar[str] = "logging and previews"
+
+    log_every: int = 50
+    """Steps between rows of metrics.jsonl."""
+    sample_every: int = 660
+    """Steps between previews: sample grid, denoising grid, held-out loss, report."""
+    preview_samples: int = 25
+    """Images in the sample grid of a preview."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    title: ClassVar[str] = "run"
+
+    config: Path | None = None
+    """TOML file of these options; flags override it."""
+    out_dir: Path | None = None
+    """Run directory; default: runs/ and the name of the dataset."""
+    seed: int = 0
+    """Seed that keys every random number of the run."""
     device: str = "auto"
-    """auto, cpu, cuda, mps, xpu."""
+    """auto, cpu, cuda, mps or xpu."""
     dtype: Literal["float32", "bf16"] = "float32"
     """Precision of the network's arithmetic; weights stay float32."""
     compile: bool = False
-    """torch.compile the network."""
+    """Compile the network with torch.compile."""
     channels_last: bool = True
-    """Keep images as NHWC in memory."""
-
-    sample_every: int = 660
-    """Steps between two visits: pictures, held-out loss, report."""
-    preview_samples: int = 25
-    """Images in a visit's grid."""
-    log_every: int = 50
-    """Steps between two rows of metrics.jsonl."""
+    """Keep images in NHWC memory format."""
     save_every: int = 660
-    """Steps between two checkpoints."""
-    keep: int = 2
-    """Checkpoints kept."""
+    """Steps between checkpoints."""
+    keep_checkpoints: int = 2
+    """Number of checkpoints to keep."""
     resume: str = "auto"
     """auto, never, or the path of a checkpoint."""
     dry_run: bool = False
-    """Check everything, print the plan, write nothing."""
+    """Check everything, print the plan, and write nothing."""
+
+
+@dataclass(frozen=True)
+class GateOptions:
+    title: ClassVar[str] = "gate"
 
     certificate: Path = FILE
-    """What a full run of the suite left; an accelerator is used under one only."""
+    """Certificate that a full run of the property suite wrote; an accelerator needs it."""
     require_verified: bool = False
-    """Ask for the certificate on the CPU too."""
+    """Require the certificate on the CPU, too."""
     unverified: str | None = None
-    """Train without one, for this REASON; it is recorded, and every picture says UNVERIFIED."""
+    """Train without a certificate, for this REASON. It is recorded and watermarks every picture."""
 
-    LEAST: ClassVar[dict[str, int]] = {
+
+@dataclass(frozen=True)
+class RunConfig(DataOptions, OptimizationOptions, LoggingOptions, RunOptions, GateOptions):
+    """Options of a training run, whatever it trains."""
+
+    AT_LEAST: ClassVar[dict[str, int]] = {
         "image_size": 1,
         "max_steps": 1,
         "batch_size": 1,
@@ -89,13 +114,13 @@ class RunConfig:
         "preview_samples": 1,
         "log_every": 1,
         "save_every": 1,
-        "keep": 1,
+        "keep_checkpoints": 1,
     }
     POSITIVE: ClassVar[tuple[str, ...]] = ("learning_rate", "grad_clip")
-    SHARES: ClassVar[tuple[str, ...]] = ("ema_decay",)
+    FRACTIONS: ClassVar[tuple[str, ...]] = ("ema_decay",)
 
     def __post_init__(self) -> None:
-        for name, least in self.LEAST.items():
+        for name, least in self.AT_LEAST.items():
             value = getattr(self, name)
             if value is not None and not least <= value < math.inf:  # False for NaN as well
                 raise ValueError(f"{flag(name)} = {value} must be finite and at least {least}")
@@ -103,20 +128,20 @@ class RunConfig:
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise ValueError(f"{flag(name)} = {value} must be finite and above 0")
-        for name in self.SHARES:
+        for name in self.FRACTIONS:
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{flag(name)} = {getattr(self, name)} is outside [0, 1)")
 
 
 def lasting(config: RunConfig) -> dict[str, Any]:
-    """The options that the numbers of a run depend on, as JSON values."""
+    """Return the options that the numbers of a run depend on, as JSON values."""
     return {name: value for name, value in to_json(config).items() if name not in FREE_ON_RESUME}
 
 
 def check_same_run(saved: dict[str, Any], config: RunConfig, where: str) -> None:
-    """Refuse to resume under options that would make other numbers than those of `where`.
+    """Refuse to resume under options that would change the numbers of the checkpoint `where`.
 
-    An option that is younger than the checkpoint had its default when that was made.
+    An option that is newer than the checkpoint had its default when the checkpoint was written.
     """
     saved, wanted = lasting(from_json(type(config), saved)), lasting(config)
     for name in sorted(saved.keys() | wanted.keys()):
@@ -124,5 +149,5 @@ def check_same_run(saved: dict[str, Any], config: RunConfig, where: str) -> None
         if not longer and saved.get(name) != wanted.get(name):
             raise ValueError(
                 f"{where} was made with {flag(name)} {saved.get(name)}, not {wanted.get(name)}; "
-                "give the same options to go on, or another --out-dir to start afresh"
+                "give the same options to resume, or another --out-dir to start afresh"
             )

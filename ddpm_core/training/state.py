@@ -1,4 +1,4 @@
-"""What an optimizer step changes, and its end: clip, update, average."""
+"""The state of training, and the end of every optimizer step: clip, update, average."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -8,36 +8,39 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ddpm_core.training.build import group_parameters
 from ddpm_core.training.ema import Ema
 from ddpm_core.training.optimizer_state import flatten_optimizer, restore_optimizer
-from ddpm_core.training.run_config import RunConfig
-from ddpm_core.training.timestep_sampler import TermHistory
+from ddpm_core.training.run_config import OptimizationOptions, RunConfig
+from ddpm_core.training.timestep_sampler import TimestepSampler
 
 
 class NonFiniteError(RuntimeError):
-    """NaN or Inf where training cannot go on."""
+    """NaN or Inf in a loss or a gradient: training cannot continue."""
 
 
-@dataclass(frozen=True, eq=False)
-class Trainee:
-    """All that a step changes."""
+@dataclass(eq=False)
+class TrainState:
+    """Everything that an optimizer step changes: network, EMA, optimizer, timestep sampler."""
 
     network: nn.Module
-    forward: Callable[..., Any]  # the network, or what calls it; compiled where asked for
+    forward: Callable[..., Any]  # the network, or a function that calls it, compiled or not
     ema: Ema
     optimizer: torch.optim.Optimizer
-    history: TermHistory | None = None  # of a run that draws levels by their terms
+    timestep_sampler: TimestepSampler | None = None  # of a run that importance-samples timesteps
+    gradient_norm: float = math.nan  # of the last step, before clipping
 
     @classmethod
-    def of(
+    def create(
         cls,
         config: RunConfig,
         network: nn.Module,
         forward: Callable[..., Any] | None = None,
-        history: TermHistory | None = None,
-    ) -> "Trainee":
-        """The network as it is, its average and AdamW. forward: what a step calls, if not it."""
+        timestep_sampler: TimestepSampler | None = None,
+    ) -> "TrainState":
+        """Return the state before the first step: the network as it is, its EMA, AdamW.
+
+        forward: what a step calls in place of the network.
+        """
         optimizer = torch.optim.AdamW(
             group_parameters(network, config.weight_decay),
             lr=learning_rate(config, 0),
@@ -46,51 +49,63 @@ class Trainee:
         )
         forward = forward or network
         forward = torch.compile(forward) if config.compile else forward
-        return cls(network, forward, Ema(network, config.ema_decay), optimizer, history)
+        return cls(network, forward, Ema(network, config.ema_decay), optimizer, timestep_sampler)
 
-    def update(self, config: RunConfig, step: int, drawn: str) -> float:
-        """Take step `step` = 0, 1, ... along the gradient, clipped; returns its norm before.
+    def update(self, config: RunConfig, step: int, batch: str) -> None:
+        """Take optimizer step `step` = 0, 1, ... along the gradient, clipped to config.grad_clip.
 
-        Raises NonFiniteError, which says what was drawn, before anything is updated.
+        Raises NonFiniteError, which quotes `batch`, before anything is updated.
         """
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), config.grad_clip).item()
         if not math.isfinite(norm):
             raise NonFiniteError(
                 f"the gradient of step {step + 1} is not finite (norm {norm}), though its loss is; "
-                f"{drawn}"
+                f"{batch}"
             )
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(config, step)
         self.optimizer.step()
         self.ema.update(self.network, step)
-        return norm
+        self.gradient_norm = norm
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
-        """All of it by group, as a checkpoint keeps it."""
+        """Return all tensors by group, as a checkpoint stores them."""
         groups = {
             "model": self.network.state_dict(),
             "ema": self.ema.network.state_dict(),
             "optimizer": flatten_optimizer(self.optimizer, self._parameters()),
         }
-        if self.history is not None:
-            groups["history"] = {"terms": self.history.terms, "drawn": self.history.drawn}
+        if self.timestep_sampler is not None:
+            sampler = self.timestep_sampler
+            groups["history"] = {"terms": sampler.terms, "drawn": sampler.drawn}
         return groups
 
     def restore(self, groups: Mapping[str, Mapping[str, Tensor]]) -> None:
-        """Be as one that was kept."""
+        """Restore the tensors that `tensors()` returned."""
         self.network.load_state_dict(groups["model"])
         self.ema.network.load_state_dict(groups["ema"])
         restore_optimizer(self.optimizer, self._parameters(), dict(groups["optimizer"]))
-        if self.history is not None:
-            self.history.terms = groups["history"]["terms"]
-            self.history.drawn = groups["history"]["drawn"]
+        if self.timestep_sampler is not None:
+            self.timestep_sampler.terms = groups["history"]["terms"]
+            self.timestep_sampler.drawn = groups["history"]["drawn"]
 
     def _parameters(self) -> dict[str, nn.Parameter]:
         return dict(self.network.named_parameters())
 
 
-def learning_rate(config: RunConfig, step: int) -> float:
-    """The rate of step 0, 1, ...: a linear rise over warmup_steps, then cosine to 0 or constant."""
-    rise = min(1.0, (step + 1) / max(1, config.warmup_steps))
-    fall = (1 + math.cos(math.pi * step / config.max_steps)) / 2
-    return config.learning_rate * rise * (fall if config.learning_rate_decay == "cosine" else 1.0)
+def group_parameters(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Return AdamW's groups: matrices and kernels decay, gains and biases do not."""
+    matrices = [p for p in network.parameters() if p.ndim > 1]
+    vectors = [p for p in network.parameters() if p.ndim <= 1]
+    return [
+        {"params": matrices, "weight_decay": weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+
+
+def learning_rate(config: OptimizationOptions, step: int) -> float:
+    """Return the learning rate of step 0, 1, ...: linear warm-up, then cosine decay or constant."""
+    warmup = min(1.0, (step + 1) / max(1, config.warmup_steps))
+    decay = (1 + math.cos(math.pi * step / config.max_steps)) / 2
+    cosine = config.learning_rate_decay == "cosine"
+    return config.learning_rate * warmup * (decay if cosine else 1.0)

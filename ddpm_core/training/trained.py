@@ -1,4 +1,4 @@
-"""A trained model back from its run, for the commands that use one."""
+"""A trained model, loaded from its run for the commands that use one."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,21 +7,20 @@ import torch
 
 from ddpm_core._types import Denoiser, Parameterization
 from ddpm_core.cli.options import from_json
-from ddpm_core.data.space import PIXELS, View
+from ddpm_core.data.space import Space, open_space
 from ddpm_core.denoiser import ClipX0, NetworkDenoiser
 from ddpm_core.gate.admission import watermark
 from ddpm_core.networks.unet import UNet
 from ddpm_core.samplers.ancestral import Variance
 from ddpm_core.schedules import Schedule
 from ddpm_core.storage.checkpoint import latest_checkpoint, load_checkpoint
-from ddpm_core.storage.saved_autoencoder import KeptAutoencoder, load_kept
 from ddpm_core.training.build import build_network, build_schedule
 from ddpm_core.training.diffusion_config import TrainConfig
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """The averaged weights of a checkpoint, and what they were trained for."""
+    """The EMA weights of a checkpoint, and what they were trained for."""
 
     run: Path
     step: int
@@ -31,76 +30,71 @@ class Trained:
     image_shape: tuple[int, int, int]
     grey_levels: int
     class_names: tuple[str, ...]
-    watermark: str | None  # of a run that was let in unverified
-    autoencoder: KeptAutoencoder | None = None  # in whose latents it was trained, if any
+    watermark: str | None  # of a run that was trained unverified
+    space: Space  # pixels, or the latents of the run's autoencoder
 
     @property
     def picture_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of the images that were trained on, or into whose latents."""
-        return self.image_shape if self.autoencoder is None else self.autoencoder.image_shape
-
-    @property
-    def view(self) -> View:
-        """How what is drawn becomes pictures."""
-        return PIXELS if self.autoencoder is None else self.autoencoder
+        """(channels, height, width) of the images that samples decode to."""
+        return self.space.decoded_shape(self.image_shape)
 
     def denoiser(self, clip: bool) -> Denoiser:
-        """What the network says of x_0, clipped to [-1, 1] if asked to and of pixels."""
+        """Return the network's prediction of x_0, clipped to [-1, 1] with `clip` in pixels."""
         plain = NetworkDenoiser(
             self.schedule, self.network, self.parameterization, self.learns_variance
         )
         return ClipX0(plain) if self.clips(clip) else plain
 
     def clips(self, asked: bool) -> bool:
-        """Whether x0_hat is clipped as asked: never where it is of latents."""
-        return asked and self.autoencoder is None
+        """Return whether x0_hat is clipped: as asked in pixels, never in latents."""
+        return asked and self.space.clips
 
     def check_clip(self, asked: bool) -> None:
-        """Refuse --no-clip where there is nothing to clip."""
-        if not asked and self.autoencoder is not None:
+        """Refuse --no-clip in latents, which are never clipped."""
+        if not asked and not self.space.clips:
             raise ValueError(
                 f"leave --no-clip out: {self.run} was trained in latents, which are never clipped"
             )
 
     @property
     def remarks(self) -> list[str]:
-        """What is to be known of all that is made with it."""
+        """Return what a user must know about everything made with this model."""
         found = [] if self.watermark is None else [self.watermark]
         if self.step == 0:
-            found.append(f"NOTE: {self.run} was stopped at step 0: its network has learned nothing")
+            found.append(f"NOTE: {self.run} was stopped at step 0: its network is untrained")
         return found
 
     @property
     def parameterization(self) -> Parameterization:
-        """What the network predicts."""
+        """Parameterization of the network's prediction."""
         return self.config.parameterization
 
     @property
     def learns_variance(self) -> bool:
-        """Whether it answers for the variance of a step, too."""
+        """Whether the network also predicts the variance of a step."""
         return self.config.learns_variance
 
     def variance(self, asked: Variance | None) -> Variance:
-        """What a command was asked for, or else what the network learned, or fixed_small.
+        """Return the variance asked for; by default the learned one, else fixed_small.
 
-        Raises ValueError where it is asked for what was not learned.
+        Raises ValueError for learned_range where none was learned.
         """
         if asked == "learned_range" and not self.learns_variance:
             raise ValueError(
-                f"--variance learned_range, but {self.run} learned none; leave it out, or "
+                f"--variance learned_range, but {self.run} learned no variance; leave it out, or "
                 "train with --loss hybrid or vlb"
             )
         return asked or ("learned_range" if self.learns_variance else "fixed_small")
 
 
 def load_trained(path: Path, device: torch.device) -> Trained:
-    """The model of a run's newest checkpoint, or of the checkpoint named.
+    """Load the model of a run's newest checkpoint, or of the checkpoint at `path`.
 
-    Raises FileNotFoundError where there is none, ValueError where it is damaged; either where it
-    was trained in latents and the run's autoencoder is missing or another.
+    Raises FileNotFoundError where there is none and ValueError where it is damaged; likewise for
+    the autoencoder of a run in latents.
     """
     if not path.is_dir():
-        raise FileNotFoundError(f"{path} is no folder; name the --out-dir of a training run")
+        raise FileNotFoundError(f"{path} is not a folder; name the --out-dir of a training run")
     is_run = not (path / "MANIFEST.json").exists()
     saved = latest_checkpoint(path / "checkpoints") if is_run else path
     if saved is None:
@@ -119,7 +113,7 @@ def load_trained(path: Path, device: torch.device) -> Trained:
     config = from_json(TrainConfig, checkpoint.state["config"])
     shape, digest = checkpoint.state["image_shape"], checkpoint.state.get("autoencoder")
     run = path if is_run else path.absolute().parent.parent
-    kept = None if digest is None else load_kept(run, device, digest)
+    space = open_space(None if digest is None else run, device, digest)
     network = build_network(config, shape[0], checkpoint.state["class_names"])
     network.load_state_dict(checkpoint.tensors["ema"])
     return Trained(
@@ -131,7 +125,6 @@ def load_trained(path: Path, device: torch.device) -> Trained:
         image_shape=(shape[0], shape[1], shape[2]),
         grey_levels=checkpoint.state["levels"],
         class_names=tuple(checkpoint.state["class_names"]),
-        watermark=watermark(checkpoint.state.get("admissions", []))
-        or (None if kept is None else kept.watermark),
-        autoencoder=kept,
+        watermark=watermark(checkpoint.state.get("admissions", [])) or space.watermark,
+        space=space,
     )

@@ -31,7 +31,7 @@ def test_options_come_from_defaults_then_the_file_then_flags(tmp_path, capsys):
     (tmp_path / "run.toml").write_text("T = 'many'\n")
     with pytest.raises(SystemExit):
         main(arguments)
-    assert f"it is from --config {tmp_path / 'run.toml'}" in capsys.readouterr().err
+    assert f"comes from --config {tmp_path / 'run.toml'}" in capsys.readouterr().err
 
 
 def test_positional_argument_is_not_absorbed_by_a_list_from_the_file(tmp_path):

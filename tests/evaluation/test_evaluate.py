@@ -269,7 +269,7 @@ def test_the_normal_baseline_is_scipys_on_the_grid_of_levels():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ("nowhere", "nowhere is no folder"),
+        ("nowhere", "nowhere is not a folder"),
         ("RUN --n 0", "--n = 0 is below 1"),
         ("RUN --n 501", "--n = 501, but digits has 500 test images"),
         ("RUN --strata 21", "--strata = 21, but"),

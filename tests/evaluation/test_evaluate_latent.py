@@ -64,8 +64,8 @@ def test_the_bound_of_an_image_is_that_of_its_latents_and_what_they_cost(latent_
     trained, data = load_trained(latent_run, CPU), load_dataset("digits")
     few = data.test[:3]
     part = bound_of(EvaluateConfig(latent_run), trained, data, few, CPU)
-    kept, x = trained.autoencoder, data.take(few).double()
-    y, law = kept.draw(x.float(), few)
+    kept, x = trained.space, data.take(few).double()
+    y, law = kept._draw(x.float(), few)
     law = Gaussian(law.mean.double(), law.var.double())
     decoder = Gaussian(kept.decode(y).double(), torch.full_like(x, kept.decoder_variance))
     terms = vlb_terms(
@@ -82,5 +82,5 @@ def test_the_bound_of_an_image_is_that_of_its_latents_and_what_they_cost(latent_
 
 def test_what_is_kept_of_an_evaluation_is_that_of_this_autoencoder(latent_run):
     trained, data = load_trained(latent_run, CPU), load_dataset("digits")
-    other = replace(trained, autoencoder=replace(trained.autoencoder, digest="another"))
+    other = replace(trained, space=replace(trained.space, digest="another"))
     assert key_for(trained, data, ()) != key_for(other, data, ())

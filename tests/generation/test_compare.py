@@ -15,7 +15,7 @@ from ddpm_core.generation import generate_images as drawing
 from ddpm_core.guidance import Guided
 from ddpm_core.randomness import keyed_noise
 from ddpm_core.sample import main as sample
-from ddpm_core.samplers.names import CALLS
+from ddpm_core.samplers.names import SAMPLERS
 from ddpm_core.samplers.timestep_spacing import log_snr
 from ddpm_core.train import main as train
 from ddpm_core.training.trained import load_trained
@@ -124,7 +124,7 @@ def test_a_sampler_that_refuses_the_schedule_has_no_row():
 def test_the_comparison_lays_samplers_below_and_numbers_beside_each_other(monkeypatch):
     cells = [
         *((name, steps, torch.full((1, 1, 8, 8), 0.1 * i + 0.01 * j))
-          for i, name in enumerate(CALLS) for j, steps in enumerate((5, 10))),
+          for i, name in enumerate(SAMPLERS) for j, steps in enumerate((5, 10))),
         ("ancestral, every level", 20, torch.zeros(1, 1, 8, 8)),
     ]  # fmt: skip
     pasted = given_to(monkeypatch, comparison, "paste")
@@ -134,9 +134,9 @@ def test_the_comparison_lays_samplers_below_and_numbers_beside_each_other(monkey
     lefts, tops = sorted({x for x, _ in places}), sorted({y for _, y in places})
     assert places == [*((x, y) for y in tops[:-1] for x in lefts), (lefts[0], tops[-1])]
     said = {text: y for (_, _, y, text, *_), _ in words}
-    rows = [said[name] for name in [*CALLS, "ancestral, every level"]]
+    rows = [said[name] for name in [*SAMPLERS, "ancestral, every level"]]
     assert rows == sorted(rows)
-    assert said["2 calls a step"] == said["heun"] + 20
+    assert said["2 NFE a step"] == said["heun"] + 20
 
 
 def test_a_name_goes_before_a_number(run):

@@ -128,11 +128,11 @@ def test_the_comparison_has_a_row_for_each_sampler_and_one_for_the_whole_chain(r
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["nowhere"], "nowhere is no folder; name the --out-dir of a training run"),
+        (["nowhere"], "nowhere is not a folder; name the --out-dir of a training run"),
         (["tests"], "tests holds no checkpoint; name the --out-dir of a training run, or"),
         (["RUN/samples"], "samples holds no checkpoint; name RUN, which is a training run, or"),
         (["RUN/checkpoints"], "checkpoints holds no checkpoint; name RUN, which is"),
-        (["README.md"], "README.md is no folder"),
+        (["README.md"], "README.md is not a folder"),
         (["RUN", "--steps", "21"], "--steps = 21, but"),
         (["RUN", "--steps", "0"], "--steps = 0"),
         (["RUN", "--n", "0"], "--n = 0"),

@@ -6,7 +6,7 @@ import torch
 from ddpm_core._types import Prediction
 from ddpm_core.samplers.ancestral import Ancestral
 from ddpm_core.samplers.base import Snapshot, generate, sampling_loop
-from ddpm_core.samplers.names import CALLS, named
+from ddpm_core.samplers.names import SAMPLERS, build_sampler
 from ddpm_core.samplers.timestep_spacing import trailing
 from ddpm_core.schedules import Schedule
 
@@ -52,10 +52,10 @@ def test_invalid_denoisers_and_conditions_are_refused(unchecked, denoiser, cond,
         last(sampling_loop(Ancestral(STEEP), denoiser, torch.zeros(2, 3), torch.zeros, cond))
 
 
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", SAMPLERS)
 def test_two_runs_of_one_sampler_are_equal(name):
     """What a run remembers is in its state, and nowhere else, also of one that was broken off."""
-    sampler = named(name, STEEP, (4, 2, 1, 0))
+    sampler = build_sampler(name, STEEP, (4, 2, 1, 0))
 
     def run(seed):
         return generate(sampler, shrinking_denoiser, (3,), indices=[0, 1], seed=seed)
@@ -67,12 +67,12 @@ def test_two_runs_of_one_sampler_are_equal(name):
     assert not torch.equal(last(run(seed=2)).x_t, first)
 
 
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", SAMPLERS)
 @pytest.mark.parametrize("s", [0, 2])
 def test_half_precision_is_computed_in_float32_and_cast_once(name, s):
     """|error| <= u |x_s| of the cast, and some roundings of float32 of terms of at most 40 besides:
     on this schedule a step's coefficients are below 4 and conversions divide by at least 0.3."""
-    sampler = named(name, STEEP, (4, 2, 0), eta=0.5 if name == "ddim" else 0.0)
+    sampler = build_sampler(name, STEEP, (4, 2, 0), eta=0.5 if name == "ddim" else 0.0)
     generator = torch.Generator().manual_seed(0)
     x_t, noise = torch.randn(2, 64, 32, generator=generator).bfloat16()
 
@@ -90,9 +90,9 @@ def test_half_precision_is_computed_in_float32_and_cast_once(name, s):
 
 
 def test_sampler_names_select_the_default_variants():
-    assert named("dpm++", STEEP).order == 2
-    assert named("ddim", STEEP, eta=0.5).eta == 0.5
-    assert named("ancestral", STEEP, variance="fixed_large").variance == "fixed_large"
+    assert build_sampler("dpm++", STEEP).order == 2
+    assert build_sampler("ddim", STEEP, eta=0.5).eta == 0.5
+    assert build_sampler("ancestral", STEEP, variance="fixed_large").variance == "fixed_large"
 
 
 class OnlyNoise:

@@ -16,12 +16,13 @@ from safetensors.torch import load_file
 from ddpm_core.data.dataset import batch_indices, load_dataset
 from ddpm_core.latent import posterior_of
 from ddpm_core.randomness import keyed_noise
-from ddpm_core.storage.saved_autoencoder import load_kept
+from ddpm_core.storage.saved_autoencoder import load_autoencoder
 from ddpm_core.training import autoencoder_run as autoencoding
 from ddpm_core.training.autoencoder_config import AutoencoderConfig
-from ddpm_core.training.autoencoder_run import AutoencoderRun
+from ddpm_core.training.autoencoder_run import AutoencoderTask
 from ddpm_core.training.diffusion_config import TrainConfig
-from ddpm_core.training.diffusion_run import DiffusionRun
+from ddpm_core.training.diffusion_run import DiffusionTask
+from ddpm_core.training.run_directory import RunDirectory
 from ddpm_core.training.trained import latest_checkpoint
 from tests.data.datasets_written import write_npz
 from tests.training.miniature_runs import encode
@@ -75,14 +76,14 @@ def test_rows_say_what_each_part_comes_to(finished):
 
 
 def test_what_is_kept_is_the_average_and_scales_its_latents_to_variance_1(finished):
-    kept, data = load_kept(finished, CPU), load_dataset("digits")
-    y, _ = kept.draw(data.take(data.train), data.train)
+    kept, data = load_autoencoder(finished, CPU), load_dataset("digits")
+    y = kept.encode(data.take(data.train), data.train)
     channels = y.transpose(0, 1).flatten(1).double()
     torch.testing.assert_close(channels.mean(1), torch.zeros(4).double(), atol=1e-5, rtol=0)
     torch.testing.assert_close(
         channels.var(1, correction=0), torch.ones(4).double(), atol=1e-5, rtol=0
     )
-    assert kept.latent_shape == (4, 4, 4)
+    assert y.shape[1:] == (4, 4, 4)
     assert kept.grey_levels == 17
     newest = latest_checkpoint(finished / "checkpoints")
     assert newest is not None
@@ -92,9 +93,9 @@ def test_what_is_kept_is_the_average_and_scales_its_latents_to_variance_1(finish
 
 
 def test_the_decoder_is_as_wide_as_its_errors(finished):
-    kept, data = load_kept(finished, CPU), load_dataset("digits")
+    kept, data = load_autoencoder(finished, CPU), load_dataset("digits")
     few = data.train[torch.arange(500) * 1200 // 500]
-    y, _ = kept.draw(data.take(few), few)
+    y = kept.encode(data.take(few), few)
     error = (kept.decode(y) - data.take(few)).square().mean()
     assert kept.decoder_variance == pytest.approx(float(error), rel=1e-4)
 
@@ -104,16 +105,16 @@ def test_a_killed_run_goes_on_to_the_same_bits(finished, tmp_path, monkeypatch, 
     class Crash(BaseException):
         pass
 
-    real = AutoencoderRun.take_step
+    real = AutoencoderTask.step
 
-    def then_crash(run):
-        out = real(run)
-        if run.step == number:
+    def then_crash(task, step):
+        out = real(task, step)
+        if step == number:
             raise Crash
         return out
 
     with monkeypatch.context() as patch:
-        patch.setattr(AutoencoderRun, "take_step", then_crash)
+        patch.setattr(AutoencoderTask, "step", then_crash)
         with pytest.raises(Crash):
             encode(tmp_path)
     assert encode(tmp_path) == 0
@@ -121,26 +122,26 @@ def test_a_killed_run_goes_on_to_the_same_bits(finished, tmp_path, monkeypatch, 
 
 
 def test_a_signal_saves_and_says_how_to_go_on(tmp_path, monkeypatch, capsys):
-    real = AutoencoderRun.take_step
+    real = AutoencoderTask.step
 
-    def then_stop(run):
-        if run.step == 4:
+    def then_stop(task, step):
+        if step == 4:
             os.kill(os.getpid(), signal.SIGTERM)
-        return real(run)
+        return real(task, step)
 
     with monkeypatch.context() as patch:
-        patch.setattr(AutoencoderRun, "take_step", then_stop)
+        patch.setattr(AutoencoderTask, "step", then_stop)
         assert encode(tmp_path) == 143
-    assert "the same command goes on" in capsys.readouterr().out
+    assert "the same command resumes" in capsys.readouterr().out
     with pytest.raises(FileNotFoundError, match="has no autoencoder"):
-        load_kept(tmp_path, CPU)
+        load_autoencoder(tmp_path, CPU)
     assert encode(tmp_path) == 0
-    assert load_kept(tmp_path, CPU).digest
+    assert load_autoencoder(tmp_path, CPU).digest
 
 
 def test_a_step_draws_new_noise_and_follows_both_parts(monkeypatch):
     """The loss is of a draw keyed by the step, and its gradient reaches means and variances."""
-    run = AutoencoderRun.prepare(
+    run = AutoencoderTask.prepare(
         AutoencoderConfig(width=8, factor=2, batch_size=8, kl_weight=0.5, gradient_weight=2.0)
     )
     seen = []
@@ -153,9 +154,8 @@ def test_a_step_draws_new_noise_and_follows_both_parts(monkeypatch):
         return real(x, x_hat, q, *weights)
 
     monkeypatch.setattr(autoencoding, "autoencoder_loss", watched)
-    for _ in range(2):
-        run.take_step()
-        run.step += 1
+    for step in range(2):
+        run.step(step)
     (x, x_hat, q, weights), (_, _, other, _) = seen
     assert weights == (0.5, 2.0)
     assert q.mean.grad.abs().min() > 0
@@ -166,17 +166,16 @@ def test_a_step_draws_new_noise_and_follows_both_parts(monkeypatch):
 
 @pytest.mark.parametrize("dtype", ["float32", "bf16"])
 def test_a_step_sees_its_own_images_and_noise_in_the_precision_asked_for(dtype):
-    run = AutoencoderRun.prepare(AutoencoderConfig(width=8, factor=2, batch_size=8, dtype=dtype))
+    run = AutoencoderTask.prepare(AutoencoderConfig(width=8, factor=2, batch_size=8, dtype=dtype))
     seen = []
 
     def watched(x, noise):
         seen.append((x, noise, torch.is_autocast_enabled("cpu")))
         return forward(x, noise)
 
-    forward, run.trainee = run.trainee.forward, replace(run.trainee, forward=watched)
+    forward, run.state = run.state.forward, replace(run.state, forward=watched)
     for step in range(2):
-        run.take_step()
-        run.step += 1
+        run.step(step)
         x, noise, cast = seen[step]
         assert torch.equal(x, run.dataset.take(batch_indices(run.dataset.train, 0, step, 8)))
         assert torch.equal(noise, keyed_noise((4, 4, 4), 0, "training", step, range(8)))
@@ -184,40 +183,44 @@ def test_a_step_sees_its_own_images_and_noise_in_the_precision_asked_for(dtype):
 
 
 def test_a_run_in_its_latents_has_a_folder_of_its_own_name(finished):
-    assert DiffusionRun.prepare(TrainConfig(latent=finished)).folder == Path("runs/digits-latent")
-    assert DiffusionRun.prepare(TrainConfig()).folder == Path("runs/digits")
+    for latent, path in ((finished, "runs/digits-latent"), (None, "runs/digits")):
+        assert RunDirectory(DiffusionTask.prepare(TrainConfig(latent=latent))).path == Path(path)
 
 
 def test_latents_are_drawn_and_not_their_means(finished):
-    kept, data = load_kept(finished, CPU), load_dataset("digits")
+    kept, data = load_autoencoder(finished, CPU), load_dataset("digits")
     few = data.test[:4]
     x = data.take(few)
-    y, law = kept.draw(x, few)
+    y, law = kept._draw(x, few)
     assert not torch.equal(y, law.mean)
-    again, _ = kept.draw(x[2:], few[2:])
+    again = kept.encode(x[2:], few[2:])
     assert torch.equal(again, y[2:])
     raw = posterior_of(kept.network.encode(x))
-    torch.testing.assert_close(law.mean, kept.space.scale.apply(raw.mean))
+    torch.testing.assert_close(law.mean, kept.scaled.scale.apply(raw.mean))
 
 
 def test_a_finished_run_makes_a_lost_or_damaged_autoencoder_again(finished, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(finished, copy)
-    digest, weights = load_kept(finished, CPU).digest, copy / "autoencoder" / "weights.safetensors"
+    digest, weights = (
+        load_autoencoder(finished, CPU).digest,
+        copy / "autoencoder" / "weights.safetensors",
+    )
     shutil.rmtree(copy / "autoencoder")
     assert encode(copy) == 0
-    assert load_kept(copy, CPU).digest == digest
+    assert load_autoencoder(copy, CPU).digest == digest
     weights.write_bytes(weights.read_bytes()[:100])
     assert encode(copy) == 0
-    assert load_kept(copy, CPU).digest == digest
+    assert load_autoencoder(copy, CPU).digest == digest
 
 
 def test_colour_images_and_larger_factors_work(tmp_path):
     flags = ("--dataset", "patches:16", "--factor", "8", "--latent-channels", "2")
     flags += ("--gradient-weight", "0.5", "--dtype", "bf16", "--seed", "7")
     assert encode(tmp_path, *flags, steps=2) == 0
-    kept = load_kept(tmp_path, CPU)
-    assert kept.latent_shape == (2, 2, 2)
+    kept = load_autoencoder(tmp_path, CPU)
+    assert len(kept.scaled.scale.shift) == 2
+    assert kept.network.factor == 8
     assert kept.seed == 7
 
 

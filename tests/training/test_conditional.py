@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from ddpm_core.data.dataset import spread
+from ddpm_core.data.space import PIXELS
 from ddpm_core.denoiser import ClipX0
 from ddpm_core.generation import generate_images as drawing
 from ddpm_core.guidance import Guided, drop_labels
@@ -18,7 +19,7 @@ from ddpm_core.train import main as train
 from ddpm_core.training import diffusion_run as diffusion
 from ddpm_core.training import step
 from ddpm_core.training.diffusion_config import TrainConfig
-from ddpm_core.training.diffusion_run import DiffusionRun
+from ddpm_core.training.diffusion_run import DiffusionTask
 from ddpm_core.training.run_config import check_same_run, lasting
 from ddpm_core.training.trained import load_trained
 
@@ -37,10 +38,10 @@ SHORT = [*OPTIONS.split(), "--preview-steps", "2"]
 
 def told(config: TrainConfig, number: int) -> tuple[torch.Tensor, torch.Tensor | None]:
     """The true classes of a step's images, and what the network is told of them."""
-    run = DiffusionRun.prepare(config)
+    run = DiffusionTask.prepare(config)
     asked: list[Any] = []
-    run.trainee.network.register_forward_pre_hook(lambda module, given: asked.append(given))
-    step.train_step(config, run.schedule, run.dataset, run.trainee, number, run.device)
+    run.state.network.register_forward_pre_hook(lambda module, given: asked.append(given))
+    step.train_step(config, run.schedule, run.dataset, run.state, number, run.device)
     indices = step.batch_indices(run.dataset.train, config.seed, number, config.batch_size)
     assert run.dataset.labels is not None
     labels = [given[2] for given in asked] if len(asked[0]) == 3 else []
@@ -56,16 +57,16 @@ def test_labels_are_withheld_by_a_stream_of_their_own():
         assert torch.equal(seen, drop_labels(true, 0.25, 10, generator))
 
 
-def test_a_visit_looks_with_the_average_at_each_image_and_its_class(monkeypatch, tmp_path):
-    run = DiffusionRun.prepare(dataclasses.replace(SMALL, parameterization="v", out_dir=tmp_path))
+def test_a_preview_uses_the_ema_weights_and_the_label_of_each_image(monkeypatch, tmp_path):
+    run = DiffusionTask.prepare(dataclasses.replace(SMALL, parameterization="v", out_dir=tmp_path))
     seen = []
-    real = diffusion.visit
-    monkeypatch.setattr(diffusion, "visit", lambda *a, **k: seen.append((a, k)) or real(*a, **k))
-    run.visit()
+    real = diffusion.preview
+    monkeypatch.setattr(diffusion, "preview", lambda *a, **k: seen.append((a, k)) or real(*a, **k))
+    run.preview(tmp_path, 0, None)
     ((denoiser, schedule, images, _), named) = seen[0]
-    assert type(denoiser) is ClipX0
-    assert denoiser.denoiser.network is run.trainee.ema.network
-    assert denoiser.denoiser.parameterization == "v"
+    assert named["space"] is PIXELS
+    assert denoiser.network is run.state.ema.network
+    assert denoiser.parameterization == "v"
     assert schedule is run.schedule
     few = spread(run.dataset.validation, 500)
     assert torch.equal(images, run.dataset.take(few))
@@ -103,12 +104,12 @@ def test_nothing_is_withheld_at_dropout_0_and_nothing_is_told_without_the_flag()
 
 
 def test_heldout_images_come_with_their_classes():
-    run = DiffusionRun.prepare(SMALL)
+    run = DiffusionTask.prepare(SMALL)
     few, labels = run._heldout(run.dataset.test)
     assert torch.equal(labels, run.dataset.labels[run.dataset.test])
     assert len(few) == len(labels)
     asked = []
-    run.trainee.ema.network.register_forward_pre_hook(lambda module, given: asked.append(given))
+    run.state.ema.network.register_forward_pre_hook(lambda module, given: asked.append(given))
     run.test_error()
     assert torch.equal(torch.cat([given[2] for given in asked[: -(-len(few) // 256)]]), labels)
 
@@ -140,7 +141,7 @@ def test_data_without_classes_are_refused(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        ("--label-dropout 0.2", "--label-dropout = 0.2 is for --conditional training"),
+        ("--label-dropout 0.2", "--label-dropout = 0.2 needs --conditional"),
         ("--conditional --label-dropout 1", "--label-dropout = 1.0 is outside [0, 1)"),
         ("--conditional --label-dropout nan", "--label-dropout = nan is outside [0, 1)"),
     ],

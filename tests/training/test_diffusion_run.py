@@ -15,10 +15,10 @@ from ddpm_core.denoiser import NetworkDenoiser
 from ddpm_core.figures.record import DenoisingRecord
 from ddpm_core.generation import generate_images as drawing
 from ddpm_core.randomness import keyed_noise
-from ddpm_core.storage.saved_autoencoder import load_kept
+from ddpm_core.storage.saved_autoencoder import load_autoencoder
 from ddpm_core.training import diffusion_run as diffusion
 from ddpm_core.training.diffusion_config import TrainConfig
-from ddpm_core.training.diffusion_run import DiffusionRun
+from ddpm_core.training.diffusion_run import DiffusionTask
 from ddpm_core.training.trained import load_trained
 from tests.data.datasets_written import write_npz
 from tests.training.miniature_runs import Crash, after_step, crash, encode, fingerprint, train
@@ -33,12 +33,13 @@ def run(latent_run: Path) -> Path:
 
 def test_a_run_works_in_the_scaled_latents_of_its_images(coder):
     config = TrainConfig(latent=coder, width=8, multipliers=(1, 2), device="cpu")
-    prepared = DiffusionRun.prepare(config)
-    data, kept = load_dataset("digits"), load_kept(coder, CPU)
-    assert f"(4, 4, 4), by autoencoder {kept.digest[:12]} in {coder}, on" in prepared.describe()
+    prepared = DiffusionTask.prepare(config)
+    data, kept = load_dataset("digits"), load_autoencoder(coder, CPU)
+    described = f"the latents of autoencoder {kept.digest[:12]} in {coder} of shape (4, 4, 4)"
+    assert described in prepared.describe()
     few = data.train[:5]
     noise = keyed_noise((4, 4, 4), 0, "latents", 0, few.tolist())
-    wanted = kept.space.encode(data.take(few), noise)
+    wanted = kept.scaled.encode(data.take(few), noise)
     torch.testing.assert_close(prepared.dataset.take(few), wanted, atol=1e-6, rtol=1e-5)
     assert torch.equal(prepared.dataset.labels, data.labels)
     assert prepared.config.fourier_frequencies == ()
@@ -51,31 +52,30 @@ def test_latents_are_read_from_disk_the_second_time(coder, tmp_path, monkeypatch
     copy = tmp_path / "coder"
     shutil.copytree(coder, copy)
     shutil.rmtree(copy / "autoencoder" / "latents", ignore_errors=True)
-    kept, data = load_kept(copy, CPU), load_dataset("digits")
-    assert latents_of(data, kept, copy, write=False)
+    kept, data = load_autoencoder(copy, CPU), load_dataset("digits")
+    assert latents_of(data, kept, write=False)
     assert not (copy / "autoencoder" / "latents").exists()
-    first = latents_of(data, kept, copy, write=True)
+    first = latents_of(data, kept, write=True)
     (file,) = (copy / "autoencoder" / "latents").iterdir()
-    monkeypatch.setattr(type(kept), "draw", None)  # nothing is encoded any more
-    second = latents_of(data, kept, copy, write=True)
+    monkeypatch.setattr(type(kept), "encode", None)  # nothing is encoded any more
+    second = latents_of(data, kept, write=True)
     assert torch.equal(first.images, second.images)
-    assert first.digest() == second.digest()
     others = (
         (data, replace(kept, digest="another")),
         (replace(data, train=data.test, test=data.train), kept),
     )
     for pictures, coder_of in others:  # of which nothing is known, and nothing is taken for theirs
         with pytest.raises(TypeError, match="not callable"):
-            latents_of(pictures, coder_of, copy, write=False)
+            latents_of(pictures, coder_of, write=False)
 
     with np.load(file) as held:
         latents = held["latents"]
     np.savez(file, key=np.array("of other data"), latents=latents)
     with pytest.raises(ValueError, match=r"latents of other data.*delete it"):
-        latents_of(data, kept, copy, write=True)
+        latents_of(data, kept, write=True)
     file.write_bytes(b"no archive")
     with pytest.raises(ValueError, match=r"is damaged.*delete it"):
-        latents_of(data, kept, copy, write=True)
+        latents_of(data, kept, write=True)
 
 
 def test_a_crashed_run_goes_on_to_the_same_bits(coder, run, tmp_path, monkeypatch):
@@ -89,7 +89,7 @@ def test_a_crashed_run_goes_on_to_the_same_bits(coder, run, tmp_path, monkeypatc
 
 def test_the_sheet_shows_guesses_decoded_and_states_as_colours(coder, run):
     record = DenoisingRecord.load(run / "denoising" / "step-000008.npz")
-    kept = load_kept(coder, CPU)
+    kept = load_autoencoder(coder, CPU)
     assert record.free_x0_hat.shape[2:] == (1, 8, 8)
     assert record.free_x_t.shape[2:] == (3, 8, 8)
     first = record.free_x_t[0][:, :, ::2, ::2] * 3  # a third of the noise is shown
@@ -97,17 +97,17 @@ def test_the_sheet_shows_guesses_decoded_and_states_as_colours(coder, run):
     assert np.array_equal(record.free_x_t[..., ::2, ::2], record.free_x_t[..., 1::2, 1::2])
     data = load_dataset("digits")
     shown = spread(spread(data.validation, 64), 3)
-    y, _ = kept.draw(data.take(shown), shown)
+    y = kept.encode(data.take(shown), shown)
     np.testing.assert_allclose(record.heldout_x_0, kept.decode(y).numpy(), atol=1e-5)
     np.testing.assert_allclose(record.heldout_x0_hat[-1], record.heldout_x_0, atol=1e-5)
 
 
-def test_a_visit_does_not_clip_latents(coder, tmp_path, monkeypatch):
+def test_a_preview_does_not_clip_latents(coder, tmp_path, monkeypatch):
     seen = []
-    real = diffusion.visit
-    monkeypatch.setattr(diffusion, "visit", lambda *a, **k: seen.append(a[0]) or real(*a, **k))
+    real = diffusion.preview
+    monkeypatch.setattr(diffusion, "preview", lambda *a, **k: seen.append(k) or real(*a, **k))
     assert train(tmp_path, "--latent", str(coder), steps=1) == 0
-    assert {type(each) for each in seen} == {NetworkDenoiser}
+    assert {each["space"].clips for each in seen} == {False}
 
 
 def test_samples_are_decoded(coder, run, tmp_path, monkeypatch):
@@ -123,7 +123,7 @@ def test_samples_are_decoded(coder, run, tmp_path, monkeypatch):
     assert type(trained.denoiser(True)) is NetworkDenoiser  # latents are never clipped
     sampler = Ancestral(trained.schedule, trailing(trained.schedule, 4))
     *_, last = generate(sampler, trained.denoiser(True), (4, 4, 4), indices=range(5))
-    pictures = load_kept(coder, CPU).decode(last.x_t).clamp(-1, 1)
+    pictures = load_autoencoder(coder, CPU).decode(last.x_t).clamp(-1, 1)
     np.testing.assert_allclose(drawn, (pictures.numpy() + 1) / 2, atol=1e-5)
     t, x_t, x0_hat = chains[0][-1]
     assert (t, x_t.shape) == (0, (5, 3, 8, 8))
@@ -159,7 +159,7 @@ def test_a_finished_run_takes_its_autoencoder_back(coder, run, tmp_path):
 
 def test_a_run_in_latents_lends_its_copy(run, tmp_path):
     assert train(tmp_path, "--latent", str(run), steps=1) == 0
-    assert load_kept(tmp_path, CPU).digest == load_kept(run, CPU).digest
+    assert load_autoencoder(tmp_path, CPU).digest == load_autoencoder(run, CPU).digest
 
 
 def test_the_sheet_and_the_report_say_what_their_colours_are(coder, tmp_path, monkeypatch):
@@ -201,7 +201,7 @@ def test_an_autoencoder_of_other_data_is_told_of(coder, tmp_path, capsys):
     for spec, noted in (("digits", False), (f"npz:{other}", True)):
         flags = ("--latent", str(coder), "--dataset", spec, "--dry-run")
         assert train(tmp_path / "run", *flags) == 0
-        said = "NOTE: the autoencoder was trained on other data, and latents of these may be far"
+        said = "NOTE: the autoencoder was trained on other data, so these latents may be far"
         assert (said in capsys.readouterr().out) == noted
 
 
@@ -219,7 +219,7 @@ def test_a_folder_that_is_no_autoencoder_is_refused(coder, run, tmp_path, capsys
     def beginning(path: Path) -> str:
         return refusal(lambda: train(tmp_path / "new", "--latent", str(path)), capsys)
 
-    assert "nothing is no folder; name the --out-dir" in beginning(tmp_path / "nothing")
+    assert "nothing is not a folder; name the --out-dir" in beginning(tmp_path / "nothing")
     plain = tmp_path / "plain"
     assert train(plain, steps=1) == 0
     capsys.readouterr()
@@ -238,7 +238,7 @@ def test_a_folder_that_is_no_autoencoder_is_refused(coder, run, tmp_path, capsys
     (broken / "autoencoder" / "autoencoder.json").write_text("{}")
     assert "is damaged" in beginning(broken)
     (broken / "autoencoder" / "autoencoder.json").write_bytes(b"\x9c")
-    assert "autoencoder.json is damaged: it is no text. Train it again" in beginning(broken)
+    assert "autoencoder.json is damaged: it is not text. Train it again" in beginning(broken)
     assert not (tmp_path / "new").exists()
 
 
@@ -257,7 +257,7 @@ def test_a_run_is_not_resumed_in_other_latents_or_in_pixels(coder, run, tmp_path
     assert encode(other, "--seed", "1", steps=1) == 0
     capsys.readouterr()
     said = refusal(lambda: train(copy, "--latent", str(other)), capsys)
-    assert "give the same --latent to go on" in said
+    assert "give the same --latent to resume" in said
 
 
 def test_a_run_is_not_resumed_by_the_other_command(coder, run, tmp_path, capsys):

@@ -13,7 +13,7 @@ from ddpm_core.training.heldout import (
     mean_and_standard_error,
     spread_times,
 )
-from ddpm_core.training.previews import fixed_times, visit
+from ddpm_core.training.previews import fixed_times, preview
 
 SCHEDULE = Schedule.linear(50)
 
@@ -76,8 +76,8 @@ def test_a_visit_sees_the_same_noise_every_time_and_exactly_its_columns():
     images = torch.rand(5, 1, 4, 4) * 2 - 1
     denoiser = NetworkDenoiser(SCHEDULE, silent)
     options = {"samples": 4, "steps": 5, "seed": 0}
-    first, drawn = visit(denoiser, SCHEDULE, images, (50, 20, 0), step=0, **options)
-    again, _ = visit(denoiser, SCHEDULE, images, (50, 20, 0), step=9, **options)
+    first, drawn = preview(denoiser, SCHEDULE, images, (50, 20, 0), step=0, **options)
+    again, _ = preview(denoiser, SCHEDULE, images, (50, 20, 0), step=9, **options)
     assert (first.free_x_t == again.free_x_t).all()
     assert (first.heldout_x_t == again.heldout_x_t).all()
     assert first.times == (50, 20, 0)

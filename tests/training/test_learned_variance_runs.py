@@ -51,7 +51,7 @@ def test_a_variance_that_was_not_learned_is_refused(tmp_path, capsys):
         with pytest.raises(SystemExit, match="2"):
             command.main([str(tmp_path), "--variance", "learned_range"])
         assert (
-            "learned none; leave it out, or train with --loss hybrid or vlb"
+            "learned no variance; leave it out, or train with --loss hybrid or vlb"
             in capsys.readouterr().err
         )
 
@@ -65,9 +65,9 @@ def test_samples_have_the_variance_that_was_asked_for(tmp_path, monkeypatch, fla
 
     def watched(*given, **named):
         seen.append(named["variance"])
-        return samplers.named(*given, **named)
+        return samplers.build_sampler(*given, **named)
 
-    monkeypatch.setattr(drawing, "named", watched)
+    monkeypatch.setattr(drawing, "build_sampler", watched)
     steps = ("--sampler", "ancestral", "--n", "1", "--steps", "2")
     assert sample.main([str(tmp_path), *steps, *flags]) == 0
     assert seen == [variance]

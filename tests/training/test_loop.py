@@ -11,7 +11,7 @@ import torch
 from ddpm_core.storage.checkpoint import latest_checkpoint
 from ddpm_core.storage.run_lock import RunLock
 from ddpm_core.training import diffusion_run as diffusion
-from ddpm_core.training import loop, step
+from ddpm_core.training import run_directory, step
 from tests.data.datasets_written import GREY, write_npz
 from tests.training.miniature_runs import Crash, after_step, crash, fingerprint, train
 
@@ -57,14 +57,14 @@ def test_a_signal_saves_and_the_same_command_goes_on(finished, tmp_path, monkeyp
 
 
 def test_a_signal_before_the_first_step_saves_too(finished, tmp_path, monkeypatch):
-    real = diffusion.DiffusionRun.visit
+    real = diffusion.DiffusionTask.preview
 
-    def interrupted(run):
-        real(run)
+    def interrupted(*given):
         os.kill(os.getpid(), signal.SIGINT)
+        return real(*given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(diffusion.DiffusionRun, "visit", interrupted)
+        patch.setattr(diffusion.DiffusionTask, "preview", interrupted)
         assert train(tmp_path / "run") == 130
     assert latest_checkpoint(tmp_path / "run" / "checkpoints").name == "step-000000"
     assert train(tmp_path / "run") == 0
@@ -168,7 +168,7 @@ def test_bad_usage_exits_2_with_a_sentence(finished, capsys, more, sentence):
 
 
 def test_other_data_under_the_same_name_are_refused(finished, monkeypatch, capsys):
-    monkeypatch.setattr(loop.Dataset, "digest", lambda self: "0" * 64)
+    monkeypatch.setattr(diffusion.Dataset, "digest", lambda self: "0" * 64)
     with pytest.raises(SystemExit):
         train(finished)
     assert "other data" in capsys.readouterr().err
@@ -210,7 +210,7 @@ def test_a_run_that_cannot_be_written_is_refused(tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
         train(tmp_path / "file")
     assert stopped.value.code == 2
-    assert "is not a writable folder" in capsys.readouterr().err
+    assert "File exists" in capsys.readouterr().err
 
 
 def test_what_was_damaged_since_is_named_or_made_again(tmp_path, capsys, finished):
@@ -233,7 +233,7 @@ def test_a_dry_run_writes_nothing(tmp_path, capsys):
     assert "1,200 training" in plan
     assert "NOTE" not in plan
     assert train(tmp_path / "run", "--dry-run", "--warmup-steps", "9") == 0
-    note = "NOTE: the rate rises over 9 steps: lower --warmup-steps to see its peak"
+    note = "NOTE: the learning rate warms up over 9 steps; lower --warmup-steps to reach its peak"
     assert note in capsys.readouterr().out
     (tmp_path / "file").write_text("")
     with pytest.raises(SystemExit):
@@ -243,12 +243,13 @@ def test_a_dry_run_writes_nothing(tmp_path, capsys):
 
 def test_a_checkpoint_that_does_not_say_which_command_made_it_is_resumed(tmp_path, monkeypatch):
     """As those do that are older than train_autoencoder."""
-    real = loop.Run.about
+    real = run_directory.save_checkpoint
 
-    def older(run):
-        return {name: value for name, value in real(run).items() if name != "command"}
+    def older(folder, step, tensors, state, keep):
+        state = {name: value for name, value in state.items() if name != "command"}
+        return real(folder, step, tensors, state, keep)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Run, "about", older)
+        patch.setattr(run_directory, "save_checkpoint", older)
         assert train(tmp_path) == 0
     assert train(tmp_path) == 0

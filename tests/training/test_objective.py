@@ -12,9 +12,9 @@ from ddpm_core.losses import l_simple, min_snr_weight, prediction_target, vlb_te
 from ddpm_core.parameterization import convert
 from ddpm_core.samplers.ancestral import reverse_kernel
 from ddpm_core.training.diffusion_config import TrainConfig
-from ddpm_core.training.diffusion_run import DiffusionRun
+from ddpm_core.training.diffusion_run import DiffusionTask
 from ddpm_core.training.step import train_step
-from ddpm_core.training.timestep_sampler import KEPT, TermHistory
+from ddpm_core.training.timestep_sampler import HISTORY, TimestepSampler
 from tests.training.recorded_steps import SMALL, recorded
 
 
@@ -32,18 +32,18 @@ def test_what_is_minimised_is_worked_out_again(monkeypatch, loss):
         "batch_size": 64,
     } | gamma
     config = TrainConfig(**vars(SMALL) | more)
-    run = DiffusionRun.prepare(config)
+    run = DiffusionTask.prepare(config)
     drawn_from = torch.Generator().manual_seed(0)
-    torch.nn.init.normal_(run.trainee.network.head.weight, std=0.1, generator=drawn_from)
-    history, chances = run.trainee.history, torch.ones(config.T).double()
+    torch.nn.init.normal_(run.state.network.head.weight, std=0.1, generator=drawn_from)
+    history, chances = run.state.timestep_sampler, torch.ones(config.T).double()
     assert (history is None) == (loss == "hybrid")
     if history is not None:
         history.terms += torch.linspace(1, 9, config.T).double()[:, None]
         history.terms[0] = 99  # so that the decoder's is among those drawn
-        history.drawn += KEPT
+        history.drawn += HISTORY
         chances = history.probabilities()
-    drawn, network = recorded(monkeypatch, "q_sample"), copy.deepcopy(run.trainee.network)
-    plain, _ = train_step(config, run.schedule, run.dataset, run.trainee, 0, run.device)
+    drawn, network = recorded(monkeypatch, "q_sample"), copy.deepcopy(run.state.network)
+    plain, _ = train_step(config, run.schedule, run.dataset, run.state, 0, run.device)
     ((schedule, x_0, t, noise),) = drawn
     assert (t == 1).any()
     assert (t > 1).any()
@@ -61,33 +61,33 @@ def test_what_is_minimised_is_worked_out_again(monkeypatch, loss):
         for level in set(t.tolist()):
             mine = terms.detach()[t == level].double()
             for place, kept in enumerate(history.terms[level - 1, : len(mine)].tolist()):
-                assert kept == pytest.approx(float(mine[place::KEPT][-1]), rel=1e-3, abs=1e-5)
+                assert kept == pytest.approx(float(mine[place::HISTORY][-1]), rel=1e-3, abs=1e-5)
     wanted.backward()
     assert plain == pytest.approx(float(simple.mean.detach()), rel=1e-4)
-    met = zip(run.trainee.network.named_parameters(), network.parameters(), strict=True)
+    met = zip(run.state.network.named_parameters(), network.parameters(), strict=True)
     for (name, mine), want in met:
         off = (mine.grad - want.grad).abs().max()
         assert off <= 1e-4 * want.grad.abs().max() + 1e-6, f"the gradient of {name} is off by {off}"
     for answers in (slice(0, 1), slice(1, 2)):  # the prediction's, and the variance's
-        mine, want = (each.head.bias.grad[answers] for each in (run.trainee.network, network))
+        mine, want = (each.head.bias.grad[answers] for each in (run.state.network, network))
         assert mine.tolist() == pytest.approx(want.tolist(), rel=1e-3)
 
 
 def test_levels_are_drawn_by_the_chances_that_they_are_divided_by(monkeypatch):
     """Of 4,096 draws, by the chi-squared law of their counts."""
     more = {"loss": "vlb", "T": 4, "batch_size": 4096, "multipliers": (1,)}
-    run = DiffusionRun.prepare(TrainConfig(**vars(SMALL) | more))
-    history = run.trainee.history
+    run = DiffusionTask.prepare(TrainConfig(**vars(SMALL) | more))
+    history = run.state.timestep_sampler
     history.terms += torch.tensor([4.0, 3.0, 2.0, 1.0]).double()[:, None]
-    history.drawn += KEPT
+    history.drawn += HISTORY
     wanted = 4096 * history.probabilities()
     drawn = recorded(monkeypatch, "q_sample")
-    train_step(run.config, run.schedule, run.dataset, run.trainee, 0, run.device)
+    train_step(run.config, run.schedule, run.dataset, run.state, 0, run.device)
     ((_, _, t, _),) = drawn
     assert stats.chisquare(torch.bincount(t - 1, minlength=4), wanted).pvalue > 1e-6
 
 
 def test_one_level_without_its_terms_keeps_all_alike():
-    history = TermHistory(2)
-    history.update(torch.ones(KEPT, dtype=torch.int64), torch.full((KEPT,), 3.0))
+    history = TimestepSampler(2)
+    history.update(torch.ones(HISTORY, dtype=torch.int64), torch.full((HISTORY,), 3.0))
     assert history.probabilities().tolist() == [0.5, 0.5]

@@ -1,14 +1,16 @@
-"""A visit: what its sheet shows is noised by the fixed times, each with noise of its own."""
+"""Previews: images are noised to the fixed times, each with noise of its own."""
 
 import numpy as np
+import pytest
 import torch
 
 from ddpm_core import Prediction, Schedule
-from ddpm_core.training import previews as visits
-from ddpm_core.training.previews import visit
+from ddpm_core.data.space import Pixels
+from ddpm_core.training import previews
+from ddpm_core.training.previews import preview
 
 
-def test_heldout_images_meet_other_noise_at_every_time_and_the_same_at_every_visit():
+def test_heldout_images_meet_other_noise_at_every_time_and_the_same_at_every_preview():
     schedule, times = Schedule.cosine(20), (20, 15, 10, 0)
     x_0 = torch.zeros(4, 1, 8, 8)
 
@@ -16,7 +18,7 @@ def test_heldout_images_meet_other_noise_at_every_time_and_the_same_at_every_vis
         return Prediction(x_t / 2)
 
     def look(step: int):
-        return visit(
+        return preview(
             denoiser, schedule, x_0, times, step=step, samples=5, steps=4, seed=0, device="cpu"
         )
 
@@ -35,15 +37,15 @@ def test_heldout_images_meet_other_noise_at_every_time_and_the_same_at_every_vis
 def test_the_chain_is_of_second_order_and_images_from_all_over_keep_their_classes(monkeypatch):
     """Of more than the 64 images that are measured, and the three that are shown."""
     schedule, labels = Schedule.cosine(20), torch.arange(70) % 10
-    told, used, real = [], [], visits.generate
-    monkeypatch.setattr(visits, "generate", lambda *a, **k: used.append(a[0]) or real(*a, **k))
+    told, used, real = [], [], previews.generate
+    monkeypatch.setattr(previews, "generate", lambda *a, **k: used.append(a[0]) or real(*a, **k))
 
     def denoiser(x_t, t, cond=None):
         told.append(cond)
         return Prediction(torch.zeros_like(x_t))
 
     images = torch.arange(70.0)[:, None, None, None].expand(70, 1, 4, 4)
-    record, _ = visit(
+    record, _ = preview(
         denoiser, schedule, images, (20, 3, 0), step=0, samples=2, steps=4, seed=0, labels=labels
     )
     assert used[0].order == 2
@@ -66,10 +68,36 @@ def test_the_chain_takes_each_class_in_turn_and_heldout_images_their_own():
 
     def look(labels):
         told.clear()
-        visit(
+        preview(
             denoiser, schedule, x_0, (20, 10, 0), step=0, samples=5, steps=4, seed=0, labels=labels
         )
         return {length: cond for length, cond in told}
 
     assert look(labels) == {5: [2, 5, 7, 2, 5], 4: [7, 2, 2, 5]}
     assert look(None) == {5: None, 4: None}
+
+
+@pytest.mark.parametrize("clips", [True, False])
+def test_predictions_are_clipped_where_the_space_clips(clips):
+    class Space(Pixels):
+        pass
+
+    Space.clips = clips
+
+    def denoiser(x_t, t, cond=None):
+        return Prediction(torch.full_like(x_t, 3.0))
+
+    record, samples = preview(
+        denoiser,
+        Schedule.cosine(20),
+        torch.zeros(4, 1, 4, 4),
+        (20, 10, 0),
+        step=0,
+        samples=2,
+        steps=4,
+        seed=0,
+        space=Space(),
+    )
+    largest = 1.0 if clips else 3.0
+    assert float(samples.max()) == largest
+    assert record.free_x0_hat[:2].max() == record.heldout_x0_hat[:2].max() == largest

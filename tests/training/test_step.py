@@ -10,14 +10,16 @@ import torch
 
 from ddpm_core.training import step
 from ddpm_core.training.diffusion_config import TrainConfig
-from ddpm_core.training.diffusion_run import DiffusionRun
+from ddpm_core.training.diffusion_run import DiffusionTask
+from ddpm_core.training.run_directory import RunDirectory
+from ddpm_core.training.start import plan
 from ddpm_core.training.step import train_step
 from tests.training.recorded_steps import SMALL, recorded
 
 
-def taken(config: TrainConfig, number: int, run: DiffusionRun | None = None) -> DiffusionRun:
-    run = run or DiffusionRun.prepare(config)
-    train_step(config, run.schedule, run.dataset, run.trainee, number, run.device)
+def taken(config: TrainConfig, number: int, run: DiffusionTask | None = None) -> DiffusionTask:
+    run = run or DiffusionTask.prepare(config)
+    train_step(config, run.schedule, run.dataset, run.state, number, run.device)
     return run
 
 
@@ -40,16 +42,16 @@ def test_every_step_and_seed_drop_units_of_their_own(monkeypatch):
 
 def test_the_average_follows_the_weights_that_the_step_made():
     """After steps 0 and 1 with decays 1/10 and 2/11: neither a step late nor a decay ahead."""
-    run = DiffusionRun.prepare(SMALL)
-    wanted = [p.detach().clone() for p in run.trainee.network.parameters()]
+    run = DiffusionTask.prepare(SMALL)
+    wanted = [p.detach().clone() for p in run.state.network.parameters()]
     for number, decay in enumerate((1 / 10, 2 / 11)):
-        before = copy.deepcopy(run.trainee.network.state_dict())
+        before = copy.deepcopy(run.state.network.state_dict())
         taken(SMALL, number, run)
-        after = [p.detach() for p in run.trainee.network.parameters()]
+        after = [p.detach() for p in run.state.network.parameters()]
         moved = [not torch.equal(a, b) for a, b in zip(before.values(), after, strict=True)]
         assert any(moved), "the step changed nothing"
         wanted = [decay * w + (1 - decay) * a for w, a in zip(wanted, after, strict=True)]
-    for mine, want in zip(run.trainee.ema.network.parameters(), wanted, strict=True):
+    for mine, want in zip(run.state.ema.network.parameters(), wanted, strict=True):
         # Two updates of three roundings each, of numbers within 1.
         allowed = 6 * 2.0**-24 * max(1.0, float(want.abs().max()))
         assert float((mine - want).abs().max()) <= allowed
@@ -59,22 +61,23 @@ def test_a_step_moves_by_its_own_rate_along_a_clipped_gradient():
     """AdamW's first step moves each weight by the rate, whatever the gradient's size, once the
     decay is taken off: rate * g / (|g| + 1e-8), and no gradient here is that small but a zero."""
     config = TrainConfig(**vars(SMALL) | {"warmup_steps": 4, "weight_decay": 0.0})
-    run = DiffusionRun.prepare(config)
-    before = [p.detach().clone() for p in run.trainee.network.parameters()]
+    run = DiffusionTask.prepare(config)
+    before = [p.detach().clone() for p in run.state.network.parameters()]
     taken(config, 2, run)
     moved = max(
         float((p.detach() - b).abs().max())
-        for p, b in zip(run.trainee.network.parameters(), before, strict=True)
+        for p, b in zip(run.state.network.parameters(), before, strict=True)
     )
     fall = (1 + math.cos(math.pi * 2 / config.max_steps)) / 2
     assert moved == pytest.approx(config.learning_rate * 3 / 4 * fall, rel=1e-3)
 
 
 def test_the_gradient_that_the_optimizer_meets_is_clipped():
-    run = DiffusionRun.prepare(TrainConfig(**vars(SMALL) | {"grad_clip": 1e-3}))
-    _, norm = train_step(run.config, run.schedule, run.dataset, run.trainee, 0, run.device)
+    run = DiffusionTask.prepare(TrainConfig(**vars(SMALL) | {"grad_clip": 1e-3}))
+    taken(run.config, 0, run)
+    norm = run.state.gradient_norm
     assert norm > 1e-2, "it is clipped without reason otherwise, and shows nothing"
-    met = [p.grad for p in run.trainee.network.parameters() if p.grad is not None]
+    met = [p.grad for p in run.state.network.parameters() if p.grad is not None]
     assert float(torch.stack([g.norm() for g in met]).norm()) == pytest.approx(1e-3, rel=1e-3)
 
 
@@ -91,8 +94,9 @@ def test_each_loss_is_weighed_by_its_own_time_and_logged_without(monkeypatch):
         monkeypatch.setattr(
             step, "min_snr_weight", lambda *_, w=weight: torch.tensor(w, dtype=torch.float64)
         )
-        run = DiffusionRun.prepare(config)
-        found.append(train_step(config, run.schedule, run.dataset, run.trainee, 0, run.device))
+        run = DiffusionTask.prepare(config)
+        loss = train_step(config, run.schedule, run.dataset, run.state, 0, run.device)
+        found.append((loss, run.state.gradient_norm))
     (loss, norm), (same, doubled) = found
     assert (same, doubled) == (loss, 2 * norm)
 
@@ -103,7 +107,7 @@ def test_the_network_is_told_the_time_of_its_image_and_held_against_its_noise(
 ):
     """A network that knows the noise of each (x_t, t) is without error, on every part."""
     config = TrainConfig(**vars(SMALL) | {"accumulate": accumulate})
-    run = DiffusionRun.prepare(config)
+    run = DiffusionTask.prepare(config)
     real, drawn = step.q_sample, []
 
     def watched(schedule, x_0, t, noise):
@@ -116,11 +120,11 @@ def test_the_network_is_told_the_time_of_its_image_and_held_against_its_noise(
             next(noise for x, level, noise in drawn if torch.equal(x, row) and level == t[i])
             for i, row in enumerate(x_t)
         ]
-        return torch.stack(found) + 0 * run.trainee.network(x_t, t)
+        return torch.stack(found) + 0 * run.state.network(x_t, t)
 
     monkeypatch.setattr(step, "q_sample", watched)
-    knows = dataclasses.replace(run.trainee, forward=knowing)
-    loss, _ = train_step(config, run.schedule, run.dataset, knows, 0, run.device)
+    knows = dataclasses.replace(run.state, forward=knowing)
+    loss = train_step(config, run.schedule, run.dataset, knows, 0, run.device)
     assert loss == 0
 
 
@@ -129,5 +133,6 @@ def test_the_plan_knows_real_numbers_from_grey_levels(tmp_path):
         tmp_path / "real.npz", images=np.linspace(-1, 1, 640, dtype=np.float32).reshape(40, 4, 4)
     )
     real = dataclasses.replace(SMALL, dataset=f"npz:{tmp_path / 'real.npz'}", multipliers=(1,))
-    assert "images of shape (1, 4, 4), real numbers\n" in DiffusionRun.prepare(real).plan()
-    assert "images of shape (1, 8, 8), 17 grey levels\n" in DiffusionRun.prepare(SMALL).plan()
+    for config, values in ((real, "(1, 4, 4), continuous-valued"), (SMALL, "(1, 8, 8), 17 grey")):
+        told = plan(RunDirectory(DiffusionTask.prepare(config)))
+        assert f"test images of shape {values}" in told

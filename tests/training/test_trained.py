@@ -38,12 +38,16 @@ def test_an_autoencoder_has_nothing_to_draw_and_the_way_on_is_named(coder, capsy
 
 
 def test_what_was_stopped_before_its_first_step_says_so(tmp_path, monkeypatch, capsys):
+    real = diffusion.DiffusionTask.preview
+
+    def interrupted(*given):
+        os.kill(os.getpid(), signal.SIGINT)
+        return real(*given)
+
     with monkeypatch.context() as patch:
-        patch.setattr(
-            diffusion.DiffusionRun, "look", lambda run: os.kill(os.getpid(), signal.SIGINT)
-        )
+        patch.setattr(diffusion.DiffusionTask, "preview", interrupted)
         assert train(tmp_path) == 130
-    said = f"NOTE: {tmp_path} was stopped at step 0: its network has learned nothing"
+    said = f"NOTE: {tmp_path} was stopped at step 0: its network is untrained"
     assert sample.main([str(tmp_path), "--n", "1", "--steps", "2"]) == 0
     assert said in capsys.readouterr().err
     marked = replace(load_trained(tmp_path, torch.device("cpu")), watermark="UNVERIFIED")
@@ -84,5 +88,5 @@ def test_an_autoencoder_that_cannot_be_written_beside_serves(coder, tmp_path, mo
 
     monkeypatch.setattr(latents, "write_bytes", refused)
     assert train(tmp_path / "run", "--latent", str(copy), steps=1) == 0
-    said = f"latents cannot be kept in {copy / 'autoencoder' / 'latents'}: Read-only file system"
+    said = f"latents cannot be cached in {copy / 'autoencoder' / 'latents'}: Read-only file system"
     assert said in capsys.readouterr().err

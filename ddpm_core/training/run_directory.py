@@ -1,0 +1,169 @@
+"""The directory of a run: what it holds, how it is resumed, and how far the run has come."""
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ddpm_core import __version__
+from ddpm_core.cli.options import to_json
+from ddpm_core.figures.report import write_report
+from ddpm_core.gate.admission import watermark
+from ddpm_core.storage import files
+from ddpm_core.storage.checkpoint import (
+    Checkpoint,
+    latest_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+)
+from ddpm_core.training.run_config import check_same_run, lasting
+from ddpm_core.training.task import Task
+
+
+class RunDirectory:
+    """The files of one run of a task, and the number of steps that they hold."""
+
+    def __init__(self, task: Task) -> None:
+        config, source = task.config, task.config.dataset.split(":")[0]
+        self.task = task
+        self.path = config.out_dir or Path("runs") / f"{source}{task.suffix}"
+        self.checkpoints = self.path / "checkpoints"
+        self.step = 0  # optimizer steps done
+        self.losses: dict[str, list[float]] = {}  # since the last row of metrics.jsonl
+        self.admissions = [task.admission.to_json()]  # one per start of the run, this one last
+
+    @property
+    def watermark(self) -> str | None:
+        """Watermark of every picture, if the run or its space was ever used unverified."""
+        return watermark(self.admissions) or self.task.space.watermark
+
+    # --- checkpoints ------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Write a checkpoint of this step."""
+        task = self.task
+        state = {
+            "command": task.command,
+            "config": lasting(task.config),
+            "data": self._data(),
+            "image_shape": list(task.dataset.shape),
+            "levels": task.dataset.grey_levels,
+            "class_names": list(task.dataset.class_names),
+            "losses": self.losses,
+            "admissions": self.admissions,
+            "autoencoder": task.space.digest,
+        }
+        tensors, keep = task.state.tensors(), task.config.keep_checkpoints
+        save_checkpoint(self.checkpoints, self.step, tensors, state, keep=keep)
+
+    def resume(self) -> None:
+        """Restore the newest checkpoint, or the one that --resume names.
+
+        Raises ValueError for a checkpoint of another run.
+        """
+        task, wanted = self.task, self.task.config.resume
+        auto = wanted in ("auto", "never")
+        saved = latest_checkpoint(self.checkpoints) if auto else Path(wanted)
+        if saved is None:
+            return
+        if wanted == "never":
+            raise ValueError(
+                f"--resume never, but {self.path} already holds {saved.name}; choose another "
+                "--out-dir to start afresh, or leave --resume out to resume"
+            )
+        groups = list(task.state.tensors())
+        checkpoint = load_checkpoint(saved, groups, ["config", "data", "losses"])
+        self._check_same_run(checkpoint)
+        task.state.restore(checkpoint.tensors)
+        losses = checkpoint.state["losses"]
+        self.step = checkpoint.step
+        self.losses = losses if isinstance(losses, dict) else {"loss": losses}  # of version 0.1
+        self.admissions = [*checkpoint.state.get("admissions", []), *self.admissions]
+
+    def _check_same_run(self, checkpoint: Checkpoint) -> None:
+        task, state, path = self.task, checkpoint.state, checkpoint.path
+        command = state.get("command", task.command)
+        if command != task.command:
+            raise ValueError(
+                f"{path} was made by {command}, not {task.command}; choose another --out-dir"
+            )
+        was, now = state.get("autoencoder"), task.space.digest
+        if was != now:
+            then, today = (
+                f"the latents of autoencoder {digest[:12]}" if digest else "pixels"
+                for digest in (was, now)
+            )
+            raise ValueError(
+                f"{path} was trained in {then}, but this run is in {today}; give the same --latent "
+                "to resume, or another --out-dir to start afresh"
+            )
+        check_same_run(state["config"], task.config, str(path))
+        if state["data"] != (data := self._data()):
+            raise ValueError(
+                f"{path} was trained on other data than {task.config.dataset} holds now (digest "
+                f"{state['data'][:12]}, now {data[:12]}); restore the data, or choose another "
+                "--out-dir"
+            )
+
+    def _data(self) -> str:
+        return self.task.space.data_digest(self.task.images.digest())
+
+    # --- everything else --------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Write what the run is, before the first step of each start."""
+        for rows in (self.path / "metrics.jsonl", self.path / "timing.jsonl"):
+            if rows.exists():  # rows after the checkpoint will be written again
+                files.truncate_lines(rows, self.step or -1)
+        task = self.task
+        environment = {**_environment(), "verification": str(task.admission)}
+        for name, value in {
+            "config.json": to_json(task.config),
+            "env.json": {**environment, "device": task.admission.device},
+            "verification.json": self.admissions,
+        }.items():
+            files.write_json(self.path / name, value)
+        task.space.install(self.path)
+        self.status("running")
+
+    def status(self, state: str, message: str = "") -> None:
+        """Write status.json: running, done, interrupted or failed."""
+        status = {"state": state, "step": self.step, "max_steps": self.task.config.max_steps}
+        files.write_json(self.path / "status.json", status | {"message": message})
+
+    def append(self, metrics: Mapping[str, Any], timing: Mapping[str, Any]) -> None:
+        """Append a row of metrics, which a rerun reproduces bit by bit, and a row of times."""
+        for name, row in {"metrics.jsonl": metrics, "timing.jsonl": timing}.items():
+            files.append_line(self.path / name, {"step": self.step, **row})
+
+    def write_report(self) -> None:
+        """Draw the curves and write report.html."""
+        write_report(self.path, watermark=self.watermark)
+
+    def is_done(self) -> bool:
+        """Return whether nothing is left to do."""
+        if self.step < self.task.config.max_steps or not self.task.is_complete(self.path):
+            return False
+        try:
+            status = json.loads((self.path / "status.json").read_bytes())
+            return bool(status["state"] == "done")
+        except (FileNotFoundError, ValueError, TypeError, LookupError):
+            return False  # missing or damaged: the end is computed again
+
+
+def _environment() -> dict[str, Any]:
+    """Return what a reader needs to repeat the run: versions, machine and threads."""
+    packages = ("torch", "numpy", "scipy", "safetensors", "scikit-learn")
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "cpus": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "ddpm-core": __version__,
+    } | {name: version(name) for name in packages}
