@@ -1,7 +1,7 @@
 """The space that is diffused: pixels themselves, or the latents of an autoencoder."""
 
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from ddpm_core.data.latents import latents_of
 from ddpm_core.storage.saved_autoencoder import SavedAutoencoder, load_autoencoder
 
 
+@runtime_checkable
 class Space(Protocol):
     """What a run asks of the space that it diffuses: of pixels as of latents."""
 

@@ -240,7 +240,7 @@ def test_the_grid_shows_an_image_above_what_comes_back(finished):
         (("--kl-weight", "0"), "--kl-weight = 0.0 must be finite and above 0"),
         (("--gradient-weight", "-1"), "--gradient-weight = -1.0 must be finite and at least 0"),
         (("--latent-channels", "0"), "--latent-channels = 0 must be finite and at least 1"),
-        (("--dataset", "patches:7"), "give 8 to 213"),
+        (("--dataset", "patches:7"), "pass 8 to 213"),
         (("--learning-rate", "nan"), "--learning-rate = nan"),
     ],
 )

@@ -99,5 +99,6 @@ def test_levels_that_no_decoder_tells_apart_are_refused(tmp_path, capsys, loss):
     with pytest.raises(SystemExit, match="2"):
         evaluate.main([str(tmp_path / "run")])
     assert (
-        f"{said} resolves in [-1, 1], which the bound needs. Store fewer" in capsys.readouterr().err
+        f"{said} resolves in [-1, 1], which the bound requires. Store fewer"
+        in capsys.readouterr().err
     )

@@ -43,7 +43,7 @@ def test_what_is_minimised_is_worked_out_again(monkeypatch, loss):
         history.drawn += HISTORY
         chances = history.probabilities()
     drawn, network = recorded(monkeypatch, "q_sample"), copy.deepcopy(run.state.network)
-    plain, _ = train_step(config, run.schedule, run.dataset, run.state, 0, run.device)
+    plain = train_step(config, run.schedule, run.dataset, run.state, 0, run.device)
     ((schedule, x_0, t, noise),) = drawn
     assert (t == 1).any()
     assert (t > 1).any()
