@@ -1,4 +1,4 @@
-"""Latents: the law that an encoder gives, what trains it, and the scale on which it is diffused."""
+"""Latents: the encoder's distribution, the autoencoder's loss, and the scale for diffusion."""
 
 import math
 from collections.abc import Callable
@@ -18,15 +18,15 @@ from ddpm_core.losses import (
 )
 
 Encoder = Callable[[Tensor], Tensor]
-"""encoder(x) -> (batch, 2 channels, ...): means of the latents, then logs of their variances."""
+"""encoder(x) -> (batch, 2 channels, ...): means of the latents, then their log variances."""
 Decoder = Callable[[Tensor], Tensor]
-"""decoder(z) -> x, of latents as the encoder gives them."""
+"""decoder(z) -> x, for latents on the encoder's scale."""
 
 
 def posterior_of(
     moments: Float[Tensor, "batch moments *position"],
 ) -> Gaussian:
-    """q(z | x) from an encoder's answer: means, and behind them as many logs of variances.
+    """Return q(z | x) from an encoder's output: means, then as many log variances.
 
     Eq. latent.posterior; Kingma & Welling 2013 (arXiv:1312.6114), appendix C.2. Raises ValueError
     for an odd number of channels.
@@ -34,24 +34,24 @@ def posterior_of(
     check_event("moments", moments)
     if moments.ndim < 2 or moments.shape[1] % 2:
         raise ValueError(
-            f"moments have shape {tuple(moments.shape)}; an encoder answers in twice the channels "
-            "of its latents, means first and then logs of variances"
+            f"moments have shape {tuple(moments.shape)}; an encoder must output twice the channels "
+            "of its latents: means, then log variances"
         )
     mean, log_var = moments.chunk(2, dim=1)
     return Gaussian(mean, log_var.exp())
 
 
-# --- what trains an autoencoder ------------------------------------------------------------------
+# --- the loss of an autoencoder -----------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class AutoencoderLoss:
-    """What an autoencoder is trained by, and its parts, of each sample."""
+    """The loss of an autoencoder and its terms, per sample."""
 
     total: Loss
     reconstruction: Float[Tensor, " batch"]  # mean squared error
-    gradient: Float[Tensor, " batch"]  # the same of differences between neighbours
-    kl: Float[Tensor, " batch"]  # in nats, of all latents of a sample
+    gradient: Float[Tensor, " batch"]  # mean squared error of neighbour differences
+    kl: Float[Tensor, " batch"]  # in nats, over all latents of a sample
 
 
 def autoencoder_loss(
@@ -61,11 +61,11 @@ def autoencoder_loss(
     kl_weight: float,
     gradient_weight: float = 0.0,
 ) -> AutoencoderLoss:
-    """Squared error + kl_weight KL(q || N(0, 1)) / (numbers of an image) + that of edges, weighted.
+    """Return squared error + kl_weight KL(q || N(0, 1)) / (numbers of an image) + weighted edges.
 
-    Eq. latent.loss: with a weight of twice a variance it is the bound of a decoder that has this
-    variance, in units of it. x_hat: what is decoded from a draw of q. Half precision is compared in
-    float32.
+    Eq. latent.loss: if kl_weight is twice a variance, the first two terms are, up to a factor and
+    a constant, the bound of a decoder of that variance. x_hat: decoded from a draw of q. The edge
+    term is `gradient_error`. Half precision is compared in float32.
     """
     work = compute_dtype(x_hat)
     x, x_hat = x.to(work), x_hat.to(work)
@@ -80,15 +80,16 @@ def gradient_error(
     x_hat: Float[Tensor, "batch channels height width"],
     x: Float[Tensor, "batch channels height width"],
 ) -> Float[Tensor, " batch"]:
-    """The mean squared error of differences between neighbours, down and across, added up.
+    """Return the mean squared error of neighbour differences, vertical plus horizontal.
 
-    Eq. latent.gradient: what is blurred has too small ones. Images of 2 x 2 pixels at least.
+    Eq. latent.gradient: in blurred images these differences are too small. Images have at least
+    2 x 2 pixels.
     """
     check_same_event("x", x, "x_hat", x_hat)
     if x.ndim != 4 or min(x.shape[2:]) < 2:
         raise ValueError(
-            f"images of shape {tuple(x.shape)} have no neighbours both ways; (batch, channels, "
-            "height, width) with at least 2 x 2 pixels have, or leave the gradient term out"
+            f"images of shape {tuple(x.shape)} have no neighbours both ways; use (batch, channels, "
+            "height, width) with at least 2 x 2 pixels, or omit the gradient term"
         )
     error = x_hat - x
     down, across = (flat(error.diff(dim=axis).square()).mean(1) for axis in (2, 3))
@@ -109,21 +110,21 @@ class LatentScale:
         if self.shift.ndim != 1 or self.shift.shape != self.scale.shape:
             raise ValueError(
                 f"shift and scale have shapes {tuple(self.shift.shape)} and "
-                f"{tuple(self.scale.shape)}; both need one number for each channel"
+                f"{tuple(self.scale.shape)}; both need one number per channel"
             )
         for channel, value in enumerate(self.scale.tolist()):
             if not 0 < value < float("inf"):
                 raise ValueError(
                     f"the scale of channel {channel} is {value}; it must be finite and above 0. A "
-                    "channel that never changes has none: train with fewer latent channels"
+                    "constant channel has scale 0: train with fewer latent channels"
                 )
 
     @classmethod
     def measured(cls, latents: Float[Tensor, "n channels *position"]) -> "LatentScale":
-        """Mean and standard deviation of each channel over all latents and positions.
+        """Measure mean and standard deviation of each channel over all latents and positions.
 
-        Eq. latent.shift and latent.spread: these very latents, once scaled, have variance 1.
-        Raises ValueError for a channel that does not vary.
+        Eq. latent.shift and latent.spread: these latents, once scaled, have variance exactly 1.
+        Raises ValueError for a constant channel.
         """
         check_event("latents", latents)
         channels = latents.transpose(0, 1).flatten(1)
@@ -132,29 +133,29 @@ class LatentScale:
         return cls(mean.cpu(), var.sqrt().cpu())
 
     def apply(self, z: Float[Tensor, "batch channels *position"]) -> Tensor:
-        """(z - shift) / scale. Eq. latent.scale."""
+        """Return (z - shift) / scale. Eq. latent.scale."""
         shift, scale = self._along(z)
         return ((z.to(shift.dtype) - shift) / scale).to(z.dtype)
 
     def undo(self, y: Float[Tensor, "batch channels *position"]) -> Tensor:
-        """scale y + shift, the inverse of `apply`. Eq. latent.unscale."""
+        """Return scale y + shift, the inverse of `apply`. Eq. latent.unscale."""
         shift, scale = self._along(y)
         return torch.addcmul(shift, scale, y.to(shift.dtype)).to(y.dtype)
 
     def apply_to_distribution(self, q: Gaussian) -> Gaussian:
-        """The law of what `apply` makes of a draw of q: Eq. latent.scale, variances by scale^2."""
+        """Return the distribution of `apply(z)` for z drawn from q. Eq. latent.scale."""
         _, scale = self._along(q.mean)
         return Gaussian(
             self.apply(q.mean), (q.var.to(scale.dtype) / scale.square()).to(q.var.dtype)
         )
 
     def _along(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Shift and scale with their axis along z's channels, like z in device and precision."""
+        """Return shift and scale along z's channel axis, on its device in its compute dtype."""
         check_event("latents", z)
         if z.ndim < 2 or z.shape[1] != len(self.shift):
             raise ValueError(
-                f"latents of shape {tuple(z.shape)} have not the {len(self.shift)} channels that "
-                "were measured; the second axis is that of the channels"
+                f"latents of shape {tuple(z.shape)} do not have the {len(self.shift)} channels of "
+                "the scale; the channels must be the second axis"
             )
         shape = (-1, *[1] * (z.ndim - 2))
         shift, scale = (
@@ -166,14 +167,14 @@ class LatentScale:
 
 @dataclass(frozen=True, eq=False)
 class LatentSpace:
-    """An autoencoder with its scale: images to scaled latents, which are diffused, and back."""
+    """An autoencoder and its scale: encodes images to scaled latents, and decodes them."""
 
     encoder: Encoder
     decoder: Decoder
     scale: LatentScale
 
     def distribution(self, x: Float[Tensor, " batch *image"]) -> Gaussian:
-        """q(y | x) of the scaled latents. Eq. latent.posterior and latent.scale."""
+        """Return q(y | x) of the scaled latents. Eq. latent.posterior and latent.scale."""
         return self.scale.apply_to_distribution(posterior_of(self.encoder(x)))
 
     def encode(
@@ -181,14 +182,14 @@ class LatentSpace:
         x: Float[Tensor, " batch *image"],
         noise: Float[Tensor, "batch channels *position"] | None = None,
     ) -> Float[Tensor, "batch channels *position"]:
-        """The mean of the scaled latents or, with noise, a draw of them. Eq. latent.posterior."""
+        """Return the mean of the scaled latents or, given noise, a sample. Eq. latent.posterior."""
         distribution = self.distribution(x)
         return distribution.mean if noise is None else distribution.sample(noise)
 
     def decode(
         self, y: Float[Tensor, "batch channels *position"]
     ) -> Float[Tensor, " batch *image"]:
-        """What scaled latents stand for. Eq. latent.unscale."""
+        """Decode scaled latents. Eq. latent.unscale."""
         return self.decoder(self.scale.undo(y))
 
 
@@ -200,17 +201,17 @@ def latent_bound(
     nats: Float[Tensor, " batch"],
     grey_levels: int | None,
 ) -> Float[Tensor, " batch"]:
-    """An unbiased estimate of a bound on -log p(x_0) of each sample, in nats, by its latents.
+    """Return an unbiased estimate, per sample in nats, of a bound on -log p(x_0) from latents.
 
     Eq. latent.bound: y is drawn from `distribution`, q(y | x_0); nats are -log p(y) or a bound on
     it; `decoder` is p(x_0 | y), of grey levels or, if `grey_levels` is None, a density. y,
     distribution and nats have the same unit, scaled or not. With the density of latents and the
     decoder that Bayes' rule gives for q, the result is -log p(x_0) for every y.
     """
-    says = (
+    log_likelihood = (
         log_density(decoder, x_0)
         if grey_levels is None
         else log_grey_level(decoder, x_0, grey_levels)
     )
-    spent = flat(log_density(distribution, y)).sum(1)
-    return spent + nats - flat(says).sum(1)
+    log_q = flat(log_density(distribution, y)).sum(1)
+    return log_q + nats - flat(log_likelihood).sum(1)

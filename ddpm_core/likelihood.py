@@ -1,4 +1,4 @@
-"""The variational bound of an image, term by term, in nats and in bits per dimension."""
+"""The variational bound per image, term by term, in nats and in bits per dimension."""
 
 import math
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from ddpm_core.samplers.base import NoiseSource, check_times
 from ddpm_core.schedules import Schedule
 
 ReverseKernel = Callable[[Tensor, Time, Time], Gaussian]
-"""(x_t, s, t) -> p(x_s | x_t), any Gaussian; at s = 0 it is the decoder p(x_0 | x_t)."""
+"""(x_t, s, t) -> p(x_s | x_t), a Gaussian; at s = 0 it is the decoder p(x_0 | x_t)."""
 
 
 def reverse_of(
@@ -33,8 +33,10 @@ def reverse_of(
     check_variance(variance)
 
     def _reverse(x_t: Tensor, s: Time, t: Time) -> Gaussian:
-        found = denoiser(x_t, t, cond)
-        return reverse_kernel(schedule, found.x0_hat, x_t, s, t, variance, found.var_interpolation)
+        prediction = denoiser(x_t, t, cond)
+        return reverse_kernel(
+            schedule, prediction.x0_hat, x_t, s, t, variance, prediction.var_interpolation
+        )
 
     return _reverse
 
@@ -48,9 +50,9 @@ def vlb_terms(
     grey_levels: int | None,
     times: tuple[int, ...] = (),
 ) -> Float[Tensor, "terms batch"]:
-    """Every term of the bound on -log p(x_0) of each sample, in nats: L_0, L_1, ..., L_T.
+    """Return every term of the bound on -log p(x_0), per sample in nats: L_0, L_1, ..., L_T.
 
-    Eq. losses.split, at one draw of x_t for every level; the sum over the terms is an unbiased
+    Eq. losses.split, with one draw of x_t per timestep; the sum of the terms is an unbiased
     estimate of the bound. noise_source(t): standard normal noise of x_0's shape. grey_levels: the
     number of grey levels of x_0, None for the density of continuous-valued data. times: the
     timesteps of the reverse process, decreasing to 0; default: all.
@@ -73,42 +75,42 @@ def stratified_vlb(
     strata: int = 20,
     antithetic: bool = False,
 ) -> Float[Tensor, "strata_and_prior batch"]:
-    """An unbiased estimate of the bound of each sample from `strata` of its T + 1 terms, in nats.
+    """Return an unbiased estimate of each sample's bound, in nats, from `strata` of its T terms.
 
-    Eq. likelihood.stratum: the levels 1..T are cut into stretches as equal as can be; of each
-    stretch every sample draws one level, whose term stands for all of them. The last row is the
-    prior's, which is exact. antithetic: each term is the mean of those of a noise and of its
-    negative, for two calls of `reverse`. Samples draw independently, so that the spread of their
-    sums over samples gives the standard error of a mean.
+    Eq. likelihood.stratum: 1..T is divided into `strata` intervals of nearly equal length. Every
+    sample draws one timestep of each, whose term is multiplied by the interval's length. The last
+    row is the prior term, which is exact. antithetic: each term is the mean over a noise and its
+    negative, with two evaluations of `reverse`. Samples draw independently, so the spread of their
+    sums gives the standard error of a mean.
     """
     if not 1 <= strata <= schedule.T:
-        raise ValueError(f"strata = {strata} is outside 1..T = {schedule.T}, one level for each")
+        raise ValueError(f"strata = {strata} is outside 1..T = {schedule.T}; each needs a timestep")
     ends = [k * schedule.T // strata for k in range(strata + 1)]
     rows = []
     for low, high in pairwise(ends):
         t = torch.randint(low + 1, high + 1, x_0.shape[:1], generator=generator)
         noise = torch.randn(x_0.shape, dtype=x_0.dtype, generator=generator).to(x_0.device)
-        found = []
+        terms = []
         for each in (noise, -noise) if antithetic else (noise,):
             x_t = q_sample(schedule, x_0, t, each)
-            found.append(
+            terms.append(
                 vlb_term(schedule, x_0, x_t, t - 1, t, reverse(x_t, t - 1, t), grey_levels)
             )
-        rows.append((high - low) * torch.stack(found).mean(0))
+        rows.append((high - low) * torch.stack(terms).mean(0))
     return torch.stack([*rows, prior_kl(schedule, x_0)])
 
 
 def bits_per_dim(nats: Float[Tensor, "*shape"], dims: int) -> Float[Tensor, "*shape"]:
-    """nats of a whole event as bits for each of its `dims` numbers. Eq. likelihood.bits."""
+    """Convert nats per event to bits for each of its `dims` numbers. Eq. likelihood.bits."""
     return nats / (dims * math.log(2))
 
 
 def dequantised_bits_per_dim(
     nats: Float[Tensor, "*shape"], dims: int, grey_levels: int
 ) -> Float[Tensor, "*shape"]:
-    """Bits per dimension of grey levels from -log of a density of the data made continuous.
+    """Convert nats of a density of dequantised data to bits per dimension of their grey levels.
 
-    Eq. likelihood.dequantised: the data, in [-1, 1], had uniform noise of the width of a level
-    added, and a level's probability is the density's mean over that width, times it.
+    Eq. likelihood.dequantised: uniform noise as wide as one grey level was added to data in
+    [-1, 1]. The probability of a grey level is the mean density over this width, times the width.
     """
     return bits_per_dim(nats, dims) + math.log2((grey_levels - 1) / 2)

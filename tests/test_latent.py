@@ -1,4 +1,4 @@
-"""Latents by example: a law and a draw of it, a loss in parts, a scale, and what is refused."""
+"""Latents by example: distribution, loss, scale, bound, and the input that is refused."""
 
 import math
 
@@ -53,8 +53,8 @@ def test_each_channel_is_scaled_and_unscaled():
     y = scale.apply(z)
     assert y.tolist() == [[-1.0, -1.0], [1.0, 1.0]]
     assert scale.undo(y).tolist() == z.tolist()
-    law = scale.apply_to_distribution(Gaussian(z, torch.full_like(z, 4.0)))
-    torch.testing.assert_close(law.var, torch.tensor([[4.0, 0.04]] * 2))
+    scaled = scale.apply_to_distribution(Gaussian(z, torch.full_like(z, 4.0)))
+    torch.testing.assert_close(scaled.var, torch.tensor([[4.0, 0.04]] * 2))
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
@@ -89,15 +89,15 @@ def test_the_bound_of_one_number_by_hand():
     got = latent_bound(one, zero, Gaussian(zero, one), Gaussian(zero, one), nats, None)
     assert float(got) == pytest.approx(2 + 0.5)  # both densities share their constant
     grey = latent_bound(one, zero, Gaussian(zero, one), Gaussian(zero, one), nats, 3)
-    upper = 0.5 * math.erfc(0.5 / math.sqrt(2))  # of three levels the highest has what is above 1/2
+    upper = 0.5 * math.erfc(0.5 / math.sqrt(2))  # the highest of three grey levels is above 1/2
     assert float(grey) == pytest.approx(2 - 0.5 * math.log(2 * math.pi) - math.log(upper))
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: posterior_of(torch.zeros(2, 3)), "answers in twice the channels"),
-        (lambda: posterior_of(torch.zeros(2)), "answers in twice the channels"),
+        (lambda: posterior_of(torch.zeros(2, 3)), "must output twice the channels"),
+        (lambda: posterior_of(torch.zeros(2)), "must output twice the channels"),
         (lambda: posterior_of(torch.zeros(2, 2, dtype=torch.int64)), "needs floating point"),
         (lambda: gradient_error(torch.zeros(1, 1, 1, 4), torch.zeros(1, 1, 1, 4)), "no neighbours"),
         (lambda: gradient_error(torch.zeros(4, 4), torch.zeros(4, 4)), "no neighbours both ways"),
@@ -108,19 +108,19 @@ def test_the_bound_of_one_number_by_hand():
         ),
         (
             lambda: LatentScale(torch.zeros(2).double(), torch.ones(3).double()),
-            "both need one number for each channel",
+            "both need one number per channel",
         ),
         (
             lambda: LatentScale(torch.zeros(2).double(), torch.ones(2).double()).apply(
                 torch.zeros(1, 3, 2)
             ),
-            "have not the 2 channels that were measured",
+            "do not have the 2 channels of the scale",
         ),
         (
             lambda: LatentScale(torch.zeros(2).double(), torch.ones(2).double()).undo(
                 torch.zeros(2)
             ),
-            "have not the 2 channels",
+            "do not have the 2 channels",
         ),
     ],
 )

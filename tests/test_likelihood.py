@@ -1,4 +1,4 @@
-"""The variational bound by example: whole images, and the edges of what it takes."""
+"""The variational bound by example: whole images, edge cases, and the input that is refused."""
 
 import math
 
@@ -18,14 +18,14 @@ GENERATOR = torch.Generator().manual_seed(0)
 NOISE = torch.randn(2, 2, 2, dtype=torch.float64, generator=GENERATOR)
 
 
-def knows(x_t, t, cond=None):
-    """A denoiser that has seen the data."""
+def perfect(x_t, t, cond=None):
+    """A denoiser that returns the data."""
     return Prediction(X_0.to(x_t.dtype))
 
 
 def test_an_exact_denoiser_costs_only_the_first_and_last_term():
-    """Every middle term is 0; the decoder is a normal law of variance beta_1 around each level."""
-    terms = vlb_terms(STEEP, X_0, reverse_of(STEEP, knows), lambda t: NOISE, grey_levels=5)
+    """Every middle term is 0; the decoder is a Gaussian of variance beta_1 around each pixel."""
+    terms = vlb_terms(STEEP, X_0, reverse_of(STEEP, perfect), lambda t: NOISE, grey_levels=5)
     assert terms.shape == (5, 2)
     assert torch.equal(terms[1:4], torch.zeros(3, 2, dtype=torch.float64))
     edge = 0.25 / math.sqrt(0.1)
@@ -38,48 +38,50 @@ def test_an_exact_denoiser_costs_only_the_first_and_last_term():
 
 @pytest.mark.parametrize("variance", ["fixed_small", "fixed_large"])
 def test_rows_may_have_different_timesteps(variance):
-    """A batch in which one row lands on data and another does not is those rows, one by one."""
+    """A batch with rows at s = 0 and at s > 0 equals its rows, one by one."""
     s, t = torch.tensor([0, 2]), torch.tensor([1, 4])
-    x_t, guess = NOISE, X_0 / 2
-    reverse = reverse_kernel(STEEP, guess, x_t, s, t, variance)
+    x_t, x0_hat = NOISE, X_0 / 2
+    reverse = reverse_kernel(STEEP, x0_hat, x_t, s, t, variance)
     together = vlb_term(STEEP, X_0, x_t, s, t, reverse, 5)
     for i in range(2):
         row = slice(i, i + 1)
-        alone = reverse_kernel(STEEP, guess[row], x_t[row], int(s[i]), int(t[i]), variance)
+        alone = reverse_kernel(STEEP, x0_hat[row], x_t[row], int(s[i]), int(t[i]), variance)
         term = vlb_term(STEEP, X_0[row], x_t[row], int(s[i]), int(t[i]), alone, 5)
         assert torch.equal(term, together[row])
 
 
 def test_gradient_is_finite_for_rows_with_s_0():
-    """The divergence from a point is infinite; of that row the decoder counts, and nothing else."""
-    guess = (X_0 / 2).requires_grad_()
+    """The KL from a point is infinite; for a row at s = 0 the decoder alone counts."""
+    x0_hat = (X_0 / 2).requires_grad_()
     s, t = torch.tensor([0, 2]), torch.tensor([1, 4])
-    reverse = reverse_kernel(STEEP, guess, NOISE, s, t)
+    reverse = reverse_kernel(STEEP, x0_hat, NOISE, s, t)
     vlb_term(STEEP, X_0, NOISE, s, t, reverse, 5).sum().backward()
-    assert guess.grad.isfinite().all()
-    assert (guess.grad != 0).any(dim=(1, 2)).all()
+    assert x0_hat.grad.isfinite().all()
+    assert (x0_hat.grad != 0).any(dim=(1, 2)).all()
 
 
 def test_the_prior_term_is_0_at_zero_snr():
     schedule = STEEP.with_zero_terminal_snr()
     assert torch.equal(prior_kl(schedule, X_0), torch.zeros(2, dtype=torch.float64))
-    terms = vlb_terms(schedule, X_0, reverse_of(schedule, knows), lambda t: NOISE, grey_levels=5)
+    terms = vlb_terms(schedule, X_0, reverse_of(schedule, perfect), lambda t: NOISE, grey_levels=5)
     assert terms.isfinite().all()
 
 
 def test_the_bound_of_the_optimal_denoiser_is_close_to_the_entropy():
-    """Independent pixels of four levels, 512 images of two of them, drawn from their law: the mean
-    of the bound is at least the entropy, but for chance (5 standard errors), and at T = 250 not
-    half a bit above it."""
-    share = torch.tensor([0.5, 0.25, 0.125, 0.125], dtype=torch.float64)
-    levels = 2 * torch.arange(4, dtype=torch.float64) / 3 - 1
+    """Independent pixels of four grey levels, 512 images of two pixels each.
+
+    The mean of the bound is at least the entropy, up to 5 standard errors, and at T = 250 at most
+    half a bit above it.
+    """
+    probabilities = torch.tensor([0.5, 0.25, 0.125, 0.125], dtype=torch.float64)
+    values = 2 * torch.arange(4, dtype=torch.float64) / 3 - 1
     generator, schedule = torch.Generator().manual_seed(0), Schedule.linear(250)
-    x_0 = levels[torch.multinomial(share, 1024, True, generator=generator)].reshape(512, 2)
+    x_0 = values[torch.multinomial(probabilities, 1024, True, generator=generator)].reshape(512, 2)
 
     def best(x_t, t, cond=None):
         signal, noise = schedule.alpha_bar(t), schedule.one_minus_alpha_bar(t)
-        logs = share.log() - (x_t[..., None] - signal.sqrt() * levels) ** 2 / (2 * noise)
-        return Prediction((logs.softmax(-1) * levels).sum(-1))
+        logs = probabilities.log() - (x_t[..., None] - signal.sqrt() * values) ** 2 / (2 * noise)
+        return Prediction((logs.softmax(-1) * values).sum(-1))
 
     def noise(t):
         return torch.randn(x_0.shape, dtype=x_0.dtype, generator=generator)
@@ -92,27 +94,27 @@ def test_the_bound_of_the_optimal_denoiser_is_close_to_the_entropy():
 
 
 def test_fewer_timesteps_give_fewer_terms():
-    guess = reverse_of(STEEP, lambda x, t, c: Prediction(x / 2))
-    terms = vlb_terms(STEEP, X_0, guess, lambda t: NOISE, grey_levels=5, times=(4, 2, 0))
+    reverse = reverse_of(STEEP, lambda x, t, c: Prediction(x / 2))
+    terms = vlb_terms(STEEP, X_0, reverse, lambda t: NOISE, grey_levels=5, times=(4, 2, 0))
     assert terms.shape == (3, 2)
     x_2 = STEEP.alpha_bar(2).sqrt() * X_0 + STEEP.one_minus_alpha_bar(2).sqrt() * NOISE
-    law = Gaussian(x_2 / 2, STEEP.beta_between(0, 2))
-    decoded = -log_grey_level(law, X_0, 5).sum((1, 2))
+    gaussian = Gaussian(x_2 / 2, STEEP.beta_between(0, 2))
+    decoded = -log_grey_level(gaussian, X_0, 5).sum((1, 2))
     assert torch.allclose(terms[0], decoded, rtol=1e-12, atol=0)
 
 
 def test_T_strata_give_the_exact_sum():
-    """With as many stretches as levels nothing is drawn but the noise."""
-    guess = reverse_of(STEEP, knows)
-    rows = stratified_vlb(STEEP, X_0, guess, torch.Generator(), grey_levels=5, strata=4)
-    terms = vlb_terms(STEEP, X_0, guess, lambda t: NOISE, grey_levels=5)
+    """With T strata only the noise is random."""
+    reverse = reverse_of(STEEP, perfect)
+    rows = stratified_vlb(STEEP, X_0, reverse, torch.Generator(), grey_levels=5, strata=4)
+    terms = vlb_terms(STEEP, X_0, reverse, lambda t: NOISE, grey_levels=5)
     assert torch.allclose(rows, terms, rtol=1e-12, atol=1e-300)
 
 
 def test_half_precision_is_refused_for_too_many_grey_levels(unchecked):
-    law = Gaussian(X_0.half(), torch.tensor(0.1, dtype=torch.float16))
+    gaussian = Gaussian(X_0.half(), torch.tensor(0.1, dtype=torch.float16))
     with pytest.raises(ValueError, match=r"grey_levels = 1,000 is outside 2..512, which"):
-        log_grey_level(law, X_0.half(), 1000)
+        log_grey_level(gaussian, X_0.half(), 1000)
 
 
 @pytest.mark.parametrize(
@@ -130,18 +132,18 @@ def test_invalid_numbers_of_grey_levels_are_refused(unchecked, grey_levels, erro
 
 
 def test_other_bad_input_is_refused(unchecked):
-    law = Gaussian(X_0, torch.tensor(0.1).double())
+    gaussian = Gaussian(X_0, torch.tensor(0.1).double())
     with pytest.raises(ValueError, match="right has shape"):
-        gaussian_kl(law, Gaussian(X_0[:1], torch.tensor(0.1).double()))
+        gaussian_kl(gaussian, Gaussian(X_0[:1], torch.tensor(0.1).double()))
     with pytest.raises(ValueError, match="x_0 has shape"):
-        log_grey_level(law, X_0[:1], 5)
+        log_grey_level(gaussian, X_0[:1], 5)
     with pytest.raises(ValueError, match="variance = 'medium' is unknown"):
-        reverse_of(STEEP, knows, "medium")
+        reverse_of(STEEP, perfect, "medium")
     with pytest.raises(ValueError, match=r"strata = 5 is outside 1\.\.T = 4"):
-        stratified_vlb(STEEP, X_0, reverse_of(STEEP, knows), GENERATOR, grey_levels=5, strata=5)
+        stratified_vlb(STEEP, X_0, reverse_of(STEEP, perfect), GENERATOR, grey_levels=5, strata=5)
     with pytest.raises(ValueError, match="times has 2 -> 3"):
         vlb_terms(
-            STEEP, X_0, reverse_of(STEEP, knows), lambda t: NOISE, grey_levels=5, times=(2, 3, 0)
+            STEEP, X_0, reverse_of(STEEP, perfect), lambda t: NOISE, grey_levels=5, times=(2, 3, 0)
         )
 
 

@@ -1,4 +1,4 @@
-"""The flow by example: a network's density, and the edges of what it takes."""
+"""The probability flow by example: densities, dtypes, and the input that is refused."""
 
 import math
 
@@ -18,14 +18,14 @@ STEEP = Schedule.from_betas([0.1, 0.5, 0.3, 0.8])
 X = torch.linspace(-2, 2, 12, dtype=torch.float64).reshape(2, 1, 2, 3)
 
 
-def of_noise(x_t, t, cond=None):
-    """The best guess of data that are standard normal: every level is."""
+def optimal_for_noise(x_t, t, cond=None):
+    """The optimal denoiser of standard normal data, which stay so at every t."""
     return Prediction(LINEAR.alpha_bar(t).sqrt() * x_t)
 
 
 def test_a_standard_normal_stays_standard_normal():
-    """Its levels all have one law, so its density is the standard normal one, to a thousandth."""
-    got = flow_log_density(LINEAR, of_noise, X)
+    """Every marginal is standard normal, so the density is known."""
+    got = flow_log_density(LINEAR, optimal_for_noise, X)
     want = -(X.square() + math.log(2 * math.pi)).flatten(1).sum(1) / 2
     assert torch.allclose(got.nats, want, rtol=0, atol=1e-2)
     assert (got.step_error < 1e-2).all()
@@ -33,7 +33,7 @@ def test_a_standard_normal_stays_standard_normal():
 
 
 def test_the_network_gets_no_gradients_and_no_changes():
-    """Its parameters get no gradient, and nothing that comes out needs one."""
+    """Parameters get no gradient, and no result requires one."""
     network = nn.Conv2d(1, 1, 3, padding=1, bias=False).double()
     nn.init.constant_(network.weight, 0.1)
     denoiser = NetworkDenoiser(LINEAR, lambda x_t, t: network(x_t), "x0")
@@ -41,20 +41,21 @@ def test_the_network_gets_no_gradients_and_no_changes():
     got = flow_log_density(LINEAR, denoiser, X, probes, times=log_snr(LINEAR, 10))
     assert not any(each.requires_grad for each in (got.nats, got.probe_error, got.step_error))
     assert all(each.grad is None for each in network.parameters())
-    # Of equal probes, but for the rounding of their mean.
+    # Equal probes differ only by the rounding of their mean.
     assert (got.probe_error <= 4 * torch.finfo(torch.float64).eps * got.nats.abs()).all()
 
 
 def test_the_flow_works_under_no_grad():
     with torch.no_grad():
-        there = probability_flow(LINEAR, of_noise, X, times=(500, 100, 1, 0))
+        there = probability_flow(LINEAR, optimal_for_noise, X, times=(500, 100, 1, 0))
     assert torch.equal(
-        there.log_volume, probability_flow(LINEAR, of_noise, X, times=(500, 100, 1, 0)).log_volume
+        there.log_volume,
+        probability_flow(LINEAR, optimal_for_noise, X, times=(500, 100, 1, 0)).log_volume,
     )
 
 
 def test_float32_states_have_a_volume_in_float64():
-    got = probability_flow(LINEAR, of_noise, X.float(), times=(500, 100, 1, 0))
+    got = probability_flow(LINEAR, optimal_for_noise, X.float(), times=(500, 100, 1, 0))
     assert got.x_T.dtype == torch.float32
     assert got.log_volume.dtype == torch.float64
 
@@ -73,26 +74,26 @@ def test_one_timestep_leaves_the_state_unchanged():
 
 
 def test_cond_reaches_the_denoiser():
-    told = []
+    received = []
 
     def denoiser(x_t, t, cond=None):
-        told.append(cond)
+        received.append(cond)
         return Prediction(x_t / 2)
 
     labels = torch.tensor([3, 1])
     flow_log_density(STEEP, denoiser, X, cond=labels)
-    assert all(each is labels for each in told)
+    assert all(each is labels for each in received)
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         ({"denoiser": lambda x, t, c: Prediction((x / 2).detach())}, "does not depend on x_t"),
-        ({"probes": torch.ones(2, 1, 2, 3)}, "needs one axis more, in front"),
+        ({"probes": torch.ones(2, 1, 2, 3)}, "needs a first axis more"),
         ({"probes": torch.ones(0, 2, 1, 2, 3)}, "at least one probe"),
         ({"times": (3, 1, 0)}, "2 timesteps above 0"),
-        ({"times": (4, 2, 1)}, "end in 0"),
-        ({"schedule": STEEP.with_zero_terminal_snr()}, "begin one level lower, at 3"),
+        ({"times": (4, 2, 1)}, "end at 0"),
+        ({"schedule": STEEP.with_zero_terminal_snr()}, "begin at t = 3 or below"),
     ],
 )
 def test_input_without_a_density_is_refused(unchecked, arguments, sentence):

@@ -1,4 +1,4 @@
-"""A convolutional autoencoder: images to the two moments of fewer numbers, and back."""
+"""A convolutional autoencoder: images to the moments of smaller latents, and back."""
 
 import math
 
@@ -12,7 +12,7 @@ FACTORS = (2, 4, 8)
 
 
 class PlainBlock(nn.Module):
-    """x + conv(SiLU(conv(SiLU(norm(x))))): a residual block that is told nothing."""
+    """x + conv(SiLU(conv(SiLU(norm(x))))): a residual block without conditioning."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -30,9 +30,9 @@ class PlainBlock(nn.Module):
 class Autoencoder(nn.Module):
     """encode(x) -> moments of latents, `factor` times smaller along each side; decode(z) -> images.
 
-    A square of 2 x 2 pixels goes to the channels first, and comes back last, so that no block works
-    at full size; then a level for each further halving, twice as wide as the first from there on.
-    Any height and width that `factor` divides will do.
+    Squares of 2 x 2 pixels are moved to the channels first, and back last, so that no block works
+    at full size. The first stage has `width` channels, and each further halving adds a stage of
+    2 * width channels. Height and width of an image must be divisible by `factor`.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Autoencoder(nn.Module):
         if min(image_channels, latent_channels, width, blocks) < 1:
             raise ValueError(
                 f"image_channels = {image_channels}, latent_channels = {latent_channels}, width = "
-                f"{width}, blocks = {blocks}: an autoencoder needs at least one of each"
+                f"{width}, blocks = {blocks}: each must be at least 1"
             )
         self.factor = factor
         self.latent_channels = latent_channels
@@ -72,12 +72,12 @@ class Autoencoder(nn.Module):
     def encode(
         self, x: Float[Tensor, "batch image_channels height width"]
     ) -> Float[Tensor, "batch moments small_height small_width"]:
-        """The means of the latents, and behind them the logs of their variances."""
+        """Return the means of the latents, then their log variances, along the channels."""
         height, width = x.shape[-2:]
         if height % self.factor or width % self.factor:
             raise ValueError(
-                f"images of {height} x {width} pixels do not divide by a factor of {self.factor}; "
-                "crop or resize them, or take a smaller factor"
+                f"images of {height} x {width} pixels are not divisible by factor = {self.factor}; "
+                "crop or resize them, or use a smaller factor"
             )
         h = self.stem(F.pixel_unshuffle(x, 2))
         for i, stage in enumerate(self.down):
@@ -88,7 +88,7 @@ class Autoencoder(nn.Module):
     def decode(
         self, z: Float[Tensor, "batch latent_channels small_height small_width"]
     ) -> Float[Tensor, "batch image_channels height width"]:
-        """The images that the latents stand for."""
+        """Return the images decoded from latents."""
         h = self.open(z)
         for i, stage in reversed(list(enumerate(self.up))):
             h = stage(h)

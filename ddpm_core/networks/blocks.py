@@ -1,4 +1,4 @@
-"""The blocks of the U-Net: residual, attention, down, up."""
+"""The blocks of the networks: residual, attention, downsampling, upsampling."""
 
 import math
 
@@ -7,17 +7,17 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-GROUP_CHANNELS = 16  # a GroupNorm group below that averages too little on small images
+GROUP_CHANNELS = 16  # smaller GroupNorm groups average too few values on small images
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """GroupNorm with as many groups of at least GROUP_CHANNELS channels as divide `channels`."""
+    """Return a GroupNorm with the most groups of at least GROUP_CHANNELS channels each."""
     most = max(1, channels // GROUP_CHANNELS)
     return nn.GroupNorm(max(g for g in range(1, most + 1) if channels % g == 0), channels)
 
 
 def zero_init(layer: nn.Conv2d) -> nn.Conv2d:
-    """The same layer with every parameter 0, so that its branch starts as nothing."""
+    """Set every parameter of the layer to 0 and return it, so that its branch starts as 0."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
     return layer
@@ -26,8 +26,8 @@ def zero_init(layer: nn.Conv2d) -> nn.Conv2d:
 class ResidualBlock(nn.Module):
     """skip(x) + conv(dropout(SiLU(conv(scale * norm(x) + shift)))).
 
-    scale and shift are affine in the embedding of time and class. One norm and one SiLU a block:
-    what a training step keeps of each for the way back is most of its memory.
+    scale and shift are affine in the embedding of timestep and class. There is one norm and one
+    SiLU per block, because their saved activations take most of the memory of a training step.
     """
 
     def __init__(self, channels_in: int, channels_out: int, embedding: int, dropout: float) -> None:
@@ -52,9 +52,9 @@ class ResidualBlock(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """x + attention among all positions, in heads of HEAD_CHANNELS channels.
+    """x + attention over all positions, in heads of HEAD_CHANNELS channels.
 
-    Accelerators take the fused kernel; on the CPU plain products are faster at these sizes
+    Accelerators use the fused kernel; on the CPU plain products are faster at these sizes
     (benchmarks/unet.py).
     """
 
@@ -79,13 +79,13 @@ class SelfAttention(nn.Module):
             h = weights @ v
         else:
             h = F.scaled_dot_product_attention(q, k, v)
-        h = h.permute(0, 1, 3, 2).flatten(1, 2).unflatten(2, size)  # heads and their channels
+        h = h.permute(0, 1, 3, 2).flatten(1, 2).unflatten(2, size)  # heads joined into channels
         out: Tensor = x + self.out(h)
         return out
 
 
 class Downsample(nn.Module):
-    """Half the size, rounded up: a 3 x 3 convolution with stride 2."""
+    """A 3 x 3 convolution with stride 2, which halves the size, rounded up."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class Downsample(nn.Module):
 
 
 class Upsample(nn.Module):
-    """To the size asked for: a convolution where pixels are few, then the nearest neighbour."""
+    """A convolution at the low resolution, then nearest-neighbour upsampling to `size`."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A compact U-Net for any channel count, any height and width, and optional class labels."""
+"""A compact U-Net for any number of channels, any height and width, and optional class labels."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -20,7 +20,7 @@ from ddpm_core.networks.embeddings import fourier_features, timestep_embedding
 
 
 class Stage(nn.Module):
-    """Residual blocks at one resolution, each with attention behind it where asked for."""
+    """The residual blocks of one resolution, each followed by attention if `attention`."""
 
     def __init__(
         self,
@@ -53,12 +53,12 @@ class Stage(nn.Module):
 class UNet(nn.Module):
     """network(x_t, t, labels) -> a tensor of x_t's shape, which is 0 everywhere at initialisation.
 
-    One level for each multiplier, of width * multiplier channels and half the size of the one
-    above, rounded up, so any height and width will do. What a level saw on the way down is put
-    beside what comes up. attention: one flag a level, by default the coarsest alone. classes:
-    number of class labels; a sample without one has its own embedding. fourier_frequencies: see
-    `fourier_features`. learns_variance: answer in twice the channels, the second half for a
-    variance.
+    There is one resolution per multiplier, with width * multiplier channels and half the size of
+    the previous one, rounded up, so any height and width are accepted. The output of each encoder
+    stage is concatenated to the input of the decoder stage at its resolution. attention: one flag
+    per resolution; default: the lowest alone. classes: the number of class labels; samples without
+    one use an embedding of their own. fourier_frequencies: see `fourier_features`. learns_variance:
+    output twice the channels, the second half for the variance.
     """
 
     def __init__(
@@ -77,14 +77,14 @@ class UNet(nn.Module):
         if image_channels < 1 or width < 2 or width % 2 or blocks < 1 or not multipliers:
             raise ValueError(
                 f"image_channels = {image_channels}, width = {width}, blocks = {blocks}, "
-                f"multipliers = {tuple(multipliers)}: a U-Net needs at least one of each, and an "
-                "even width for its sines and cosines"
+                f"multipliers = {tuple(multipliers)}: each must be at least 1, "
+                "and width must be even, for sines and cosines"
             )
         widths = [width * multiplier for multiplier in multipliers]
         attended = [False] * (len(widths) - 1) + [True] if attention is None else list(attention)
         if len(attended) != len(widths):
             raise ValueError(
-                f"attention has {len(attended)} flags for {len(widths)} levels; pass one for each"
+                f"attention has {len(attended)} flags for {len(widths)} multipliers; pass one each"
             )
         embedding = 4 * width
         self.width = width
@@ -119,7 +119,10 @@ class UNet(nn.Module):
         t: Int[Tensor, " batch"],
         labels: Int[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, "batch out_channels height width"]:
-        """t: integer levels. labels: 0..classes - 1, or `classes` for none; all none by default."""
+        """Return the prediction; t: integer timesteps.
+
+        labels: 0..classes - 1, or `classes` for no label; default: no labels.
+        """
         embedding = F.silu(self._embed(t, labels))
         h = self.stem(fourier_features(x_t, self.fourier_frequencies))
         skips = []
@@ -140,5 +143,5 @@ class UNet(nn.Module):
             labels = torch.full_like(t, self.classes) if labels is None else labels
             embedding = embedding + self.embed_class(labels)
         elif labels is not None:
-            raise ValueError("labels were given to a U-Net that was built without classes")
+            raise ValueError("labels need a U-Net with classes; this one has classes = None")
         return embedding

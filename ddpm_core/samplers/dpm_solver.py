@@ -1,4 +1,4 @@
-"""DPM-Solver++: the probability-flow ODE in steps of the log-SNR, with a memory of one guess."""
+"""DPM-Solver++: the probability-flow ODE in steps of log-SNR, from one or two predictions."""
 
 import math
 from dataclasses import dataclass
@@ -16,23 +16,23 @@ ORDERS = (1, 2)
 
 
 class LastPrediction(NamedTuple):
-    """What a step of order 2 remembers of the step before it."""
+    """The state of a run of order 2: the previous prediction."""
 
     x0_hat: Float[Tensor, " batch *event"]
-    h: Float64[Tensor, ""]  # of the step that followed that guess; infinite after zero SNR
+    h: Float64[Tensor, ""]  # of the step from that prediction; infinite from zero SNR
 
 
 @dataclass(frozen=True, eq=False)
 class DPMSolver:
-    """x_s from x_t and the guess of the data, in second order also from the guess before it.
+    """x_s from x_t and x0_hat, in second order also from the previous x0_hat.
 
     Eq. dpm-solver.first and dpm-solver.second; Lu et al. (2022, arXiv:2211.01095), Algorithm 2
     (2M). Order 1 is DDIM with eta = 0. A step whose h is infinite (from zero SNR, or to data) is
-    of order 1, and so is the one after it, so that no infinite number enters a sum.
+    of order 1, and so is the next one, so that no infinity enters a sum.
     """
 
     schedule: Schedule
-    times: tuple[int, ...] = ()  # none given: every level, T..0
+    times: tuple[int, ...] = ()  # default: T..0
     order: int = 2
 
     def __post_init__(self) -> None:
@@ -41,11 +41,11 @@ class DPMSolver:
         object.__setattr__(self, "times", check_times(self.times, self.schedule.T))
 
     def init(self, x_t: Float[Tensor, " batch *event"]) -> LastPrediction | None:
-        """Nothing is known before the first step. Eq. dpm-solver.first."""
+        """Return no state: there is no previous prediction. Eq. dpm-solver.first."""
         return None
 
     def draws_noise(self, s: int, t: int) -> bool:
-        """Never: it follows an ordinary differential equation. Eq. dpm-solver.first."""
+        """Return False: the ODE is deterministic. Eq. dpm-solver.first."""
         return False
 
     def step(
@@ -57,10 +57,10 @@ class DPMSolver:
         noise: Float[Tensor, " batch *event"] | None,
         state: LastPrediction | None,
     ) -> tuple[Tensor, Tensor, LastPrediction | None]:
-        """x_s = sigma_s / sigma_t x_t + scale_s (1 - e^-h) D; returns (x_s, x0_hat, new state).
+        """Return (x_s, x0_hat, new state); x_s = sigma_s / sigma_t x_t + scale_s (1 - e^-h) D.
 
-        Eq. dpm-solver.first and dpm-solver.second: D is x0_hat, led on along the line from the
-        guess before it.
+        Eq. dpm-solver.first and dpm-solver.second: D is x0_hat, in second order extrapolated along
+        the line through the last two predictions.
         """
         x0_hat = denoise(x_t, t).x0_hat
         check_same_event("x0_hat", x0_hat, "x_t", x_t)
@@ -80,9 +80,9 @@ class DPMSolver:
 
 
 def log_scale_to_noise(schedule: Schedule, s: int, t: int) -> Float64[Tensor, ""]:
-    """h = lambda_s - lambda_t, half the log-SNR that the step t -> s gains; infinite at its ends.
+    """Return h = lambda_s - lambda_t, half the gain in log-SNR of t -> s; infinite at its ends.
 
-    Eq. dpm-solver.h, a sum of positive terms: no digits are lost in short steps.
+    Eq. dpm-solver.h, a sum of positive terms, so short steps lose no digits.
     """
     if s == 0:
         return torch.tensor(math.inf, dtype=torch.float64)

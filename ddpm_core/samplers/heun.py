@@ -1,4 +1,4 @@
-"""Heun's method on the probability-flow ODE, in the noise-to-scale ratio sigma."""
+"""Heun's method for the probability-flow ODE, in the noise-to-scale ratio sigma."""
 
 from dataclasses import dataclass
 
@@ -15,29 +15,29 @@ from ddpm_core.schedules import Schedule
 
 @dataclass(frozen=True, eq=False)
 class Heun:
-    """x_s by the mean of the slopes at both ends of the step; two network calls a step.
+    """x_s by the mean of the slopes at both ends of the step; two network evaluations per step.
 
     Eq. heun.step; Karras et al. (2022, arXiv:2206.00364), Algorithm 1 without churn. The step to
-    data is Euler's and returns x0_hat, since there is no slope at level 0. Raises ValueError for a
-    schedule with zero terminal SNR, at which sigma is infinite.
+    data is Euler's and returns x0_hat, because at t = 0 there is no slope. Raises ValueError for
+    times that begin at zero SNR, where sigma is infinite.
     """
 
     schedule: Schedule
-    times: tuple[int, ...] = ()  # none given: every level, T..0
+    times: tuple[int, ...] = ()  # default: T..0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "times", check_times(self.times, self.schedule.T))
         if self.schedule.has_zero_terminal_snr and self.times[0] == self.schedule.T:
             raise ValueError(
                 f"times begins at t = {self.schedule.T}, where the SNR is 0 and sigma is infinite; "
-                "use DDIM or DPMSolver, or begin one level lower"
+                f"use DDIM or DPMSolver, or begin at t = {self.schedule.T - 1} or below"
             )
 
     def init(self, x_t: Float[Tensor, " batch *event"]) -> None:
-        """No memory: each step starts from x_t alone. Eq. heun.step."""
+        """Return no state: each step depends on x_t alone. Eq. heun.step."""
 
     def draws_noise(self, s: int, t: int) -> bool:
-        """Never: it follows an ordinary differential equation. Eq. heun.slope."""
+        """Return False: the ODE is deterministic. Eq. heun.slope."""
         return False
 
     def step(
@@ -49,9 +49,9 @@ class Heun:
         noise: Float[Tensor, " batch *event"] | None,
         state: None = None,
     ) -> tuple[Tensor, Tensor, None]:
-        """Euler's step, then half of what the slope at its end adds to it. Eq. heun.step.
+        """Return (x_s, x0_hat at x_t, None): Euler's step plus half the change of the slope.
 
-        Returns (x_s, x0_hat at x_t, None).
+        Eq. heun.step.
         """
         x0_hat = denoise(x_t, t).x0_hat
         check_same_event("x0_hat", x0_hat, "x_t", x_t)

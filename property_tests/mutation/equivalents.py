@@ -35,13 +35,13 @@ EQUIVALENTS: Reasons = {
         "per_dim = terms / flat(x_t).shape[1]": "both have one shape",
     },
     "probability_flow": {
-        "error = ((fine - found[0]).square().sum(0) / (n * (n - 1))).sqrt()": (
+        "error = ((fine - densities[0]).square().sum(0) / (n * (n - 1))).sqrt()": (
             "a difference and its negative square alike"
         ),
         "return FlowDensity(fine, error, (fine - coarse).abs() / 3)": (
             "a difference and its negative are as large"
         ),
-        "pulled = (torch.autograd.grad(y, x, each, retain_graph=True)[-1] for each in probes)": (
+        "gradients = (torch.autograd.grad(y, x, each, retain_graph=True)[-1] for each in probes)": (
             "one gradient is asked for: the first is the last"
         ),
     },
@@ -64,11 +64,11 @@ EQUIVALENTS: Reasons = {
     },
     "samplers.ancestral": {
         "work = compute_dtype(x0_hat)": ONE_DTYPE,
-        "return (back.sample(noise.to(work)).to(x0_hat.dtype), x0_hat, None)": ONE_DTYPE,
-        "return (back.mean.to(x0_hat.dtype), x0_hat, None)": ONE_DTYPE,
+        "return (kernel.sample(noise.to(work)).to(x0_hat.dtype), x0_hat, None)": ONE_DTYPE,
+        "return (kernel.mean.to(x0_hat.dtype), x0_hat, None)": ONE_DTYPE,
     },
     "samplers.timestep_spacing": {
-        "nearest = int((wanted - levels).abs().argmin()) + 1": (
+        "nearest = int((wanted - log_snrs).abs().argmin()) + 1": (
             "a difference and its negative are as far from 0"
         ),
     },

@@ -1,4 +1,4 @@
-"""The autoencoder's network: shapes, factors, and what it refuses."""
+"""The autoencoder: shapes, factors, gradients, and the settings that are refused."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def test_more_blocks_have_more_parameters():
 
 
 def test_every_parameter_gets_a_gradient():
-    """From where none is 0 any more, as the last layer of each branch is at the start."""
+    """Parameters are perturbed first, because the last layer of each branch starts at 0."""
     torch.manual_seed(0)
     network = Autoencoder(1, factor=4, width=8)
     for parameter in network.parameters():
@@ -30,8 +30,8 @@ def test_every_parameter_gets_a_gradient():
     moments = network.encode(torch.randn(2, 1, 8, 8))
     mean, log_var = moments.chunk(2, dim=1)
     (network.decode(mean + log_var).square().mean()).backward()
-    still = [name for name, p in network.named_parameters() if not p.grad.abs().max() > 0]
-    assert still == []
+    missing = [name for name, p in network.named_parameters() if not p.grad.abs().max() > 0]
+    assert missing == []
 
 
 def test_images_of_a_batch_are_independent():
@@ -45,8 +45,11 @@ def test_images_of_a_batch_are_independent():
     ("call", "message"),
     [
         (lambda: Autoencoder(1, factor=3), "factor = 3 must be one of 2, 4, 8"),
-        (lambda: Autoencoder(1, latent_channels=0), "needs at least one of each"),
-        (lambda: Autoencoder(1, factor=4).encode(torch.zeros(1, 1, 8, 6)), "8 x 6 pixels do not"),
+        (lambda: Autoencoder(1, latent_channels=0), "each must be at least 1"),
+        (
+            lambda: Autoencoder(1, factor=4).encode(torch.zeros(1, 1, 8, 6)),
+            "8 x 6 pixels are not divisible",
+        ),
     ],
 )
 def test_invalid_settings_and_sizes_are_refused(call, message):

@@ -1,4 +1,4 @@
-"""The U-Net's contracts: shapes, independence of samples, a silent start, and live parameters."""
+"""The U-Net: shapes, independence of samples, zero output at initialisation, and gradients."""
 
 from pathlib import Path
 
@@ -15,8 +15,8 @@ from ddpm_core.training.diffusion_config import PRESETS, TrainConfig
 SIZES = [(8, 8), (28, 28), (7, 13), (1, 1), (5, 64)]
 
 
-def awake(**options) -> UNet:
-    """A small U-Net in which no parameter is 0, so that every path shows."""
+def random_unet(**options) -> UNet:
+    """Return a small U-Net with no parameter at 0, so that every path contributes."""
     torch.manual_seed(0)
     network = UNet(**({"image_channels": 3, "width": 8, "multipliers": (1, 2)} | options)).eval()
     with torch.no_grad():
@@ -34,7 +34,7 @@ def batch(size=(8, 8), channels=3, n=5):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_output_shape_equals_input_shape(size, channels):
     x, t = batch(size, channels)
-    assert awake(image_channels=channels)(x, t).shape == x.shape
+    assert random_unet(image_channels=channels)(x, t).shape == x.shape
 
 
 def test_the_output_is_zero_at_initialisation():
@@ -44,9 +44,9 @@ def test_the_output_is_zero_at_initialisation():
 
 @pytest.mark.parametrize("row", range(5))
 def test_samples_of_a_batch_are_independent(row):
-    """Perturbing all other rows leaves this one bitwise as it was."""
+    """Changing all other rows leaves this one unchanged, bitwise."""
     x, t = batch()
-    network = awake()
+    network = random_unet()
     before = network(x, t)[row]
     others = torch.arange(5) != row
     x, t = x.clone(), t.clone()
@@ -57,13 +57,13 @@ def test_samples_of_a_batch_are_independent(row):
 def test_permuting_the_batch_permutes_the_output():
     x, t = batch()
     order = torch.tensor([3, 0, 4, 1, 2])
-    network = awake()
+    network = random_unet()
     assert torch.equal(network(x[order], t[order]), network(x, t)[order])
 
 
 def test_every_parameter_gets_a_gradient():
     x, t = batch()
-    network = awake(classes=10, fourier_frequencies=(3,), blocks=2)
+    network = random_unet(classes=10, fourier_frequencies=(3,), blocks=2)
     network(x, t, torch.tensor([0, 3, 9, 10, 10])).square().sum().backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
@@ -73,14 +73,14 @@ def test_every_parameter_gets_a_gradient():
 def test_every_output_pixel_depends_on_every_input_pixel():
     x, t = batch((9, 7), n=1)
     x.requires_grad_()
-    awake()(x, t)[0, 0, 4, 3].backward()
+    random_unet()(x, t)[0, 0, 4, 3].backward()
     assert (x.grad != 0).all()
 
 
 @pytest.mark.parametrize("input_name", ["time", "label"])
 def test_timestep_and_label_change_the_output(input_name):
     x, t = batch()
-    network = awake(classes=10)
+    network = random_unet(classes=10)
     labels = torch.zeros(5, dtype=torch.int64)
     if input_name == "time":
         assert not torch.equal(network(x, t, labels), network(x, t + 1, labels))
@@ -90,21 +90,21 @@ def test_timestep_and_label_change_the_output(input_name):
 
 def test_labels_default_to_the_unconditional_label():
     x, t = batch()
-    network = awake(classes=10)
+    network = random_unet(classes=10)
     assert torch.equal(network(x, t), network(x, t, torch.full((5,), 10)))
 
 
 def test_labels_without_classes_are_refused():
     x, t = batch()
-    with pytest.raises(ValueError, match="without classes"):
-        awake()(x, t, t)
+    with pytest.raises(ValueError, match="labels need a U-Net with classes"):
+        random_unet()(x, t, t)
 
 
 @pytest.mark.parametrize(
     "options", [{"width": 7}, {"image_channels": 0}, {"multipliers": ()}, {"attention": [True]}]
 )
 def test_invalid_settings_are_refused(options):
-    with pytest.raises(ValueError, match=r"needs at least one|one for each"):
+    with pytest.raises(ValueError, match=r"each must be at least 1|pass one each"):
         UNet(**({"image_channels": 1, "width": 8, "multipliers": (1, 2)} | options))
 
 
@@ -143,13 +143,13 @@ def test_timestep_embedding_refuses_anything_but_integer_batches(t, unchecked):
 
 
 def test_fourier_features_repeat_with_the_grey_levels():
-    """17 levels lie 1/8 apart, which is the period of octave 4."""
-    levels = torch.arange(17.0).reshape(1, 1, 1, 17) / 8 - 1
-    features = fourier_features(levels, (4,))
+    """17 grey levels are 1/8 apart, which is the period of frequency 4."""
+    values = torch.arange(17.0).reshape(1, 1, 1, 17) / 8 - 1
+    features = fourier_features(values, (4,))
     assert features.shape == (1, 3, 1, 17)
     assert (features[:, 1].abs() < 16 * torch.pi * 2**-23).all()
     assert (features[:, 2] - 1).abs().max() < 16 * torch.pi * 2**-23
-    assert torch.equal(fourier_features(levels, ()), levels)
+    assert torch.equal(fourier_features(values, ()), values)
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -1,4 +1,4 @@
-"""Ancestral sampling, read off exactly with unit vectors for noise; and its ladders."""
+"""Ancestral sampling: its exact moments by noise tape, its steps, and the input it refuses."""
 
 import itertools
 
@@ -42,10 +42,10 @@ def last(snapshots):
 
 
 def moments_by_tape(sampler, denoiser):
-    """The chain is affine in x_T and its noises: unit vectors read off every coefficient.
+    """x_0 is affine in x_T and the noise: unit vectors isolate every coefficient.
 
-    Row 0 gets zeros, row 1 a unit x_T, row 2 + k a unit at the k-th draw; the mean is row 0, the
-    variance the sum of the squared differences to it.
+    Row 0 gets zeros, row 1 a unit x_T, row 2 + k a unit at the k-th draw. The mean is row 0, the
+    variance the sum of the squared differences from it.
     """
     draws = itertools.count(2)
     rows = len(sampler.times)  # x_T, all draws but the last step's, and row 0
@@ -63,21 +63,21 @@ def moments_by_tape(sampler, denoiser):
 
 
 def moments_by_bayes(schedule, times, variance):
-    """The recursion of mean and variance in 50 digits; each step back by adding precisions."""
+    """The recursion of mean and variance in 50 digits; each reverse step adds precisions."""
     table = [mp.exp(mp.mpf(each)) for each in schedule.log_alpha_bar.tolist()]
     m, v = mp.mpf(DATA_MEAN), mp.mpf(DATA_VAR)
     mean, var = mp.mpf(0), mp.mpf(1)
     for t, s in itertools.pairwise(times):
-        kept, kept_s = table[t], table[s]
-        measured = 1 / v + kept / (1 - kept)  # precision of x_0 given x_t
-        gain = mp.sqrt(kept) / (1 - kept) / measured
+        ab_t, ab_s = table[t], table[s]
+        measured = 1 / v + ab_t / (1 - ab_t)  # precision of x_0 given x_t
+        gain = mp.sqrt(ab_t) / (1 - ab_t) / measured
         offset = m / v / measured
         if s == 0:
             mean, var = offset + gain * mean, gain**2 * var
             continue
-        alpha = kept / kept_s
-        precision = 1 / (1 - kept_s) + alpha / (1 - alpha)
-        from_x0 = mp.sqrt(kept_s) / (1 - kept_s) / precision
+        alpha = ab_t / ab_s
+        precision = 1 / (1 - ab_s) + alpha / (1 - alpha)
+        from_x0 = mp.sqrt(ab_s) / (1 - ab_s) / precision
         from_xt = mp.sqrt(alpha) / (1 - alpha) / precision
         slope = from_x0 * gain + from_xt
         added = 1 / precision if variance == "fixed_small" else 1 - alpha
@@ -172,7 +172,7 @@ def test_invalid_settings_are_refused(unchecked):
         ValueError, match=r"variance = 'small' is unknown; it is one of \('fixed_small'"
     ):
         Ancestral(STEEP, variance="small")
-    with pytest.raises(ValueError, match="must start at most at T = 4 and end in 0"):
+    with pytest.raises(ValueError, match="must begin at T = 4 or below and end at 0"):
         Ancestral(STEEP, times=(5, 0))
     x = torch.zeros(2, 2)
     step = Ancestral(STEEP).step
@@ -188,17 +188,17 @@ def test_invalid_settings_are_refused(unchecked):
 @pytest.mark.parametrize(
     ("times", "error", "message"),
     [
-        ([], ValueError, r"times = \(\) must start at most at T = 10 and end in 0, the data"),
-        (50, TypeError, r"times = 50 is a int; name the visited levels as a tuple of Python ints"),
-        (torch.tensor([5, 0]), TypeError, r"times = .* is a Tensor; .*of an array, .tolist"),
-        ((0,), ValueError, r"times = \(0,\) must start"),
-        ((11, 0), ValueError, r"times = \(11, 0\) must start at most at T = 10"),
-        ((10, 1), ValueError, r"times = \(10, 1\) must start .* end in 0"),
+        ([], ValueError, r"times = \(\) must begin at T = 10 or below and end at 0"),
+        (50, TypeError, r"times = 50 is a int; pass the timesteps as a tuple of Python ints"),
+        (torch.tensor([5, 0]), TypeError, r"times = .* is a Tensor; .*for an array, use .tolist"),
+        ((0,), ValueError, r"times = \(0,\) must begin"),
+        ((11, 0), ValueError, r"times = \(11, 0\) must begin at T = 10 or below"),
+        ((10, 1), ValueError, r"times = \(10, 1\) must begin .* end at 0"),
         ((5, 5, 0), ValueError, r"times has 5 -> 5; it must decrease strictly: \(5, 5, 0\)"),
         ((3, 5, 0), ValueError, "times has 3 -> 5"),
         ((3, -1, 0), ValueError, "times has -1 -> 0"),
         ((0, 0), ValueError, "times has 0 -> 0"),
-        ((3.0, 0), TypeError, "times holds 3.0, a float; every time is a Python int"),
+        ((3.0, 0), TypeError, "times holds 3.0, a float; every timestep must be a Python int"),
         ((True, 0), TypeError, "times holds True, a bool"),
     ],
 )

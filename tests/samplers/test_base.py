@@ -15,7 +15,7 @@ LINEAR = Schedule.linear(60)
 
 
 def shrinking_denoiser(x_t, t, cond=None):
-    """Elementwise, and different at every level."""
+    """An elementwise denoiser that is different at every timestep."""
     return Prediction(0.3 + x_t / (2 + t))
 
 
@@ -41,7 +41,12 @@ def test_a_sample_does_not_depend_on_its_batch(shape):
 @pytest.mark.parametrize(
     ("denoiser", "cond", "error", "message"),
     [
-        (lambda x, t, c: x, None, TypeError, r"returned a Tensor; it returns Prediction\(x0_hat\)"),
+        (
+            lambda x, t, c: x,
+            None,
+            TypeError,
+            r"returned a Tensor; it must return Prediction\(x0_hat\)",
+        ),
         (shrinking_denoiser, torch.zeros(3, dtype=torch.int64), ValueError, r"cond is \(3,\), but"),
         (shrinking_denoiser, 7, ValueError, "cond is int, but the batch has 2 samples"),
     ],
@@ -54,15 +59,15 @@ def test_invalid_denoisers_and_conditions_are_refused(unchecked, denoiser, cond,
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_two_runs_of_one_sampler_are_equal(name):
-    """What a run remembers is in its state, and nowhere else, also of one that was broken off."""
+    """A run's memory is in its state alone, also of a run that was stopped early."""
     sampler = build_sampler(name, STEEP, (4, 2, 1, 0))
 
     def run(seed):
         return generate(sampler, shrinking_denoiser, (3,), indices=[0, 1], seed=seed)
 
     first = last(run(seed=1)).x_t
-    broken_off = run(seed=2)
-    assert [next(broken_off).t for _ in range(2)] == [4, 2]
+    stopped = run(seed=2)
+    assert [next(stopped).t for _ in range(2)] == [4, 2]
     assert torch.equal(last(run(seed=1)).x_t, first)
     assert not torch.equal(last(run(seed=2)).x_t, first)
 
@@ -70,8 +75,10 @@ def test_two_runs_of_one_sampler_are_equal(name):
 @pytest.mark.parametrize("name", SAMPLERS)
 @pytest.mark.parametrize("s", [0, 2])
 def test_half_precision_is_computed_in_float32_and_cast_once(name, s):
-    """|error| <= u |x_s| of the cast, and some roundings of float32 of terms of at most 40 besides:
-    on this schedule a step's coefficients are below 4 and conversions divide by at least 0.3."""
+    """|error| <= u |x_s| from the cast, plus float32 roundings of terms of at most 40.
+
+    On this schedule a step's coefficients are below 4, and conversions divide by at least 0.3.
+    """
     sampler = build_sampler(name, STEEP, (4, 2, 0), eta=0.5 if name == "ddim" else 0.0)
     generator = torch.Generator().manual_seed(0)
     x_t, noise = torch.randn(2, 64, 32, generator=generator).bfloat16()
@@ -96,7 +103,7 @@ def test_sampler_names_select_the_default_variants():
 
 
 class OnlyNoise:
-    """A sampler that draws at every step, the last one included, and returns what it drew."""
+    """A sampler that draws noise at every step, including the last, and returns it."""
 
     times = (4, 3, 2, 1, 0)
 
@@ -114,7 +121,7 @@ def test_every_step_and_x_T_draw_fresh_noise():
     snapshots = generate(OnlyNoise(), shrinking_denoiser, (2, 3), indices=[0, 1])
     numbers = torch.stack([each.x_t for each in snapshots])
     assert numbers.shape == (5, 2, 2, 3)
-    assert len(numbers.unique()) == numbers.numel(), "two draws share a number"
+    assert len(numbers.unique()) == numbers.numel(), "a number occurs in two draws"
 
 
 def test_snapshots_decrease_from_T_to_0_and_end_with_the_sample():

@@ -1,4 +1,4 @@
-"""DDIM by example, and what it refuses."""
+"""DDIM by example, and the settings that are refused."""
 
 import pytest
 import torch
@@ -39,7 +39,7 @@ def test_dtype_follows_the_input(dtype):
 
 
 def test_inversion_and_sampling_return_the_image():
-    """With small steps: the error of the round trip is of first order."""
+    """With small steps the error of the round trip is of first order."""
     schedule = Schedule.cosine(400)
 
     def best(x_t, t, cond=None):  # for data N(0, 1/4)
@@ -63,22 +63,22 @@ def test_inversion_of_other_samplers_is_refused(unchecked):
         invert(DDIM(STEEP, eta=0.5), shrinking, X)
     with pytest.raises(TypeError, match="sampler is a Ancestral; only DDIM with eta = 0"):
         invert(Ancestral(STEEP), shrinking, X)
-    with pytest.raises(ValueError, match=r"timestep = 3 is none of the times below 4: \(2, 0\)"):
+    with pytest.raises(ValueError, match=r"timestep = 3 is not one of the times below 4: \(2, 0\)"):
         invert(DDIM(STEEP, trailing(STEEP, 2)), shrinking, X, timestep=3)
 
 
 def test_inversion_uses_cond_and_builds_no_graph():
-    told = []
+    received = []
 
     def denoiser(x_t, t, cond=None):
-        told.append(cond)
+        received.append(cond)
         return Prediction(x_t / 2)
 
     labels = torch.tensor([3, 5])
     code = invert(DDIM(STEEP), denoiser, X.clone().requires_grad_(), labels)
-    assert all(each is labels for each in told)
+    assert all(each is labels for each in received)
     assert not code.requires_grad
-    with pytest.raises(ValueError, match="timestep = 4 is none of the times below 4"):
+    with pytest.raises(ValueError, match="timestep = 4 is not one of the times below 4"):
         invert(DDIM(STEEP), denoiser, X, timestep=4)
 
 

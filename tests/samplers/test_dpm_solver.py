@@ -1,4 +1,4 @@
-"""DPM-Solver++ by example, and what it refuses."""
+"""DPM-Solver++ by example, and the settings that are refused."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Heun's method by example, and what it refuses."""
+"""Heun's method by example, and the settings that are refused."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ def test_dtype_follows_the_input(dtype):
 
 
 def test_standard_normal_data_are_a_fixed_point():
-    """Their best guess is sqrt(alpha_bar) x_t, and the exact path does not move."""
+    """The optimal prediction is sqrt(alpha_bar) x_t, and the exact path is constant."""
     schedule = Schedule.cosine(50)
 
     def best(x_t, t, cond=None):

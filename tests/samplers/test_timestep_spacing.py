@@ -1,4 +1,4 @@
-"""Ladders: four ways to choose the levels that a sampler visits."""
+"""Timestep spacings: four ways to choose a sampler's timesteps."""
 
 import itertools
 
@@ -41,17 +41,17 @@ def test_five_steps_of_a_thousand_timesteps():
 
 
 @pytest.mark.parametrize("spacing", TIMESTEP_SPACINGS.values())
-def test_T_steps_visit_every_timestep(spacing):
+def test_T_steps_use_every_timestep(spacing):
     schedule = Schedule.linear(5, rescale=False)
     assert spacing(schedule, 5) == (5, 4, 3, 2, 1, 0) == Ancestral(schedule).times
 
 
 def test_taken_timesteps_are_replaced_by_the_next_below():
-    """A cosine schedule loses most of its log-SNR in its last steps."""
+    """A cosine schedule loses most of its log-SNR in its last steps, so targets coincide."""
     assert log_snr(Schedule.cosine(12), 8) == (12, 11, 10, 9, 8, 7, 3, 1, 0)
 
 
-def test_zero_snr_is_visited_but_not_used_for_spacing():
+def test_zero_snr_is_included_but_not_used_for_spacing():
     schedule = Schedule.cosine(20).with_zero_terminal_snr()
     assert log_snr(schedule, 1) == (20, 0)
     assert log_snr(schedule, 2) == (20, 19, 0)
@@ -69,6 +69,6 @@ def test_invalid_numbers_of_steps_are_refused(unchecked, spacing, steps):
 @pytest.mark.parametrize("steps", [0, -1, 1001])
 def test_steps_outside_1_to_T_are_refused(spacing, steps):
     with pytest.raises(
-        ValueError, match=rf"steps = {steps} is outside 1..1000; a sampler visits each timestep"
+        ValueError, match=rf"steps = {steps} is outside 1..1000; each timestep is used"
     ):
         spacing(THOUSAND, steps)
