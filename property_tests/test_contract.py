@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from .protocol import Array, Chain, Implementation, Times
+from .protocol import Array, Implementation, SamplingSpec, Times
 from .strategies import SCALARS, STEEP, Case, cases
 
 Call = Callable[[Implementation, Case], tuple[Array, ...]]
@@ -78,7 +78,7 @@ def test_equal_seeds_give_equal_draws(impl: Implementation):
 
 def test_global_state_is_not_modified(impl: Implementation):
     """Neither mathematics nor seeded draws move a global generator or a default."""
-    chain = Chain(STEEP, "fixed_small", (4, 2, 0), lambda x_t, t: x_t)
+    spec = SamplingSpec(STEEP, "fixed_small", (4, 2, 0), lambda x_t, t: x_t)
     before = impl.global_state()
     for call in CALLS.values():
         with suppress(pytest.skip.Exception):  # what is not offered touches nothing
@@ -86,7 +86,7 @@ def test_global_state_is_not_modified(impl: Implementation):
     with suppress(pytest.skip.Exception):
         impl.training_draw(STEEP, np.zeros((4, 2)), 3)
     with suppress(pytest.skip.Exception):
-        impl.draw_samples(chain, (4, 2), 3)
+        impl.draw_samples(spec, (4, 2), 3)
     assert impl.global_state() == before
 
 
@@ -94,7 +94,7 @@ def test_global_state_is_not_modified(impl: Implementation):
 def test_dtype_and_device_follow_the_input(impl: Implementation, method):
     """An event's dtype and device are those of what becomes of it."""
     for kind in product(["float64", "float32", "bfloat16", "float16"], ["cpu", "meta"]):
-        assert impl.kept(method, *kind) == kind
+        assert impl.output_dtype_and_device(method, *kind) == kind
 
 
 @pytest.mark.parametrize("level", [-1, len(STEEP) + 1])

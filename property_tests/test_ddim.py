@@ -15,7 +15,7 @@ from .chains.output_distributions import (
     paths,
 )
 from .oracles import chains, exact, gaussian
-from .protocol import Array, Betas, Chain, Denoiser, Implementation
+from .protocol import Array, Betas, Denoiser, Implementation, SamplingSpec
 from .statistics.tolerances import allowance, check, check_largest, elements
 from .strategies import GENTLE, LONG, PRODUCTION, STEEP, schedules
 
@@ -103,8 +103,8 @@ def test_inversion_keeps_the_noise(impl: Implementation, case):
         seen[t] = x_t.copy()
         return GUESS.copy()
 
-    chain = Chain(betas, "ddim", times, knows)
-    code = impl.encode(chain, x, level)
+    spec = SamplingSpec(betas, "ddim", times, knows)
+    code = impl.encode(spec, x, level)
     asked = level or times[-2]
     start, end = exact.kernel(betas, 0, asked), exact.kernel(betas, 0, times[0])
     # What a step gets wrong of the noise, u |x| / sigma, stays; sigma is least where it begins.
@@ -115,7 +115,7 @@ def test_inversion_keeps_the_noise(impl: Implementation, case):
         size = (abs(state) + abs(guess)) * (1 + 1 / exact.mp.sqrt(start.var))
         want = end.scale * guess + exact.mp.sqrt(end.var) * noise
         check("code", where, code, want, unit * size)
-    impl.sample(chain, code, [NOISE] * (len(times) - 2))
+    impl.sample(spec, code, [NOISE] * (len(times) - 2))
     if level:
         for where in elements(x):
             size = (abs(x[where]) + abs(GUESS[where])) * (1 + 1 / exact.mp.sqrt(start.var))
@@ -134,7 +134,7 @@ def test_inversion_evaluates_at_the_current_timestep(impl: Implementation, case)
         asked.append(t)
         return gaussian.denoiser(betas, DATA, t)(x_t)
 
-    got = impl.encode(Chain(betas, "ddim", times, denoise), GUESS, level)
+    got = impl.encode(SamplingSpec(betas, "ddim", times, denoise), GUESS, level)
     rising = [t for t in reversed(times) if t >= level]
     levels = [s or rising[1] for s in rising[:-1]]
     assert asked == levels, f"asked at the levels {asked} on the way along {rising}, not {levels}"
@@ -150,7 +150,7 @@ def test_convergence_is_first_order(impl: Implementation):
 
     def down(betas: Betas, denoiser: Denoiser) -> None:
         every = tuple(range(len(betas), -1, -1))
-        impl.sample(Chain(betas, "ddim", every, denoiser), START, [START] * (len(betas) - 1))
+        impl.sample(SamplingSpec(betas, "ddim", every, denoiser), START, [START] * (len(betas) - 1))
 
     assert abs(convergence_order(down, exact_start_at_1) - 1) <= 0.05
 
@@ -159,8 +159,8 @@ def test_inversion_round_trip_is_first_order(impl: Implementation):
     """Eq. ddim.invert: first order, started from t = 1."""
 
     def round_trip(betas: Betas, denoiser: Denoiser) -> None:
-        chain = Chain(betas, "ddim", tuple(range(len(betas), -1, -1)), denoiser)
-        code = impl.encode(chain, START, 1)
-        impl.sample(chain, code, [START] * (len(betas) - 1))
+        spec = SamplingSpec(betas, "ddim", tuple(range(len(betas), -1, -1)), denoiser)
+        code = impl.encode(spec, START, 1)
+        impl.sample(spec, code, [START] * (len(betas) - 1))
 
     assert abs(convergence_order(round_trip, lambda betas: START) - 1) <= 0.05

@@ -14,7 +14,7 @@ from .chains.output_distributions import (
     check_output_distribution_from_zero_snr,
     paths,
 )
-from .protocol import Chain, Implementation
+from .protocol import Implementation, SamplingSpec
 from .statistics.tolerances import check_largest
 from .strategies import LONG, PRODUCTION, STEEP
 
@@ -44,10 +44,10 @@ def test_sampling_may_start_at_zero_terminal_snr(impl: Implementation, sampler, 
 def test_first_order_is_deterministic_ddim(impl: Implementation, case):
     """Eq. dpm-solver.first: with a denoiser that is no straight line, too."""
     betas, times = case
-    chain = Chain(betas, "dpm++1", times, lambda x_t, t: np.tanh(x_t + 0.1 * t))
+    spec = SamplingSpec(betas, "dpm++1", times, lambda x_t, t: np.tanh(x_t + 0.1 * t))
     noises = [X_T] * (len(times) - 2)
-    got = impl.sample(chain, X_T, noises)
-    want = impl.sample(chain._replace(sampler="ddim"), X_T, noises)
+    got = impl.sample(spec, X_T, noises)
+    want = impl.sample(spec._replace(sampler="ddim"), X_T, noises)
     # Neither enlarges an error: the guess moves by at most as much as the state.
     unit = 2 * ROUNDINGS * (FLOAT64 + impl.unit_roundoff)
     check_largest("x_0", got, want, unit * float(np.abs(X_T).max()))
@@ -61,8 +61,8 @@ def test_constant_prediction_needs_no_extrapolation(impl: Implementation, case):
     betas, times = case
     guess = X_T[::-1].copy()
     for sampler in ("dpm++1", "dpm++2m"):
-        chain = Chain(betas, sampler, times, lambda x_t, t: guess.copy())
-        got = impl.sample(chain, X_T, [X_T] * (len(times) - 2))
+        spec = SamplingSpec(betas, sampler, times, lambda x_t, t: guess.copy())
+        got = impl.sample(spec, X_T, [X_T] * (len(times) - 2))
         assert (np.abs(got - guess) <= 4 * impl.unit_roundoff * np.abs(guess)).all()
 
 

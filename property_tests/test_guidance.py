@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from .oracles import mixture
 from .oracles.exact import kappa, kernel, mp, mpf
-from .protocol import NO_LABEL, Array, Guidance, Implementation, LabelledDenoiser, Times
+from .protocol import NO_LABEL, Array, ConditionalDenoiser, Guidance, Implementation, Times
 from .statistics.monte_carlo import Ledger
 from .statistics.statistics import Finding, binomials
 from .statistics.tolerances import allowance, check, check_largest, elements
@@ -31,7 +31,7 @@ def predictions(x_t: Array, t: int, labels: Times | None) -> Array:
 class Asked:
     """A denoiser that keeps what it was called with."""
 
-    def __init__(self, denoiser: LabelledDenoiser = predictions) -> None:
+    def __init__(self, denoiser: ConditionalDenoiser = predictions) -> None:
         self.denoiser = denoiser
         self.calls: list[tuple[Array, int, Times | None]] = []
 

@@ -7,7 +7,7 @@ from hypothesis import example, given
 
 from .chains.convergence import convergence_order, exact_start_at_1, sampling_run
 from .chains.output_distributions import EVENTS, X_T, check_output_distribution, paths
-from .protocol import Array, Chain, Implementation
+from .protocol import Array, Implementation, SamplingSpec
 from .strategies import LONG, PRODUCTION, STEEP
 
 ORACLE = "the closed-form flow of Gaussian data; the levels that it has to ask at"
@@ -37,6 +37,6 @@ def test_evaluates_both_ends_of_a_step_but_never_the_data(impl: Implementation, 
         asked.append(t)
         return x_t / 2
 
-    impl.sample(Chain(betas, "heun", times, denoiser), X_T, [X_T] * (len(times) - 2))
+    impl.sample(SamplingSpec(betas, "heun", times, denoiser), X_T, [X_T] * (len(times) - 2))
     both_ends = [level for step in pairwise(times[:-1]) for level in step]
     assert asked == [*both_ends, times[-2]], f"asked at the levels {asked} on the way along {times}"

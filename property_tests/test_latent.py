@@ -18,7 +18,7 @@ from .chains.linear_autoencoder import (
 from .chains.output_distributions import FLOAT64
 from .oracles import bound
 from .oracles.exact import mp, mpf
-from .protocol import Array, Implementation, Normal
+from .protocol import Array, Gaussian, Implementation
 from .statistics.monte_carlo import Ledger
 from .statistics.statistics import standard_normal
 from .statistics.tolerances import check, elements
@@ -163,8 +163,8 @@ def test_exact_latent_density_makes_the_bound_exact(impl: Implementation, x, y):
     gain = SLOPE * PRIOR.var / (SLOPE**2 * PRIOR.var + NOISE)
     var = PRIOR.var * NOISE / (SLOPE**2 * PRIOR.var + NOISE)
     means = [[PRIOR.mean + gain * (mpf(v) - SLOPE * PRIOR.mean - OFFSET) for v in r] for r in x_0]
-    law = Normal(np.float64(means), np.full((2, 3), float(var)))
-    decoder = Normal(float(SLOPE) * latents + float(OFFSET), np.full((2, 3), float(NOISE)))
+    law = Gaussian(np.float64(means), np.full((2, 3), float(var)))
+    decoder = Gaussian(float(SLOPE) * latents + float(OFFSET), np.full((2, 3), float(NOISE)))
     prior = [[-bound.log_density(PRIOR, mpf(v)) for v in row] for row in latents]
     nats = np.float64([sum(row) for row in prior])
     got = impl.latent_bound(x_0, latents, law, decoder, nats, None)
@@ -179,7 +179,7 @@ def test_exact_latent_density_makes_the_bound_exact(impl: Implementation, x, y):
 def test_latent_bound_uses_grey_level_probabilities(impl: Implementation):
     """Eq. latent.bound with the probability of each of 17 levels for a density."""
     x_0 = np.float64([[-1.0, 0.125, 1.0], [0.5, 0.0, -0.25]])
-    law, decoder = Normal(x_0 / 2, 0.5 + 0 * x_0), Normal(x_0 / 4, 0.125 + 0 * x_0)
+    law, decoder = Gaussian(x_0 / 2, 0.5 + 0 * x_0), Gaussian(x_0 / 4, 0.125 + 0 * x_0)
     y, nats = x_0 + 0.25, np.float64([3.0, -1.0])
     got = impl.latent_bound(x_0, y, law, decoder, nats, 17)
     grey = impl.log_grey_level(decoder, x_0, 17)

@@ -21,7 +21,7 @@ from .chains.linear_autoencoder import (
 from .chains.output_distributions import FLOAT64, ROUNDINGS, denoiser_of, gaussian_data
 from .oracles import chains, exact, gaussian
 from .oracles.exact import mp, mpf
-from .protocol import Array, Chain, Coder, Implementation, Scale
+from .protocol import Array, Autoencoder, Implementation, SamplingSpec, Scale
 from .statistics.monte_carlo import SCALARS, Ledger
 from .statistics.noise_tape import moments
 from .statistics.statistics import Finding
@@ -44,8 +44,8 @@ def test_scaled_latents_have_mean_0_and_variance_1(impl: Implementation, shape, 
     latents = np.resize(np.float64(values), shape) + np.arange(math.prod(shape)).reshape(shape) % 7
     latents = latents * (1.0 + np.arange(shape[1])).reshape(1, -1, *[1] * (len(shape) - 2)) + offset
     found = impl.latent_scale(latents)
-    coder = Coder(identity_encoder, lambda z: z, found)
-    scaled = impl.to_latents(coder, latents, None)
+    autoencoder = Autoencoder(identity_encoder, lambda z: z, found)
+    scaled = impl.to_latents(autoencoder, latents, None)
     for channel in range(shape[1]):
         z = [mpf(each) for each in latents[:, channel].flat]
         y = [mpf(each) for each in scaled[:, channel].flat]
@@ -120,8 +120,8 @@ def test_scaled_fresh_samples_follow_f_and_t_distributions(impl: Implementation,
     known, fresh = per_channel(truth.shift, np.empty((2, 2, 2, 2))) + per_channel(
         truth.scale, np.empty((2, 2, 2, 2))
     ) * claim.rng.normal(size=(2, n // 4, 2, 2, 2))
-    coder = Coder(identity_encoder, lambda z: z, impl.latent_scale(known))
-    y = np.moveaxis(impl.to_latents(coder, fresh, None), 1, 0).reshape(2, n)
+    autoencoder = Autoencoder(identity_encoder, lambda z: z, impl.latent_scale(known))
+    y = np.moveaxis(impl.to_latents(autoencoder, fresh, None), 1, 0).reshape(2, n)
     findings = []
     for channel, values in enumerate(y):
         quotient = values.var(ddof=1) * (n - 1) / n  # of variances that are both without bias
@@ -176,17 +176,17 @@ def test_decoded_samples_follow_the_data_distribution(impl: Implementation, samp
 
     some = np.sin(np.arange(40.0)).reshape(5, *event)
     unscaled = linear_autoencoder(Scale(np.zeros(2), np.ones(2)))
-    coder = linear_autoencoder(
+    autoencoder = linear_autoencoder(
         impl.latent_scale(impl.to_latents(unscaled, images(some), some[::-1]))
     )
     forth, back = (np.kron(each, np.eye(4)) for each in (ENCODE, DECODE))
-    shift, scale = (np.repeat(each, 4) for each in coder.scale)
+    shift, scale = (np.repeat(each, 4) for each in autoencoder.scale)
     there, said = forth / scale[:, None], np.repeat(np.exp(LOG_VARS), 4) / scale**2
     covariance = there @ data.covariance @ there.T + np.diag(said)
     latents = gaussian.MultivariateGaussian((forth @ data.mean - shift) / scale, covariance)
 
     def encoded(unit: Array, noises: list[Array]) -> Array:
-        return impl.to_latents(coder, images(unit), noises[0])
+        return impl.to_latents(autoencoder, images(unit), noises[0])
 
     got = moments(encoded, event, draws=1, batch=2)
     parts = np.abs(there) @ (np.abs(data.mean) + np.abs(root).sum(axis=1)) + np.abs(shift / scale)
@@ -195,10 +195,10 @@ def test_decoded_samples_follow_the_data_distribution(impl: Implementation, samp
     check_largest("covariance of latents", got.covariance, covariance, relative * size**2)
 
     path = chains.Path(STEEP, sampler, times)
-    chain = Chain(STEEP, sampler, times, denoiser_of(STEEP, latents))
+    spec = SamplingSpec(STEEP, sampler, times, denoiser_of(STEEP, latents))
 
     def decoded(x_T: Array, noises: list[Array]) -> Array:
-        return impl.from_latents(coder, impl.sample(chain, x_T, noises))
+        return impl.from_latents(autoencoder, impl.sample(spec, x_T, noises))
 
     got = moments(decoded, event, draws=len(times) - 2, batch=2)
     law = chains.output_distribution(path, latents)

@@ -106,8 +106,8 @@ def test_hybrid_loss_separates_prediction_and_variance_gradients(
     betas, _, t, x_0, noise = case
     assume(x_0.ndim > 1)
     eps_hat, interpolation = like(x_0, other), like(x_0, values)
-    said = 2 * interpolation - 1
-    got = impl.hybrid(betas, x_0, noise, eps_hat, said, t, None)
+    var_output = 2 * interpolation - 1
+    got = impl.hybrid(betas, x_0, noise, eps_hat, var_output, t, None)
     n, u = x_0[0].size, mpf(impl.unit_roundoff)
     scale_of_bound = WEIGHT * len(betas) / n
     losses, units = [mpf(0)] * len(x_0), [mpf(0)] * len(x_0)
@@ -117,7 +117,7 @@ def test_hybrid_loss_separates_prediction_and_variance_gradients(
         away = mpf(eps_hat[where]) - mpf(noise[where])
         want = 2 * away / n
         size = (abs(mpf(eps_hat[where])) + abs(mpf(noise[where]))) / n
-        check("gradient of the guess", where, got.of_guess, want, 8 * u * (abs(want) + size))
+        check("gradient of the guess", where, got.grad_prediction, want, 8 * u * (abs(want) + size))
         scale, var_t = exact.kernel(betas, 0, high)
         x_t = exact.diffuse(betas, high, x_0[where], noise[where])
         guess = (x_t.exact - mp.sqrt(var_t) * mpf(eps_hat[where])) / scale
@@ -146,20 +146,20 @@ def test_hybrid_loss_separates_prediction_and_variance_gradients(
         )
         unit = scale_of_bound * abs(mp.log(widest / lowest)) * off + 16 * abs(slope)
         unit += scale_of_bound * (1 + over) * 16 * worst
-        check("gradient of the variance", where, got.of_variance, slope, u * unit)
+        check("gradient of the variance", where, got.grad_variance, slope, u * unit)
     for row, (want, unit) in enumerate(zip(losses, units, strict=True)):
         check("loss", (row,), got.loss, want, u * unit)
 
 
 def test_hybrid_loss_uses_grey_level_probabilities(impl: Implementation):
     """Eq. learned-variance.hybrid at t = 1, where the term is the decoder's: of 17 levels."""
-    x_0, said = np.float64([[-1.0, 0.125, 1.0]] * 2), np.float64([[0.0, 1.0, -1.0]] * 2)
+    x_0, var_output = np.float64([[-1.0, 0.125, 1.0]] * 2), np.float64([[0.0, 1.0, -1.0]] * 2)
     noise, eps_hat = 0.5 + 0 * x_0, 0.25 - x_0
     t = np.array([1, 1])
-    got = impl.hybrid(STEEP, x_0, noise, eps_hat, said, t, 17).loss
+    got = impl.hybrid(STEEP, x_0, noise, eps_hat, var_output, t, 17).loss
     x_t = impl.q_sample(STEEP, x_0, t, noise)
     x0_hat = impl.convert(STEEP, "eps", "x0", eps_hat, x_t, t)
-    law = impl.learned_kernel(STEEP, x0_hat, x_t, (said + 1) / 2, 0 * t, t)
+    law = impl.learned_kernel(STEEP, x0_hat, x_t, (var_output + 1) / 2, 0 * t, t)
     term = -impl.log_grey_level(law, x_0, 17).sum(axis=1)
     want = impl.loss(eps_hat, noise) + 0.001 * len(STEEP) * term / 3
     for row in range(2):

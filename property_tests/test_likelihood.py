@@ -12,7 +12,7 @@ from mpmath import mpf as number
 from .chains.steep_paths import DATA, paths
 from .oracles import bound, exact
 from .oracles.exact import kappa, mp, mpf
-from .protocol import ANCESTRAL, Array, Betas, Implementation, Normal, Times
+from .protocol import ANCESTRAL, Array, Betas, Gaussian, Implementation, Times
 from .statistics.monte_carlo import Ledger
 from .statistics.statistics import binomials, standard_normal
 from .statistics.tolerances import check
@@ -33,11 +33,11 @@ class Exact:
     def __init__(self, betas: Betas) -> None:
         self.betas = betas
 
-    def __call__(self, x_t: Array, s: Times, t: Times) -> Normal:
+    def __call__(self, x_t: Array, s: Times, t: Times) -> Gaussian:
         low, high = int(s[0]), int(t[0])
         steps = [bound.exact_reverse(law, self.betas, low, high) for law in DATA]
         rows = [[step.at(mpf(x)) for step, x in zip(steps, row, strict=True)] for row in x_t]
-        return Normal(*(np.float64([[law[i] for law in row] for row in rows]) for i in range(2)))
+        return Gaussian(*(np.float64([[law[i] for law in row] for row in rows]) for i in range(2)))
 
 
 def terms_of(impl: Implementation, betas: Betas, times: tuple[int, ...], reverse: object) -> Array:
@@ -129,7 +129,7 @@ def test_each_term_is_a_kl_or_a_decoder_likelihood(impl: Implementation, varianc
 def optimal(betas: Betas, impl: Implementation, variance: str) -> object:
     """The posterior with the best guess of the data."""
 
-    def reverse(x_t: Array, s: Times, t: Times) -> Normal:
+    def reverse(x_t: Array, s: Times, t: Times) -> Gaussian:
         guess = Exact(betas)(x_t, 0 * s, t).mean
         return impl.reverse_kernel(betas, variance, guess, x_t, s, t)
 
@@ -192,9 +192,9 @@ class Asked:
     def __init__(self) -> None:
         self.calls: list[tuple[Array, Times, Times]] = []
 
-    def __call__(self, x_t: Array, s: Times, t: Times) -> Normal:
+    def __call__(self, x_t: Array, s: Times, t: Times) -> Gaussian:
         self.calls.append((x_t.copy(), s.copy(), t.copy()))
-        return Normal(0.5 * x_t, np.ones_like(x_t))
+        return Gaussian(0.5 * x_t, np.ones_like(x_t))
 
 
 @pytest.mark.parametrize("antithetic", [False, True])

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from .oracles import bound, exact
-from .protocol import ANCESTRAL, PREDICTIONS, Implementation, Normal, Times
+from .protocol import ANCESTRAL, PREDICTIONS, Gaussian, Implementation, Times
 from .statistics.monte_carlo import Ledger
 from .statistics.statistics import Finding, binomials, standard_normal, ties
 from .statistics.tolerances import allowance, check, elements, roundings_of_divergence
@@ -178,7 +178,7 @@ def test_training_samples_follow_the_marginal_at_a_thousand_timesteps(
 
 
 @st.composite
-def pairs_of_laws(draw: st.DrawFn) -> tuple[Normal, Normal]:
+def pairs_of_laws(draw: st.DrawFn) -> tuple[Gaussian, Gaussian]:
     """Two laws of three numbers each, near to each other or far apart, for two samples."""
     deviations = st.floats(2.0**-7, 4.0, width=32)
     near = draw(st.sampled_from([0.0, 2.0**-12, 1.0]))
@@ -188,15 +188,17 @@ def pairs_of_laws(draw: st.DrawFn) -> tuple[Normal, Normal]:
             np.float64(draw(st.lists(each, min_size=6, max_size=6))).reshape(2, 3)
             for each in (numbers, deviations)
         )
-        laws.append(Normal(mean, deviation**2))
+        laws.append(Gaussian(mean, deviation**2))
     left, right = laws
-    right = Normal(left.mean + near * right.mean, left.var + near * right.var)
+    right = Gaussian(left.mean + near * right.mean, left.var + near * right.var)
     return (left, right) if draw(st.booleans()) else (right, left)
 
 
 @given(case=pairs_of_laws())
-@example(case=(Normal(np.zeros((1, 2)), np.ones((1, 2))), Normal(np.ones((1, 2)), np.ones((1, 2)))))
-@example(case=(Normal(np.zeros((1, 1)), np.full((1, 1), 0.25)), Normal(*np.ones((2, 1, 1)))))
+@example(
+    case=(Gaussian(np.zeros((1, 2)), np.ones((1, 2))), Gaussian(np.ones((1, 2)), np.ones((1, 2))))
+)
+@example(case=(Gaussian(np.zeros((1, 1)), np.full((1, 1), 0.25)), Gaussian(*np.ones((2, 1, 1)))))
 def test_gaussian_kl_matches_the_densities(impl: Implementation, case):
     """Eq. losses.kl: the mean of log left - log right, by a quadrature that is exact for it; 0 if
     the laws are equal, and only then.
@@ -238,7 +240,7 @@ def test_grey_level_probability_is_the_mass_nearest_to_it(
     picked = [*every[:: max(1, grey_levels // 16)].tolist(), every[-1]]
     x_0 = np.float64(picked)
     centre = float(np.float32(every[grey_levels // 3] + shift / grey_levels)) if near else shift
-    law = Normal(np.full_like(x_0, centre), np.full_like(x_0, deviation) ** 2)
+    law = Gaussian(np.full_like(x_0, centre), np.full_like(x_0, deviation) ** 2)
     got = impl.log_grey_level(law, x_0, grey_levels)
     half, u = exact.mpf(1) / (grey_levels - 1), exact.mpf(impl.unit_roundoff)
     oracle = bound.Gaussian(exact.mpf(centre), exact.mpf(deviation) ** 2)
@@ -256,7 +258,7 @@ def test_grey_level_probability_is_the_mass_nearest_to_it(
                 share = min(tail / mass, 1 / half)
                 allowed += density * (5 * abs(z) + 2 * away) + 4 * share * abs(exact.mp.log(tail))
         check(f"log of level {float(x):.3f}", (i,), got, want, u * allowed)
-    law = Normal(np.full_like(every, centre), np.full_like(every, deviation) ** 2)
+    law = Gaussian(np.full_like(every, centre), np.full_like(every, deviation) ** 2)
     whole = np.exp(impl.log_grey_level(law, every, grey_levels)).sum()
     spread = 8 + 2 * (abs(centre) + 1) / deviation * 3  # an edge is off by u (d + half) / deviation
     check("sum", (0,), whole[None], exact.mpf(1), u * (grey_levels + 16) * spread)

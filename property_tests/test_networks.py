@@ -29,15 +29,15 @@ def questions(draw: st.DrawFn) -> Question:
 @given(question=questions())
 def test_output_is_zero_at_initialization(impl: Implementation, question: Question):
     """A zero-initialised last layer: the answer has the images' shape and is 0 everywhere."""
-    assert not impl.network(*question, moved=False).any()
+    assert not impl.network(*question, perturbed=False).any()
 
 
 @given(question=questions())
 def test_evaluation_is_deterministic(impl: Implementation, question: Question):
     """No dropout and no other noise in evaluation, and the answer is not 0 any more."""
-    answer = impl.network(*question, moved=True)
+    answer = impl.network(*question, perturbed=True)
     assert answer.any()
-    assert np.array_equal(answer, impl.network(*question, moved=True))
+    assert np.array_equal(answer, impl.network(*question, perturbed=True))
 
 
 @given(question=questions(), data=st.data())
@@ -47,8 +47,8 @@ def test_images_of_a_batch_are_independent(impl: Implementation, question: Quest
     row = data.draw(st.integers(0, len(t) - 1), label="row")
     others = np.arange(len(t)) != row
     changed = np.where(others[:, None, None, None], 1 - 2 * x_t, x_t)
-    answer = impl.network(x_t, t, moved=True)[row]
-    again = impl.network(changed, np.where(others, 1001 - t, t), moved=True)[row]
+    answer = impl.network(x_t, t, perturbed=True)[row]
+    again = impl.network(changed, np.where(others, 1001 - t, t), perturbed=True)[row]
     assert np.array_equal(answer, again), f"image {row} sees others"
 
 
@@ -60,8 +60,8 @@ def test_batch_order_does_not_matter(impl: Implementation, question: Question, d
     """
     x_t, t = question
     order = np.array(data.draw(st.permutations(range(len(t))), label="order"))
-    there = impl.network(x_t[order], t[order], moved=True)
-    own = impl.network(x_t, t, moved=True)[order]
+    there = impl.network(x_t[order], t[order], perturbed=True)
+    own = impl.network(x_t, t, perturbed=True)[order]
     for row in range(len(t)):
         off = np.abs(there[row] - own[row]).max()
         apart = min(np.abs(there[row] - own[i]).max() for i in range(len(t)) if i != row)
@@ -72,9 +72,9 @@ def test_batch_order_does_not_matter(impl: Implementation, question: Question, d
 def test_output_depends_on_the_timestep(impl: Implementation, question: Question):
     """The same image at another level gets another answer, the next level or far away."""
     x_t, t = question
-    answer = impl.network(x_t, t, moved=True)
+    answer = impl.network(x_t, t, perturbed=True)
     for far in (1, 128, 256, 512):
-        later = impl.network(x_t, (t - 1 + far) % 1000 + 1, moved=True)
+        later = impl.network(x_t, (t - 1 + far) % 1000 + 1, perturbed=True)
         for row in range(len(t)):
             said = f"image {row} at t = {t[row]} and {far} levels on"
             assert not np.array_equal(answer[row], later[row]), said

@@ -12,7 +12,7 @@ from .chains.convergence import NUMBERS, schedule_family
 from .chains.steep_paths import DATA, paths
 from .oracles import bound, flows, mixture
 from .oracles.exact import kappa, kernel, mpf
-from .protocol import Array, Betas, Implementation, Normal, Times
+from .protocol import Array, Betas, Gaussian, Implementation, Times
 from .statistics.tolerances import check, check_largest
 from .strategies import STEEP
 
@@ -208,11 +208,11 @@ def test_exact_decoder_makes_the_flow_bound_exact(impl: Implementation, case):
         ]
     )
 
-    def decoder(x_t: Array, s: Times, at: Times) -> Normal:
+    def decoder(x_t: Array, s: Times, at: Times) -> Gaussian:
         assert [*s, *at] == [0] * len(s) + [t] * len(at), f"the decoder is asked for {at} -> {s}"
         steps = [bound.exact_reverse(law, betas, 0, t) for law in DATA]
         rows = [[step.at(mpf(x)) for step, x in zip(steps, row, strict=True)] for row in x_t]
-        return Normal(*(np.float64([[law[i] for law in row] for row in rows]) for i in range(2)))
+        return Gaussian(*(np.float64([[law[i] for law in row] for row in rows]) for i in range(2)))
 
     got = impl.flow_bound(betas, x_0, x_1, log_p, decoder, None, t)
     for row, (x, y) in enumerate(zip(x_0, x_1, strict=True)):
@@ -229,7 +229,7 @@ def test_exact_decoder_makes_the_flow_bound_exact(impl: Implementation, case):
             )
         check("bound", (row,), got, want, impl.unit_roundoff * 24 * kappa(betas, 0, t) * size)
     grey = np.round(x_0.clip(-1, 1) * 8) / 8
-    law = Normal(0.5 * x_1, np.full_like(x_1, 0.25))
+    law = Gaussian(0.5 * x_1, np.full_like(x_1, 0.25))
     got = impl.flow_bound(betas, grey, x_1, log_p, lambda *given: law, 17, t)
     as_density = impl.flow_bound(betas, grey, x_1, log_p, lambda *given: law, None, t)
     less = (

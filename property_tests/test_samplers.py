@@ -18,7 +18,15 @@ from .chains.output_distributions import (
 )
 from .oracles import chains, exact, gaussian, mixture
 from .oracles.quadrature import Distribution
-from .protocol import ANCESTRAL, SAMPLERS, TIMESTEP_SPACINGS, Array, Betas, Chain, Implementation
+from .protocol import (
+    ANCESTRAL,
+    SAMPLERS,
+    TIMESTEP_SPACINGS,
+    Array,
+    Betas,
+    Implementation,
+    SamplingSpec,
+)
 from .statistics.monte_carlo import Ledger
 from .statistics.statistics import standard_normal
 from .statistics.tolerances import allowance, check, elements
@@ -88,7 +96,7 @@ def test_reported_predictions_are_those_of_the_denoiser(impl: Implementation, sa
         return said[t].copy()
 
     x_T, *noises = np.float64([[[1.5, -0.25]]] * (len(times) - 1))
-    got = impl.predictions(Chain(betas, sampler, times, denoiser), x_T, noises)
+    got = impl.predictions(SamplingSpec(betas, sampler, times, denoiser), x_T, noises)
     for t, x0_hat in zip(times, got, strict=False):
         assert (np.abs(x0_hat - said[t]) <= impl.unit_roundoff * np.abs(said[t])).all(), f"t = {t}"
 
@@ -97,7 +105,7 @@ def test_reported_predictions_are_those_of_the_denoiser(impl: Implementation, sa
 @example(T=1000)
 def test_default_timesteps_are_all_timesteps(impl: Implementation, T):
     """Eq. ancestral.step, as in Ho et al. (2020), Algorithm 2."""
-    assert impl.default_times(T) == tuple(range(T, -1, -1))
+    assert impl.default_timesteps(T) == tuple(range(T, -1, -1))
 
 
 @pytest.mark.parametrize("sampler", [*ANCESTRAL, "ddim"])
@@ -110,8 +118,8 @@ def test_samples_follow_the_exact_distribution(
     data, eta = gaussian_data((2, 2, 2)), ETAS.get(sampler, 0.0)
     want = chains.output_distribution(chains.Path(STEEP, sampler, times, eta), data)
     claim = ledger.claim("ancestral.step", (STEEP, sampler, times), scalars=4096 * 8)
-    chain = Chain(STEEP, sampler, times, denoiser_of(STEEP, data), eta)
-    x_0 = impl.draw_samples(chain, (4096, 2, 2, 2), claim.seed)
+    spec = SamplingSpec(STEEP, sampler, times, denoiser_of(STEEP, data), eta)
+    x_0 = impl.draw_samples(spec, (4096, 2, 2, 2), claim.seed)
     claim.check(standard_normal(whitened(x_0, want)))
 
 
@@ -124,8 +132,8 @@ def test_mixture_samples_follow_the_exact_distribution(
     path = chains.Path(STEEP, sampler, (4, 2, 1, 0), ETAS.get(sampler, 0.0))
     guesses = {t: mixture.denoiser_of(STEEP, mixture.BUMPS, t) for t in path.times[:-1]}
     claim = ledger.claim("gaussian-oracle.mixture-denoiser", path, scalars=28_000)
-    chain = Chain(STEEP, sampler, path.times, lambda x_t, t: guesses[t](x_t), path.eta)
-    x_0 = impl.draw_samples(chain, (7_000, 2, 2), claim.seed)
+    spec = SamplingSpec(STEEP, sampler, path.times, lambda x_t, t: guesses[t](x_t), path.eta)
+    x_0 = impl.draw_samples(spec, (7_000, 2, 2), claim.seed)
     claim.check(standard_normal(special.ndtri(Distribution(path, mixture.BUMPS)(x_0))))
 
 
@@ -135,11 +143,11 @@ def test_mixture_samples_follow_the_exact_distribution(
 def test_sampling_runs_are_independent(impl: Implementation, sampler, case):
     """Eq. ancestral.step and its kin: what a chain comes to does not depend on the one before."""
     betas, times = case
-    chain = Chain(betas, sampler, times, lambda x_t, t: np.tanh(x_t) + t, 0.3)
+    spec = SamplingSpec(betas, sampler, times, lambda x_t, t: np.tanh(x_t) + t, 0.3)
     x_T, other, *noises = np.float64([[[1.5, -0.25]], [[-2.0, 0.75]], *[[[0.5, 1.0]]] * len(times)])
-    first = impl.sample(chain, x_T, noises[: len(times) - 2])
-    impl.sample(chain, other, noises[: len(times) - 2])
-    again = impl.sample(chain, x_T, noises[: len(times) - 2])
+    first = impl.sample(spec, x_T, noises[: len(times) - 2])
+    impl.sample(spec, other, noises[: len(times) - 2])
+    again = impl.sample(spec, x_T, noises[: len(times) - 2])
     assert np.array_equal(first, again), "the run before it left something behind"
 
 
@@ -152,8 +160,8 @@ def test_four_times_the_steps_reduce_the_error_threefold(impl: Implementation, s
     for steps in (10, 40):
         times = impl.timestep_spacing(name, PRODUCTION, steps)
         guesses = {t: gaussian.denoiser(PRODUCTION, DATA, t) for t in times[:-1]}
-        chain = Chain(PRODUCTION, sampler, times, lambda x, t, of=guesses: of[t](x))
-        x_0 = impl.sample(chain, x_T, [x_T] * (len(times) - 2))
+        spec = SamplingSpec(PRODUCTION, sampler, times, lambda x, t, of=guesses: of[t](x))
+        x_0 = impl.sample(spec, x_T, [x_T] * (len(times) - 2))
         errors.append(float(np.abs(x_0 - exact_flow(PRODUCTION, x_T, times[0], 0)).max()))
     assert errors[0] > 3 * errors[1], f"the errors are {errors}"
 

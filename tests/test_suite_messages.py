@@ -1,4 +1,4 @@
-"""The messages of the property suite, as the author of an implementation reads them."""
+"""The messages of the property suite to the author of an implementation."""
 
 import time
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from property_tests.adapters.ddpm_core import DdpmCore
 from property_tests.evidence import diagnosis, evidence
-from property_tests.protocol.contract import Checked, HangError
+from property_tests.protocol.contract import Checked, TimeLimitError
 from property_tests.statistics.residuals import residual_findings
 from property_tests.statistics.tolerances import check
 from property_tests.strategies import GENTLE
@@ -22,30 +22,30 @@ X_0, NOISE = np.float64([[0.5], [1.0]]), np.float64([[1.0], [-0.5]])
 
 
 class Textbook(DdpmCore):
-    """The formula of every tutorial, which is right but for the digits of 1 - alpha_bar."""
+    """The textbook formula, which is correct but loses digits of 1 - alpha_bar."""
 
     def q_sample(self, betas, x_0, t, noise):
         alpha_bar = np.cumprod([1.0, *(1 - np.float64(betas))])[t].reshape(-1, 1)
         return np.sqrt(alpha_bar) * x_0 + np.sqrt(1 - alpha_bar) * noise
 
 
-class Rootless(DdpmCore):
+class MissingRoot(DdpmCore):
     def q_sample(self, betas, x_0, t, noise):
         alpha_bar = np.cumprod([1.0, *(1 - np.float64(betas))])[t].reshape(-1, 1)
         return np.sqrt(alpha_bar) * x_0 + (1 - alpha_bar) * noise
 
 
 @pytest.mark.parametrize(
-    ("adapter", "message"), [(Textbook, diagnosis.ROUNDING), (Rootless, "F02")]
+    ("adapter", "message"), [(Textbook, diagnosis.ROUNDING), (MissingRoot, "F02")]
 )
-def test_lost_digits_are_not_reported_as_a_known_bug(adapter, message):
-    """A wrong formula is named by the bug that has it; lost digits are called lost digits."""
+def test_rounding_errors_are_not_reported_as_a_known_bug(adapter, message):
+    """A wrong formula is reported as the matching bug, rounding errors as rounding errors."""
     seen = evidence.start()
     Checked(adapter()).q_sample(GENTLE, X_0, T, NOISE)
     evidence.compared("x_t", (0,), 31.0, 1.0)
     sentences = diagnosis.looks_like(seen, 2.0**-53)
     assert any(message in each for each in sentences)
-    assert len(sentences) == 1 or adapter is Rootless
+    assert len(sentences) == 1 or adapter is MissingRoot
 
 
 @pytest.mark.parametrize(
@@ -56,14 +56,14 @@ def test_lost_digits_are_not_reported_as_a_known_bug(adapter, message):
         (1e-4, 0.0, "x at (0,) must be 0: got 0.0001, exact 0.0, error 0.0001"),
     ],
 )
-def test_a_deviation_is_described_in_words(got, exact, sentence):
+def test_error_is_described_in_words(got, exact, sentence):
     with pytest.raises(AssertionError) as failed:
         check("x", (0,), np.float64([got]), exact, 1e-18)
     assert str(failed.value).startswith(sentence)
 
 
-def test_a_residual_is_described_by_the_answer():
-    """Divided by an answer that is too large, it is too small: the answer is what is at fault."""
+def test_residual_is_described_by_the_implementation():
+    """A residual is too small if the standard deviation that divides it is too large."""
     u = np.random.default_rng(0).standard_normal((4000, 5))
     found = {each.name: each.effect for each in residual_findings(u / np.sqrt(2.0))}
     assert found["variance"].startswith(
@@ -72,38 +72,40 @@ def test_a_residual_is_described_by_the_answer():
     assert found["mean"].startswith("mean off by")
 
 
-def test_a_method_that_hung_is_not_called_again(monkeypatch):
-    class Hangs(DdpmCore):
-        asked = 0
+def test_method_that_timed_out_is_not_called_again(monkeypatch):
+    class Sleeps(DdpmCore):
+        calls = 0
 
         def q_sample(self, *arguments):
-            type(self).asked += 1
+            type(self).calls += 1
             time.sleep(60)
 
     monkeypatch.setattr(TIME_LIMIT, (0.2,))
-    impl = Checked(Hangs())
-    with pytest.raises(HangError, match=r"did not answer within 0\.2 s$"):
+    impl = Checked(Sleeps())
+    with pytest.raises(TimeLimitError, match=r"did not return within 0\.2 s$"):
         impl.q_sample(GENTLE, X_0, T, NOISE)
-    with pytest.raises(HangError, match=r"did not answer within 0\.2 s and is not asked again"):
+    with pytest.raises(
+        TimeLimitError, match=r"did not return within 0\.2 s and is not called again"
+    ):
         impl.q_sample(GENTLE, X_0, T, NOISE)
-    assert Hangs.asked == 1
+    assert Sleeps.calls == 1
 
 
-def test_hypothesis_sees_both_timeouts_as_one_failure(monkeypatch):
-    """Another kind of error, or from another line, would be called flaky."""
+def test_hypothesis_recognizes_both_timeouts_as_one_failure(monkeypatch):
+    """Hypothesis reports a different error, or one from another line, as flaky."""
 
-    class Hangs(DdpmCore):
+    class Sleeps(DdpmCore):
         def q_sample(self, *arguments):
             time.sleep(60)
 
     monkeypatch.setattr(TIME_LIMIT, (0.2,))
-    impl = Checked(Hangs())
+    impl = Checked(Sleeps())
 
     @given(t=st.integers(1, 9))
     def asks(t):
         impl.q_sample(GENTLE, X_0, np.array([t, t]), NOISE)
 
-    with pytest.raises(HangError):
+    with pytest.raises(TimeLimitError):
         asks()
 
 

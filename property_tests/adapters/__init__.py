@@ -1,1 +1,1 @@
-"""Implementations under test: no arithmetic in here, only the conversion of arrays."""
+"""Adapters of the implementations under test; they only convert arrays and timesteps."""

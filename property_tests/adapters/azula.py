@@ -18,7 +18,7 @@ from azula.noise import VPSchedule
 from azula.sample import DDIMSampler, DDPMSampler, Sampler
 
 from ..oracles import exact
-from ..protocol import Array, Betas, Chain, Layout, Times
+from ..protocol import Array, Betas, Layout, SamplingSpec, Times
 from .known_deviations import AZULA
 from .stand_ins import stand_in
 
@@ -58,24 +58,26 @@ class Azula:
     def reverse_step(
         self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
     ) -> Array:
-        return self.sample(Chain(betas, variance, (t, s), lambda x, t: x0_hat), x_t, [noise])
+        return self.sample(SamplingSpec(betas, variance, (t, s), lambda x, t: x0_hat), x_t, [noise])
 
     def ddim_step(
         self, betas: Betas, eta: float, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
     ) -> Array:
-        return self.sample(Chain(betas, "ddim", (t, s), lambda x, t: x0_hat, eta), x_t, [noise])
+        return self.sample(
+            SamplingSpec(betas, "ddim", (t, s), lambda x, t: x0_hat, eta), x_t, [noise]
+        )
 
-    def sample(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
+    def sample(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
         """The step to data draws as well, and scales by 0: there it is handed x_T."""
         left = [_tensor(each) for each in reversed([*noises, x_T])]
         with mock.patch("torch.randn_like", side_effect=lambda x: left.pop()):
-            return _run(_sampler(chain), chain, _tensor(x_T))
+            return _run(_sampler(spec), spec, _tensor(x_T))
 
-    def draw_samples(self, chain: Chain, shape: tuple[int, ...], seed: int) -> Array:
-        sampler = _sampler(chain)
+    def draw_samples(self, spec: SamplingSpec, shape: tuple[int, ...], seed: int) -> Array:
+        sampler = _sampler(spec)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            return _run(sampler, chain, sampler.init(shape))
+            return _run(sampler, spec, sampler.init(shape))
 
     def schedule(self, name: str, T: int) -> Array:
         """The ADM plugin's alpha_bar, which it keeps to itself: read from its call of cumprod."""
@@ -135,27 +137,27 @@ class _Says(torch.nn.Module):
 class _Mean(Denoiser):
     """E[x_0 | x_t] from a function of arrays."""
 
-    def __init__(self, chain: Chain) -> None:
+    def __init__(self, spec: SamplingSpec) -> None:
         super().__init__()
-        self.schedule, self.mean = _Levels(chain.betas), chain.denoiser
+        self.schedule, self.mean = _Levels(spec.betas), spec.denoiser
 
     def forward(self, x_t: torch.Tensor, t: torch.Tensor) -> DiracPosterior:
         return DiracPosterior(_tensor(self.mean(x_t.numpy(), int(t))))
 
 
-def _sampler(chain: Chain) -> Sampler:
-    given = {"start": chain.times[0], "dtype": torch.float64}
-    if chain.zero_terminal:
+def _sampler(spec: SamplingSpec) -> Sampler:
+    given = {"start": spec.times[0], "dtype": torch.float64}
+    if spec.zero_terminal:
         raise NotImplementedError("azula does not rescale a schedule")
-    if chain.sampler == "ddim":
-        return DDIMSampler(_Mean(chain), chain.eta, **given)
-    if chain.sampler != "fixed_small":
-        raise NotImplementedError(f"azula has no {chain.sampler}: DDPMSampler is fixed_small")
-    return DDPMSampler(_Mean(chain), **given)
+    if spec.sampler == "ddim":
+        return DDIMSampler(_Mean(spec), spec.eta, **given)
+    if spec.sampler != "fixed_small":
+        raise NotImplementedError(f"azula has no {spec.sampler}: DDPMSampler is fixed_small")
+    return DDPMSampler(_Mean(spec), **given)
 
 
-def _run(sampler: Sampler, chain: Chain, x: torch.Tensor) -> Array:
-    for t, s in pairwise(chain.times):
+def _run(sampler: Sampler, spec: SamplingSpec, x: torch.Tensor) -> Array:
+    for t, s in pairwise(spec.times):
         x = sampler.step(x, torch.tensor(t), torch.tensor(s))
     return x.numpy()
 

@@ -13,7 +13,7 @@ from unittest import mock
 import numpy as np
 import torch
 
-from ..protocol import Array, Betas, Chain, Draw, Layout, Normal, Times
+from ..protocol import Array, Betas, Draw, Gaussian, Layout, SamplingSpec, Times
 from .known_deviations import DENOISING_DIFFUSION_PYTORCH
 from .stand_ins import stand_in
 
@@ -42,11 +42,11 @@ class DenoisingDiffusionPytorch:
     def q_sample(self, betas: Betas, x_0: Array, t: Times, noise: Array) -> Array:
         return _array(_diffusion(betas).q_sample(_tensor(x_0), _index(t), _tensor(noise)))
 
-    def q_posterior(self, betas: Betas, x_0: Array, x_t: Array, s: Times, t: Times) -> Normal:
+    def q_posterior(self, betas: Betas, x_0: Array, x_t: Array, s: Times, t: Times) -> Gaussian:
         _no_strides((s != t - 1).any())
         x = _tensor(x_t)
         mean, variance, _ = _diffusion(betas).q_posterior(_tensor(x_0), x, _index(t))
-        return Normal(_array(mean), _array(variance.expand(x.shape)))
+        return Gaussian(_array(mean), _array(variance.expand(x.shape)))
 
     def convert(
         self, betas: Betas, source: str, target: str, value: Array, x_t: Array, t: Times
@@ -118,14 +118,14 @@ class DenoisingDiffusionPytorch:
             x_s, _ = diffusion.p_sample(_image(x_t), t - 1)
         return _event(x_s, x_t.shape)
 
-    def sample(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
+    def sample(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
         with _tape(noises), mock.patch("torch.randn", return_value=_image(x_T)):
-            return _run(chain, x_T.shape)
+            return _run(spec, x_T.shape)
 
-    def draw_samples(self, chain: Chain, shape: tuple[int, ...], seed: int) -> Array:
+    def draw_samples(self, spec: SamplingSpec, shape: tuple[int, ...], seed: int) -> Array:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            return _run(chain, shape)
+            return _run(spec, shape)
 
     def timestep_spacing(
         self, name: str, betas: Betas, steps: int, zero_terminal: bool = False
@@ -179,16 +179,16 @@ def _diffusion(
         return _module(network, beta_schedule="linear", timesteps=len(betas), **options)
 
 
-def _run(chain: Chain, shape: tuple[int, ...]) -> Array:
+def _run(spec: SamplingSpec, shape: tuple[int, ...]) -> Array:
     """Its whole loop, which visits every level."""
-    _only_fixed_small(chain.sampler)
-    _no_strides(chain.times != tuple(range(len(chain.betas), -1, -1)))
+    _only_fixed_small(spec.sampler)
+    _no_strides(spec.times != tuple(range(len(spec.betas), -1, -1)))
 
     def network(x: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-        return _image(chain.denoiser(_event(x, shape), int(_level(index)[0])))
+        return _image(spec.denoiser(_event(x, shape), int(_level(index)[0])))
 
     images = tuple(_image(np.zeros(shape)).shape)
-    return _event(_diffusion(chain.betas, network).p_sample_loop(images), shape)
+    return _event(_diffusion(spec.betas, network).p_sample_loop(images), shape)
 
 
 def _table(diffusion: release.GaussianDiffusion) -> Array:

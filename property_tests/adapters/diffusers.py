@@ -22,7 +22,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..protocol import Array, Averages, Betas, Chain, Layout, Normal, Times
+from ..protocol import Array, Averages, Betas, Gaussian, Layout, SamplingSpec, Times
 from .known_deviations import DIFFUSERS
 
 PREDICTIONS = {"eps": "epsilon", "x0": "sample", "v": "v_prediction"}
@@ -45,7 +45,7 @@ class Diffusers:
     def q_sample(self, betas: Betas, x_0: Array, t: Times, noise: Array) -> Array:
         return _array(_scheduler(betas).add_noise(_tensor(x_0), _tensor(noise), _index(t)))
 
-    def q_posterior(self, betas: Betas, x_0: Array, x_t: Array, s: Times, t: Times) -> Normal:
+    def q_posterior(self, betas: Betas, x_0: Array, x_t: Array, s: Times, t: Times) -> Gaussian:
         """The mean is a step without noise, the variance what it would have been scaled by."""
         mean, var = np.empty_like(x_t), np.empty_like(x_t)
         for times in set(zip(t.tolist(), s.tolist(), strict=True)):
@@ -53,7 +53,7 @@ class Diffusers:
             scheduler = _scheduler(betas, times=times)
             mean[rows] = _step(scheduler, x_0[rows], times[0], x_t[rows], [np.zeros(())])
             var[rows] = float(scheduler._get_variance(scheduler.timesteps[0]))
-        return Normal(mean, var)
+        return Gaussian(mean, var)
 
     def convert(
         self, betas: Betas, source: str, target: str, value: Array, x_t: Array, t: Times
@@ -89,20 +89,20 @@ class Diffusers:
         if s != t - 1:
             raise NotImplementedError("DDIMScheduler has one stride for all of its steps")
         times = tuple(range(len(betas), -1, -1))
-        scheduler, options = _sampler(Chain(betas, "ddim", times, lambda x, t: x0_hat, eta))
+        scheduler, options = _sampler(SamplingSpec(betas, "ddim", times, lambda x, t: x0_hat, eta))
         with _tape([noise]):
             return _event(scheduler.step(_image(x0_hat), t - 1, _image(x_t), **options).prev_sample)
 
-    def sample(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
+    def sample(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
         """Past the last given noise the scheduler draws its own, if it still draws."""
         with _tape(noises):
-            return _run(chain, _image(x_T))
+            return _run(spec, _image(x_T))
 
-    def draw_samples(self, chain: Chain, shape: tuple[int, ...], seed: int) -> Array:
+    def draw_samples(self, spec: SamplingSpec, shape: tuple[int, ...], seed: int) -> Array:
         """The loop of DDPMPipeline, over the times that the chain names."""
         generator = torch.Generator().manual_seed(seed)
         x_T = randn_tensor(shape, generator=generator).unsqueeze(1)
-        return _run(chain, x_T, generator)
+        return _run(spec, x_T, generator)
 
     def timestep_spacing(
         self, name: str, betas: Betas, steps: int, zero_terminal: bool = False
@@ -185,43 +185,43 @@ def _step(
         return _event(scheduler.step(_image(x0_hat), t - 1, _image(x_t)).prev_sample)
 
 
-def _run(chain: Chain, x: torch.Tensor, generator: torch.Generator | None = None) -> Array:
-    scheduler, options = _sampler(chain)
+def _run(spec: SamplingSpec, x: torch.Tensor, generator: torch.Generator | None = None) -> Array:
+    scheduler, options = _sampler(spec)
     for index in scheduler.timesteps:
-        x0_hat = _image(chain.denoiser(_event(x), int(index) + 1))
+        x0_hat = _image(spec.denoiser(_event(x), int(index) + 1))
         x = scheduler.step(x0_hat, index, x, generator=generator, **options).prev_sample
     return _event(x)
 
 
-def _sampler(chain: Chain) -> tuple[Any, dict[str, Any]]:
+def _sampler(spec: SamplingSpec) -> tuple[Any, dict[str, Any]]:
     """The scheduler of a chain, and what its `step` is told besides."""
-    match chain.sampler:
+    match spec.sampler:
         case "fixed_small" | "fixed_large":
-            if chain.zero_terminal:
+            if spec.zero_terminal:
                 raise NotImplementedError("ancestral chains are asked of schedules as they are")
-            return _scheduler(chain.betas, chain.sampler, chain.times), {}
+            return _scheduler(spec.betas, spec.sampler, spec.times), {}
         case "ddim":
-            return _ddim(chain), {"eta": chain.eta}
+            return _ddim(spec), {"eta": spec.eta}
         case "dpm++1" | "dpm++2m":
             scheduler = diffusers.DPMSolverMultistepScheduler(
-                num_train_timesteps=len(chain.betas),
-                trained_betas=list(chain.betas),
-                solver_order=ORDERS[chain.sampler],
+                num_train_timesteps=len(spec.betas),
+                trained_betas=list(spec.betas),
+                solver_order=ORDERS[spec.sampler],
                 prediction_type="sample",
-                rescale_betas_zero_snr=chain.zero_terminal,
+                rescale_betas_zero_snr=spec.zero_terminal,
             )
             with warnings.catch_warnings():  # it makes an array of a tensor, as NumPy 1 had it
                 warnings.simplefilter("ignore", DeprecationWarning)
-                scheduler.set_timesteps(timesteps=[t - 1 for t in chain.times[:-1]])
+                scheduler.set_timesteps(timesteps=[t - 1 for t in spec.times[:-1]])
             return scheduler, {}
-    raise NotImplementedError(f"diffusers has no {chain.sampler} in x_t and sigma alike")
+    raise NotImplementedError(f"diffusers has no {spec.sampler} in x_t and sigma alike")
 
 
-def _ddim(chain: Chain) -> diffusers.DDIMScheduler:
+def _ddim(spec: SamplingSpec) -> diffusers.DDIMScheduler:
     """The one whose levels are the chain's."""
     for spacing in SPACINGS:
-        scheduler = _spaced(chain.betas, spacing, len(chain.times[:-1]), chain.zero_terminal)
-        if _levels(scheduler) == chain.times:
+        scheduler = _spaced(spec.betas, spacing, len(spec.times[:-1]), spec.zero_terminal)
+        if _levels(scheduler) == spec.times:
             return scheduler
     raise NotImplementedError("DDIMScheduler takes no list of levels, only its own spacings")
 

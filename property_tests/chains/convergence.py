@@ -13,7 +13,7 @@ import numpy as np
 
 from ..oracles import gaussian
 from ..oracles.exact import kernel
-from ..protocol import Array, Betas, Chain, Denoiser, Implementation
+from ..protocol import Array, Betas, Denoiser, Implementation, SamplingSpec
 
 ENDS = 8.0, -8.0  # the log-SNR of t = 1 and of t = T
 NUMBERS = (64, 128, 256, 512)  # of timesteps
@@ -38,7 +38,7 @@ def sampling_run(impl: Implementation, sampler: str) -> Run:
     def run(betas: Betas, denoiser: Denoiser) -> None:
         every = tuple(range(len(betas), -1, -1))
         noises: list[Array] = [START] * (len(betas) - 1)
-        impl.sample(Chain(betas, sampler, every, denoiser), START, noises)
+        impl.sample(SamplingSpec(betas, sampler, every, denoiser), START, noises)
 
     return run
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..protocol import Array, Coder, Scale
+from ..protocol import Array, Autoencoder, Scale
 
 ENCODE, DECODE = np.float64([[[2, 1], [1, 1]], [[1, -1], [-1, 2]]])  # inverse to each other
 SCALE = Scale(np.float64([0.75, -2.0]), np.float64([0.5, 3.0]))
@@ -13,12 +13,12 @@ def mix_channels(weights: Array, x: Array) -> Array:
     return np.einsum("ij,bj...->bi...", weights, x)
 
 
-def linear_autoencoder(scale: Scale = SCALE, log_vars: Array = LOG_VARS) -> Coder:
+def linear_autoencoder(scale: Scale = SCALE, log_vars: Array = LOG_VARS) -> Autoencoder:
     def encoder(x: Array) -> Array:
         mean = mix_channels(ENCODE, x)
         return np.concatenate([mean, per_channel(log_vars, mean) + 0 * mean], axis=1)
 
-    return Coder(encoder, lambda z: mix_channels(DECODE, z), scale)
+    return Autoencoder(encoder, lambda z: mix_channels(DECODE, z), scale)
 
 
 def per_channel(values: Array, like: Array) -> Array:

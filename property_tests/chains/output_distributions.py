@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ..oracles import chains, exact, gaussian
 from ..oracles import schedules as exact_schedules
-from ..protocol import SOLVERS, Betas, Chain, Denoiser, Implementation
+from ..protocol import SOLVERS, Betas, Denoiser, Implementation, SamplingSpec
 from ..statistics.noise_tape import moments
 from ..statistics.tolerances import check_largest
 from ..strategies import schedules
@@ -58,9 +58,9 @@ def check_output_distribution(
     times: tuple[int, ...],
 ) -> None:
     """Check the mean and covariance of the output, with the optimal denoiser."""
-    chain = Chain(betas, sampler, times, denoiser_of(betas, gaussian_data(event)), eta)
+    spec = SamplingSpec(betas, sampler, times, denoiser_of(betas, gaussian_data(event)), eta)
     kappas = (exact.kappa(betas, s, t) for t, s in pairwise(times))
-    _check(impl, chain, event, chains.Path(betas, sampler, times, eta), kappas)
+    _check(impl, spec, event, chains.Path(betas, sampler, times, eta), kappas)
 
 
 def check_output_distribution_from_zero_snr(
@@ -72,22 +72,22 @@ def check_output_distribution_from_zero_snr(
     rescaled = tuple(1 - here / above for above, here in pairwise(after))
     times = times if times[0] == len(betas) else (len(betas), *times)
     denoise = denoiser_of(rescaled, gaussian_data((2,)))
-    chain = Chain(betas, sampler, times, denoise, zero_terminal=True)
+    spec = SamplingSpec(betas, sampler, times, denoise, zero_terminal=True)
     kappas = (exact_schedules.kappa_zero_terminal(before, after, s, t) for t, s in pairwise(times))
-    _check(impl, chain, (2,), chains.Path(rescaled, sampler, times), kappas)
+    _check(impl, spec, (2,), chains.Path(rescaled, sampler, times), kappas)
 
 
 def _check(
     impl: Implementation,
-    chain: Chain,
+    spec: SamplingSpec,
     event: tuple[int, ...],
     path: chains.Path,
     kappas: Iterable[float],
 ) -> None:
-    got = moments(partial(impl.sample, chain), event, draws=len(path.times) - 2, batch=2)
+    got = moments(partial(impl.sample, spec), event, draws=len(path.times) - 2, batch=2)
     want = chains.output_distribution(path, gaussian_data(event))
     scale, roundings = np.sqrt(np.abs(np.diag(want.covariance)).max()), ROUNDINGS
-    if chain.sampler in SOLVERS:
+    if spec.sampler in SOLVERS:
         scale, roundings = want.size, ROUNDINGS + 16 * max(map(float, kappas))
     relative = roundings * (FLOAT64 + impl.unit_roundoff)
     check_largest("mean", got.mean, want.mean, relative * (scale + np.abs(want.mean).max()))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..adapters.ddpm_core import DdpmCore
-from ..protocol import Array, Coder, Scale
+from ..protocol import Array, Autoencoder, Scale
 from .registry import known
 
 THROUGH = "test_latent_scale.py::test_decoding_inverts_encoding"
@@ -16,8 +16,8 @@ THROUGH = "test_latent_scale.py::test_decoding_inverts_encoding"
     THROUGH,
 )
 class DecodedAsTheyAre(DdpmCore):
-    def from_latents(self, coder: Coder, y: Array) -> Array:
-        return coder.decoder(y)
+    def from_latents(self, autoencoder: Autoencoder, y: Array) -> Array:
+        return autoencoder.decoder(y)
 
 
 @known(
@@ -27,9 +27,9 @@ class DecodedAsTheyAre(DdpmCore):
     THROUGH,
 )
 class EncodedWithoutTheShift(DdpmCore):
-    def to_latents(self, coder: Coder, x: Array, noise: Array | None) -> Array:
-        unshifted = Scale(0 * coder.scale.shift, coder.scale.scale)
-        return super().to_latents(coder._replace(scale=unshifted), x, noise)
+    def to_latents(self, autoencoder: Autoencoder, x: Array, noise: Array | None) -> Array:
+        unshifted = Scale(0 * autoencoder.scale.shift, autoencoder.scale.scale)
+        return super().to_latents(autoencoder._replace(scale=unshifted), x, noise)
 
 
 @known(
@@ -39,9 +39,9 @@ class EncodedWithoutTheShift(DdpmCore):
     THROUGH,
 )
 class DecodedWithoutTheShift(DdpmCore):
-    def from_latents(self, coder: Coder, y: Array) -> Array:
-        unshifted = Scale(0 * coder.scale.shift, coder.scale.scale)
-        return super().from_latents(coder._replace(scale=unshifted), y)
+    def from_latents(self, autoencoder: Autoencoder, y: Array) -> Array:
+        unshifted = Scale(0 * autoencoder.scale.shift, autoencoder.scale.scale)
+        return super().from_latents(autoencoder._replace(scale=unshifted), y)
 
 
 @known(
@@ -51,10 +51,13 @@ class DecodedWithoutTheShift(DdpmCore):
     THROUGH,
 )
 class ScaledAfterDecoding(DdpmCore):
-    def from_latents(self, coder: Coder, y: Array) -> Array:
+    def from_latents(self, autoencoder: Autoencoder, y: Array) -> Array:
         shape = (1, -1, *[1] * (y.ndim - 2))
-        scale, shift = coder.scale.scale.reshape(shape), coder.scale.shift.reshape(shape)
-        return coder.decoder(y) * scale + shift
+        scale, shift = (
+            autoencoder.scale.scale.reshape(shape),
+            autoencoder.scale.shift.reshape(shape),
+        )
+        return autoencoder.decoder(y) * scale + shift
 
 
 @known(

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..adapters.ddpm_core import DdpmCore
-from ..protocol import Array, Betas, Denoiser, Normal, Times
+from ..protocol import Array, Betas, Denoiser, Gaussian, Times
 from .registry import column, known, table
 
 
@@ -41,12 +41,12 @@ class PriorOfASquaredVariance(DdpmCore):
 class BetweenTheEnds(DdpmCore):
     def learned_kernel(
         self, betas: Betas, x0_hat: Array, x_t: Array, interpolation: Array, s: Times, t: Times
-    ) -> Normal:
+    ) -> Gaussian:
         low, high = (
             super(BetweenTheEnds, self).learned_kernel(betas, x0_hat, x_t, end, s, t)
             for end in (0 * interpolation, 0 * interpolation + 1)
         )
-        return Normal(low.mean, interpolation * high.var + (1 - interpolation) * low.var)
+        return Gaussian(low.mean, interpolation * high.var + (1 - interpolation) * low.var)
 
 
 @known(
@@ -58,11 +58,11 @@ class BetweenTheEnds(DdpmCore):
 class EndOfOneStep(DdpmCore):
     def learned_kernel(
         self, betas: Betas, x0_hat: Array, x_t: Array, interpolation: Array, s: Times, t: Times
-    ) -> Normal:
+    ) -> Gaussian:
         mean, var = super().learned_kernel(betas, x0_hat, x_t, interpolation, s, t)
         alpha_bar = table(betas)
         one, whole = (column(1 - alpha_bar[t] / alpha_bar[low], x_t) for low in (t - 1, s))
-        return Normal(mean, var * (one / whole) ** interpolation)
+        return Gaussian(mean, var * (one / whole) ** interpolation)
 
 
 @known(
@@ -73,6 +73,6 @@ class EndOfOneStep(DdpmCore):
     right=True,
 )
 class DivergenceOfDeviations(DdpmCore):
-    def gaussian_kl(self, left: Normal, right: Normal) -> Array:
+    def gaussian_kl(self, left: Gaussian, right: Gaussian) -> Array:
         logs = 2 * (np.log(np.sqrt(right.var)) - np.log(np.sqrt(left.var)))
         return (logs + (left.var + (left.mean - right.mean) ** 2) / right.var - 1) / 2

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..adapters.ddpm_core import DdpmCore
-from ..protocol import Array, Betas, Chain, Normal, Times
+from ..protocol import Array, Betas, Gaussian, SamplingSpec, Times
 from .registry import column, known, table
 
 
@@ -18,14 +18,14 @@ from .registry import column, known, table
     part="mean",
 )
 class PrevZero(DdpmCore):
-    def q_posterior(self, betas: Betas, x_0: Array, x_t: Array, s: Times, t: Times) -> Normal:
+    def q_posterior(self, betas: Betas, x_0: Array, x_t: Array, s: Times, t: Times) -> Gaussian:
         alpha_bar = table(betas)
         at_t, at_s = alpha_bar[t], np.where(s == 0, 0.0, alpha_bar[s])
         alpha = alpha_bar[t] / alpha_bar[s]
         coef_x0 = column(np.sqrt(at_s) * (1 - alpha) / (1 - at_t), x_0)
         coef_xt = column(np.sqrt(alpha) * (1 - at_s) / (1 - at_t), x_0)
         var = column((1 - alpha) * (1 - at_s) / (1 - at_t), x_0)
-        return Normal(coef_x0 * x_0 + coef_xt * x_t, var + 0 * x_0)
+        return Gaussian(coef_x0 * x_0 + coef_xt * x_t, var + 0 * x_0)
 
 
 @known(
@@ -57,8 +57,8 @@ class EpsCoefficient(DdpmCore):
     event=(2,),
 )
 class PredictedNoise(DdpmCore):
-    def sample(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
-        betas, variance, times, denoiser, *_ = chain
+    def sample(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
+        betas, variance, times, denoiser, *_ = spec
         alpha_bar, x = table(betas), x_T
         for t, s in pairwise(times):
             x0_hat = denoiser(x, t)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..adapters.ddpm_core import DdpmCore
-from ..protocol import Array, Betas, Chain, Times
+from ..protocol import Array, Betas, SamplingSpec, Times
 from .registry import known, table
 
 
@@ -82,10 +82,10 @@ class MutatesTimes(DdpmCore):
     event=(2,),
 )
 class StridedBetas(DdpmCore):
-    def sample(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
-        betas, times, denoiser = chain.betas, chain.times, chain.denoiser
+    def sample(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
+        betas, times, denoiser = spec.betas, spec.times, spec.denoiser
         kept = tuple(betas[t - 1] for t in sorted(times) if t)
         levels = dict(enumerate(sorted(times)))
         every = tuple(range(len(kept), -1, -1))
-        wrong = Chain(kept, chain.sampler, every, lambda x, i: denoiser(x, levels[i]))
+        wrong = SamplingSpec(kept, spec.sampler, every, lambda x, i: denoiser(x, levels[i]))
         return super().sample(wrong, x_T, noises)

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..adapters.ddpm_core import DdpmCore
-from ..protocol import Array, Betas, Chain
+from ..protocol import Array, Betas, SamplingSpec
 from .registry import known, table
 
 
@@ -42,10 +42,10 @@ class PreviousTableTwice(DdpmCore):
     "test_ddim.py::test_inversion_evaluates_at_the_current_timestep",
 )
 class WrongLevelOnTheWayUp(DdpmCore):
-    def encode(self, chain: Chain, x: Array, timestep: int) -> Array:
-        alpha_bar = table(chain.betas)
-        for s, t in pairwise(t for t in reversed(chain.times) if t >= timestep):
-            eps = noise_in(alpha_bar, chain.denoiser(x, t), x, t)
+    def encode(self, spec: SamplingSpec, x: Array, timestep: int) -> Array:
+        alpha_bar = table(spec.betas)
+        for s, t in pairwise(t for t in reversed(spec.times) if t >= timestep):
+            eps = noise_in(alpha_bar, spec.denoiser(x, t), x, t)
             x_0 = (x - np.sqrt(1 - alpha_bar[s]) * eps) / np.sqrt(alpha_bar[s])
             x = np.sqrt(alpha_bar[t]) * x_0 + np.sqrt(1 - alpha_bar[t]) * eps
         return x
@@ -60,10 +60,10 @@ class WrongLevelOnTheWayUp(DdpmCore):
     event=(2,),
 )
 class PreviousStepLength(DdpmCore):
-    def sample(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
-        alpha_bar, x, before, h_before = table(chain.betas), x_T, None, None
-        for t, s in pairwise(chain.times):
-            x0_hat = chain.denoiser(x, t)
+    def sample(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
+        alpha_bar, x, before, h_before = table(spec.betas), x_T, None, None
+        for t, s in pairwise(spec.times):
+            x0_hat = spec.denoiser(x, t)
             if s == 0:
                 return x0_hat
             gain = alpha_bar[s] / (1 - alpha_bar[s]) * (1 - alpha_bar[t]) / alpha_bar[t]
@@ -88,12 +88,12 @@ class PreviousStepLength(DdpmCore):
     event=(2,),
 )
 class NoiseWorkedOutAgain(DdpmCore):
-    def sample(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
-        alpha_bar = table(chain.betas)
+    def sample(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
+        alpha_bar = table(spec.betas)
 
         def again(x_t: Array, t: int) -> Array:
-            x0_hat = chain.denoiser(x_t, t)
+            x0_hat = spec.denoiser(x_t, t)
             eps = noise_in(alpha_bar, x0_hat, x_t, t)
             return (x_t - np.sqrt(1 - alpha_bar[t]) * eps) / np.sqrt(alpha_bar[t])
 
-        return super().sample(chain._replace(denoiser=again), x_T, noises)
+        return super().sample(spec._replace(denoiser=again), x_T, noises)

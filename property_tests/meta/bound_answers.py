@@ -6,7 +6,7 @@ import numpy as np
 
 from ..oracles import bound
 from ..oracles.exact import kappa, kernel, mp, mpf, posterior
-from ..protocol import Array, Implementation, Normal, Slopes, Times
+from ..protocol import Array, DenoiserWithJacobian, Gaussian, Implementation, Times
 from ..statistics.tolerances import roundings_of_divergence
 from .asking import Answer, Ask, Point, at, name, one, x
 
@@ -14,7 +14,7 @@ from .asking import Answer, Ask, Point, at, name, one, x
 def divergence(impl: Implementation, p: Point) -> Answer:
     sigma, eta = 0.25 * p.n, 0.5 + 0.25 * p.i
     left, right = (
-        Normal(one(mean), one(deviation**2)) for mean, deviation in ((p.x_0, sigma), (p.x_t, eta))
+        Gaussian(one(mean), one(deviation**2)) for mean, deviation in ((p.x_0, sigma), (p.x_t, eta))
     )
     values = {name("h"): p.x_0, name("a"): p.x_t, name(r"\sigma"): sigma, name(r"\eta"): eta}
     laws = map(mpf, (p.x_0, sigma**2, p.x_t, eta**2))
@@ -26,8 +26,8 @@ def prior(impl: Implementation, p: Point) -> Answer:
     """The variance that is left is right to 8 u kappa, whose slope is below 1; then as any."""
     T = len(p.betas)
 
-    def reverse(x_t: Array, s: Times, t: Times) -> Normal:
-        return Normal(x_t, np.ones_like(x_t))
+    def reverse(x_t: Array, s: Times, t: Times) -> Gaussian:
+        return Gaussian(x_t, np.ones_like(x_t))
 
     got = impl.vlb_terms(p.betas, one(p.x_0), reverse, [one(p.other)], None, (T, 0))[-1, 0]
     near = impl.unit_roundoff * (8 * float(kappa(p.betas, 0, T)) + 16) * (2 + p.x_0**2)
@@ -43,7 +43,7 @@ def grey_level(place: str) -> Ask:
         levels, h = p.n + 1, p.other / 8
         inner = 1 + p.i % (levels - 2)
         g = {"lowest": -1.0, "highest": 1.0}.get(place, 2 * inner / (levels - 1) - 1)
-        found = impl.log_grey_level(Normal(one(h), one(1.0)), one(g), levels)[0]
+        found = impl.log_grey_level(Gaussian(one(h), one(1.0)), one(g), levels)[0]
         values = {name("h"): h, name(r"\sigma"): 1.0, name("g"): g}
         near = 24 * impl.unit_roundoff
         return Answer((math.exp(found),), values, {"n": levels}, times=0, absolute=near)
@@ -68,7 +68,7 @@ def bits(levels: bool) -> Ask:
     return ask
 
 
-def known_slopes(p: Point) -> Slopes:
+def known_slopes(p: Point) -> DenoiserWithJacobian:
     """x0_hat = x_0 at the lower level, `other` at the higher one, with slopes of 1/4 and -1/2."""
 
     def slopes(x_t: Array, t: int) -> tuple[Array, Array]:
@@ -130,7 +130,7 @@ def flow_density(impl: Implementation, p: Point) -> Answer:
 
 def flow_data(impl: Implementation, p: Point) -> Answer:
     """With densities in float64 of the forward process and of a decoder N(x_1 / 2, 1/4)."""
-    law = Normal(one(p.x_t / 2), one(0.25))
+    law = Gaussian(one(p.x_t / 2), one(0.25))
     scale, var = kernel(p.betas, 0, 1)
     drawn = bound.log_density(bound.Gaussian(scale * mpf(p.x_0), var), mpf(p.x_t))
     decodes = bound.log_density(bound.Gaussian(mpf(p.x_t) / 2, mpf(0.25)), mpf(p.x_0))

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..adapters.ddpm_core import DdpmCore
-from ..protocol import Flow, Normal
+from ..protocol import Flow, Gaussian
 
 
 class DoubledTerms(DdpmCore):
@@ -30,7 +30,7 @@ class Always256GreyLevels(DdpmCore):
 class HalvedDecoderVariance(DdpmCore):
     def reverse_kernel(self, betas, variance, x0_hat, x_t, s, t):
         mean, var = super().reverse_kernel(betas, variance, x0_hat, x_t, s, t)
-        return Normal(mean, np.where(s.reshape(-1, *[1] * (x_t.ndim - 1)) > 0, var, var / 2))
+        return Gaussian(mean, np.where(s.reshape(-1, *[1] * (x_t.ndim - 1)) > 0, var, var / 2))
 
 
 class OneTimestepForTheBatch(DdpmCore):
@@ -52,16 +52,16 @@ class NonuniformTimesteps(DdpmCore):
 class ScaledDivergence(DdpmCore):
     """Divergences with respect to the state, without the scale of their levels."""
 
-    def probability_flow(self, betas, x_1, slopes, probes, times):
-        x_T, volume = super().probability_flow(betas, x_1, slopes, probes, times)
+    def probability_flow(self, betas, x_1, denoiser, probes, times):
+        x_T, volume = super().probability_flow(betas, x_1, denoiser, probes, times)
         dims = x_1[0].size
         shrink = np.log1p(-np.float64(betas[: times[0]])).sum() * dims / 2
         return Flow(x_T, shrink + 1.01 * (volume - shrink))
 
 
 class ProbesDividedByDimension(DdpmCore):
-    def probability_flow(self, betas, x_1, slopes, probes, times):
-        flow = super().probability_flow(betas, x_1, slopes, probes, times)
+    def probability_flow(self, betas, x_1, denoiser, probes, times):
+        flow = super().probability_flow(betas, x_1, denoiser, probes, times)
         return flow if probes is None else flow._replace(log_volume=flow.log_volume / x_1[0].size)
 
 
@@ -81,9 +81,9 @@ class FlowDensityWithoutDecoder(DdpmCore):
 class HybridWithoutStopGradient(DdpmCore):
     """Without the stop: a thousandth of the bound's gradient reaches the guess."""
 
-    def hybrid(self, betas, x_0, noise, eps_hat, said, t, grey_levels):
-        found = super().hybrid(betas, x_0, noise, eps_hat, said, t, grey_levels)
-        return found._replace(of_guess=found.of_guess + 1e-3 * (eps_hat - noise))
+    def hybrid(self, betas, x_0, noise, eps_hat, var_output, t, grey_levels):
+        found = super().hybrid(betas, x_0, noise, eps_hat, var_output, t, grey_levels)
+        return found._replace(grad_prediction=found.grad_prediction + 1e-3 * (eps_hat - noise))
 
 
 class SwappedVarianceEnds(DdpmCore):
@@ -92,8 +92,8 @@ class SwappedVarianceEnds(DdpmCore):
 
 
 class HybridWith256GreyLevels(DdpmCore):
-    def hybrid(self, betas, x_0, noise, eps_hat, said, t, grey_levels):
-        return super().hybrid(betas, x_0, noise, eps_hat, said, t, grey_levels and 256)
+    def hybrid(self, betas, x_0, noise, eps_hat, var_output, t, grey_levels):
+        return super().hybrid(betas, x_0, noise, eps_hat, var_output, t, grey_levels and 256)
 
 
 class ProbabilitiesByMeanSquare(DdpmCore):

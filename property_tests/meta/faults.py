@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..adapters.ddpm_core import DdpmCore
-from ..protocol import Normal
+from ..protocol import Gaussian
 
 
 class BatchMeanLoss(DdpmCore):
@@ -12,8 +12,8 @@ class BatchMeanLoss(DdpmCore):
 
 
 class AlwaysFloat32(DdpmCore):
-    def kept(self, method, dtype, device):
-        return super().kept(method, "float32", device)
+    def output_dtype_and_device(self, method, dtype, device):
+        return super().output_dtype_and_device(method, "float32", device)
 
 
 class NoiseFromTheGlobalGenerator(DdpmCore):
@@ -53,40 +53,40 @@ class SharedNoise(DdpmCore):
 class StateFromThePreviousRun(DdpmCore):
     before = np.zeros(1)
 
-    def sample(self, chain, x_T, noises):
-        moved, self.before = super().sample(chain, x_T, noises) + self.before.flat[0], x_T
+    def sample(self, spec, x_T, noises):
+        moved, self.before = super().sample(spec, x_T, noises) + self.before.flat[0], x_T
         return moved
 
 
 class InflatedPosteriorVariance(DdpmCore):
     def q_posterior(self, *arguments):
         mean, var = super().q_posterior(*arguments)
-        return Normal(mean, 1.1 * var)
+        return Gaussian(mean, 1.1 * var)
 
 
 class BatchStatistics(DdpmCore):
-    def network(self, x_t, t, moved):
-        return super().network(x_t - x_t.mean(axis=0), t, moved)
+    def network(self, x_t, t, perturbed):
+        return super().network(x_t - x_t.mean(axis=0), t, perturbed)
 
 
 class NoZeroInitialization(DdpmCore):
-    def network(self, x_t, t, moved):
-        return super().network(x_t, t, moved=True)
+    def network(self, x_t, t, perturbed):
+        return super().network(x_t, t, perturbed=True)
 
 
 class IgnoresTimesteps(DdpmCore):
-    def network(self, x_t, t, moved):
-        return super().network(x_t, 0 * t, moved)
+    def network(self, x_t, t, perturbed):
+        return super().network(x_t, 0 * t, perturbed)
 
 
 class DropoutInEvaluation(DdpmCore):
-    def network(self, x_t, t, moved):
-        return super().network(x_t, t, moved) * np.random.default_rng().uniform(0.5, 1.5)
+    def network(self, x_t, t, perturbed):
+        return super().network(x_t, t, perturbed) * np.random.default_rng().uniform(0.5, 1.5)
 
 
 class SortedNetworkTimesteps(DdpmCore):
-    def network(self, x_t, t, moved):
-        return super().network(x_t, np.sort(t), moved)
+    def network(self, x_t, t, perturbed):
+        return super().network(x_t, np.sort(t), perturbed)
 
 
 class DeadParameter(DdpmCore):
@@ -102,7 +102,7 @@ class ClippedData(DdpmCore):
 class ShiftedPosterior(DdpmCore):
     def q_posterior(self, betas, x_0, x_t, s, t):
         mean, var = super().q_posterior(betas, x_0, x_t, s, t)
-        return Normal(mean + 1e-6, var)
+        return Gaussian(mean + 1e-6, var)
 
 
 class MissingEarlyTimesteps(DdpmCore):
@@ -134,12 +134,12 @@ class SortedTimesteps(DdpmCore):
 
 
 class ClippedAtLargeTimesteps(DdpmCore):
-    def sample(self, chain, x_T, noises):
+    def sample(self, spec, x_T, noises):
         def clipped(x_t, t):
-            x0_hat = chain.denoiser(x_t, t)
+            x0_hat = spec.denoiser(x_t, t)
             return x0_hat.clip(-1, 1) if t > 100 else x0_hat
 
-        return super().sample(chain._replace(denoiser=clipped), x_T, noises)
+        return super().sample(spec._replace(denoiser=clipped), x_T, noises)
 
 
 class ClampedNoise(DdpmCore):
@@ -155,8 +155,8 @@ class PredictionsOffByOne(DdpmCore):
 
 
 class DefaultTimestepsWithoutT(DdpmCore):
-    def default_times(self, T):
-        return super().default_times(T)[1:]
+    def default_timesteps(self, T):
+        return super().default_timesteps(T)[1:]
 
 
 class ReversedFrequencies(DdpmCore):
@@ -190,45 +190,45 @@ class LogSnrInBits(DdpmCore):
 
 
 class HeunAsDdim(DdpmCore):
-    def sample(self, chain, x_T, noises):
-        return super().sample(chain._replace(sampler="ddim"), x_T, noises)
+    def sample(self, spec, x_T, noises):
+        return super().sample(spec._replace(sampler="ddim"), x_T, noises)
 
 
 class FirstOrderOnly(DdpmCore):
-    def sample(self, chain, x_T, noises):
-        return super().sample(chain._replace(sampler="dpm++1"), x_T, noises)
+    def sample(self, spec, x_T, noises):
+        return super().sample(spec._replace(sampler="dpm++1"), x_T, noises)
 
 
 class ScaledPredictions(DdpmCore):
-    def sample(self, chain, x_T, noises):
+    def sample(self, spec, x_T, noises):
         def more(x_t, t):
-            return 1.001 * chain.denoiser(x_t, t)
+            return 1.001 * spec.denoiser(x_t, t)
 
-        return super().sample(chain._replace(denoiser=more), x_T, noises)
+        return super().sample(spec._replace(denoiser=more), x_T, noises)
 
 
 class StateAsPrediction(DdpmCore):
-    def sample(self, chain, x_T, noises):
-        if chain.sampler == "ddim":
-            return super().sample(chain, x_T, noises)
-        return super().sample(chain._replace(denoiser=lambda x_t, t: x_t), x_T, noises)
+    def sample(self, spec, x_T, noises):
+        if spec.sampler == "ddim":
+            return super().sample(spec, x_T, noises)
+        return super().sample(spec._replace(denoiser=lambda x_t, t: x_t), x_T, noises)
 
 
 class InversionFromAHigherTimestep(DdpmCore):
-    def encode(self, chain, x, level):
-        rest = [each for each in chain.times if each != level or each == chain.times[0]]
+    def encode(self, spec, x, level):
+        rest = [each for each in spec.times if each != level or each == spec.times[0]]
         higher = min(rest[:-1]) if level == 0 else min(t for t in rest if t > level)
-        return super().encode(chain, x, higher if higher != chain.times[0] else level) * 1.01
+        return super().encode(spec, x, higher if higher != spec.times[0] else level) * 1.01
 
 
 class ConstantStride(DdpmCore):
     """The target of a step is T // N below its source, wherever the next step begins."""
 
-    def sample(self, chain, x_T, noises):
-        stride, x = len(chain.betas) // len([*noises, x_T]), x_T
-        for t, noise in zip(chain.times, [*noises, x_T], strict=False):
-            s, x0_hat = max(t - stride, 0), chain.denoiser(x, t)
-            x = self.ddim_step(chain.betas, chain.eta, x0_hat, x, s, t, noise)
+    def sample(self, spec, x_T, noises):
+        stride, x = len(spec.betas) // len([*noises, x_T]), x_T
+        for t, noise in zip(spec.times, [*noises, x_T], strict=False):
+            s, x0_hat = max(t - stride, 0), spec.denoiser(x, t)
+            x = self.ddim_step(spec.betas, spec.eta, x0_hat, x, s, t, noise)
         return x
 
 
@@ -238,8 +238,8 @@ class HalvedEta(DdpmCore):
 
 
 class NoZeroTerminalRescaling(DdpmCore):
-    def sample(self, chain, x_T, noises):
-        return super().sample(chain._replace(zero_terminal=False), x_T, noises)
+    def sample(self, spec, x_T, noises):
+        return super().sample(spec._replace(zero_terminal=False), x_T, noises)
 
 
 class ShiftedTimestep(DdpmCore):

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..oracles import bound
 from ..oracles.exact import mp, mpf
-from ..protocol import Array, Coder, Implementation, Normal, Scale
+from ..protocol import Array, Autoencoder, Gaussian, Implementation, Scale
 from .asking import Answer, Ask, Point, name
 
 SHIFT, SCALE = 0.75, 1.5
@@ -80,20 +80,20 @@ def measured(part: int) -> Ask:
     return ask
 
 
-def coder() -> Coder:
+def autoencoder() -> Autoencoder:
     scale = Scale(np.float64([SHIFT]), np.float64([SCALE]))
-    return Coder(lambda x: np.concatenate([x, 0 * x], axis=1), lambda z: z, scale)
+    return Autoencoder(lambda x: np.concatenate([x, 0 * x], axis=1), lambda z: z, scale)
 
 
 def scaled(impl: Implementation, p: Point) -> Answer:
-    got = impl.to_latents(coder(), np.float64([[p.x_0]]), None)[0]
+    got = impl.to_latents(autoencoder(), np.float64([[p.x_0]]), None)[0]
     values = {name("z"): p.x_0, name("a"): SHIFT, name("b"): SCALE}
     near = 8 * impl.unit_roundoff * (1 + abs(p.x_0))
     return Answer((got[0],), values, times=0, absolute=near)
 
 
 def unscaled(impl: Implementation, p: Point) -> Answer:
-    got = impl.from_latents(coder(), np.float64([[p.x_0]]))[0]
+    got = impl.from_latents(autoencoder(), np.float64([[p.x_0]]))[0]
     values = {name("y"): p.x_0, name("a"): SHIFT, name("b"): SCALE}
     near = 8 * impl.unit_roundoff * (1 + 2 * abs(p.x_0))
     return Answer((got[0],), values, times=0, absolute=near)
@@ -102,7 +102,7 @@ def unscaled(impl: Implementation, p: Point) -> Answer:
 def data(impl: Implementation, p: Point) -> Answer:
     """An encoder N(x_0 / 2, 1/4), a decoder N(y, 1/2), and any density of latents."""
     x_0, y = np.float64([[p.x_0]]), np.float64([[p.x_t]])
-    law, decoder = Normal(x_0 / 2, 0.25 + 0 * x_0), Normal(y, 0.5 + 0 * y)
+    law, decoder = Gaussian(x_0 / 2, 0.25 + 0 * x_0), Gaussian(y, 0.5 + 0 * y)
     got = impl.latent_bound(x_0, y, law, decoder, np.float64([p.other]), None)
     drawn = bound.log_density(bound.Gaussian(mpf(p.x_0) / 2, mpf(0.25)), mpf(p.x_t))
     decodes = bound.log_density(bound.Gaussian(mpf(p.x_t), mpf(0.5)), mpf(p.x_0))

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..adapters.ddpm_core import DdpmCore
-from ..protocol import Normal, Scale
+from ..protocol import Gaussian, Scale
 
 
 class MeanLatentKl(DdpmCore):
@@ -58,20 +58,20 @@ class ScaleFromTooFewSamples(DdpmCore):
 
 
 class SharedNoise(DdpmCore):
-    def draw_latents(self, coder, x, seed):
+    def draw_latents(self, autoencoder, x, seed):
         return self.to_latents(
-            coder, x, 0 * x + np.random.default_rng(seed).normal(size=x[0].shape)
+            autoencoder, x, 0 * x + np.random.default_rng(seed).normal(size=x[0].shape)
         )
 
 
 class DiffusedMean(DdpmCore):
-    def to_latents(self, coder, x, noise):
-        return super().to_latents(coder, x, None)
+    def to_latents(self, autoencoder, x, noise):
+        return super().to_latents(autoencoder, x, None)
 
 
 class ClippedLatents(DdpmCore):
-    def from_latents(self, coder, y):
-        return super().from_latents(coder, np.clip(y, -1, 1))
+    def from_latents(self, autoencoder, y):
+        return super().from_latents(autoencoder, np.clip(y, -1, 1))
 
 
 class NatsInOtherUnits(DdpmCore):
@@ -89,7 +89,7 @@ class DensityInsteadOfGreyLevels(DdpmCore):
 
 class InflatedEncoderVariance(DdpmCore):
     def latent_bound(self, x_0, y, distribution, decoder, nats, grey_levels):
-        wide = Normal(distribution.mean, distribution.var * 1.5)
+        wide = Gaussian(distribution.mean, distribution.var * 1.5)
         return super().latent_bound(x_0, y, wide, decoder, nats, grey_levels)
 
 

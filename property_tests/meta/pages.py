@@ -51,8 +51,8 @@ def world(name: str, betas: Betas, levels: dict[str, int], values: Values) -> An
     number = _numeric.mpf  # of the context in which it is evaluated
     fixed = {key: number(value) for key, value in values.items()}
     data = ((number(1), number(0), number(1)),)
-    chain = tuple(map(number, betas))
-    found = _numeric.RandomInstance(name, levels, chain, data, page.declared, known, fixed)
+    spec = tuple(map(number, betas))
+    found = _numeric.RandomInstance(name, levels, spec, data, page.declared, known, fixed)
     return (
         found
         if all(_random_instances.holds(each, found) for each in equation.assumptions)

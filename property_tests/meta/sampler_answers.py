@@ -4,7 +4,7 @@ import numpy as np
 
 from ..oracles import chains
 from ..oracles.exact import kappa, kernel, mpf
-from ..protocol import Array, Chain, Guidance, Implementation
+from ..protocol import Array, Guidance, Implementation, SamplingSpec
 from .asking import Answer, Ask, Point, at, name, one, x
 from .pages import Values
 
@@ -46,8 +46,10 @@ def ddim_along(impl: Implementation, p: Point) -> Answer:
 
 
 def ddim_up(impl: Implementation, p: Point) -> Answer:
-    chain = Chain(p.betas, "ddim", (p.t, p.s, 0) if p.s else (p.t, 0), lambda x_t, t: one(p.x_0))
-    got = impl.encode(chain, one(p.x_t), p.s)
+    spec = SamplingSpec(
+        p.betas, "ddim", (p.t, p.s, 0) if p.s else (p.t, 0), lambda x_t, t: one(p.x_0)
+    )
+    got = impl.encode(spec, one(p.x_t), p.s)
     return Answer((got[0],), {GUESS: p.x_0, x(p.s): p.x_t}, times=2)
 
 
@@ -67,7 +69,7 @@ def solved(sampler: str, steps: int) -> Ask:
             return one(guesses[t])
 
         times = (*range(first, p.t - 1, -1), p.s, 0)
-        impl.sample(Chain(p.betas, sampler, times, denoiser), one(p.x_t), [one(0.0)] * steps)
+        impl.sample(SamplingSpec(p.betas, sampler, times, denoiser), one(p.x_t), [one(0.0)] * steps)
         values = {GUESS: p.x_0, x(p.t): float(seen[p.t][0])}
         values[OTHER] = guesses[first] if steps > 1 else p.other
         return Answer((seen[p.s][0],), values, times=4, absolute=slope_error(impl, p, first))

@@ -232,10 +232,10 @@ def test_noise_tape_recovers_an_affine_map():
     rng = np.random.default_rng(0)
     A, B, c = rng.standard_normal((4, 4)), rng.standard_normal((4, 4)), rng.standard_normal(4)
 
-    def chain(x_T: np.ndarray, noises: list[np.ndarray]) -> np.ndarray:
+    def spec(x_T: np.ndarray, noises: list[np.ndarray]) -> np.ndarray:
         flat = x_T.reshape(-1, 4) @ A.T + noises[0].reshape(-1, 4) @ B.T + c
         return flat.reshape(x_T.shape)
 
-    got = noise_tape.moments(chain, (2, 2), draws=1, batch=2)
+    got = noise_tape.moments(spec, (2, 2), draws=1, batch=2)
     assert np.abs(got.mean - c).max() < CLOSE
     assert np.abs(got.covariance - (A @ A.T + B @ B.T)).max() < CLOSE * 10

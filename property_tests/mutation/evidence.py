@@ -4,7 +4,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..protocol import TIMESTEP_SPACINGS, Array, Chain, Guidance, Implementation, Normal, Times
+from ..protocol import (
+    TIMESTEP_SPACINGS,
+    Array,
+    Gaussian,
+    Guidance,
+    Implementation,
+    SamplingSpec,
+    Times,
+)
 from ..statistics import statistics
 from ..strategies import Case
 
@@ -42,8 +50,8 @@ def random_case(rng: np.random.Generator) -> Case:
 def _losses(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
     betas, _, t, first, second = case
     targets = [impl.target(betas, name, first, second, t) for name in ("eps", "x0", "v", "score")]
-    law, other = (Normal(x, np.exp(y)) for x, y in ((first, second), (second, first)))
-    reverse = Normal(0.5 * first, np.exp(first))
+    law, other = (Gaussian(x, np.exp(y)) for x, y in ((first, second), (second, first)))
+    reverse = Gaussian(0.5 * first, np.exp(first))
     return [
         impl.loss(first, second),
         *targets,
@@ -65,11 +73,11 @@ def _ancestral(impl: Implementation, case: Case, rng: np.random.Generator) -> li
     betas, s, t, first, second = case
     variance = ("fixed_small", "fixed_large")[rng.integers(2)]
     noise = rng.normal(size=first.shape)
-    chain = Chain(betas, variance, (len(betas), 1, 0), lambda x, t: x / 2 + t)
+    spec = SamplingSpec(betas, variance, (len(betas), 1, 0), lambda x, t: x / 2 + t)
     return [
         impl.reverse_step(betas, variance, first, second, int(s[0]), int(t[0]), noise),
-        impl.predictions(chain, first, [noise]),
-        impl.sample(chain, first, [noise]),
+        impl.predictions(spec, first, [noise]),
+        impl.sample(spec, first, [noise]),
     ]
 
 
@@ -85,18 +93,18 @@ def _ladders(impl: Implementation, case: Case, rng: np.random.Generator) -> list
 def _ddim(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
     betas, s, t, first, second = case
     eta, noise = (0.0, 0.5, 1.0)[rng.integers(3)], rng.normal(size=first.shape)
-    chain = Chain(betas, "ddim", (len(betas), 1, 0), lambda x, t: x / 2 + t)
+    spec = SamplingSpec(betas, "ddim", (len(betas), 1, 0), lambda x, t: x / 2 + t)
     return [
         impl.ddim_step(betas, eta, first, second, int(s[0]), int(t[0]), noise),
-        impl.encode(chain, first, 0),
-        impl.sample(chain, first, [noise]),
+        impl.encode(spec, first, 0),
+        impl.sample(spec, first, [noise]),
     ]
 
 
 def _dpm_solver(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
     order, times = ("dpm++1", "dpm++2m")[rng.integers(2)], range(len(case.betas), -1, -1)
-    chain = Chain(case.betas, order, tuple(times), lambda x, t: x / 2 + t)
-    return [impl.sample(chain, case.first, [case.second] * (len(case.betas) - 1))]
+    spec = SamplingSpec(case.betas, order, tuple(times), lambda x, t: x / 2 + t)
+    return [impl.sample(spec, case.first, [case.second] * (len(case.betas) - 1))]
 
 
 def _schedules(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:

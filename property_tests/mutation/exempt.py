@@ -9,7 +9,7 @@ CHECKS = ("check_", "_check", "_refuse")  # how the functions begin whose calls 
 
 def parents_of(tree: ast.AST) -> Parents:
     """The node above each node."""
-    return {child: node for node in ast.simulate(tree) for child in ast.iter_child_nodes(node)}
+    return {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
 
 
 def exempt(parents: Parents, node: ast.AST) -> bool:
@@ -52,7 +52,7 @@ def same_metadata(parents: Parents, node: ast.AST, name: str) -> bool:
                     and isinstance(each.ctx, ast.Store)
                     and each.id in (a, b)
                     and each.lineno > statement.lineno
-                    for each in ast.simulate(function)
+                    for each in ast.walk(function)
                 )
     return False
 
@@ -67,10 +67,10 @@ def _functions(parents: Parents, node: ast.AST) -> Iterator[ast.FunctionDef]:
 
 def _bound(function: ast.FunctionDef) -> set[str]:
     """Arguments and whatever is assigned within."""
-    names = {each.arg for each in ast.simulate(function.args) if isinstance(each, ast.arg)}
+    names = {each.arg for each in ast.walk(function.args) if isinstance(each, ast.arg)}
     return names | {
         each.id
-        for each in ast.simulate(function)
+        for each in ast.walk(function)
         if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
     }
 
@@ -111,10 +111,10 @@ def _read_by_checks(parents: Parents, node: ast.AST) -> bool:
                 pass
             case _:
                 continue
-        names = {each.id for each in ast.simulate(target) if isinstance(each, ast.Name)}
+        names = {each.id for each in ast.walk(target) if isinstance(each, ast.Name)}
         reads = [
             each
-            for each in ast.simulate(function)
+            for each in ast.walk(function)
             if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load) and each.id in names
         ]
         if reads and all(_checks(parents, each) for each in reads):

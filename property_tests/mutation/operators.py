@@ -60,7 +60,7 @@ def mutants(source: str) -> list[Mutant]:
 def _mutants(source: str) -> Iterator[Mutant]:
     tree = ast.parse(source)
     parents = parents_of(tree)
-    place = {node: number for number, node in enumerate(ast.simulate(tree))}
+    place = {node: number for number, node in enumerate(ast.walk(tree))}
     for node in place:
         if not isinstance(node, ast.expr) or exempt(parents, node):
             continue
@@ -70,7 +70,7 @@ def _mutants(source: str) -> Iterator[Mutant]:
                 if out_of_scope(parents, node, name) or same_metadata(parents, node, name):
                     continue
             changed = ast.parse(source)  # the same tree, much faster than by a deep copy
-            twins = list(ast.simulate(changed))
+            twins = list(ast.walk(changed))
             statement = twins[place[_statement(parents, node)]]
             _replace(twins[place[parents[node]]], twins[place[node]], replacement)
             ast.fix_missing_locations(changed)

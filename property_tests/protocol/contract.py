@@ -1,4 +1,4 @@
-"""Every answer of an implementation, held against the protocol before a property looks at it."""
+"""Checks of every output of an implementation against the protocol."""
 
 import functools
 import inspect
@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from ..evidence import evidence
-from .nouns import FlowDensity, Hybrid, Levels, Normal, Scale
+from .nouns import FlowDensity, Gaussian, Hybrid, Scale, ScheduleTables
 from .protocol import Implementation
 
-SECONDS = 60  # a call takes milliseconds; by then it hangs
+SECONDS = 60  # time limit of a call, which normally takes milliseconds
 COARSEST = 2.0**-8  # unit roundoff of bfloat16
-NOT_OFFERED = "not offered: "  # a skip of this reason is reported in a column of its own
+NOT_OFFERED = "not offered: "  # a skip with this reason has its own column in the report
 
 Shapes = Callable[[dict[str, Any]], list[tuple[str, tuple[int, ...]]]]
 
@@ -27,13 +27,14 @@ def _event(*names: str, like: str) -> Shapes:
     return lambda given: [(name, given[like].shape) for name in names]
 
 
-def _levels(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
+def _alpha_bar_table(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
     T = given["T"] if "T" in given else len(given["betas"])
     return [("alpha_bar", (T + 1,))]
 
 
-def _both(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
-    return [(name, shape) for _, shape in _levels(given) for name in Levels._fields]
+def _both_tables(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
+    ((_, shape),) = _alpha_bar_table(given)
+    return [(name, shape) for name in ScheduleTables._fields]
 
 
 def _fourier(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
@@ -46,11 +47,11 @@ def _probes(given: dict[str, Any]) -> int:
 
 
 SHAPES: dict[str, Shapes] = {
-    "alpha_bar": _levels,
-    "schedule": _levels,
-    "zero_terminal_snr": _levels,
-    "rescaled": _both,
-    "shaped_schedule": _both,
+    "alpha_bar": _alpha_bar_table,
+    "schedule": _alpha_bar_table,
+    "zero_terminal_snr": _alpha_bar_table,
+    "rescaled": _both_tables,
+    "shaped_schedule": _both_tables,
     "betas": _event("betas", like="alpha_bar"),
     "log_snr": _event("log_snr", like="t"),
     "q_marginal": _event("mean", "var", like="x_0"),
@@ -69,7 +70,7 @@ SHAPES: dict[str, Shapes] = {
     "ddim_step": _event("x_s", like="x_t"),
     "encode": _event("x_T", like="x"),
     "sample": _event("x_0", like="x_T"),
-    "predictions": lambda given: [("x0_hat", (len(given["chain"].times) - 1, *given["x_T"].shape))],
+    "predictions": lambda given: [("x0_hat", (len(given["spec"].times) - 1, *given["x_T"].shape))],
     "draw_samples": lambda given: [("x_0", tuple(given["shape"]))],
     "embedding": lambda given: [("embedding", (len(given["t"]), given["width"]))],
     "fourier_features": _fourier,
@@ -107,34 +108,34 @@ SHAPES: dict[str, Shapes] = {
 
 
 class ProtocolError(AssertionError):
-    """An answer that is no answer: the wrong type or shape, not a number, or none in time."""
+    """An invalid output: wrong type or shape, not a number, or not in time."""
 
 
-class HangError(ProtocolError):
-    """No answer in time."""
+class TimeLimitError(ProtocolError):
+    """A call that exceeded the time limit."""
 
 
-def hang(sentence: str) -> NoReturn:
-    """One place to fail from, so that Hypothesis takes the second time for the same failure."""
-    raise HangError(sentence)
+def exceed_time_limit(message: str) -> NoReturn:
+    """Raise from one place, so that Hypothesis recognizes a repeated failure as the same."""
+    raise TimeLimitError(message)
 
 
 class Checked:
-    """`inner`, of which every answer is a float64 array of the right shape without NaN.
+    """`inner` with checked outputs: float64 arrays of the right shape without NaN.
 
     A method that is missing, or raises NotImplementedError, is reported as not offered.
     """
 
     def __init__(self, inner: Implementation) -> None:
         self._inner = inner
-        self._hung: dict[str, str] = {}  # method: what was said of it
+        self._timed_out: dict[str, str] = {}  # method: message
 
     def __getattr__(self, name: str) -> Any:
         if name not in {*dir(Implementation), *Implementation.__annotations__}:
-            raise AttributeError(name)  # Hypothesis and pytest ask for names of their own
+            raise AttributeError(name)  # Hypothesis and pytest look up names of their own
         method = getattr(self._inner, name, None)
         if method is None and name in Implementation.__annotations__:
-            raise ProtocolError(f"{self._inner!r} has no attribute {name!r}; the protocol needs it")
+            raise ProtocolError(f"{self._inner!r} has no attribute {name!r}, which is required")
         if method is None:
             pytest.skip(f"{NOT_OFFERED}{name}")
         if not callable(method):
@@ -143,39 +144,38 @@ class Checked:
         @functools.wraps(method)
         def checked(*arguments: Any, **named: Any) -> Any:
             what = f"{getattr(self._inner, 'name', self._inner)}.{name}"
-            if name in self._hung:  # or a single method would cost an hour
-                hang(f"{self._hung[name]} and is not asked again")
+            if name in self._timed_out:  # one method must not cost an hour
+                exceed_time_limit(f"{self._timed_out[name]} and is not called again")
             try:
                 with time_limit(what):
-                    answer = method(*arguments, **named)
-            except HangError as error:
-                self._hung[name] = str(error)
+                    output = method(*arguments, **named)
+            except TimeLimitError as error:
+                self._timed_out[name] = str(error)
                 raise
             except NotImplementedError:
                 pytest.skip(f"{NOT_OFFERED}{name}")
-            except Exception as error:  # raised again, whatever it is: it only gets a note
+            except Exception as error:  # re-raised with a note
                 if not isinstance(error, AssertionError):
                     error.add_note(f"raised by {what}; see protocol.Implementation.{name}")
                 raise
             if name in SHAPES:
                 signature = inspect.signature(getattr(Implementation, name))
                 given = signature.bind(self, *arguments, **named).arguments
-                check_answer(what, answer, fields := SHAPES[name](given))
-                answer = (
-                    Normal(*answer) if [each for each, _ in fields] == ["mean", "var"] else answer
-                )
-            evidence.called(name, arguments, named, answer)
-            return answer
+                check_output(what, output, fields := SHAPES[name](given))
+                if [each for each, _ in fields] == ["mean", "var"]:
+                    output = Gaussian(*output)
+            evidence.called(name, arguments, named, output)
+            return output
 
         return checked
 
 
-def check_answer(what: str, answer: Any, fields: list[tuple[str, tuple[int, ...]]]) -> None:
-    """Raise ProtocolError unless the answer is made of finite float64 arrays of these shapes."""
-    parts = answer if len(fields) > 1 else (answer,)
+def check_output(what: str, output: Any, fields: list[tuple[str, tuple[int, ...]]]) -> None:
+    """Raise ProtocolError unless the output consists of finite float64 arrays of these shapes."""
+    parts = output if len(fields) > 1 else (output,)
     if not isinstance(parts, tuple) or len(parts) != len(fields):
         names = ", ".join(name for name, _ in fields)
-        raise ProtocolError(f"{what} answered a {type(answer).__name__}; it must be ({names})")
+        raise ProtocolError(f"{what} returned a {type(output).__name__}; it must be ({names})")
     for value, (field, shape) in zip(parts, fields, strict=True):
         if not isinstance(value, np.ndarray) or value.dtype != np.float64:
             kind = getattr(value, "dtype", type(value).__name__)
@@ -189,13 +189,13 @@ def check_answer(what: str, answer: Any, fields: list[tuple[str, tuple[int, ...]
 
 @contextmanager
 def time_limit(what: str, seconds: float = SECONDS) -> Iterator[None]:
-    """Raise ProtocolError inside a call that takes too long (where there are alarm signals)."""
+    """Raise ProtocolError inside a call that takes too long (on systems with alarm signals)."""
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
         yield
         return
 
     def ring(number: int, frame: FrameType | None) -> None:
-        hang(f"{what} did not answer within {seconds:g} s")
+        exceed_time_limit(f"{what} did not return within {seconds:g} s")
 
     before = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -207,12 +207,12 @@ def time_limit(what: str, seconds: float = SECONDS) -> Iterator[None]:
 
 
 def check_attributes(adapter: Any) -> None:
-    """Refuse an adapter without a name, or with a precision under which any answer would do."""
+    """Refuse an adapter without a name or with an implausible unit roundoff."""
     if not isinstance(getattr(adapter, "name", None), str):
         raise TypeError(f"name = {getattr(adapter, 'name', None)!r} must be a string")
     unit = getattr(adapter, "unit_roundoff", None)
     if not isinstance(unit, float) or not 2.0**-113 <= unit <= COARSEST:
         raise ValueError(
-            f"unit_roundoff = {unit!r} must be that of the precision that it computes in, such as "
-            f"2**-53 of float64 or 2**-24 of float32, and at most 2**-8, that of bfloat16"
+            f"unit_roundoff = {unit!r} is outside 2**-113..2**-8. Use that of the implementation's "
+            "precision, such as 2**-53 for float64 or 2**-24 for float32."
         )

@@ -1,4 +1,4 @@
-"""The part of the surface under test that speaks of densities and of the variational bound."""
+"""The part of the interface on densities and the variational bound."""
 
 from typing import Protocol
 
@@ -6,42 +6,42 @@ from .nouns import (
     Array,
     Betas,
     Denoiser,
+    DenoiserWithJacobian,
     Flow,
     FlowDensity,
+    Gaussian,
     Hybrid,
-    Normal,
     ReverseKernel,
-    Slopes,
     Times,
 )
 
 
 class Densities(Protocol):
-    """What an implementation offers of it; see `protocol.Implementation`."""
+    """The methods on densities; see `protocol.Implementation`."""
 
-    def gaussian_kl(self, left: Normal, right: Normal) -> Array:
-        """KL(left || right) of each element, in nats; all variances are above 0."""
+    def gaussian_kl(self, left: Gaussian, right: Gaussian) -> Array:
+        """Return the elementwise KL(left || right) in nats; all variances are above 0."""
 
-    def log_grey_level(self, decoder: Normal, x_0: Array, grey_levels: int) -> Array:
-        """The log of the probability of each element's grey level; they are spread over [-1, 1].
+    def log_grey_level(self, decoder: Gaussian, x_0: Array, grey_levels: int) -> Array:
+        """Return the log probability of each element's grey level, evenly spaced over [-1, 1].
 
-        A level has what is nearer to it than to any other; the ends have what is beyond, too.
+        A level has the mass nearer to it than to any other; the end levels include the tails.
         """
 
     def reverse_kernel(
         self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: Times, t: Times
-    ) -> Normal:
-        """p(x_s | x_t) with x0_hat for x_0, variance fixed_small or fixed_large, 0 <= s < t <= T.
+    ) -> Gaussian:
+        """Return p(x_s | x_t) with x0_hat for x_0 and this fixed variance, 0 <= s < t <= T.
 
-        At s = 0, where the posterior has no variance, it is beta_ts in either case.
+        At s = 0, where the posterior has no variance, the variance is beta_ts for both kinds.
         """
 
     def learned_kernel(
         self, betas: Betas, x0_hat: Array, x_t: Array, interpolation: Array, s: Times, t: Times
-    ) -> Normal:
-        """p(x_s | x_t), its log variance interpolated from log beta-tilde_ts to log beta_ts.
+    ) -> Gaussian:
+        """Return p(x_s | x_t), its log variance interpolated from log beta-tilde_ts to log beta_ts.
 
-        At s = 0 the way begins at beta-tilde of the pair (1, 2). T is at least 2.
+        At s = 0 the lower end is beta-tilde of the pair (1, 2). T is at least 2.
         """
 
     def learned_step(
@@ -54,7 +54,7 @@ class Densities(Protocol):
         t: int,
         noise: Array,
     ) -> Array:
-        """One ancestral step t -> s of that variance; s = 0 adds no noise."""
+        """Return one ancestral step t -> s with that variance; s = 0 adds no noise."""
 
     def hybrid(
         self,
@@ -62,18 +62,19 @@ class Densities(Protocol):
         x_0: Array,
         noise: Array,
         eps_hat: Array,
-        said: Array,
+        var_output: Array,
         t: Times,
         grey_levels: int | None,
     ) -> Hybrid:
-        """The mean square of noise - eps_hat, and 0.001 T of the bound's term t - 1 -> t.
+        """Return the mean square of noise - eps_hat plus 0.001 T of the bound's term t - 1 -> t.
 
-        The term is in nats per dimension, its variance learned: `said` is 2 interpolation - 1.
-        Events have at least one axis. grey_levels: of x_0, or None for a density.
+        The term is in nats per dimension, with a learned variance: `var_output` is
+        2 interpolation - 1. Samples have at least one axis. grey_levels: of x_0, or None for a
+        density.
         """
 
     def timestep_probabilities(self, mean_squares: Array) -> Array:
-        """How often t = 1..T are drawn, (T,), where the mean squares of their terms are known."""
+        """Return the sampling probabilities of t = 1..T, (T,), for mean squares of their terms."""
 
     def vlb_terms(
         self,
@@ -84,10 +85,10 @@ class Densities(Protocol):
         grey_levels: int | None,
         times: tuple[int, ...],
     ) -> Array:
-        """The terms of the bound of each sample, in nats, (len(times), batch), from the decoder's.
+        """Return the terms of the bound of each sample in nats, (len(times), batch).
 
-        times fall to 0; noises[i] makes x_t at times[i]; the last term is the prior's. grey_levels:
-        the number of grey levels of x_0, or None for a density.
+        times decrease to 0; noises[i] makes x_t at times[i]. The first term is the decoder's, the
+        last the prior's. grey_levels: the number of grey levels of x_0, or None for a density.
         """
 
     def vlb_of_denoiser(
@@ -100,7 +101,7 @@ class Densities(Protocol):
         grey_levels: int | None,
         times: tuple[int, ...],
     ) -> Array:
-        """The same, of the reverse kernels of this variance that the denoiser's guesses make."""
+        """Return the same for reverse kernels with this variance and the denoiser's prediction."""
 
     def stratified_vlb(
         self,
@@ -111,34 +112,46 @@ class Densities(Protocol):
         antithetic: bool,
         seed: int,
     ) -> Array:
-        """An unbiased estimate of the bound of a density in `strata` + 1 rows, the prior's last.
+        """Return an unbiased estimate of a density's bound in `strata` + 1 rows, the prior's last.
 
-        Stretch k of 1..T ends at (k + 1) T // strata; of each a sample draws one level, uniformly,
-        whose term counts for all of them. antithetic: it is the mean of a noise and its negative.
+        Stratum k of 1..T ends at (k + 1) T // strata. Each sample draws one timestep uniformly from
+        each, whose term is scaled by the stratum's size. antithetic: average a noise and its
+        negative.
         """
 
     def bits_per_dim(self, nats: Array, dims: int) -> Array:
-        """nats of an event of `dims` numbers in bits for each of them."""
+        """Convert nats of a sample with `dims` elements to bits per element."""
 
     def dequantised_bits_per_dim(self, nats: Array, dims: int, grey_levels: int) -> Array:
-        """The same of grey levels in [-1, 1], from -log of a density, uniform noise added."""
+        """Convert -log density of uniformly dequantised grey levels to bits per element."""
 
     def probability_flow(
-        self, betas: Betas, x_1: Array, slopes: Slopes, probes: Array | None, times: tuple[int, ...]
+        self,
+        betas: Betas,
+        x_1: Array,
+        denoiser: DenoiserWithJacobian,
+        probes: Array | None,
+        times: tuple[int, ...],
     ) -> Flow:
-        """Heun's method up the times, which fall to 0, from the lowest above 0, where x_1 is.
+        """Integrate with Heun's method from x_1 at the smallest nonzero time up to times[0].
 
-        The state follows d(x / scale) / d(noise / scale) = eps_hat, and the log of the volume its
-        divergence, by the same method. probes: (probes, *x_1.shape), of which each v makes the
-        estimate v J v of a divergence; None is the divergence itself.
+        times decrease to 0. The state follows d(x / scale) / d(noise / scale) = eps_hat, and the
+        log volume its divergence, by the same method. Each v of probes, (probes, *x_1.shape), gives
+        the estimate v J v of a divergence; None computes the divergence itself.
         """
 
     def flow_log_density(
-        self, betas: Betas, x_1: Array, slopes: Slopes, probes: Array | None, times: tuple[int, ...]
+        self,
+        betas: Betas,
+        x_1: Array,
+        denoiser: DenoiserWithJacobian,
+        probes: Array | None,
+        times: tuple[int, ...],
     ) -> FlowDensity:
-        """log p_1(x_1) with pure noise at the end of that flow, in the mean over the probes.
+        """Return log p_1(x_1) with standard normal noise at the flow's end, averaged over probes.
 
-        Every other level is left out from times[0] down; the lowest stays. At least 3 above 0.
+        For the step error, every other time from times[0] is omitted, but not the smallest nonzero
+        one. There are at least 3 nonzero times.
         """
 
     def flow_bound(
@@ -151,7 +164,7 @@ class Densities(Protocol):
         grey_levels: int | None,
         t: int,
     ) -> Array:
-        """log q(x_t | x_0) - log p_1 - log p(x_0 | x_t) of each sample in nats, x_t being x_1.
+        """Return log q(x_t | x_0) - log p_1 - log p(x_0 | x_t) of each sample in nats, x_t = x_1.
 
-        reverse(x_1, 0, t) is the decoder, of grey levels or, where grey_levels is None, a density.
+        reverse(x_1, 0, t) is the decoder, of grey levels, or a density if grey_levels is None.
         """

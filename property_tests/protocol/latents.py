@@ -1,50 +1,51 @@
-"""The part of the surface under test that speaks of latents."""
+"""The part of the interface on latents."""
 
 from typing import Protocol
 
-from .nouns import Array, Coder, Normal, Scale
+from .nouns import Array, Autoencoder, Gaussian, Scale
 
 
 class Latents(Protocol):
-    """What an implementation offers of them; moments are (batch, 2 channels, *position)."""
+    """The methods on latents; moments have the shape (batch, 2 channels, *position)."""
 
     def latent_draw(self, moments: Array, noise: Array) -> Array:
-        """Latents of means moments[:, :channels], the rest being the logs of their variances."""
+        """Return latents with means moments[:, :channels]; the rest are their log variances."""
 
     def latent_kl(self, moments: Array) -> Array:
-        """KL(N(mean, variance) || N(0, 1)) of all latents of each sample in nats, (batch,)."""
+        """Return KL(N(mean, variance) || N(0, 1)), summed over each sample in nats, (batch,)."""
 
     def autoencoder_loss(
         self, x: Array, x_hat: Array, moments: Array, kl_weight: float, gradient_weight: float
     ) -> Array:
-        """The loss of each image (batch, channels, height, width), which is (batch,).
+        """Return the loss of each image (batch, channels, height, width), of shape (batch,).
 
-        The mean squared error, kl_weight KL / (numbers of an image), and gradient_weight times the
-        mean squares of what errors differ by from the pixel above and from the pixel to the left.
+        It is the mean squared error, plus kl_weight KL / (elements of an image), plus
+        gradient_weight times the mean squared differences of the error between neighbouring pixels,
+        vertically and horizontally.
         """
 
     def latent_scale(self, latents: Array) -> Scale:
-        """Mean and standard deviation of each channel, over samples and positions."""
+        """Return mean and standard deviation of each channel, over samples and positions."""
 
-    def to_latents(self, coder: Coder, x: Array, noise: Array | None) -> Array:
-        """Scaled latents of x: their means or, with noise, a draw."""
+    def to_latents(self, autoencoder: Autoencoder, x: Array, noise: Array | None) -> Array:
+        """Return scaled latents of x: their means or, with noise, a sample."""
 
-    def from_latents(self, coder: Coder, y: Array) -> Array:
-        """What the decoder makes of scaled latents."""
+    def from_latents(self, autoencoder: Autoencoder, y: Array) -> Array:
+        """Decode scaled latents."""
 
-    def draw_latents(self, coder: Coder, x: Array, seed: int) -> Array:
-        """The same draw with the implementation's own noise, another one for each x and seed."""
+    def draw_latents(self, autoencoder: Autoencoder, x: Array, seed: int) -> Array:
+        """Sample with the implementation's own noise, which depends on x and seed."""
 
     def latent_bound(
         self,
         x_0: Array,
         y: Array,
-        distribution: Normal,
-        decoder: Normal,
+        distribution: Gaussian,
+        decoder: Gaussian,
         nats: Array,
         grey_levels: int | None,
     ) -> Array:
-        """log q(y | x_0) + nats - log p(x_0 | y) of each sample, where nats are -log p(y).
+        """Return log q(y | x_0) + nats - log p(x_0 | y) of each sample, where nats = -log p(y).
 
-        `distribution` is q(y | x_0), `decoder` p(x_0 | y), a density where grey_levels is None.
+        `distribution` is q(y | x_0). `decoder` is p(x_0 | y), a density if grey_levels is None.
         """

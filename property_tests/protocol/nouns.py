@@ -1,4 +1,4 @@
-"""What the protocol's methods take and return, in NumPy arrays and on the paper's clock."""
+"""Argument and return types of the protocol's methods, in NumPy arrays."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,19 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]  # (batch, *event)
-Times = NDArray[np.int64]  # (batch,), levels 0..T; level 0 is data
+Times = NDArray[np.int64]  # (batch,), timesteps 0..T; timestep 0 is data
 Betas = tuple[float, ...]  # beta_1..beta_T; betas[0] belongs to t = 1
 
 
-class Normal(NamedTuple):
-    """An elementwise independent Gaussian; both fields have the event's shape."""
+class Gaussian(NamedTuple):
+    """A Gaussian with independent elements; both fields have the sample's shape."""
 
     mean: Array
     var: Array
 
 
 class Draw(NamedTuple):
-    """What a training step draws for its images."""
+    """The timesteps, noise and x_t of a training step."""
 
     t: Times
     noise: Array
@@ -27,21 +27,21 @@ class Draw(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Of a timestep embedding: frequencies fall from 1 to max_period^(-1 + 2 / width)."""
+    """Layout of a timestep embedding; frequencies fall from 1 to max_period^(-1 + 2 / width)."""
 
     interleaved: bool  # sin, cos, sin, cos, ...; otherwise all sines, then all cosines
     max_period: float
 
 
-class Levels(NamedTuple):
-    """A schedule at t = 0..T, both tables of shape (T + 1,)."""
+class ScheduleTables(NamedTuple):
+    """A schedule at t = 0..T; both tables have shape (T + 1,)."""
 
     signal: Array  # alpha_bar_t
-    noise: Array  # 1 - alpha_bar_t, from which no digits are lost at small t
+    noise: Array  # 1 - alpha_bar_t, without loss of precision at small t
 
 
 class Averages(NamedTuple):
-    """What an exponential moving average made of a sequence of weights."""
+    """Exponential moving averages of a sequence of weights."""
 
     decays: Array  # the decay used at each step, (steps,)
     weights: Array  # the average after each step, (steps, n)
@@ -49,27 +49,27 @@ class Averages(NamedTuple):
 
 
 Denoiser = Callable[[Array, int], Array]
-"""(x_t, t) -> x0_hat, row by row."""
+"""(x_t, t) -> x0_hat, for each sample."""
 
 
-LabelledDenoiser = Callable[[Array, int, Times | None], Array]
-"""(x_t, t, labels or None for none) -> x0_hat, row by row."""
+ConditionalDenoiser = Callable[[Array, int, Times | None], Array]
+"""(x_t, t, labels or None) -> x0_hat, for each sample."""
 
-NO_LABEL = 10  # stands for none among labels 0..9
+NO_LABEL = 10  # the null label among labels 0..9
 
 
 class Guidance(NamedTuple):
     """Classifier-free guidance of a denoiser."""
 
-    denoiser: LabelledDenoiser
-    scale: float  # 0 is the guess without labels, 1 with them
-    rescale: float = 0.0  # how much of the labelled guess's spread is restored, 0 to 1
-    interval: tuple[int, int] | None = None  # the levels, ends included, elsewhere the scale is 1
-    together: bool = True  # one call of twice the batch, in which NO_LABEL stands for no label
+    denoiser: ConditionalDenoiser
+    scale: float  # 0 is the unconditional prediction, 1 the conditional one
+    rescale: float = 0.0  # fraction of the conditional standard deviation restored, 0 to 1
+    interval: tuple[int, int] | None = None  # timesteps, ends included; elsewhere the scale is 1
+    together: bool = True  # one evaluation of twice the batch, with NO_LABEL for no label
 
 
-class Chain(NamedTuple):
-    """A sampler with a denoiser; its times fall and end in 0."""
+class SamplingSpec(NamedTuple):
+    """A sampler with its schedule, timesteps and denoiser; the times decrease to 0."""
 
     betas: Betas
     sampler: str  # one of SAMPLERS
@@ -80,63 +80,63 @@ class Chain(NamedTuple):
 
 
 PREDICTIONS = ("eps", "x0", "v", "score")  # what a network may predict
-ANCESTRAL = ("fixed_small", "fixed_large")  # Ho et al. (2020), by the variance of a step
-SOLVERS = ("dpm++1", "dpm++2m", "heun")  # Lu et al. (2022), Karras et al. (2022): no noise
+ANCESTRAL = ("fixed_small", "fixed_large")  # Ho et al. (2020), named by the variance of a step
+SOLVERS = ("dpm++1", "dpm++2m", "heun")  # Lu et al. (2022), Karras et al. (2022): without noise
 SAMPLERS = (*ANCESTRAL, "ddim", *SOLVERS)
 TIMESTEP_SPACINGS = ("trailing", "leading", "linspace", "log_snr")
 
 
 class Deviation(NamedTuple):
-    """What a release is known to do otherwise; the check named by it must fail, or it is an error.
+    """A known deviation of a release; the check that it names must fail, or it is an error.
 
-    An adapter lists them as `deviations: dict[str, Deviation]`, by "test_file.py::test_name", which
-    stands for all its parameters, or by "test_file.py::test_name[parameter]".
+    An adapter lists them as `deviations: dict[str, Deviation]`, with keys "test_file.py::test_name"
+    for all parameters or "test_file.py::test_name[parameter]" for one.
     """
 
-    reason: str  # one sentence: what it does instead
-    effect: str  # measured: a figure with its unit, and where
-    upstream: str  # file and function in the release at the named version, or an issue
+    reason: str  # one sentence: what the release does instead
+    effect: str  # measured: a number with its unit and where
+    upstream: str  # file and function in the release at that version, or an issue
 
 
-ReverseKernel = Callable[[Array, Times, Times], Normal]
+ReverseKernel = Callable[[Array, Times, Times], Gaussian]
 """(x_t, s, t) -> p(x_s | x_t), any Gaussian; at s = 0 it is the decoder p(x_0 | x_t)."""
 
-Slopes = Callable[[Array, int], tuple[Array, Array]]
-"""(x_t, t) -> x0_hat and its Jacobian, (batch, n, n) for events of n numbers, flattened."""
+DenoiserWithJacobian = Callable[[Array, int], tuple[Array, Array]]
+"""(x_t, t) -> x0_hat and its Jacobian, (batch, n, n) for n flattened elements."""
 
 
 class Flow(NamedTuple):
-    """Where a flow leads, and how it stretches space on the way."""
+    """End state of the probability flow, and the log volume factor along it."""
 
     x_T: Array
-    log_volume: Array  # (probes, batch), or (1, batch) where it is exact
+    log_volume: Array  # (probes, batch), or (1, batch) if exact
 
 
 class FlowDensity(NamedTuple):
-    """log p_1 in nats and its errors, (batch,) each."""
+    """log p_1 in nats and its errors, each (batch,)."""
 
     nats: Array
-    probe_error: Array  # the standard error over the probes; 0 where the divergence is exact
-    step_error: Array  # a third of what it moves by where every other level is left out
+    probe_error: Array  # standard error over the probes; 0 if the divergence is exact
+    step_error: Array  # a third of the change when every other step is omitted
 
 
 class Hybrid(NamedTuple):
-    """The loss of each sample that trains guess and variance, and the gradient of their sum."""
+    """Loss of each sample for prediction and variance, and the gradient of the sum."""
 
     loss: Array  # (batch,)
-    of_guess: Array  # with respect to what the network predicts
-    of_variance: Array  # with respect to what it says of the variance, in -1..1
+    grad_prediction: Array  # with respect to the network's prediction
+    grad_variance: Array  # with respect to the network's variance output, in -1..1
 
 
 class Scale(NamedTuple):
-    """Of latents, channel by channel, (channels,): scaled ones are (latent - shift) / scale."""
+    """Affine scaling of latents per channel, (channels,): (latent - shift) / scale."""
 
     shift: Array
     scale: Array
 
 
-class Coder(NamedTuple):
-    """An autoencoder: x to means and logs of variances of latents, in twice the channels; back."""
+class Autoencoder(NamedTuple):
+    """An encoder to means and log variances of latents (twice the channels), and a decoder."""
 
     encoder: Callable[[Array], Array]
     decoder: Callable[[Array], Array]

@@ -1,7 +1,8 @@
-"""The surface under test: the mathematics of DDPM in NumPy float64 arrays, on the paper's clock.
+"""The interface under test: the mathematics of DDPM in NumPy float64 arrays.
 
-t = 1..T are noise levels and t = 0 is data, so alpha_bar_0 = 1 and a step goes from t to any s < t.
-An implementation that counts from 0 says so in its adapter, by adding 1, and nowhere else.
+Timesteps are those of Ho et al. (2020): t = 1..T have noise and t = 0 is data, so alpha_bar_0 = 1,
+and a step goes from t to any s < t. An implementation that counts timesteps from 0 adds 1 in its
+adapter and nowhere else.
 """
 
 from collections.abc import Mapping
@@ -16,196 +17,199 @@ from .nouns import (
     Array,
     Averages,
     Betas,
-    Chain,
     Draw,
+    Gaussian,
     Guidance,
     Layout,
-    Levels,
-    Normal,
+    SamplingSpec,
+    ScheduleTables,
     Times,
 )
 
 
 class Implementation(Densities, Latents, Protocol):
-    """What an implementation offers. A method that it lacks raises NotImplementedError."""
+    """The methods of an implementation; one that is missing raises NotImplementedError."""
 
     name: str
-    unit_roundoff: float  # of the precision that it computes in
+    unit_roundoff: float  # of the precision in which it computes
 
     def alpha_bar(self, betas: Betas) -> Array:
-        """The table alpha_bar_0..alpha_bar_T, of shape (T + 1,); alpha_bar_0 = 1."""
+        """Return alpha_bar_0..alpha_bar_T, of shape (T + 1,); alpha_bar_0 = 1."""
 
-    def q_marginal(self, betas: Betas, x_0: Array, t: Times) -> Normal:
-        """q(x_t | x_0), t in 0..T."""
+    def q_marginal(self, betas: Betas, x_0: Array, t: Times) -> Gaussian:
+        """Return q(x_t | x_0), t in 0..T."""
 
-    def q_step(self, betas: Betas, x_s: Array, s: Times, t: Times) -> Normal:
-        """q(x_t | x_s), 0 <= s < t <= T."""
+    def q_step(self, betas: Betas, x_s: Array, s: Times, t: Times) -> Gaussian:
+        """Return q(x_t | x_s), 0 <= s < t <= T."""
 
     def q_sample(self, betas: Betas, x_0: Array, t: Times, noise: Array) -> Array:
-        """x_t of x_0 and the given noise, t in 0..T."""
+        """Return x_t for x_0 and the given noise, t in 0..T."""
 
-    def q_posterior(self, betas: Betas, x_0: Array, x_t: Array, s: Times, t: Times) -> Normal:
-        """q(x_s | x_t, x_0), 0 <= s < t <= T."""
+    def q_posterior(self, betas: Betas, x_0: Array, x_t: Array, s: Times, t: Times) -> Gaussian:
+        """Return q(x_s | x_t, x_0), 0 <= s < t <= T."""
 
     def convert(
         self, betas: Betas, source: str, target: str, value: Array, x_t: Array, t: Times
     ) -> Array:
-        """`value`, which is `source` at (x_t, t), as `target`; both of eps, x0, v, score."""
+        """Convert `value` from `source` to `target` at (x_t, t); both are eps, x0, v or score."""
 
     def target(self, betas: Betas, name: str, x_0: Array, noise: Array, t: Times) -> Array:
-        """What a network that predicts `name` (eps, x0, v, score) is trained to say, t in 1..T."""
+        """Return the training target for a prediction of `name` (eps, x0, v, score), t in 1..T."""
 
     def loss(self, prediction: Array, target: Array) -> Array:
-        """The unweighted loss of each sample, (batch,): the mean square over its event."""
+        """Return the mean squared error of each sample over its elements, (batch,)."""
 
     def weighted_loss(self, prediction: Array, target: Array, weight: Array) -> Array:
-        """The same, each sample's times its own of the weights (batch,)."""
+        """Return the loss of each sample times its weight, (batch,)."""
 
     def constant_weight(self, betas: Betas, name: str, t: Times, zero_terminal: bool) -> Array:
-        """The same that weighs an error of x_0 by 1.
+        """Return the weights, (batch,), under which an error of x_0 has weight 1.
 
-        Where that is infinite, for eps and score at zero SNR, it raises ValueError.
+        If the weight is infinite, for eps and score at zero SNR, it raises ValueError.
         """
 
     def loss_weight(
         self, betas: Betas, name: str, t: Times, gamma: float, zero_terminal: bool
     ) -> Array:
-        """The weight, (batch,), of the loss of `name` (eps, x0, v, score) at t in 1..T, by min-SNR.
+        """Return the min-SNR weights, (batch,), for `name` (eps, x0, v, score), t in 1..T.
 
-        It weighs an error of x_0 by min(SNR_t, gamma), SNR = alpha_bar / (1 - alpha_bar). If
+        An error of x_0 has the weight min(SNR_t, gamma), SNR = alpha_bar / (1 - alpha_bar). If
         `zero_terminal`, the schedule is first rescaled so that alpha_bar_T = 0 (T >= 2).
         """
 
     def guided(self, guidance: Guidance, x_t: Array, t: int, labels: Times | None) -> Array:
-        """The guided x0_hat; without labels, the guess without.
+        """Return the guided x0_hat; without labels, the unconditional prediction.
 
-        Rescaling multiplies the guess of each sample by 1 - rescale + rescale * (standard deviation
-        of its labelled guess, over the event) / (its own).
+        Rescaling multiplies the prediction of each sample by 1 - rescale + rescale * ratio, where
+        ratio is the standard deviation of the conditional prediction, over the sample's elements,
+        divided by that of the guided one.
         """
 
     def guided_interpolation(self, guidance: Guidance, x_t: Array, t: int, labels: Times) -> Array:
-        """The guided var_interpolation of a denoiser whose interpolation is its prediction."""
+        """Return the guided var_interpolation if the denoiser's interpolation is its prediction."""
 
     def drop_labels(self, labels: Times, probability: float, seed: int) -> Times:
-        """A step's labels, each NO_LABEL with this probability; another seed is another step."""
+        """Replace labels by NO_LABEL with this probability; each seed is a training step."""
 
     def training_draw(self, betas: Betas, x_0: Array, seed: int) -> Draw:
-        """The times, the noise and the noisy images of one training step, from its own randomness.
+        """Draw the timesteps, noise and x_t of a training step with the implementation's noise.
 
-        Another seed is another step.
+        Each seed is another training step.
         """
 
     def reverse_step(
         self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
     ) -> Array:
-        """One ancestral step t -> s, variance fixed_small or fixed_large; s = 0 adds no noise."""
+        """Return one ancestral step t -> s with this fixed variance; s = 0 adds no noise."""
 
     def ddim_step(
         self, betas: Betas, eta: float, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
     ) -> Array:
-        """One DDIM step t -> s; without noise where eta = 0 or s = 0."""
+        """Return one DDIM step t -> s; no noise is added if eta = 0 or s = 0."""
 
-    def sample(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
-        """x_0 at the end of the whole chain from x_T, with the given noise.
+    def sample(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
+        """Return x_0 at the end of the sampling trajectory from x_T with the given noise.
 
-        noises[i] is that of the step from times[i]; there is none for the last step. A sampler that
-        draws no noise does not look at them.
+        noises[i] is the noise of the step from times[i]; the last step has none. Samplers without
+        noise ignore them.
         """
 
-    def encode(self, chain: Chain, x: Array, timestep: int) -> Array:
-        """The state at times[0] from which ddim with eta = 0 leads back to `x` at `timestep`.
+    def encode(self, spec: SamplingSpec, x: Array, timestep: int) -> Array:
+        """Return the state at times[0] from which ddim with eta = 0 returns to `x` at `timestep`.
 
-        `timestep` is 0 or another of the times. Each step up evaluates the denoiser at the
-        timestep of x; from 0, which has no noise, at the lowest of the times, and keeps x.
+        `timestep` is 0 or another of the times. Each inversion step evaluates the denoiser at the
+        timestep of x; from 0, which has no noise, at the smallest nonzero time, and x is not
+        changed.
         """
 
-    def draw_samples(self, chain: Chain, shape: tuple[int, ...], seed: int) -> Array:
-        """The same from the implementation's own noise; shape is (batch, *event)."""
+    def draw_samples(self, spec: SamplingSpec, shape: tuple[int, ...], seed: int) -> Array:
+        """Sample with the implementation's own noise; shape is (batch, *event)."""
 
-    def predictions(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
-        """The x0_hat that `sample` reports at each of times[:-1], (len(times) - 1, *x_T.shape)."""
+    def predictions(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
+        """Return the x0_hat that `sample` reports at times[:-1], (len(times) - 1, *x_T.shape)."""
 
-    def default_times(self, T: int) -> tuple[int, ...]:
-        """The levels that an ancestral chain visits where none are named."""
+    def default_timesteps(self, T: int) -> tuple[int, ...]:
+        """Return the timesteps that the ancestral sampler visits by default."""
 
     def timestep_spacing(
         self, name: str, betas: Betas, steps: int, zero_terminal: bool = False
     ) -> tuple[int, ...]:
-        """The levels that a sampler of `steps` steps visits; `name` is one of TIMESTEP_SPACINGS.
+        """Return the timesteps of a sampler with `steps` steps; `name` is in TIMESTEP_SPACINGS.
 
-        trailing: T to 0 in even strides; linspace: T to 1 in even strides, then 0; leading: whole
-        strides of T // steps above 1, then 0; log_snr: T to 1 in even strides of log-SNR, then 0.
-        If `zero_terminal`, the schedule is first rescaled so that alpha_bar_T = 0 (T >= 2); log_snr
-        then visits T and takes the rest of its steps from T - 1 on.
+        trailing: evenly spaced from T to 0; linspace: evenly spaced from T to 1, then 0; leading:
+        multiples of T // steps plus 1, then 0; log_snr: from T to 1, evenly spaced in log-SNR, then
+        0. If `zero_terminal`, the schedule is first rescaled so that alpha_bar_T = 0 (T >= 2);
+        log_snr then visits T and spaces its remaining steps from T - 1.
         """
 
     def schedule(self, name: str, T: int) -> Array:
-        """alpha_bar_0..alpha_bar_T of the shipped linear or cosine schedule at its defaults.
+        """Return alpha_bar_0..alpha_bar_T of the built-in linear or cosine schedule with defaults.
 
         linear: 1e-4 to 0.02 at T = 1000, scaled by 1000 / T; cosine: offset 0.008, betas at most
-        0.999. A T that the family does not reach raises ValueError.
+        0.999. A T that the schedule does not support raises ValueError.
         """
 
-    def shaped_schedule(self, name: str, T: int, shape: Mapping[str, float]) -> Levels:
-        """A schedule with other parameters than its defaults, each the decimal that is written.
+    def shaped_schedule(self, name: str, T: int, shape: Mapping[str, float]) -> ScheduleTables:
+        """Return a schedule with the given parameters; each float means its decimal.
 
-        linear: beta_1, beta_T, and rescale = False to leave them at any T what they are;
+        linear: beta_1, beta_T, and rescale = False to use them unscaled at any T;
         cosine: s, max_beta; sigmoid: start, end, tau, max_beta.
         """
 
     def betas(self, alpha_bar: Array) -> Array:
-        """beta_1..beta_T of the schedule that has these alpha_bar_1..alpha_bar_T."""
+        """Return beta_1..beta_T of the schedule with these alpha_bar_1..alpha_bar_T."""
 
     def log_snr(self, betas: Betas, t: Times) -> Array:
-        """log(alpha_bar_t / (1 - alpha_bar_t)) in nats, (batch,), t in 1..T."""
+        """Return log(alpha_bar_t / (1 - alpha_bar_t)) in nats, (batch,), t in 1..T."""
 
     def zero_terminal_snr(self, betas: Betas) -> Array:
-        """alpha_bar_0..alpha_bar_T of the schedule rescaled so that alpha_bar_T = 0 (T >= 2)."""
+        """Return alpha_bar_0..alpha_bar_T rescaled so that alpha_bar_T = 0 (T >= 2)."""
 
-    def rescaled(self, betas: Betas, times: int) -> Levels:
-        """Both tables of the schedule that is rescaled so, then again: `times` times in all."""
+    def rescaled(self, betas: Betas, count: int) -> ScheduleTables:
+        """Return both tables after rescaling to zero terminal SNR `count` times."""
 
     def embedding(self, t: Times, width: int) -> Array:
-        """The sinusoidal embedding (batch, width) in float32 precision; width is even."""
+        """Return the sinusoidal embedding, (batch, width), in float32 precision; width is even."""
 
     def embedding_layout(self) -> Layout:
-        """How `embedding` is laid out, as documented."""
+        """Return the documented layout of `embedding`."""
 
     def fourier_features(self, x: Array, frequencies: tuple[int, ...]) -> Array:
-        """x, (batch, channels, height, width), with its waves behind it as further channels.
+        """Append Fourier features to the channels of x, (batch, channels, height, width).
 
-        For each octave k in turn: sin(2^k pi x) of every channel, then cos(2^k pi x) of every
-        channel. The number of frequencies is that of the pairs; none leave x alone.
+        For each k in turn: sin(2^k pi x) of every channel, then cos(2^k pi x) of every channel. No
+        frequencies leave x unchanged.
         """
 
-    def kept(self, method: str, dtype: str, device: str) -> tuple[str, str]:
-        """The dtype and the device of what `method` answers to events of this dtype on this device.
+    def output_dtype_and_device(self, method: str, dtype: str, device: str) -> tuple[str, str]:
+        """Return the dtype and device of the method's output for inputs of this dtype and device.
 
         method: q_marginal, q_step, q_sample, q_posterior, convert or target. dtype: float64,
         float32, bfloat16 or float16. device: cpu, or meta for tensors without content.
         """
 
     def global_state(self) -> bytes:
-        """What is global and not for a call to change: random generators, the default dtype."""
+        """Return all global state that calls must not change: random generators, default dtype."""
 
-    def network(self, x_t: Array, t: Times, moved: bool) -> Array:
-        """What a small noise predictor says of images (batch, channels, height, width), any sizes.
+    def network(self, x_t: Array, t: Times, perturbed: bool) -> Array:
+        """Return the prediction of a small network for images (batch, channels, height, width).
 
-        In evaluation mode and float32. It is as initialised or, if `moved`, has no parameter left
-        where it started; for the same number of channels it is always the same network.
+        It works for any image size, in evaluation mode and float32. Its parameters are as
+        initialized or, if `perturbed`, all changed. For the same number of channels it is always
+        the same network.
         """
 
     def gradients(self, x_t: Array, t: Times) -> dict[str, float]:
-        """Of the moved network, parameter by parameter: the largest |slope| of its mean square."""
+        """Return the largest |gradient| of the mean square of each parameter of that network."""
 
     def ema(self, decay: float, weights: Array, buffers: Array) -> Averages:
-        """Follow weights[0], then weights[1], weights[2], ... (steps + 1, n); the same of buffers.
+        """Return moving averages of weights[0], weights[1], ..., (steps + 1, n), and buffers.
 
-        weights[0] is the state at the start.
+        weights[0] is the initial state.
         """
 
     def ema_warms_up(self) -> bool:
-        """Whether step k = 0, 1, ... uses min(decay, (1 + k) / (10 + k)) instead of the decay."""
+        """Return whether step k = 0, 1, ... uses min(decay, (1 + k) / (10 + k)) as its decay."""
 
     def to_unit_range(self, images: NDArray[np.uint8], grey_levels: int) -> Array:
-        """Grey levels 0..grey_levels - 1 as the numbers that are diffused, in [-1, 1]."""
+        """Map grey levels 0..grey_levels - 1 to the diffused values in [-1, 1]."""

@@ -1,4 +1,4 @@
-"""Our own implementation, through the very functions that training and sampling call."""
+"""Adapter of our own implementation; it calls the functions that training and sampling use."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -21,17 +21,17 @@ from ddpm_core.training.ema import Ema, ema_decay
 from ddpm_core.training.step import diffuse
 
 from ... import protocol
-from ...protocol import Array, Betas, Chain, Draw, Guidance, Times
+from ...protocol import Array, Betas, Draw, Guidance, SamplingSpec, Times
 from .arrays import (
-    both_tables,
-    clock,
+    alpha_bar_table,
+    conditional_denoiser_of,
     denoiser_of,
-    labelled,
-    normal,
+    gaussian_arrays,
     prediction_named,
     schedule_of,
-    table,
+    schedule_tables,
     tensor,
+    timesteps_of,
     variance_named,
 )
 from .latents import Latents
@@ -45,21 +45,23 @@ class DdpmCore(Likelihood, Latents):
     unit_roundoff = float(np.finfo(np.float64).epsneg)
 
     def alpha_bar(self, betas: Betas) -> Array:
-        return table(schedule_of(betas))
+        return alpha_bar_table(schedule_of(betas))
 
-    def q_marginal(self, betas: Betas, x_0: Array, t: Times) -> protocol.Normal:
-        return normal(ddpm_core.q_marginal(schedule_of(betas), tensor(x_0), tensor(t)))
+    def q_marginal(self, betas: Betas, x_0: Array, t: Times) -> protocol.Gaussian:
+        return gaussian_arrays(ddpm_core.q_marginal(schedule_of(betas), tensor(x_0), tensor(t)))
 
-    def q_step(self, betas: Betas, x_s: Array, s: Times, t: Times) -> protocol.Normal:
-        return normal(ddpm_core.q_step(schedule_of(betas), *map(tensor, (x_s, s, t))))
+    def q_step(self, betas: Betas, x_s: Array, s: Times, t: Times) -> protocol.Gaussian:
+        return gaussian_arrays(ddpm_core.q_step(schedule_of(betas), *map(tensor, (x_s, s, t))))
 
     def q_sample(self, betas: Betas, x_0: Array, t: Times, noise: Array) -> Array:
         return ddpm_core.q_sample(schedule_of(betas), *map(tensor, (x_0, t, noise))).numpy()
 
     def q_posterior(
         self, betas: Betas, x_0: Array, x_t: Array, s: Times, t: Times
-    ) -> protocol.Normal:
-        return normal(ddpm_core.q_posterior(schedule_of(betas), *map(tensor, (x_0, x_t, s, t))))
+    ) -> protocol.Gaussian:
+        return gaussian_arrays(
+            ddpm_core.q_posterior(schedule_of(betas), *map(tensor, (x_0, x_t, s, t)))
+        )
 
     def convert(
         self, betas: Betas, source: str, target: str, value: Array, x_t: Array, t: Times
@@ -96,8 +98,8 @@ class DdpmCore(Likelihood, Latents):
         return _guided(guidance)(tensor(x_t), t, cond).x0_hat.numpy()
 
     def guided_interpolation(self, guidance: Guidance, x_t: Array, t: int, labels: Times) -> Array:
-        found = _guided(guidance)(tensor(x_t), t, tensor(labels)).var_interpolation
-        return np.empty(0) if found is None else found.numpy()
+        interpolation = _guided(guidance)(tensor(x_t), t, tensor(labels)).var_interpolation
+        return np.empty(0) if interpolation is None else interpolation.numpy()
 
     def drop_labels(self, labels: Times, probability: float, seed: int) -> Times:
         generator = keyed_generator(seed, "label dropout")
@@ -120,25 +122,25 @@ class DdpmCore(Likelihood, Latents):
     ) -> Array:
         return _step(ddpm_core.DDIM(schedule_of(betas), eta=eta), x0_hat, x_t, s, t, noise)
 
-    def encode(self, chain: Chain, x: Array, timestep: int) -> Array:
-        denoiser = denoiser_of(chain.denoiser)
-        return ddpm_core.invert(_sampler(chain), denoiser, tensor(x), timestep=timestep).numpy()
+    def encode(self, spec: SamplingSpec, x: Array, timestep: int) -> Array:
+        denoiser = denoiser_of(spec.denoiser)
+        return ddpm_core.invert(_sampler(spec), denoiser, tensor(x), timestep=timestep).numpy()
 
-    def sample(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
-        *_, last = _snapshots(chain, x_T, noises)
+    def sample(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
+        *_, last = _snapshots(spec, x_T, noises)
         return last.x_t.numpy()
 
-    def predictions(self, chain: Chain, x_T: Array, noises: list[Array]) -> Array:
-        *visited, _ = _snapshots(chain, x_T, noises)
-        return torch.stack([each.x0_hat for each in visited]).numpy()
+    def predictions(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
+        *steps, _ = _snapshots(spec, x_T, noises)
+        return torch.stack([each.x0_hat for each in steps]).numpy()
 
-    def default_times(self, T: int) -> tuple[int, ...]:
+    def default_timesteps(self, T: int) -> tuple[int, ...]:
         return ddpm_core.Ancestral(ddpm_core.Schedule.cosine(T)).times
 
-    def draw_samples(self, chain: Chain, shape: tuple[int, ...], seed: int) -> Array:
-        sampler, denoiser, event = _sampler(chain), denoiser_of(chain.denoiser), shape[1:]
-        numbered = {"indices": range(shape[0]), "seed": seed, "dtype": torch.float64}
-        *_, last = ddpm_core.generate(sampler, denoiser, event, **numbered)
+    def draw_samples(self, spec: SamplingSpec, shape: tuple[int, ...], seed: int) -> Array:
+        sampler, denoiser, event = _sampler(spec), denoiser_of(spec.denoiser), shape[1:]
+        options = {"indices": range(shape[0]), "seed": seed, "dtype": torch.float64}
+        *_, last = ddpm_core.generate(sampler, denoiser, event, **options)
         return last.x_t.numpy()
 
     def timestep_spacing(
@@ -147,26 +149,28 @@ class DdpmCore(Likelihood, Latents):
         return TIMESTEP_SPACINGS[name](schedule_of(betas, zero_terminal), steps)
 
     def schedule(self, name: str, T: int) -> Array:
-        return table(getattr(ddpm_core.Schedule, name)(T))
+        return alpha_bar_table(getattr(ddpm_core.Schedule, name)(T))
 
-    def shaped_schedule(self, name: str, T: int, shape: Mapping[str, float]) -> protocol.Levels:
-        return both_tables(getattr(ddpm_core.Schedule, name)(T, **shape))
+    def shaped_schedule(
+        self, name: str, T: int, shape: Mapping[str, float]
+    ) -> protocol.ScheduleTables:
+        return schedule_tables(getattr(ddpm_core.Schedule, name)(T, **shape))
 
     def betas(self, alpha_bar: Array) -> Array:
         schedule = ddpm_core.Schedule.from_alpha_bar(tensor(alpha_bar))
-        return schedule.beta(clock(schedule)[1:]).numpy()
+        return schedule.beta(timesteps_of(schedule)[1:]).numpy()
 
     def log_snr(self, betas: Betas, t: Times) -> Array:
         return schedule_of(betas).log_snr(tensor(t)).numpy()
 
     def zero_terminal_snr(self, betas: Betas) -> Array:
-        return table(schedule_of(betas).with_zero_terminal_snr())
+        return alpha_bar_table(schedule_of(betas).with_zero_terminal_snr())
 
-    def rescaled(self, betas: Betas, times: int) -> protocol.Levels:
+    def rescaled(self, betas: Betas, count: int) -> protocol.ScheduleTables:
         schedule = schedule_of(betas)
-        for _ in range(times):
+        for _ in range(count):
             schedule = schedule.with_zero_terminal_snr()
-        return both_tables(schedule)
+        return schedule_tables(schedule)
 
     def embedding(self, t: Times, width: int) -> Array:
         return timestep_embedding(tensor(t), width).double().numpy()
@@ -177,10 +181,10 @@ class DdpmCore(Likelihood, Latents):
     def fourier_features(self, x: Array, frequencies: tuple[int, ...]) -> Array:
         return fourier_features(tensor(x), frequencies).numpy()
 
-    def kept(self, method: str, dtype: str, device: str) -> tuple[str, str]:
+    def output_dtype_and_device(self, method: str, dtype: str, device: str) -> tuple[str, str]:
         schedule = ddpm_core.Schedule.cosine(8)
         x = torch.zeros(2, 3, dtype=getattr(torch, dtype), device=device)
-        answers = {
+        outputs = {
             "q_marginal": lambda: ddpm_core.q_marginal(schedule, x, 4).mean,
             "q_step": lambda: ddpm_core.q_step(schedule, x, 2, 4).mean,
             "q_sample": lambda: ddpm_core.q_sample(schedule, x, 4, x),
@@ -188,20 +192,21 @@ class DdpmCore(Likelihood, Latents):
             "convert": lambda: ddpm_core.convert(schedule, "eps", "v", x, x, 4),
             "target": lambda: ddpm_core.prediction_target(schedule, "v", x, x, 4),
         }
-        answer = answers[method]()
-        return str(answer.dtype).removeprefix("torch."), answer.device.type
+        output = outputs[method]()
+        return str(output.dtype).removeprefix("torch."), output.device.type
 
     def global_state(self) -> bytes:
         defaults = repr((torch.get_default_dtype(), torch.is_grad_enabled())).encode()
-        drawn = repr(np.random.get_state()).encode()  # noqa: NPY002 - the global one is meant
-        return b"".join([bytes(torch.get_rng_state().tolist()), defaults, drawn])
+        state = repr(np.random.get_state()).encode()  # noqa: NPY002 - the global generator
+        return b"".join([bytes(torch.get_rng_state().tolist()), defaults, state])
 
-    def network(self, x_t: Array, t: Times, moved: bool) -> Array:
+    def network(self, x_t: Array, t: Times, perturbed: bool) -> Array:
+        network = _network(x_t.shape[1], perturbed)
         with torch.no_grad():
-            return _network(x_t.shape[1], moved)(tensor(x_t).float(), tensor(t)).double().numpy()
+            return network(tensor(x_t).float(), tensor(t)).double().numpy()
 
     def gradients(self, x_t: Array, t: Times) -> dict[str, float]:
-        network = _network(x_t.shape[1], moved=True)
+        network = _network(x_t.shape[1], perturbed=True)
         network.zero_grad()
         network(tensor(x_t).float(), tensor(t)).square().mean().backward()
         found = {name: each.grad for name, each in network.named_parameters()}
@@ -233,10 +238,10 @@ class DdpmCore(Likelihood, Latents):
 
 
 @lru_cache
-def _network(channels: int, moved: bool) -> ddpm_core.UNet:
+def _network(channels: int, perturbed: bool) -> ddpm_core.UNet:
     with seeded(0):
         network = ddpm_core.UNet(channels, width=8, multipliers=(1, 2), dropout=0.5)
-        for parameter in network.parameters() if moved else ():
+        for parameter in network.parameters() if perturbed else ():
             torch.nn.init.normal_(parameter, std=0.3)
     return network.eval()
 
@@ -247,32 +252,32 @@ def _step(sampler: Any, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array)
     return x_s.numpy()
 
 
-def _snapshots(chain: Chain, x_T: Array, noises: list[Array]) -> Iterator[Snapshot]:
-    sampler = _sampler(chain)
-    tape = dict(zip(chain.times, map(tensor, noises), strict=False))
+def _snapshots(spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Iterator[Snapshot]:
+    sampler = _sampler(spec)
+    tape = dict(zip(spec.times, map(tensor, noises), strict=False))
     return ddpm_core.sampling_loop(
-        sampler, denoiser_of(chain.denoiser), tensor(x_T), tape.__getitem__
+        sampler, denoiser_of(spec.denoiser), tensor(x_T), tape.__getitem__
     )
 
 
-def _sampler(chain: Chain) -> Any:
-    schedule = schedule_of(chain.betas, chain.zero_terminal)
-    match chain.sampler:
+def _sampler(spec: SamplingSpec) -> Any:
+    schedule = schedule_of(spec.betas, spec.zero_terminal)
+    match spec.sampler:
         case "ddim":
-            return ddpm_core.DDIM(schedule, chain.times, chain.eta)
+            return ddpm_core.DDIM(schedule, spec.times, spec.eta)
         case "dpm++1":
-            return ddpm_core.DPMSolver(schedule, chain.times, order=1)
+            return ddpm_core.DPMSolver(schedule, spec.times, order=1)
         case "dpm++2m":
-            return ddpm_core.DPMSolver(schedule, chain.times)
+            return ddpm_core.DPMSolver(schedule, spec.times)
         case "heun":
-            return ddpm_core.Heun(schedule, chain.times)
+            return ddpm_core.Heun(schedule, spec.times)
         case variance:
-            return ddpm_core.Ancestral(schedule, chain.times, variance_named(variance))
+            return ddpm_core.Ancestral(schedule, spec.times, variance_named(variance))
 
 
 def _guided(guidance: Guidance) -> ddpm_core.Guided:
-    """Of a denoiser whose variance interpolation is its prediction."""
-    plain = labelled(guidance.denoiser)
+    """Return a guided denoiser whose variance interpolation is its prediction."""
+    plain = conditional_denoiser_of(guidance.denoiser)
 
     def denoiser(x_t: torch.Tensor, t: int, cond: torch.Tensor | None = None) -> Prediction:
         prediction = plain(x_t, t, cond).x0_hat

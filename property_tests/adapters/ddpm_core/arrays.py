@@ -1,4 +1,4 @@
-"""Between the protocol's arrays and ddpm_core's tensors."""
+"""Conversion between the protocol's NumPy arrays and ddpm_core's tensors."""
 
 from typing import Any, get_args
 
@@ -10,19 +10,20 @@ from ddpm_core._types import Parameterization, Prediction
 from ddpm_core.samplers.ancestral import Variance
 
 from ... import protocol
-from ...protocol import Array, Betas, Denoiser, LabelledDenoiser, Slopes, Times
+from ...protocol import Array, Betas, ConditionalDenoiser, Denoiser, DenoiserWithJacobian, Times
 
 
-def clock(schedule: ddpm_core.Schedule) -> torch.Tensor:
+def timesteps_of(schedule: ddpm_core.Schedule) -> torch.Tensor:
     return torch.arange(len(schedule.log_alpha_bar))
 
 
-def table(schedule: ddpm_core.Schedule) -> Array:
-    return schedule.alpha_bar(clock(schedule)).numpy()
+def alpha_bar_table(schedule: ddpm_core.Schedule) -> Array:
+    return schedule.alpha_bar(timesteps_of(schedule)).numpy()
 
 
-def both_tables(schedule: ddpm_core.Schedule) -> protocol.Levels:
-    return protocol.Levels(table(schedule), schedule.one_minus_alpha_bar(clock(schedule)).numpy())
+def schedule_tables(schedule: ddpm_core.Schedule) -> protocol.ScheduleTables:
+    noise = schedule.one_minus_alpha_bar(timesteps_of(schedule)).numpy()
+    return protocol.ScheduleTables(alpha_bar_table(schedule), noise)
 
 
 def schedule_of(betas: Betas, zero_terminal: bool = False) -> ddpm_core.Schedule:
@@ -36,12 +37,12 @@ def variance_named(name: str) -> Variance:
 
 
 def tensor(array: Array | Times) -> torch.Tensor:
-    return torch.from_numpy(np.array(array))  # a copy: nothing that ddpm_core does reaches the test
+    return torch.from_numpy(np.array(array))  # a copy, so that ddpm_core cannot modify the argument
 
 
-def normal(gaussian: ddpm_core.Gaussian) -> protocol.Normal:
+def gaussian_arrays(gaussian: ddpm_core.Gaussian) -> protocol.Gaussian:
     mean, var = torch.broadcast_tensors(gaussian.mean, gaussian.var)
-    return protocol.Normal(mean.numpy(), var.numpy())
+    return protocol.Gaussian(mean.numpy(), var.numpy())
 
 
 def prediction_named(name: str) -> Parameterization:
@@ -49,15 +50,15 @@ def prediction_named(name: str) -> Parameterization:
     return names[name]
 
 
-def gaussian(normal: protocol.Normal) -> ddpm_core.Gaussian:
-    return ddpm_core.Gaussian(tensor(normal.mean), tensor(normal.var))
+def gaussian_tensors(gaussian: protocol.Gaussian) -> ddpm_core.Gaussian:
+    return ddpm_core.Gaussian(tensor(gaussian.mean), tensor(gaussian.var))
 
 
 def denoiser_of(denoiser: Denoiser) -> ddpm_core.Denoiser:
-    return labelled(lambda x_t, t, labels: denoiser(x_t, t))
+    return conditional_denoiser_of(lambda x_t, t, labels: denoiser(x_t, t))
 
 
-def labelled(denoiser: LabelledDenoiser) -> ddpm_core.Denoiser:
+def conditional_denoiser_of(denoiser: ConditionalDenoiser) -> ddpm_core.Denoiser:
     def predict(x_t: torch.Tensor, t: int, cond: torch.Tensor | None = None) -> Prediction:
         labels = None if cond is None else cond.numpy()
         return Prediction(tensor(denoiser(x_t.numpy(), t, labels)))
@@ -65,13 +66,13 @@ def labelled(denoiser: LabelledDenoiser) -> ddpm_core.Denoiser:
     return predict
 
 
-def differentiable(slopes: Slopes) -> ddpm_core.Denoiser:
-    """The denoiser whose gradient autograd takes from the Jacobian that comes with a guess."""
+def differentiable(denoiser: DenoiserWithJacobian) -> ddpm_core.Denoiser:
+    """Return a denoiser whose autograd gradient is the given Jacobian."""
 
-    class Known(torch.autograd.Function):
+    class WithJacobian(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, x_t: torch.Tensor, t: int) -> torch.Tensor:
-            x0_hat, jacobian = slopes(x_t.detach().numpy(), t)
+            x0_hat, jacobian = denoiser(x_t.detach().numpy(), t)
             ctx.save_for_backward(tensor(jacobian))
             return tensor(x0_hat)
 
@@ -82,6 +83,6 @@ def differentiable(slopes: Slopes) -> ddpm_core.Denoiser:
             return rows.reshape(along.shape), None
 
     def predict(x_t: torch.Tensor, t: int, cond: torch.Tensor | None = None) -> Prediction:
-        return Prediction(Known.apply(x_t, t))
+        return Prediction(WithJacobian.apply(x_t, t))
 
     return predict

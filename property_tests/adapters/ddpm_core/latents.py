@@ -1,4 +1,4 @@
-"""The part of our own implementation that speaks of latents."""
+"""The methods of our own implementation on latents."""
 
 from collections.abc import Callable
 
@@ -14,12 +14,12 @@ from ddpm_core.latent import (
 from ddpm_core.losses import kl_to_noise
 from ddpm_core.storage.saved_autoencoder import draw_noise
 
-from ...protocol import Array, Coder, Normal, Scale
-from .arrays import gaussian, tensor
+from ...protocol import Array, Autoencoder, Gaussian, Scale
+from .arrays import gaussian_tensors, tensor
 
 
 class Latents:
-    """The methods of `protocol.Implementation` about latents, in float64."""
+    """The methods of `protocol.Implementation` on latents, in float64."""
 
     def latent_draw(self, moments: Array, noise: Array) -> Array:
         return posterior_of(tensor(moments)).sample(tensor(noise)).numpy()
@@ -38,15 +38,15 @@ class Latents:
         found = LatentScale.measured(tensor(latents))
         return Scale(found.shift.numpy(), found.scale.numpy())
 
-    def to_latents(self, coder: Coder, x: Array, noise: Array | None) -> Array:
+    def to_latents(self, autoencoder: Autoencoder, x: Array, noise: Array | None) -> Array:
         given = None if noise is None else tensor(noise)
-        return _space(coder).encode(tensor(x), given).numpy()
+        return _space(autoencoder).encode(tensor(x), given).numpy()
 
-    def from_latents(self, coder: Coder, y: Array) -> Array:
-        return _space(coder).decode(tensor(y)).numpy()
+    def from_latents(self, autoencoder: Autoencoder, y: Array) -> Array:
+        return _space(autoencoder).decode(tensor(y)).numpy()
 
-    def draw_latents(self, coder: Coder, x: Array, seed: int) -> Array:
-        distribution = _space(coder).distribution(tensor(x))
+    def draw_latents(self, autoencoder: Autoencoder, x: Array, seed: int) -> Array:
+        distribution = _space(autoencoder).distribution(tensor(x))
         noise = draw_noise(seed, distribution.mean, torch.arange(len(x)))
         return distribution.sample(noise).numpy()
 
@@ -54,18 +54,18 @@ class Latents:
         self,
         x_0: Array,
         y: Array,
-        distribution: Normal,
-        decoder: Normal,
+        distribution: Gaussian,
+        decoder: Gaussian,
         nats: Array,
         grey_levels: int | None,
     ) -> Array:
-        both = gaussian(distribution), gaussian(decoder)
+        both = gaussian_tensors(distribution), gaussian_tensors(decoder)
         return latent_bound(tensor(x_0), tensor(y), *both, tensor(nats), grey_levels).numpy()
 
 
-def _space(coder: Coder) -> LatentSpace:
+def _space(autoencoder: Autoencoder) -> LatentSpace:
     def on_tensors(function: Callable[[Array], Array]) -> Callable[[torch.Tensor], torch.Tensor]:
         return lambda x: tensor(function(x.numpy()))
 
-    scale = LatentScale(tensor(coder.scale.shift), tensor(coder.scale.scale))
-    return LatentSpace(on_tensors(coder.encoder), on_tensors(coder.decoder), scale)
+    scale = LatentScale(tensor(autoencoder.scale.shift), tensor(autoencoder.scale.scale))
+    return LatentSpace(on_tensors(autoencoder.encoder), on_tensors(autoencoder.decoder), scale)

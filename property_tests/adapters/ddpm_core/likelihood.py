@@ -1,11 +1,11 @@
-"""The part of our own implementation that speaks of the variational bound."""
+"""The methods of our own implementation on densities and the variational bound."""
 
 from typing import Any
 
 import numpy as np
 import torch
 
-from ddpm_core._types import Gaussian, Prediction
+from ddpm_core import _types
 from ddpm_core.forward_process import q_sample
 from ddpm_core.learned_variance import timestep_probabilities
 from ddpm_core.likelihood import (
@@ -22,23 +22,23 @@ from ddpm_core.samplers.ancestral import Ancestral, reverse_kernel
 from ddpm_core.training.diffusion_config import TrainConfig
 from ddpm_core.training.step import objective
 
+from ... import protocol
 from ...protocol import (
     Array,
     Betas,
     Denoiser,
+    DenoiserWithJacobian,
     Flow,
     FlowDensity,
     Hybrid,
-    Normal,
     ReverseKernel,
-    Slopes,
     Times,
 )
 from .arrays import (
     denoiser_of,
     differentiable,
-    gaussian,
-    normal,
+    gaussian_arrays,
+    gaussian_tensors,
     schedule_of,
     tensor,
     variance_named,
@@ -46,28 +46,30 @@ from .arrays import (
 
 
 class Likelihood:
-    """The methods of `protocol.Implementation` about densities, in float64."""
+    """The methods of `protocol.Implementation` on densities, in float64."""
 
-    def gaussian_kl(self, left: Normal, right: Normal) -> Array:
-        return gaussian_kl(gaussian(left), gaussian(right)).numpy()
+    def gaussian_kl(self, left: protocol.Gaussian, right: protocol.Gaussian) -> Array:
+        return gaussian_kl(gaussian_tensors(left), gaussian_tensors(right)).numpy()
 
-    def log_grey_level(self, decoder: Normal, x_0: Array, grey_levels: int) -> Array:
-        return log_grey_level(gaussian(decoder), tensor(x_0), grey_levels).numpy()
+    def log_grey_level(self, decoder: protocol.Gaussian, x_0: Array, grey_levels: int) -> Array:
+        return log_grey_level(gaussian_tensors(decoder), tensor(x_0), grey_levels).numpy()
 
     def reverse_kernel(
         self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: Times, t: Times
-    ) -> Normal:
+    ) -> protocol.Gaussian:
         arguments = map(tensor, (x0_hat, x_t, s, t))
-        return normal(reverse_kernel(schedule_of(betas), *arguments, variance_named(variance)))
+        return gaussian_arrays(
+            reverse_kernel(schedule_of(betas), *arguments, variance_named(variance))
+        )
 
     def learned_kernel(
         self, betas: Betas, x0_hat: Array, x_t: Array, interpolation: Array, s: Times, t: Times
-    ) -> Normal:
+    ) -> protocol.Gaussian:
         arguments = map(tensor, (x0_hat, x_t, s, t))
         kernel = reverse_kernel(
             schedule_of(betas), *arguments, "learned_range", tensor(interpolation)
         )
-        return normal(kernel)
+        return gaussian_arrays(kernel)
 
     def learned_step(
         self,
@@ -80,8 +82,8 @@ class Likelihood:
         noise: Array,
     ) -> Array:
         sampler = Ancestral(schedule_of(betas), variance="learned_range")
-        found = Prediction(tensor(x0_hat), tensor(interpolation))
-        return sampler.step(lambda x, t: found, tensor(x_t), s, t, tensor(noise))[0].numpy()
+        prediction = _types.Prediction(tensor(x0_hat), tensor(interpolation))
+        return sampler.step(lambda x, t: prediction, tensor(x_t), s, t, tensor(noise))[0].numpy()
 
     def hybrid(
         self,
@@ -89,17 +91,17 @@ class Likelihood:
         x_0: Array,
         noise: Array,
         eps_hat: Array,
-        said: Array,
+        var_output: Array,
         t: Times,
         grey_levels: int | None,
     ) -> Hybrid:
         schedule, config = schedule_of(betas), TrainConfig(loss="hybrid", parameterization="eps")
-        prediction, opinion = (tensor(each).requires_grad_() for each in (eps_hat, said))
-        data, target, level = map(tensor, (x_0, noise, t))
-        x_t = q_sample(schedule, data, level, target)
-        answer = torch.cat([prediction, opinion], dim=1)
-        _, loss = objective(config, schedule, answer, target, data, x_t, level, grey_levels)
-        gradients = torch.autograd.grad(loss.per_sample.sum(), (prediction, opinion))
+        outputs = tuple(tensor(each).requires_grad_() for each in (eps_hat, var_output))
+        data, target, timestep = map(tensor, (x_0, noise, t))
+        x_t = q_sample(schedule, data, timestep, target)
+        output = torch.cat(outputs, dim=1)
+        _, loss = objective(config, schedule, output, target, data, x_t, timestep, grey_levels)
+        gradients = torch.autograd.grad(loss.per_sample.sum(), outputs)
         return Hybrid(loss.per_sample.detach().numpy(), *(each.numpy() for each in gradients))
 
     def timestep_probabilities(self, mean_squares: Array) -> Array:
@@ -115,7 +117,7 @@ class Likelihood:
         times: tuple[int, ...],
     ) -> Array:
         tape = dict(zip(times, map(tensor, noises), strict=False))
-        arguments = schedule_of(betas), tensor(x_0), _reverse(reverse), tape.__getitem__
+        arguments = schedule_of(betas), tensor(x_0), _tensor_kernel(reverse), tape.__getitem__
         return vlb_terms(*arguments, grey_levels=grey_levels, times=times).numpy()
 
     def vlb_of_denoiser(
@@ -143,7 +145,7 @@ class Likelihood:
         seed: int,
     ) -> Array:
         generator = keyed_generator(seed, "bound")
-        arguments = schedule_of(betas), tensor(x_0), _reverse(reverse), generator
+        arguments = schedule_of(betas), tensor(x_0), _tensor_kernel(reverse), generator
         options = {"grey_levels": None, "strata": strata, "antithetic": antithetic}
         return stratified_vlb(*arguments, **options).numpy()
 
@@ -154,20 +156,30 @@ class Likelihood:
         return dequantised_bits_per_dim(tensor(nats), dims, grey_levels).numpy()
 
     def probability_flow(
-        self, betas: Betas, x_1: Array, slopes: Slopes, probes: Array | None, times: tuple[int, ...]
+        self,
+        betas: Betas,
+        x_1: Array,
+        denoiser: DenoiserWithJacobian,
+        probes: Array | None,
+        times: tuple[int, ...],
     ) -> Flow:
         vectors = None if probes is None else tensor(probes)
-        arguments = schedule_of(betas), differentiable(slopes), tensor(x_1), vectors
-        found = probability_flow(*arguments, times=times)
-        return Flow(found.x_T.numpy(), found.log_volume.numpy())
+        arguments = schedule_of(betas), differentiable(denoiser), tensor(x_1), vectors
+        flow = probability_flow(*arguments, times=times)
+        return Flow(flow.x_T.numpy(), flow.log_volume.numpy())
 
     def flow_log_density(
-        self, betas: Betas, x_1: Array, slopes: Slopes, probes: Array | None, times: tuple[int, ...]
+        self,
+        betas: Betas,
+        x_1: Array,
+        denoiser: DenoiserWithJacobian,
+        probes: Array | None,
+        times: tuple[int, ...],
     ) -> FlowDensity:
         vectors = None if probes is None else tensor(probes)
-        arguments = schedule_of(betas), differentiable(slopes), tensor(x_1), vectors
-        found = flow_log_density(*arguments, times=times)
-        return FlowDensity(*(getattr(found, each).numpy() for each in FlowDensity._fields))
+        arguments = schedule_of(betas), differentiable(denoiser), tensor(x_1), vectors
+        density = flow_log_density(*arguments, times=times)
+        return FlowDensity(*(getattr(density, each).numpy() for each in FlowDensity._fields))
 
     def flow_bound(
         self,
@@ -181,13 +193,13 @@ class Likelihood:
     ) -> Array:
         arrays = map(tensor, (x_0, x_1, log_p_1))
         return flow_bound(
-            schedule_of(betas), *arrays, _reverse(reverse), grey_levels=grey_levels, t=t
+            schedule_of(betas), *arrays, _tensor_kernel(reverse), grey_levels=grey_levels, t=t
         ).numpy()
 
 
-def _reverse(reverse: ReverseKernel) -> Any:
-    def kernel(x_t: torch.Tensor, s: int | torch.Tensor, t: int | torch.Tensor) -> Gaussian:
-        levels = (np.broadcast_to(each, x_t.shape[:1]) for each in (s, t))
-        return gaussian(reverse(x_t.numpy(), *levels))
+def _tensor_kernel(reverse: ReverseKernel) -> Any:
+    def kernel(x_t: torch.Tensor, s: int | torch.Tensor, t: int | torch.Tensor) -> _types.Gaussian:
+        timesteps = (np.broadcast_to(each, x_t.shape[:1]) for each in (s, t))
+        return gaussian_tensors(reverse(x_t.numpy(), *timesteps))
 
     return kernel
