@@ -40,8 +40,8 @@ class Guided:
             raise ValueError(f"rescale = {self.rescale} is outside [0, 1]; 0 switches it off")
         if self.interval is not None and not 1 <= self.interval[0] <= self.interval[1]:
             raise ValueError(
-                f"interval = {self.interval} must be (low, high) with 1 <= low <= high, timesteps "
-                "that are both guided"
+                f"interval = {self.interval} must be two timesteps (low, high) with "
+                "1 <= low <= high"
             )
 
     def __call__(

@@ -35,12 +35,11 @@ def split_range(
 def learned_range(
     schedule: Schedule, var_interpolation: Float[Tensor, " batch *event"], s: Time, t: Time
 ) -> Float[Tensor, " batch *event"]:
-    """Return exp(v log beta_ts + (1 - v) log beta-tilde_ts), the variance of t -> s; v is
-    var_interpolation.
+    """Return the variance exp(v log beta_ts + (1 - v) log beta-tilde_ts) of the step t -> s.
 
-    Eq. learned-variance.range; Nichol & Dhariwal (2021), Eq. 15. At s = 0, where the posterior has
-    variance 0, the lower end is beta-tilde of the pair (1, 2) (Eq. learned-variance.decoder).
-    Raises ValueError for T = 1, which has no such pair.
+    v is var_interpolation. Eq. learned-variance.range; Nichol & Dhariwal (2021), Eq. 15. At s = 0,
+    where the posterior has variance 0, the lower end is beta-tilde of the pair (1, 2) (Eq.
+    learned-variance.decoder). Raises ValueError for T = 1, which has no such pair.
     """
     if schedule.T < 2:
         raise ValueError("variance = 'learned_range' needs T >= 2; with T = 1 use a fixed one")

@@ -22,7 +22,7 @@ def keyed_seed(seed: int, purpose: str, step: int = 0, index: int = 0) -> int:
     Everything else is hashed (BLAKE2b).
     """
     if step < 0 or index < 0:
-        raise ValueError(f"step = {step}, index = {index}; both count from 0")
+        raise ValueError(f"step = {step}, index = {index}; both must be at least 0")
     base = _block(seed, purpose, step >> STEP_BITS, index >> INDEX_BITS)
     offset = (step & (1 << STEP_BITS) - 1) << INDEX_BITS | index & (1 << INDEX_BITS) - 1
     low = (base + offset) & 0xFFFFFFFF

@@ -1,4 +1,4 @@
-"""Every test runs with shapes checked by jaxtyping and beartype; tests of bad input do not."""
+"""Shapes are checked by jaxtyping and beartype in every test but those of bad input."""
 
 import os
 from collections.abc import Iterator
@@ -8,25 +8,25 @@ from typing import Any
 import jaxtyping
 import pytest
 
-# What tests train, they train on the CPU: where there is a GPU as well, --device auto would take
-# it, and the gate refuse. Subprocesses inherit this.
+# Tests train on the CPU: with a GPU, --device auto would use it, and the gate would refuse. The
+# setting is inherited by subprocesses.
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
-# An int is a float, as PEP 484 has it.
+# An int is accepted as a float, as in PEP 484.
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 jaxtyping.install_import_hook("ddpm_core", CHECKER)
 
-import torch  # noqa: E402 - the hook must stand before anything that imports ddpm_core
+import torch  # noqa: E402 - the hook must be installed before ddpm_core is imported
 
-from property_tests.profiles import load_gate  # noqa: E402 - and here what imports no library
+from property_tests.profiles import load_gate  # noqa: E402 - this imports no ddpm_core
 
 torch.set_num_threads(1)
-load_gate()  # the same examples every time, whether the suite is collected beside or not
+load_gate()  # the same examples in every run, with or without the suite
 
 
 @pytest.fixture
 def unchecked() -> Iterator[None]:
-    """No beartype: what is raised is the library's own sentence."""
+    """Switch beartype off, so that the library's own error is raised."""
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
@@ -43,13 +43,13 @@ def project(tmp_path: Path) -> Iterator[Any]:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where its certificate is written."""
+    """The path of its certificate."""
     return tmp_path / "certificate.json"
 
 
 @pytest.fixture(scope="session")
 def coder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A short run of train_autoencoder."""
+    """The folder of a short run of train_autoencoder."""
     from tests.training.miniature_runs import encode
 
     folder = tmp_path_factory.mktemp("runs") / "autoencoder"
@@ -59,7 +59,7 @@ def coder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def latent_run(coder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A short run of train in its latents."""
+    """The folder of a short run of train on its latents."""
     from tests.training.miniature_runs import train
 
     folder = tmp_path_factory.mktemp("runs") / "latent"

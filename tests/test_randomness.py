@@ -62,7 +62,7 @@ def test_published_seeds_do_not_change():
 
 @pytest.mark.parametrize("key", [(-1, 0), (0, -1)])
 def test_negative_steps_and_indices_are_refused(key):
-    with pytest.raises(ValueError, match=r"step = .*index = .*both count from 0"):
+    with pytest.raises(ValueError, match=r"step = .*index = .*both must be at least 0"):
         keyed_seed(0, "sampling", *key)
 
 
