@@ -108,8 +108,8 @@ def test_guiding_an_eps_network_at_zero_snr_is_refused():
         ({"scale": float("nan")}, "scale = nan must be finite"),
         ({"scale": float("inf")}, "scale = inf must be finite"),
         ({"rescale": 1.5}, r"rescale = 1.5 is outside \[0, 1\]"),
-        ({"interval": (5, 2)}, r"interval = \(5, 2\) must be two timesteps \\(low, high\\)"),
-        ({"interval": (0, 2)}, r"interval = \(0, 2\) must be two timesteps \\(low, high\\)"),
+        ({"interval": (5, 2)}, r"interval = \(5, 2\) must be two timesteps \(low, high\)"),
+        ({"interval": (0, 2)}, r"interval = \(0, 2\) must be two timesteps \(low, high\)"),
     ],
 )
 def test_invalid_guidance_settings_are_refused(options, sentence):
