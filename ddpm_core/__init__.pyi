@@ -37,5 +37,9 @@ from .samplers.heun import Heun as Heun
 from .samplers.timestep_spacing import TIMESTEP_SPACINGS as TIMESTEP_SPACINGS
 from .samplers.timestep_spacing import trailing as trailing
 from .schedules import Schedule as Schedule
+from .training.diffusion_config import TrainConfig as TrainConfig
+from .training.diffusion_run import DiffusionTask as DiffusionTask
+from .training.loop import training_loop as training_loop
+from .training.state import TrainState as TrainState
 
 __version__: str

@@ -37,7 +37,7 @@ def test_ci_runs_the_commands_of_the_readme():
 
 
 def test_the_library_block_ends_on_the_circle():
-    """Over 14 seeds 512 samples are off by 0.059 to 0.133; no test before it decides the seed."""
+    """Over 14 seeds 512 samples are off by 0.068 to 0.100; no test before it decides the seed."""
     names: dict[str, object] = {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -67,11 +67,11 @@ def parse(kind: type[Config], command: str, arguments: Sequence[str] | None = No
 
 
 def _groups(kind: type[Any]) -> dict[str, type[Any]]:
-    """Return the groups of options among the bases of `kind`, the most derived of each title."""
+    """Return the bases of `kind` that have a title: groups of options, the most derived first."""
     groups: dict[str, type[Any]] = {}
     for base in kind.__mro__[1:]:
-        if hasattr(base, "title") and "__post_init__" not in dir(base):
-            groups.setdefault(base.title, base)
+        if "title" in vars(base):
+            groups.setdefault(vars(base)["title"], base)
     return groups
 
 

@@ -36,8 +36,9 @@ def latents_of(images: Dataset, autoencoder: SavedAutoencoder, *, write: bool) -
         )
     key = autoencoder.data_digest(digest)
     path = autoencoder.run / FOLDER / "latents" / f"{key[:16]}.npz"
-    latents = _read(path, key) if path.exists() else None
-    if latents is None:
+    if path.exists():
+        latents = _read(path, key)
+    else:
         latents = _drawn(images, autoencoder)
         if write:
             _cache(path, key, latents)

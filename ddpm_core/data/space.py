@@ -133,12 +133,25 @@ class Pixels:
 PIXELS = Pixels()
 
 
-def open_space(run: Path | None, device: torch.device, digest: str | None = None) -> Space:
-    """Return the latents of the autoencoder in `run`, or pixels where it is None.
+def open_space(run: Path | None, device: torch.device) -> Space:
+    """Return the latents of the autoencoder in `run`, or pixels if it is None.
 
-    digest: the one that the autoencoder must have. Raises as `load_autoencoder` does.
+    Raises as `load_autoencoder` does.
     """
-    return PIXELS if run is None else load_autoencoder(run, device, digest)
+    return PIXELS if run is None else load_autoencoder(run, device)
+
+
+def reopen_space(run: Path, device: torch.device, digest: str | None) -> Space:
+    """Return the space that a checkpoint in `run` was trained in, by its digest.
+
+    Raises as `load_autoencoder` does.
+    """
+    return PIXELS if digest is None else load_autoencoder(run, device, digest)
+
+
+def space_named(digest: str | None) -> str:
+    """Name the space with this digest in a message."""
+    return "pixels" if digest is None else f"the latents of autoencoder {digest[:12]}"
 
 
 def encoded(images: Dataset, space: Space, *, write: bool) -> Dataset:

@@ -32,6 +32,8 @@ class AutoencoderOptions:
 
 @dataclass(frozen=True)
 class AutoencoderOptimizationOptions(OptimizationOptions):
+    title: ClassVar[str] = "optimization"
+
     max_steps: int = 2000
     batch_size: int = 64
     learning_rate: float = 2e-3
@@ -41,12 +43,16 @@ class AutoencoderOptimizationOptions(OptimizationOptions):
 
 @dataclass(frozen=True)
 class AutoencoderLoggingOptions(LoggingOptions):
+    title: ClassVar[str] = "logging and previews"
+
     sample_every: int = 500
     preview_samples: int = 18
 
 
 @dataclass(frozen=True)
 class AutoencoderRunOptions(RunOptions):
+    title: ClassVar[str] = "run"
+
     save_every: int = 500
 
 
@@ -70,3 +76,6 @@ class AutoencoderConfig(
         "gradient_weight": 0,
     }
     POSITIVE: ClassVar[tuple[str, ...]] = (*RunConfig.POSITIVE, "kl_weight")
+
+    def __post_init__(self) -> None:
+        self.check_ranges()

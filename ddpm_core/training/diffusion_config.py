@@ -16,6 +16,8 @@ LABEL_DROPOUT = 0.1  # as in Ho & Salimans (2022)
 
 @dataclass(frozen=True)
 class DiffusionDataOptions(DataOptions):
+    title: ClassVar[str] = "data"
+
     latent: Path | None = None
     """Diffuse the latents of this run of train_autoencoder in place of pixels."""
 
@@ -68,12 +70,16 @@ class ProcessOptions:
 
 @dataclass(frozen=True)
 class DiffusionOptimizationOptions(OptimizationOptions):
+    title: ClassVar[str] = "optimization"
+
     accumulate: int = 1
     """Split each batch into this many forward and backward passes; the gradient is the same."""
 
 
 @dataclass(frozen=True)
 class DiffusionLoggingOptions(LoggingOptions):
+    title: ClassVar[str] = "logging and previews"
+
     denoise_at: tuple[int, ...] = ()
     """Timesteps of the denoising grid, beside T and 0; default: each tenth of T, and T/20."""
     preview_steps: int = 30
@@ -105,13 +111,11 @@ class TrainConfig(
     FRACTIONS: ClassVar[tuple[str, ...]] = ("dropout", "label_dropout", *RunConfig.FRACTIONS)
 
     def __post_init__(self) -> None:
-        defaults = PRESETS[self.preset] | {
-            "fourier_frequencies": () if self.latent is not None else (3, 4)
-        }
+        defaults = PRESETS[self.preset] | {"fourier_frequencies": () if self.latent else (3, 4)}
         for name, value in defaults.items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
-        super().__post_init__()
+        self.check_ranges()
         self._check_model()
         self._check_process()
         if self.batch_size % self.accumulate:

@@ -119,7 +119,8 @@ class RunConfig(DataOptions, OptimizationOptions, LoggingOptions, RunOptions, Ga
     POSITIVE: ClassVar[tuple[str, ...]] = ("learning_rate", "grad_clip")
     FRACTIONS: ClassVar[tuple[str, ...]] = ("ema_decay",)
 
-    def __post_init__(self) -> None:
+    def check_ranges(self) -> None:
+        """Refuse numbers outside AT_LEAST, POSITIVE and FRACTIONS."""
         for name, least in self.AT_LEAST.items():
             value = getattr(self, name)
             if value is not None and not least <= value < math.inf:  # False for NaN as well

@@ -12,6 +12,7 @@ import torch
 
 from ddpm_core import __version__
 from ddpm_core.cli.options import to_json
+from ddpm_core.data.space import space_named
 from ddpm_core.figures.report import write_report
 from ddpm_core.gate.admission import watermark
 from ddpm_core.storage import files
@@ -94,13 +95,9 @@ class RunDirectory:
             )
         was, now = state.get("autoencoder"), task.space.digest
         if was != now:
-            then, today = (
-                f"the latents of autoencoder {digest[:12]}" if digest else "pixels"
-                for digest in (was, now)
-            )
             raise ValueError(
-                f"{path} was trained in {then}, but this run is in {today}; give the same --latent "
-                "to resume, or another --out-dir to start afresh"
+                f"{path} was trained in {space_named(was)}, but this run is in {space_named(now)}; "
+                "give the same --latent to resume, or another --out-dir to start afresh"
             )
         check_same_run(state["config"], task.config, str(path))
         if state["data"] != (data := self._data()):

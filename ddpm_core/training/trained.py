@@ -7,7 +7,7 @@ import torch
 
 from ddpm_core._types import Denoiser, Parameterization
 from ddpm_core.cli.options import from_json
-from ddpm_core.data.space import Space, open_space
+from ddpm_core.data.space import Space, reopen_space
 from ddpm_core.denoiser import ClipX0, NetworkDenoiser
 from ddpm_core.gate.admission import watermark
 from ddpm_core.networks.unet import UNet
@@ -113,7 +113,7 @@ def load_trained(path: Path, device: torch.device) -> Trained:
     config = from_json(TrainConfig, checkpoint.state["config"])
     shape, digest = checkpoint.state["image_shape"], checkpoint.state.get("autoencoder")
     run = path if is_run else path.absolute().parent.parent
-    space = open_space(None if digest is None else run, device, digest)
+    space = reopen_space(run, device, digest)
     network = build_network(config, shape[0], checkpoint.state["class_names"])
     network.load_state_dict(checkpoint.tensors["ema"])
     return Trained(
