@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ddpm_core import Schedule, q_posterior
 from property_tests.oracles import schedules as exact
-from property_tests.oracles.schedules import Levels, mp, mpf
+from property_tests.oracles.schedules import Table, mp, mpf
 
 T = 1000
 PEERS = {  # name: how to install it; azula's dependencies include torchvision
@@ -64,7 +64,7 @@ class Row:
 
     name: str
     got: tuple[Tensor, Tensor, Tensor]
-    want: tuple[Levels, Levels, Levels]
+    want: tuple[Table, Table, Table]
     precision: type[np.floating]
 
     def cast(self) -> "Row":
@@ -85,12 +85,12 @@ class Row:
         return f"{size} (t = {i + first_t})"
 
 
-def exact_values(alpha_bar: Levels) -> tuple[Levels, Levels, Levels]:
+def exact_values(alpha_bar: Table) -> tuple[Table, Table, Table]:
     var = [exact.posterior(alpha_bar, t - 1, t)[2] for t in range(2, T + 1)]
     return alpha_bar[1:], [1 - each for each in alpha_bar[1:]], var
 
 
-def ddpm_core(schedule: Schedule, alpha_bar: Levels) -> Row:
+def ddpm_core(schedule: Schedule, alpha_bar: Table) -> Row:
     t = torch.arange(1, T + 1)
     x = torch.zeros(T - 1, 1, dtype=torch.float64)
     var = q_posterior(schedule, x, x, t[:-1], t[1:]).var[:, 0]

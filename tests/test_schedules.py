@@ -14,7 +14,7 @@ import torch
 from ddpm_core.posterior import q_posterior
 from ddpm_core.schedules import Schedule
 from property_tests.oracles import schedules as exact
-from property_tests.oracles.schedules import Levels
+from property_tests.oracles.schedules import Table
 
 U = 2.0**-53
 STEEP = [1e-10, 1e-5, 0.1, 0.5, 0.3, 0.8, 0.999, 0.01, 0.2, 0.7]  # T = 10: near both ends of (0, 1)
@@ -29,7 +29,7 @@ def some_alpha_bar(T: int) -> list[float]:
     return [(1 - (i + 0.5) / T) ** 2 for i in range(T)]
 
 
-FAMILIES: dict[str, tuple[Callable[[int], Schedule], Callable[[int], Levels]]] = {
+FAMILIES: dict[str, tuple[Callable[[int], Schedule], Callable[[int], Table]]] = {
     "linear": (Schedule.linear, exact.linear),
     "cosine": (Schedule.cosine, exact.cosine),
     "sigmoid": (Schedule.sigmoid, exact.sigmoid),
@@ -58,7 +58,7 @@ def build(family: str, T: int) -> Schedule:
 
 
 @cache
-def reference(family: str, T: int) -> Levels:
+def reference(family: str, T: int) -> Table:
     return FAMILIES[family][1](T)
 
 
@@ -85,7 +85,7 @@ def pairs(T: int) -> list[tuple[int, int]]:
 
 
 def worst(
-    got: torch.Tensor, want: Levels, kappas: list[float], scale: list[float] | None = None
+    got: torch.Tensor, want: Table, kappas: list[float], scale: list[float] | None = None
 ) -> Worst:
     high = np.array([float(each) for each in want])
     low = np.array([float(each - each_high) for each, each_high in zip(want, high, strict=True)])
@@ -100,7 +100,7 @@ def worst(
 
 
 def per_timestep(
-    schedule: Schedule, want: Levels, kappa: Callable[[int, int], float]
+    schedule: Schedule, want: Table, kappa: Callable[[int, int], float]
 ) -> dict[str, Worst]:
     """Return the `worst` error of each quantity of one timestep, over all t."""
     times = range(1, schedule.T + 1)
@@ -120,7 +120,7 @@ def per_timestep(
 
 
 def transitions(
-    schedule: Schedule, want: Levels, kappa: Callable[[int, int], float]
+    schedule: Schedule, want: Table, kappa: Callable[[int, int], float]
 ) -> dict[str, Worst]:
     """Return the `worst` error of each quantity of a pair (s, t).
 
@@ -142,7 +142,7 @@ def transitions(
     }
 
 
-def check(schedule: Schedule, want: Levels, kappa: Callable[[int, int], float]) -> None:
+def check(schedule: Schedule, want: Table, kappa: Callable[[int, int], float]) -> None:
     found = per_timestep(schedule, want, kappa) | transitions(schedule, want, kappa)
     for name, (part, ulps, i) in found.items():
         assert part <= 1, f"{name}, entry {i}, is off by {part:.3g} of the bound 8 u kappa"
