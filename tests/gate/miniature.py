@@ -143,7 +143,8 @@ def make(root: Path) -> Project:
         "property_tests/conftest.py": CONFTEST,
         "property_tests/policy.json": json.dumps(POLICY),
         "derivations/posterior.md": "half",
-        "mini_suite/report.py": REPORT,
+        "mini_suite/evidence/report.py": REPORT,
+        "mini_suite/evidence/__init__.py": "",
         "mini_suite/__init__.py": "",
     }
     for name, text in files.items():
