@@ -211,7 +211,9 @@ def test_zero_terminal_snr_is_exact_at_both_ends(family, T):
     for s in (0, T - 1):
         assert schedule.alpha(s, T) == 0
         assert schedule.beta_between(s, T) == 1
-    assert torch.equal(schedule.log_alpha_bar[:2], before.log_alpha_bar[:2])  # alpha_bar_1 is kept
+    assert torch.equal(
+        schedule.log_alpha_bar[:2], before.log_alpha_bar[:2]
+    )  # alpha_bar_1 is unchanged
     assert torch.equal(schedule.with_zero_terminal_snr().log_alpha_bar, schedule.log_alpha_bar)
 
 

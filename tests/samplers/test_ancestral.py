@@ -153,7 +153,7 @@ def test_the_step_to_0_returns_x0_hat_and_draws_no_noise(variance):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("variance", FIXED)
 def test_half_precision_is_computed_in_float32_and_cast_once(variance, dtype):
-    """Rounding mean and variance on the way would show in a third of these 4,096 numbers."""
+    """Rounding mean and variance before the sum would change a third of these 4,096 numbers."""
     x_t, x0_hat, noise = torch.randn(3, 64, 64, generator=torch.Generator().manual_seed(0)).to(
         dtype
     )
