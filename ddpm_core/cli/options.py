@@ -46,15 +46,19 @@ def parse(kind: type[Config], command: str, arguments: Sequence[str] | None = No
     markers = [tyro.conf.OmitArgPrefixes]
     if {"-h", "--help"} & {*typed}:
         markers.append(tyro.conf.FlagCreatePairsOff)  # help shows no --no- twin of a flag
-    groups = _groups(kind)
+    grouped = hasattr(kind, "GROUPS")
     try:
         found = tyro.cli(
-            _by_group(kind, groups) if groups else kind,
+            _by_group(kind) if grouped else kind,
             prog=f"python -m ddpm_core.{command}",
             args=[*first, *from_file, *typed[len(first) :]],
             config=markers,
         )
-        return found if not groups else kind(**_values(found, groups))
+        if not grouped:
+            return found
+        return kind(
+            **{name: value for each in vars(found).values() for name, value in vars(each).items()}
+        )
     except ValueError as error:
         usage_error(command, str(error))
     except BrokenPipeError:  # of --help, such as by `| head`
@@ -66,39 +70,15 @@ def parse(kind: type[Config], command: str, arguments: Sequence[str] | None = No
         raise
 
 
-def _groups(kind: type[Any]) -> dict[str, type[Any]]:
-    """Return the bases of `kind` that have a title: groups of options, the most derived first."""
-    groups: dict[str, type[Any]] = {}
-    for base in kind.__mro__[1:]:
-        if "title" in vars(base):
-            groups.setdefault(vars(base)["title"], base)
-    return groups
-
-
-def _by_group(kind: type[Any], groups: Mapping[str, type[Any]]) -> type[Any]:
-    """Return a dataclass with one field per group, which tyro shows as a section of --help."""
-    sections = dataclasses.make_dataclass(
-        kind.__name__,
-        [
-            (
-                group.__name__,
-                Annotated[group, tyro.conf.arg(name=title)],
-                dataclasses.field(default_factory=group),
-            )
-            for title, group in groups.items()
-        ],
-    )
-    sections.__doc__ = kind.__doc__
-    return sections
-
-
-def _values(found: Any, groups: Mapping[str, type[Any]]) -> dict[str, Any]:
-    """Return the options of all groups in one dictionary."""
-    return {
-        each.name: getattr(getattr(found, group.__name__), each.name)
-        for group in groups.values()
-        for each in dataclasses.fields(group)
-    }
+def _by_group(kind: type[Any]) -> type[Any]:
+    """Return a dataclass with a field for each of `kind.GROUPS`: a section of --help each."""
+    sections = [
+        (each.__name__, Annotated[each, tyro.conf.arg(name=each.title)], each())
+        for each in kind.GROUPS
+    ]
+    found = dataclasses.make_dataclass(kind.__name__, sections)
+    found.__doc__ = kind.__doc__
+    return found
 
 
 def marks(config: Any, words: Mapping[str, str]) -> list[str]:

@@ -174,6 +174,8 @@ def latest_checkpoint(folder: Path) -> Path | None:
 
     Returns None if nothing was saved yet. Raises CheckpointError if every checkpoint is damaged.
     """
+    if not folder.is_dir():
+        return None
     latest = _latest(folder)
     if latest is not None:
         return folder / str(latest["path"])

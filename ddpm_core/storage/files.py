@@ -80,12 +80,16 @@ def json_bytes(
     path: Path, value: object, *, indent: int | None = 2, sort_keys: bool = True
 ) -> bytes:
     """Return `value` as JSON for the file `path`. Raises ValueError for NaN and Inf."""
-    for place, number in _not_finite(value, ""):
-        raise ValueError(
-            f"{path}: {place.lstrip('.') or 'the value'} = {number}, but JSON has only finite "
-            "numbers; find its origin, or write None"
-        )
-    return (json.dumps(value, indent=indent, sort_keys=sort_keys) + "\n").encode()
+    try:
+        text = json.dumps(value, indent=indent, sort_keys=sort_keys, allow_nan=False)
+    except ValueError:
+        for place, number in _not_finite(value, ""):
+            raise ValueError(
+                f"{path}: {place.lstrip('.') or 'the value'} = {number}, but JSON has only finite "
+                "numbers; find its origin, or write None"
+            ) from None
+        raise
+    return (text + "\n").encode()
 
 
 def _not_finite(value: object, place: str) -> Iterator[tuple[str, float]]:

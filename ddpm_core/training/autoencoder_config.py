@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from ddpm_core.training.run_config import (
+    DataOptions,
+    GateOptions,
     LoggingOptions,
     OptimizationOptions,
     RunConfig,
@@ -32,8 +34,6 @@ class AutoencoderOptions:
 
 @dataclass(frozen=True)
 class AutoencoderOptimizationOptions(OptimizationOptions):
-    title: ClassVar[str] = "optimization"
-
     max_steps: int = 2000
     batch_size: int = 64
     learning_rate: float = 2e-3
@@ -43,16 +43,12 @@ class AutoencoderOptimizationOptions(OptimizationOptions):
 
 @dataclass(frozen=True)
 class AutoencoderLoggingOptions(LoggingOptions):
-    title: ClassVar[str] = "logging and previews"
-
     sample_every: int = 500
     preview_samples: int = 18
 
 
 @dataclass(frozen=True)
 class AutoencoderRunOptions(RunOptions):
-    title: ClassVar[str] = "run"
-
     save_every: int = 500
 
 
@@ -69,6 +65,14 @@ class AutoencoderConfig(
     Running the same command again resumes the run.
     """
 
+    GROUPS: ClassVar[tuple[type, ...]] = (
+        DataOptions,
+        AutoencoderOptions,
+        AutoencoderOptimizationOptions,
+        AutoencoderLoggingOptions,
+        AutoencoderRunOptions,
+        GateOptions,
+    )
     AT_LEAST: ClassVar[dict[str, int]] = RunConfig.AT_LEAST | {
         "latent_channels": 1,
         "width": 1,

@@ -6,9 +6,11 @@ from typing import Any, ClassVar, Literal
 
 from ddpm_core.training.run_config import (
     DataOptions,
+    GateOptions,
     LoggingOptions,
     OptimizationOptions,
     RunConfig,
+    RunOptions,
 )
 
 LABEL_DROPOUT = 0.1  # as in Ho & Salimans (2022)
@@ -16,8 +18,6 @@ LABEL_DROPOUT = 0.1  # as in Ho & Salimans (2022)
 
 @dataclass(frozen=True)
 class DiffusionDataOptions(DataOptions):
-    title: ClassVar[str] = "data"
-
     latent: Path | None = None
     """Diffuse the latents of this run of train_autoencoder in place of pixels."""
 
@@ -70,16 +70,12 @@ class ProcessOptions:
 
 @dataclass(frozen=True)
 class DiffusionOptimizationOptions(OptimizationOptions):
-    title: ClassVar[str] = "optimization"
-
     accumulate: int = 1
     """Split each batch into this many forward and backward passes; the gradient is the same."""
 
 
 @dataclass(frozen=True)
 class DiffusionLoggingOptions(LoggingOptions):
-    title: ClassVar[str] = "logging and previews"
-
     denoise_at: tuple[int, ...] = ()
     """Timesteps of the denoising grid, beside T and 0; default: each tenth of T, and T/20."""
     preview_steps: int = 30
@@ -100,6 +96,15 @@ class TrainConfig(
     Running the same command again resumes the run.
     """
 
+    GROUPS: ClassVar[tuple[type, ...]] = (
+        DiffusionDataOptions,
+        ModelOptions,
+        ProcessOptions,
+        DiffusionOptimizationOptions,
+        DiffusionLoggingOptions,
+        RunOptions,
+        GateOptions,
+    )
     AT_LEAST: ClassVar[dict[str, int]] = RunConfig.AT_LEAST | {
         "T": 1,
         "width": 2,
