@@ -1,1 +1,1 @@
-"""Running, not mathematics: configuration, data, checkpoints, the loop, its pictures."""
+"""Training: options, state, optimizer steps, previews, run directories and the loop."""

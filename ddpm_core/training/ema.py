@@ -1,4 +1,4 @@
-"""The exponential moving average of a network's weights, with warm-up."""
+"""Exponential moving average (EMA) of a network's weights, with warm-up."""
 
 import copy
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 def ema_decay(step: int, decay: float) -> float:
-    """min(decay, (1 + step) / (10 + step)) for step = 0, 1, ...: the start counts less and less.
+    """Return min(decay, (1 + step) / (10 + step)) for step = 0, 1, ...: the start is forgotten.
 
     Eq. ema.decay.
     """
@@ -15,20 +15,20 @@ def ema_decay(step: int, decay: float) -> float:
 
 
 class Ema:
-    """A copy of `network` that follows it: theta_ema <- d theta_ema + (1 - d) theta.
+    """A copy of `network` with averaged weights: theta_ema <- d theta_ema + (1 - d) theta.
 
-    Parameters are averaged; buffers are copied, since a running statistic is no weight.
+    Parameters are averaged. Buffers are copied, because a running statistic is not a weight.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         if not 0 <= decay < 1:
-            raise ValueError(f"decay = {decay} is outside [0, 1); 0.999 averages some 1,000 steps")
+            raise ValueError(f"decay = {decay} is outside [0, 1); 0.999 averages about 1,000 steps")
         self.decay = decay
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
-        """Follow `network` after optimizer step `step`, counted from 0. Eq. ema.update."""
+        """Average in `network` after optimizer step `step` = 0, 1, ... Eq. ema.update."""
         averages: list[Tensor] = list(self.network.parameters())
         weights: list[Tensor] = list(network.parameters())
         torch._foreach_lerp_(averages, weights, 1 - ema_decay(step, self.decay))

@@ -1,4 +1,4 @@
-"""The error on images that were never trained on, at fixed times with fixed noise."""
+"""The error on held-out images, at fixed timesteps with fixed noise."""
 
 import math
 
@@ -20,8 +20,10 @@ AT_A_TIME = 256  # images in memory together
 
 
 def spread_times(T: int, count: int) -> tuple[int, ...]:
-    """`count` times (at most T) in the middle of as many equal parts of 1..T: the mean over them
-    stands for the mean over t uniform on 1..T."""
+    """Return the midpoints of `count` equal intervals of 1..T (at most T of them).
+
+    The mean over them approximates the mean over t uniform on 1..T.
+    """
     count = min(count, T)
     return tuple(math.ceil((2 * k + 1) * T / (2 * count)) for k in range(count))
 
@@ -40,22 +42,22 @@ def heldout_errors(
     name: str | None = None,
     learns_variance: bool = False,
 ) -> Float64[Tensor, "times images"]:
-    """Mean squared error of each image at each time, of the prediction turned into `measure`.
+    """Return the mean squared error of each image at each time, of the prediction as `measure`.
 
-    The noise is keyed by (seed, t, image), so that every visit, run and network sees the same.
-    measure: what is compared with its target; by default what the network predicts. labels: the
-    classes that the network is told. name: of a progress bar.
-    learns_variance: the network answers twice the channels, the predictions first.
+    The noise is keyed by (seed, t, image), so every preview, run and network meets the same noise.
+    measure: the parameterization that the prediction is converted to; default: the network's own.
+    labels: class labels, for a conditional network. name: of a progress bar. learns_variance: the
+    network has twice the channels, predictions first.
     """
     measure = measure or parameterization
     rows = []
-    for t in progress(times, name, "level"):
+    for t in progress(times, name, "timestep"):
         for part in torch.arange(len(images)).split(AT_A_TIME):
             noise = keyed_noise(images.shape[1:], seed, "held-out", t, part.tolist()).to(device)
             x_0 = images[part].to(device)
             x_t = q_sample(schedule, x_0, t, noise)
-            told = () if labels is None else (labels[part].to(device),)
-            value = network(x_t, torch.full(x_t.shape[:1], t, device=x_t.device), *told)
+            cond = () if labels is None else (labels[part].to(device),)
+            value = network(x_t, torch.full(x_t.shape[:1], t, device=x_t.device), *cond)
             value = value.to(x_t.dtype)
             value = split_range(value)[0] if learns_variance else value
             value = convert(schedule, parameterization, measure, value, x_t, t)
@@ -65,14 +67,14 @@ def heldout_errors(
 
 
 def by_decile(errors: Float64[Tensor, "times images"]) -> list[float]:
-    """The mean error in ten equal parts of the times, from little noise to much."""
+    """Return the mean error in each decile of the times, from little noise to much."""
     return [float(part.mean()) for part in errors.tensor_split(10) if len(part)]
 
 
 def mean_and_standard_error(
     errors: Float64[Tensor, "times images"],
 ) -> tuple[float, float | None]:
-    """The mean over times and images, and its standard error over the images: None of one alone."""
+    """Return the mean over times and images, and its standard error over images (None for one)."""
     each = errors.mean(0)
     spread_out = float(each.std() / math.sqrt(len(each))) if len(each) > 1 else None
     return float(each.mean()), spread_out
