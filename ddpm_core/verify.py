@@ -98,8 +98,8 @@ def described(whole: "Statement", path: Path) -> str:
         f"{len(whole['subject'])} files, {len(shown['executed'])} checks, all passed, "
         f"{when['time']}{tree}{dirty}\n"
         f"false alarms risked {shown['alpha_spent']:.3g}, least power {shown['least_power']:.8f}, "
-        f"worst error {worst['share_of_allowed']:.3g} of what rounding allows\n"
-        f"{len(shown['planted'])} mutants planted while it ran, all killed"
+        f"worst error {worst['fraction_of_allowance']:.3g} of what rounding allows\n"
+        f"{len(shown['mutants'])} mutants tested during the run, all killed"
     )
 
 

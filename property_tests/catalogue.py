@@ -1,4 +1,4 @@
-"""The properties as plain calls, for runs that pytest does not drive."""
+"""The properties as plain functions, for runs without pytest."""
 
 import importlib
 from collections.abc import Iterator, Sequence
@@ -9,30 +9,30 @@ Property = tuple[str, partial[None]]
 
 
 def properties(names: Sequence[str], **fixtures: Any) -> Iterator[Property]:
-    """(name, call) of each property in these files, one for each value of its parameters.
+    """Yield (name, call) of each property in these files, for each value of its parameters.
 
-    A name is a file of the suite, or file::property. Those that ask for a fixture which is not
-    given are left out: without a ledger, the Monte Carlo claims.
+    A name is a file of the suite, or file::property. Properties that need a fixture which is not
+    given are omitted: without a ledger, the Monte Carlo claims.
     """
     for name in names:
         file, _, only = name.partition("::")
         for test_name, test in vars(importlib.import_module(f".{file}", __package__)).items():
             if test_name.startswith("test_") and only in ("", test_name):
-                asked = {"impl", "ledger"} & set(arguments(test))
-                if asked <= fixtures.keys():
-                    given = {fixture: fixtures[fixture] for fixture in asked}
+                needed = {"impl", "ledger"} & set(arguments(test))
+                if needed <= fixtures.keys():
+                    given = {fixture: fixtures[fixture] for fixture in needed}
                     for values in _parameters(getattr(test, "pytestmark", [])):
                         yield test_name, partial(test, **given, **values)
 
 
 def arguments(test: Any) -> tuple[str, ...]:
-    """The names of the arguments, those that Hypothesis fills included."""
+    """Return the names of the arguments, including those that Hypothesis fills."""
     inner = getattr(getattr(test, "hypothesis", None), "inner_test", test)
     return inner.__code__.co_varnames[: inner.__code__.co_argcount]
 
 
 def _parameters(marks: list[Any]) -> Iterator[dict[str, Any]]:
-    """Every combination that stacked parametrize marks make."""
+    """Yield every combination of stacked parametrize marks."""
     if not marks:
         yield {}
         return

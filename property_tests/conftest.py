@@ -1,4 +1,4 @@
-"""The implementation under test, the ledger of false alarms, and how Hypothesis runs."""
+"""Fixtures of the suite: the implementation under test and the ledger of false alarms."""
 
 import hashlib
 import importlib.util
@@ -16,39 +16,39 @@ from .protocol.contract import NOT_OFFERED, Checked, check_attributes
 from .statistics.monte_carlo import Ledger
 
 load_gate()  # before any property is defined
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before any library counts: the arrays are small
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before libraries start threads: arrays are small
 
 HERE = Path(__file__).parent
 IMPLEMENTATION: pytest.StashKey[Implementation] = pytest.StashKey()
-EVIDENCE = "property_tests"  # where ddpm_core.pytest_plugin looks for a check's row
+EVIDENCE = "property_tests"  # the key by which ddpm_core.pytest_plugin finds a check's row
 SEEN: pytest.StashKey[evidence.Evidence] = pytest.StashKey()
-DEVIATES = "deviates: "  # an expected failure of this reason has a column of its own as well
+DEVIATES = "deviates: "  # an expected failure with this reason has its own column
 
 
 @pytest.fixture(scope="session")
 def impl(pytestconfig: pytest.Config) -> Any:
-    """What --impl names, with every answer held against the protocol."""
+    """Return the implementation named by --impl, with checked outputs."""
     return Checked(pytestconfig.stash[IMPLEMENTATION])
 
 
 def load(name: str) -> Implementation:
-    """The adapter at module:attribute; a class is called without arguments."""
+    """Return the adapter at module:attribute; a class is instantiated."""
     module, _, attribute = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
         adapter = found() if isinstance(found, type) else found
         check_attributes(adapter)
         return adapter
-    except Exception as error:  # a stranger's module may raise anything when it is imported
+    except Exception as error:  # importing an unknown module may raise anything
         raise pytest.UsageError(
-            f"--impl {name}: {type(error).__name__}: {error}. Name an importable module and, "
-            "behind a colon, an adapter in it, as in mypackage.adapter:MyDiffusion"
+            f"--impl {name}: {type(error).__name__}: {error}. Use the name of an importable "
+            "module, a colon and an adapter in it, as in mypackage.adapter:MyDiffusion"
         ) from error
 
 
 @pytest.fixture(scope="session")
 def ledger(pytestconfig: pytest.Config) -> Ledger:
-    """One for the process: every Monte Carlo claim registers here before it samples."""
+    """Return the ledger of the process, where Monte Carlo claims register before they sample."""
     adapter = inspect.getfile(type(pytestconfig.stash[IMPLEMENTATION]))
     library = importlib.util.find_spec("ddpm_core")
     assert library is not None
@@ -58,7 +58,7 @@ def ledger(pytestconfig: pytest.Config) -> Ledger:
 
 
 def digest(files: list[Path]) -> str:
-    """SHA-256 over the names and bytes of the files, wherever they lie."""
+    """Return the SHA-256 of the names and bytes of the files, independent of their folders."""
     sha = hashlib.sha256()
     for path in sorted(set(files), key=lambda each: (each.name, each.read_bytes())):
         sha.update(f"{path.name} {path.stat().st_size} ".encode())
@@ -66,7 +66,7 @@ def digest(files: list[Path]) -> str:
     return sha.hexdigest()
 
 
-# --- what is tested, and what each check tells the report ----------------------------------------
+# --- collection and reports -----------------------------------------------------------------------
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -76,26 +76,26 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The controls are about the suite and our own adapter, and want more examples than dev has."""
+    """Omit the controls for other implementations and for `dev`, which has too few examples."""
     if config.getoption("--impl") or config.getoption("--hypothesis-profile") == "dev":
         items[:] = [each for each in items if HERE / "meta" not in each.path.parents]
     expect_deviations(config, items)
 
 
 def expect_deviations(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Each listed check has to fail; a key that names no check of a whole run is a mistake."""
+    """Mark listed checks as expected failures; an unknown key in a complete run is an error."""
     listed: dict[str, Deviation] = getattr(config.stash[IMPLEMENTATION], "deviations", {})
     seen = set()
     for item in items:
-        whole = f"{item.path.name}::{item.name}"
-        for key in {whole, whole.partition("[")[0]} & listed.keys():
+        full_name = f"{item.path.name}::{item.name}"
+        for key in {full_name, full_name.partition("[")[0]} & listed.keys():
             seen.add(key)
             reason = f"{DEVIATES}{' | '.join(listed[key])}"
             item.add_marker(pytest.mark.xfail(strict=True, reason=reason))
     collected = {item.path for item in items}
     if {*HERE.glob("test_*.py")} <= collected and not any("::" in each for each in config.args):
         for key in sorted(listed.keys() - seen):
-            raise pytest.UsageError(f"deviations[{key!r}]: the suite has no check of this name")
+            raise pytest.UsageError(f"deviations[{key!r}]: the suite has no check with this name")
 
 
 def is_not_offered(report: Any) -> bool:
@@ -104,7 +104,7 @@ def is_not_offered(report: Any) -> bool:
 
 
 def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
-    """Two columns of their own, which never pass: what is not offered, and known deviations."""
+    """Report known deviations and missing methods in columns of their own; neither ever passes."""
     if report.skipped and getattr(report, "wasxfail", "").startswith(DEVIATES):
         return "deviates", "d", "DEVIATES"
     return ("not offered", "o", "NOT OFFERED") if is_not_offered(report) else None
@@ -112,7 +112,7 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Any:
-    """Every report carries its check's row; a failure also the known bugs that it looks like."""
+    """Attach the check's row to every report, and similar known bugs to a failure."""
     if call.when == "setup":
         item.stash[SEEN] = evidence.start()
     if call.when in ("setup", "call"):
@@ -122,14 +122,14 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Any:
     result = yield
     if call.when == "call" and result.failed:
         unit = item.config.stash[IMPLEMENTATION].unit_roundoff
-        for sentence in diagnosis.looks_like(item.stash[SEEN], unit):
+        for sentence in diagnosis.similar_bugs(item.stash[SEEN], unit):
             result.sections.append(("looks like a known bug", sentence))
-    if is_listed(item) and is_not_offered(result):  # it never came to what is said to deviate
+    if is_listed(item) and is_not_offered(result):  # the listed deviation was not reached
         result.outcome, result.longrepr = "failed", f"a deviation, but {result.longrepr[2]}"
     return result
 
 
 def is_listed(item: pytest.Item) -> bool:
-    """Whether the adapter lists this check as a deviation."""
+    """Return whether the adapter lists this check as a deviation."""
     reasons = [str(mark.kwargs.get("reason", "")) for mark in item.iter_markers("xfail")]
     return any(reason.startswith(DEVIATES) for reason in reasons)

@@ -1,8 +1,8 @@
-"""Run every Monte Carlo claim again and again with fresh noise, and count the false alarms.
+"""Run every Monte Carlo claim repeatedly with fresh noise, and count the false alarms.
 
-Run as: python -m property_tests.fresh_noise [--runs 300] [--first 0]
-Our own implementation is right as far as anybody knows, so an alarm here is a false one: at most
-1e-6 a run by construction, which is none in 300 runs but with probability 3e-4.
+Run as: python -m property_tests.fresh_noise [--runs 300] [--first 0] Our implementation is assumed
+correct, so an alarm is a false one. By construction their probability is at most 1e-6 per run,
+hence 3e-4 for any alarm in 300 runs.
 """
 
 import argparse
@@ -16,13 +16,13 @@ from .catalogue import properties
 from .protocol.contract import Checked
 from .statistics.monte_carlo import STATISTICS, Ledger
 
-LEVELS = (1e-1, 1e-2, 1e-3)  # where the law of the smallest p is compared with what it may be
+LEVELS = (1e-1, 1e-2, 1e-3)  # at which the distribution of the smallest p is compared
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=300)
-    parser.add_argument("--first", type=int, default=0, help="number of the first run's noise")
+    parser.add_argument("--first", type=int, default=0, help="noise number of the first run")
     options = parser.parse_args(arguments)
     files = tuple(sorted(path.stem for path in Path(__file__).parent.glob("test_*.py")))
     impl = Checked(DdpmCore())

@@ -42,8 +42,8 @@ def test_rounding_errors_are_not_reported_as_a_known_bug(adapter, message):
     """A wrong formula is reported as the matching bug, rounding errors as rounding errors."""
     seen = evidence.start()
     Checked(adapter()).q_sample(GENTLE, X_0, T, NOISE)
-    evidence.compared("x_t", (0,), 31.0, 1.0)
-    sentences = diagnosis.looks_like(seen, 2.0**-53)
+    evidence.record_comparison("x_t", (0,), 31.0, 1.0)
+    sentences = diagnosis.similar_bugs(seen, 2.0**-53)
     assert any(message in each for each in sentences)
     assert len(sentences) == 1 or adapter is MissingRoot
 

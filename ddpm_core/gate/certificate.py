@@ -31,7 +31,7 @@ BOUND = ("*.py", "*.pyi", "*.css", "*.html")
 PACKAGES = ("torch", "numpy", "scipy", "jaxtyping", "hypothesis", "mpmath", "pytest")
 
 PARTS = frozenset(  # of the predicate, without which nothing can be concluded
-    ("environment", "executed", "alpha_spent", "least_power", "least_effect", "planted")
+    ("environment", "executed", "alpha_spent", "least_power", "least_effect", "mutants")
 )
 
 Statement = Mapping[str, Any]
@@ -235,9 +235,9 @@ def incomplete(predicate: Mapping[str, Any], policy: Mapping[str, Any]) -> str |
         return f"a claim had power {predicate['least_power']}, below {policy['power']}"
     if not predicate["least_effect"] <= policy["effect"]:
         return f"a claim sees effects from {predicate['least_effect']} only, not {policy['effect']}"
-    if len(predicate["planted"]) != policy["planted"]:
-        return f"{len(predicate['planted'])} mutants were planted, not {policy['planted']}"
-    for mutant in predicate["planted"]:
+    if len(predicate["mutants"]) != policy["mutants"]:
+        return f"{len(predicate['mutants'])} mutants were tested, not {policy['mutants']}"
+    for mutant in predicate["mutants"]:
         if not mutant["killed_by"]:
-            return f"a planted mutant survived: {mutant['module']}: {mutant['statement']}"
+            return f"a mutant survived: {mutant['module']}: {mutant['statement']}"
     return None

@@ -61,8 +61,8 @@ def predicate(rows: Rows, report: Path) -> dict[str, Any]:
         "alpha_spent": sum(claim["alpha"] for claim in claims),
         "least_power": min((claim["power"] for claim in claims), default=1.0),
         "least_effect": max((claim["min_effect"] for claim in claims), default=0.0),
-        "worst": worst and {"check": worst["check"], "share_of_allowed": worst["worst"]},
-        "planted": [mutant for each in own.values() for mutant in each["planted"]],
+        "worst": worst and {"check": worst["check"], "fraction_of_allowance": worst["worst"]},
+        "mutants": [mutant for each in own.values() for mutant in each["mutants"]],
         "report": {"sha256": sha256(report.read_bytes()).hexdigest()},
     }
 

@@ -1,6 +1,6 @@
-"""What the running check has seen: calls, errors against what rounding allows, and claims.
+"""Evidence of the running check: calls, rounding errors, Monte Carlo claims and mutants.
 
-The report is made of it, and so is the diagnosis of a failure. A process runs one check at a time.
+It is the input of the report and of the diagnosis of a failure. A process runs one check at a time.
 """
 
 from dataclasses import dataclass, field
@@ -9,45 +9,45 @@ from typing import Any
 
 @dataclass
 class Evidence:
-    """Of one check."""
+    """The evidence of one check."""
 
     calls: int = 0
     last: dict[str, tuple[tuple[Any, ...], dict[str, Any], Any]] = field(default_factory=dict)
     comparisons: int = 0
-    worst: float = 0.0  # the largest |error| / allowed
+    worst: float = 0.0  # the largest |error| / allowance
     worst_at: str = ""
     claims: list[Any] = field(default_factory=list)  # of monte_carlo.Claim
-    planted: list[Any] = field(default_factory=list)  # mutants, and what killed each
+    mutants: list[Any] = field(default_factory=list)  # with the property that killed each
 
 
 _of: list[Evidence] = [Evidence()]
 
 
 def start() -> Evidence:
-    """Forget the check before; returns what the next one will fill."""
+    """Start the evidence of the next check, and return it."""
     _of[0] = Evidence()
     return _of[0]
 
 
-def called(name: str, arguments: tuple[Any, ...], named: dict[str, Any], answer: Any) -> None:
-    """The implementation was asked, and answered."""
+def record_call(name: str, arguments: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
+    """Record a call of the implementation."""
     _of[0].calls += 1
-    _of[0].last[name] = (arguments, named, answer)
+    _of[0].last[name] = (arguments, named, output)
 
 
-def compared(what: str, where: object, error: Any, allowed: Any) -> None:
-    """A number was held against the exact one."""
+def record_comparison(what: str, where: object, error: Any, allowed: Any) -> None:
+    """Record the comparison of a number with the exact one."""
     now = _of[0]
     now.comparisons += 1
     if error > now.worst * allowed:
         now.worst, now.worst_at = (float(error / allowed) if allowed else 1e300), f"{what} {where}"
 
 
-def planted(mutants: list[Any]) -> None:
-    """Mutants were planted in the library, and attacked."""
-    _of[0].planted += mutants
+def record_mutants(mutants: list[Any]) -> None:
+    """Record mutants and the properties that killed them."""
+    _of[0].mutants += mutants
 
 
-def claimed(claim: Any) -> None:
-    """A Monte Carlo claim was registered."""
+def record_claim(claim: Any) -> None:
+    """Record a Monte Carlo claim."""
     _of[0].claims.append(claim)

@@ -11,25 +11,25 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..mutation.targets import PLANTED, PROPERTIES, STATISTICS
+from ..mutation.targets import MUTANTS_PER_RUN, PROPERTIES, STATISTICS
 from ..statistics import monte_carlo
 
 PAGE = Path(__file__).parent.parent / "policy.json"
 
 
 def policy(checks: list[dict[str, Any]]) -> dict[str, Any]:
-    """The policy that these rows of a report keep to."""
+    """Return the policy that requires what these rows of a report show."""
     required = {
         each["check"]: {"claims": len(each["claims"]), "examples": each["examples"]}
         for each in checks
     }
-    assert len(required) == len(checks), "two checks have one name"
+    assert len(required) == len(checks), "two checks have the same name"
     return {
         "required": required,
         "alpha": monte_carlo.ALPHA_RUN,
         "power": monte_carlo.POWER,
         "effect": monte_carlo.MIN_EFFECT,
-        "planted": PLANTED,
+        "mutants": MUTANTS_PER_RUN,
         "mutated": sorted([*PROPERTIES, *STATISTICS]),
     }
 

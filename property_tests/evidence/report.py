@@ -1,4 +1,4 @@
-"""What a run of the suite has shown: report.json, report.html and five lines for the terminal."""
+"""Report of a run of the suite: report.json, report.html and a summary for the terminal."""
 
 import inspect
 import json
@@ -19,11 +19,11 @@ Rows = Mapping[str, Mapping[str, Any]]
 
 
 def row(item: Any, seen: Evidence) -> dict[str, Any]:
-    """What a check sends to the process that reports, in JSON's types."""
-    said = inspect.getdoc(item.function) or ""
+    """Return the row of a check in JSON types, sent to the process that writes the report."""
+    doc = inspect.getdoc(item.function) or ""
     control = item.path.parent != Path(__file__).parent.parent
-    named = re.match(r"Eq\. ([\w.-]+(?: and [\w.-]+)*)[,: ]*", said)
-    statement = said[named.end() :] if named else said
+    named = re.match(r"Eq\. ([\w.-]+(?: and [\w.-]+)*)[,: ]*", doc)
+    statement = doc[named.end() :] if named else doc
     return {
         "suite": __package__.rpartition(".")[0],
         "check": f"{item.path.name}::{item.name}",
@@ -36,20 +36,22 @@ def row(item: Any, seen: Evidence) -> dict[str, Any]:
         "worst": seen.worst,
         "worst_at": seen.worst_at,
         "examples": examples(item.function),
-        "planted": seen.planted,
-        "claims": [] if control else _claims(seen),  # controls make claims that are to fail
+        "mutants": seen.mutants,
+        "claims": [] if control else _claims(seen),  # controls make claims that must fail
     }
 
 
 def examples(test: Any) -> int:
-    """How many Hypothesis was told to make when the test was defined; 0 without Hypothesis."""
+    """Return the number of Hypothesis examples at definition time; 0 without Hypothesis."""
     bound = getattr(test, "_hypothesis_internal_use_settings", None)
     return bound.max_examples if isinstance(bound, settings) else 0
 
 
 def _claims(seen: Evidence) -> list[dict[str, Any]]:
-    """The claims up to the first that was rejected: what follows is the search for a smaller
-    example, and costs nothing more."""
+    """Return the claims up to the first rejected one.
+
+    Later claims belong to the search for a smaller example and spend nothing.
+    """
     rows = []
     for claim in seen.claims:
         worst = claim.worst
@@ -72,29 +74,29 @@ def _claims(seen: Evidence) -> list[dict[str, Any]]:
 
 
 def spent(rows: Rows) -> float:
-    """The sum of alpha, which bounds P(any false alarm) of the run whatever the dependence."""
+    """Return the sum of alpha, a bound on P(any false alarm) of the run for any dependence."""
     return sum(claim["alpha"] for each in rows.values() for claim in each["claims"])
 
 
 def overspent(rows: Rows) -> bool:
-    """Whether the checks together promised fewer false alarms than they kept to."""
-    return spent(rows) > ALPHA_RUN * (1 + 1e-9)  # the sum itself is rounded
+    """Return whether the checks together exceed the false-alarm probability of a run."""
+    return spent(rows) > ALPHA_RUN * (1 + 1e-9)  # allows for rounding of the sum
 
 
 def totals(rows: Rows) -> dict[str, Any]:
-    """The figures of the summary; checks of the suite itself are counted apart."""
-    asked = [each for each in rows.values() if not each["control"]]
-    claims = [claim for each in asked for claim in each["claims"]]
-    exact = [each for each in asked if each["comparisons"]]
+    """Return the numbers of the summary; checks of the suite itself are counted separately."""
+    properties = [each for each in rows.values() if not each["control"]]
+    claims = [claim for each in properties for claim in each["claims"]]
+    exact = [each for each in properties if each["comparisons"]]
     worst = max(exact, key=lambda each: each["worst"], default=None)
     least = min((c for c in claims if c["p"] is not None), key=lambda c: c["p"], default=None)
     return {
-        "implementation": next((each["implementation"] for each in asked), ""),
-        "outcomes": dict(Counter(each["outcome"] for each in asked)),
+        "implementation": next((each["implementation"] for each in properties), ""),
+        "outcomes": dict(Counter(each["outcome"] for each in properties)),
         "controls": dict(Counter(each["outcome"] for each in rows.values() if each["control"])),
-        "not_offered": sorted({each["missing"] for each in asked if each.get("missing")}),
-        "comparisons": sum(each["comparisons"] for each in asked),
-        "worst": worst and {"share_of_allowed": worst["worst"], "check": worst["check"]},
+        "not_offered": sorted({each["missing"] for each in properties if each.get("missing")}),
+        "comparisons": sum(each["comparisons"] for each in properties),
+        "worst": worst and {"fraction_of_allowance": worst["worst"], "check": worst["check"]},
         "claims": len(claims),
         "scalars": sum(claim["n"] for claim in claims),
         "alpha_spent": spent(rows),
@@ -106,32 +108,32 @@ def totals(rows: Rows) -> dict[str, Any]:
 
 
 def summary(sums: Mapping[str, Any]) -> list[str]:
-    """What was shown, to what accuracy, with which risk, and what was left out: four lines."""
+    """Return four lines: results, accuracy, false-alarm probability, and missing methods."""
     counts = [f"{n} {outcome}" for outcome, n in sorted(sums["outcomes"].items())]
     controls = [f"{n} {outcome}" for outcome, n in sorted(sums["controls"].items())]
     worst, least = sums["worst"], sums["least_p"]
-    over = " - MORE THAN IT MAY" if sums["alpha_spent"] > ALPHA_RUN * (1 + 1e-9) else ""
+    over = " - MORE THAN ALLOWED" if sums["alpha_spent"] > ALPHA_RUN * (1 + 1e-9) else ""
     return [
         f"{sums['implementation']}: {', '.join(counts)}"
         + (f"; controls of the suite itself: {', '.join(controls)}" if controls else ""),
-        f"exact: {sums['comparisons']:,} numbers against the oracles"
+        f"exact: {sums['comparisons']:,} numbers compared with the oracles"
         + (
-            f", the worst at {_share(worst['share_of_allowed'])} of what rounding allows "
+            f", worst error {_ratio(worst['fraction_of_allowance'])} of the rounding allowance "
             f"({worst['check']})"
             if worst
             else ""
         ),
         f"Monte Carlo: {sums['claims']} claims on {sums['scalars']:,} scalars spent "
         f"{sums['alpha_spent']:.3g} of a false-alarm probability of {ALPHA_RUN:g}{over}"
-        + (f"; least p {least['p']:.3g} ({least['equation']})" if least else ""),
-        f"not offered, so not shown: {', '.join(sums['not_offered']) or 'nothing'}",
+        + (f"; smallest p {least['p']:.3g} ({least['equation']})" if least else ""),
+        f"not offered, so not tested: {', '.join(sums['not_offered']) or 'nothing'}",
     ]
 
 
 def write(rows: Rows, folder: Path) -> list[str]:
-    """Write report.json and report.html; returns the lines for the terminal."""
+    """Write report.json and report.html, and return the lines for the terminal."""
     sums = totals(rows)
-    if not sums["outcomes"]:  # controls alone say nothing of an implementation
+    if not sums["outcomes"]:  # controls alone do not test an implementation
         return []
     ordered = [dict(rows[node]) for node in sorted(rows)]
     for each in ordered:
@@ -141,11 +143,11 @@ def write(rows: Rows, folder: Path) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     _replace(folder / "report.json", text + "\n")
     _replace(folder / "report.html", html_page(sums, lines, ordered))
-    return [*lines, f"report: {folder / 'report.html'}"]  # the last one: something may follow it
+    return [*lines, f"report: {folder / 'report.html'}"]  # the certificate's line may follow
 
 
 def _replace(path: Path, text: str) -> None:
-    """The old file or the new one, at every moment."""
+    """Replace the file atomically."""
     temporary = path.with_name(f".{path.name}.tmp")
     with temporary.open("w", encoding="utf-8") as file:
         file.write(text)
@@ -154,6 +156,6 @@ def _replace(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _share(worst: float) -> str:
-    """Of an error where nothing is allowed, no number."""
-    return f"{worst:.3g}" if worst < 1e300 else "more than any share"
+def _ratio(worst: float) -> str:
+    """Format the error relative to its allowance; an allowance of 0 has no ratio."""
+    return f"{worst:.3g}" if worst < 1e300 else "infinitely many times"

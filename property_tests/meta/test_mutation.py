@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ..adapters.ddpm_core import DdpmCore
-from ..mutation.evidence import answers, same_bits, same_but_for_rounding
-from ..mutation.hunt import ROUNDS, hunted, killer
+from ..mutation.inject import injected, source_of
+from ..mutation.kill import ROUNDS, killed_by_more_examples, killer
 from ..mutation.operators import mutants
-from ..mutation.plant import planted, source_of
+from ..mutation.outputs import outputs, same_bits, same_but_for_rounding
 from ..strategies import STEEP
 
 SOURCE = """
@@ -85,15 +85,15 @@ def test_names_out_of_scope_are_not_substituted():
 
 def test_outputs_distinguish_mutants_from_equivalents():
     module, source = source_of("ddpm_core.losses")
-    right = answers(DdpmCore(), "losses")
-    for planted_line, same in (
+    right = outputs(DdpmCore(), "losses")
+    for mutated, same in (
         ("(target - prediction)", True),
         ("(prediction - 2 * target)", False),
     ):
-        tree = ast.parse(source.replace("(prediction - target)", planted_line))
-        with planted(module, tree):
-            assert same_bits(right, answers(DdpmCore(), "losses")) == same
-    assert same_bits(right, answers(DdpmCore(), "losses"))
+        tree = ast.parse(source.replace("(prediction - target)", mutated))
+        with injected(module, tree):
+            assert same_bits(right, outputs(DdpmCore(), "losses")) == same
+    assert same_bits(right, outputs(DdpmCore(), "losses"))
 
 
 def test_rounding_is_distinguished_from_a_mutation():
@@ -108,7 +108,7 @@ def test_mutant_is_active_only_while_injected():
     module, source = source_of("ddpm_core.schedules")
     right = "return self._log_alpha_bar(t).exp()"
     before = DdpmCore().alpha_bar(STEEP)
-    with planted(module, ast.parse(source.replace(right, f"{right} / 2"))):
+    with injected(module, ast.parse(source.replace(right, f"{right} / 2"))):
         assert (DdpmCore().alpha_bar(STEEP) == before / 2).all()
     assert (DdpmCore().alpha_bar(STEEP) == before).all()
 
@@ -123,5 +123,5 @@ def test_survivor_is_retried_with_new_examples():
     tests = [("harmless", partial(harmless))]
     assert killer(tests) is None
     first = len(met)
-    assert not hunted(tests)
+    assert not killed_by_more_examples(tests)
     assert len(met) > ROUNDS / 2 * first

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ..evidence.policy import PAGE
-from ..mutation.targets import PLANTED, PROPERTIES, STATISTICS
+from ..mutation.targets import MUTANTS_PER_RUN, PROPERTIES, STATISTICS
 from ..profiles import EXAMPLES
 from ..statistics.monte_carlo import ALPHA_RUN, MIN_EFFECT, POWER
 
@@ -29,12 +29,12 @@ def test_every_check_is_required(request: pytest.FixtureRequest):
 
 def test_policy_limits_match_the_suite():
     policy = json.loads(PAGE.read_bytes())
-    limits = {name: policy[name] for name in ("alpha", "power", "effect", "planted")}
+    limits = {name: policy[name] for name in ("alpha", "power", "effect", "mutants")}
     assert limits == {
         "alpha": ALPHA_RUN,
         "power": POWER,
         "effect": MIN_EFFECT,
-        "planted": PLANTED,
+        "mutants": MUTANTS_PER_RUN,
     }
     assert {each["examples"] for each in policy["required"].values()} == {0, EXAMPLES}
     assert policy["mutated"] == sorted([*PROPERTIES, *STATISTICS])

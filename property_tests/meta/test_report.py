@@ -32,7 +32,7 @@ class Buggy(DdpmCore):
 
 
 def test_report_names_failures_and_similar_bugs(pytester):
-    """In another process, from which each row is seen to arrive."""
+    """Run in another process, which must send every row."""
     pytester.makepyfile(buggy=BUGGY.format(suite=PACKAGE))
     pytester.syspathinsert(SUITE.parent)
     pytester.syspathinsert()
@@ -51,7 +51,7 @@ def test_report_names_failures_and_similar_bugs(pytester):
     outcomes = {name: each["outcome"] for name, each in rows.items()}
 
     assert outcomes[sample] == "failed"
-    assert "q_sample answers as F02-q-sample-missing-sqrt does" in rows[sample]["failure"]
+    assert "q_sample has the output of F02-q-sample-missing-sqrt" in rows[sample]["failure"]
     claims = [each for name, each in rows.items() if name.startswith(simulated)]
     assert len(claims) == 4
     for each in claims:
@@ -71,7 +71,7 @@ def test_report_names_failures_and_similar_bugs(pytester):
     assert "F02-q-sample-missing-sqrt" in page
     out = done.stdout.str()
     assert "looks like a known bug" in out
-    assert "not offered, so not shown: loss" in out
+    assert "not offered, so not tested: loss" in out
 
 
 def test_overspending_run_is_reported():
@@ -83,7 +83,7 @@ def test_overspending_run_is_reported():
     most = round(ALPHA_RUN / ALPHA_CLAIM)
     assert not overspent(rows(most))
     assert overspent(rows(most + 1))
-    assert "MORE THAN IT MAY" in summary(totals(rows(most + 1)))[2]
+    assert "MORE THAN ALLOWED" in summary(totals(rows(most + 1)))[2]
     assert "MORE" not in summary(totals(rows(most)))[2]
 
 

@@ -1,1 +1,1 @@
-"""Mutants of the mathematics: every slip that a line invites, planted one at a time."""
+"""Mutation testing of the mathematics: every typo-like change of a line, injected one at a time."""

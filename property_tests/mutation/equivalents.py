@@ -1,16 +1,16 @@
-"""Mutants that calculate the same: module -> statement -> why no property can tell it apart.
+"""Equivalent mutants: module -> statement -> the reason why no property can detect it.
 
-Of those in EQUIVALENTS every answer is the same, bit for bit; those in AS_RIGHT round elsewhere;
-those in CHOICES replace one valid choice by another.
+For EQUIVALENTS all outputs are the same bit for bit. Those in AS_RIGHT round differently. Those in
+CHOICES replace one valid choice by another.
 """
 
 from collections.abc import Mapping
 
 NOISE_TIMES_0 = (
-    "at eta = 0 the noise is drawn and multiplied by 0: no answer differs. That it need not be "
-    "drawn is asked of ours alone, in tests/samplers/test_ddim.py"
+    "at eta = 0 the noise is drawn and multiplied by 0: no output differs. That it need not be "
+    "drawn is tested for our implementation only, in tests/samplers/test_ddim.py"
 )
-ONE_DTYPE = "the protocol has one dtype, and both have it"
+ONE_DTYPE = "the protocol has a single dtype, which both have"
 NO_VALUE = (
     "the value is read only where 1 - root >= 1/2, that is at t = T, where it is 0 either way: "
     "before that the root is at least 1 / (2 cos(step)) > 1/2"
@@ -21,28 +21,28 @@ Reasons = Mapping[str, Mapping[str, str]]
 EQUIVALENTS: Reasons = {
     "statistics.statistics": {
         "p = float(np.minimum(2.0, expected / max(equal, expected)))": (
-            "a quotient by no less than its numerator is at most 1"
+            "the quotient is at most 1, because the denominator is at least the numerator"
         ),
         "return float(np.minimum(2.0, 2 * np.minimum(*tails)))": (
-            "of two tails that sum to 1 the smaller is at most 1/2"
+            "the smaller of two tails that sum to 1 is at most 1/2"
         ),
     },
     "latent": {
-        "error = x - x_hat": "a difference and its negative square alike",
+        "error = x - x_hat": "a difference and its negative have the same square",
     },
     "learned_variance": {
-        "if not isinstance(t, int):": "both levels of a pair are of one kind in the protocol",
-        "per_dim = terms / flat(x_t).shape[1]": "both have one shape",
+        "if not isinstance(t, int):": "both timesteps of a pair have one type in the protocol",
+        "per_dim = terms / flat(x_t).shape[1]": "both have the same shape",
     },
     "probability_flow": {
         "error = ((fine - densities[0]).square().sum(0) / (n * (n - 1))).sqrt()": (
-            "a difference and its negative square alike"
+            "a difference and its negative have the same square"
         ),
         "return FlowDensity(fine, error, (fine - coarse).abs() / 3)": (
-            "a difference and its negative are as large"
+            "a difference and its negative have the same magnitude"
         ),
         "gradients = (torch.autograd.grad(y, x, each, retain_graph=True)[-1] for each in probes)": (
-            "one gradient is asked for: the first is the last"
+            "there is a single gradient, so the first is the last"
         ),
     },
     "losses": {
@@ -59,7 +59,7 @@ EQUIVALENTS: Reasons = {
     },
     "guidance": {
         "return (flat.mean(1, keepdim=True) - flat).square().sum(1).sqrt()": (
-            "a difference and its negative have one square"
+            "a difference and its negative have the same square"
         ),
     },
     "samplers.ancestral": {
@@ -69,19 +69,19 @@ EQUIVALENTS: Reasons = {
     },
     "samplers.timestep_spacing": {
         "nearest = int((wanted - log_snrs).abs().argmin()) + 1": (
-            "a difference and its negative are as far from 0"
+            "a difference and its negative are equally far from 0"
         ),
     },
     "samplers.ddim": {
         "return self.eta >= 0 and s > 0": NOISE_TIMES_0,
         "return self.eta > -1 and s > 0": NOISE_TIMES_0,
-        "if self.draws_noise(s, s):": "whether noise is drawn is a question of s alone",
+        "if self.draws_noise(s, s):": "whether noise is drawn depends on s only",
         "x_s = x_s.addcmul_(expand_to(var.sqrt(), noise), noise.to(work))": (
-            "the noise has the shape of x_t: that is checked one line above"
+            "the noise has the shape of x_t, which the preceding line checks"
         ),
     },
     "samplers.dpm_solver": {
-        "return torch.tensor(math.inf, dtype=torch.float32)": "infinity is that in any precision",
+        "return torch.tensor(math.inf, dtype=torch.float32)": "infinity is exact in any precision",
     },
     "schedules": {
         "log_alphas.append(2 * _log_from_either(_sin(left), one_minus_root))": NO_VALUE,
@@ -90,12 +90,12 @@ EQUIVALENTS: Reasons = {
         "ratio.log())": ("at one_minus_ratio = 1/2 both are the logarithm of 1/2"),
         "return Schedule(torch.cat([torch.zeros(1, dtype=torch.float32), "
         "2 * (first + log_ratio)]))": ("0 is 0 in any precision, and cat takes the larger one"),
-        "return self.log_alpha_bar.shape[-1] - 1": "the table has one axis: the first is the last",
+        "return self.log_alpha_bar.shape[-1] - 1": "the table has one axis only",
         "return math.log1p(-float(beta)) if beta <= Fraction(1, 2) "
         "else math.log(float(1 - beta))": ("at beta = 1/2 both are the logarithm of 1/2"),
         "if one_minus <= 0.5:": "at one_minus = 1/2 both are the logarithm of 1/2",
         "larger, smaller = (total, term) if abs(total) > abs(term) else (term, total)": (
-            "of two equal numbers either is the larger one: a sum of equals is exact"
+            "either of two equal numbers may be the larger one: a sum of equals is exact"
         ),
     },
 }
@@ -103,7 +103,7 @@ EQUIVALENTS: Reasons = {
 AS_RIGHT: Reasons = {
     "schedules": {
         "return math.log1p(-float(beta)) if beta < Fraction(1, 3) else math.log(float(1 - beta))": (
-            "for beta from 1/3 to 1/2 either form is right to 2 u"
+            "for beta from 1/3 to 1/2 both forms are accurate to 2 u"
         ),
     },
 }
@@ -112,15 +112,15 @@ CHOICES: Reasons = {
     "guidance": {
         "dropped = torch.rand(labels.shape, dtype=torch.float64, generator=generator) "
         "<= probability": (
-            "a draw is a multiple of 2^-53, and equals the threshold with that probability at most"
+            "a draw is a multiple of 2^-53, and equals the threshold with at most that probability"
         ),
         "dropped = torch.rand(labels.shape, dtype=torch.float32, generator=generator) "
         "< probability": ("draws of 24 bits meet a probability to 2^-24, and 0 and 1 exactly"),
     },
     "statistics.monte_carlo": {
-        "return int.from_bytes(self.key[:6], 'little')": "six bytes tell claims apart, as seven do",
+        "return int.from_bytes(self.key[:6], 'little')": "six bytes distinguish claims, too",
         "key = hashlib.blake2b(name.encode(), digest_size=15).digest()": (
-            "fifteen bytes tell claims apart, as the sixteen do that Philox can take"
+            "fifteen bytes distinguish claims, like the sixteen that Philox accepts"
         ),
     },
 }

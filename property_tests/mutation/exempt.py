@@ -1,34 +1,34 @@
-"""What is not mutated: checks, messages, annotations, and what reads the same by a proof."""
+"""Expressions that are not mutated: checks, messages, annotations, and provably equal metadata."""
 
 import ast
 from collections.abc import Iterator
 
 Parents = dict[ast.AST, ast.AST]
-CHECKS = ("check_", "_check", "_refuse")  # how the functions begin whose calls only refuse
+CHECKS = ("check_", "_check", "_refuse")  # prefixes of functions that only raise errors
 
 
 def parents_of(tree: ast.AST) -> Parents:
-    """The node above each node."""
+    """Return the parent of each node."""
     return {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
 
 
 def exempt(parents: Parents, node: ast.AST) -> bool:
-    """Whether the node only checks, words a message or annotates, or is not run again."""
+    """Return whether the node only checks, formats a message, annotates, or runs once at import."""
     return _checks(parents, node) or _read_by_checks(parents, node)
 
 
 def out_of_scope(parents: Parents, node: ast.AST, name: str) -> bool:
-    """Whether no function around the node knows the name: a NameError, whatever is tested."""
+    """Return whether no enclosing function defines the name: using it would raise a NameError."""
     return all(name not in _bound(function) for function in _functions(parents, node))
 
 
 def same_metadata(parents: Parents, node: ast.AST, name: str) -> bool:
-    """Whether `name` in place of the node is proved to change nothing.
+    """Return whether replacing the node by `name` provably changes nothing.
 
-    expand_to reads shape, dtype and device of its second argument, compute_dtype and `.dtype` the
-    dtype, `.device` the device. Of two names that check_same_event was given above, in a statement
-    of the function itself, all three are equal, as long as neither is bound anew: it has raised
-    otherwise. So both readings give one value.
+    expand_to reads shape, dtype and device of its second argument; compute_dtype and `.dtype` read
+    the dtype, `.device` the device. If check_same_event was called above with two names, in a
+    statement of the function itself, all three are equal unless a name is reassigned: otherwise it
+    would have raised. Therefore reading either name gives the same value.
     """
     if not isinstance(node, ast.Name):
         return False
@@ -58,7 +58,7 @@ def same_metadata(parents: Parents, node: ast.AST, name: str) -> bool:
 
 
 def _functions(parents: Parents, node: ast.AST) -> Iterator[ast.FunctionDef]:
-    """The functions around the node, from the innermost."""
+    """Yield the enclosing functions, innermost first."""
     while node in parents:
         node = parents[node]
         if isinstance(node, ast.FunctionDef):
@@ -66,7 +66,7 @@ def _functions(parents: Parents, node: ast.AST) -> Iterator[ast.FunctionDef]:
 
 
 def _bound(function: ast.FunctionDef) -> set[str]:
-    """Arguments and whatever is assigned within."""
+    """Return the arguments and all names assigned in the function."""
     names = {each.arg for each in ast.walk(function.args) if isinstance(each, ast.arg)}
     return names | {
         each.id
@@ -76,7 +76,7 @@ def _bound(function: ast.FunctionDef) -> set[str]:
 
 
 def _checks(parents: Parents, node: ast.AST) -> bool:
-    """Inside a raise, an assert, a check, a block that ends in a raise, a text or an annotation."""
+    """Whether it is in a raise, assert, check, block ending in a raise, string or annotation."""
     inside = False
     while node in parents:
         above = parents[node]
@@ -87,7 +87,7 @@ def _checks(parents: Parents, node: ast.AST) -> bool:
                 return True
             case ast.Call(ast.Name(name)) if name.startswith(CHECKS):
                 return True
-            case ast.keyword("lowest"):  # the bound of a check, handed on
+            case ast.keyword("lowest"):  # the bound of a check, passed on
                 return True
             case ast.Call(ast.Attribute(_, "float64" | "float32")):
                 return True
@@ -100,7 +100,7 @@ def _checks(parents: Parents, node: ast.AST) -> bool:
 
 
 def _read_by_checks(parents: Parents, node: ast.AST) -> bool:
-    """Inside what is assigned, or looped over, for names that only checks read."""
+    """Whether it is assigned to, or iterated into, names that only checks read."""
     below, function = node, next(_functions(parents, node), None)
     while function is not None and below is not function:
         node, below = below, parents[below]

@@ -1,4 +1,4 @@
-"""What a slip looks like in the syntax tree: a sign, a root, an index, one symbol for another."""
+"""Mutation operators on the syntax tree: signs, roots, indices, and similar symbols swapped."""
 
 import ast
 import copy
@@ -42,7 +42,7 @@ COMPARISONS: dict[type, type] = {
 
 
 class Mutant(NamedTuple):
-    """One planted slip: its line, the statement as it begins now, and the whole mutated module."""
+    """A mutated module, with the line and the first line of the mutated statement."""
 
     line: int
     statement: str
@@ -50,9 +50,9 @@ class Mutant(NamedTuple):
 
 
 def mutants(source: str) -> list[Mutant]:
-    """Every mutant of the calculating lines; checks, messages and annotations stay as they are.
+    """Return all mutants of computing lines; checks, messages and annotations are not mutated.
 
-    In the order of the lines, since what kills one mutant of a line is likely to kill the next.
+    They are sorted by line, because what kills one mutant of a line likely kills the next.
     """
     return sorted(_mutants(source), key=lambda each: each.line)
 
@@ -64,7 +64,7 @@ def _mutants(source: str) -> Iterator[Mutant]:
     for node in place:
         if not isinstance(node, ast.expr) or exempt(parents, node):
             continue
-        for replacement in slips(node):
+        for replacement in replacements(node):
             if isinstance(node, ast.Name) and isinstance(replacement, ast.Name):
                 name = replacement.id
                 if out_of_scope(parents, node, name) or same_metadata(parents, node, name):
@@ -77,8 +77,8 @@ def _mutants(source: str) -> Iterator[Mutant]:
             yield Mutant(node.lineno, ast.unparse(statement).partition("\n")[0], changed)
 
 
-def slips(node: ast.expr) -> Iterator[ast.expr]:
-    """What may stand in the node's place, for every operator that applies."""
+def replacements(node: ast.expr) -> Iterator[ast.expr]:
+    """Yield the replacements of a node by every applicable operator."""
     here = ast.unparse(node)
     for changed in _changes(node):
         if ast.unparse(ast.fix_missing_locations(copy.deepcopy(changed))) != here:
@@ -102,7 +102,7 @@ def _changes(node: ast.expr) -> Iterator[ast.expr]:
                 yield value
             if name in REPLACED:
                 yield ast.Call(ast.Attribute(owner, REPLACED[name], ast.Load()), arguments, [])
-        case ast.Subscript(value, ast.Name() as index):  # a number is moved below
+        case ast.Subscript(value, ast.Name() as index):  # constant indices are changed below
             for step in (ast.Add(), ast.Sub()):
                 moved = ast.BinOp(index, step, ast.Constant(1))
                 yield ast.Subscript(value, moved, ast.Load())
@@ -125,7 +125,7 @@ def _family(name: str, families: tuple[set[str], ...]) -> list[str]:
 
 
 def _statement(parents: Parents, node: ast.AST) -> ast.AST:
-    """The innermost statement around the node."""
+    """Return the innermost statement that contains the node."""
     while not isinstance(node, ast.stmt):
         node = parents[node]
     return node

@@ -1,11 +1,11 @@
-"""What is mutated, and which files of the suite are to notice."""
+"""Modules to mutate, and the properties that must kill their mutants."""
 
-PLANTED = 5  # mutants, chosen by a hash, that each run of the suite has to kill
+MUTANTS_PER_RUN = 5  # selected by a hash
 TERMS = "test_likelihood::test_each_term_is_a_kl_or_a_decoder_likelihood"
-STRETCH = "test_likelihood::test_stratified_term_represents_its_stratum"
+STRATUM = "test_likelihood::test_stratified_term_represents_its_stratum"
 REPORTS = "test_samplers::test_reported_predictions_are_those_of_the_denoiser"
 
-# Module -> files of the suite that attack it, or file::property, nearest first.
+# Module -> files of the suite that cover it, or file::property, most specific first.
 PROPERTIES = {
     "schedules": (
         "test_schedules",
@@ -18,7 +18,7 @@ PROPERTIES = {
     "losses": (
         "test_losses",
         TERMS,
-        STRETCH,
+        STRATUM,
         "test_latent::test_latent_kl_is_the_divergence_from_standard_normal",
     ),
     "latent": tuple(
@@ -46,7 +46,7 @@ PROPERTIES = {
     "networks.embeddings": ("test_embeddings",),
     "likelihood": (
         TERMS,
-        STRETCH,
+        STRATUM,
         "test_likelihood::test_bits_per_dim_of_uniform_grey_levels",
     ),
     "probability_flow": tuple(
@@ -61,7 +61,7 @@ PROPERTIES = {
     ),
     "training.ema": ("test_ema",),
 }
-# The same for the statistical checks themselves, which are modules of the suite.
+# The same for the statistical checks, which are modules of the suite.
 STATISTICS = {
     "statistics.statistics": ("meta.test_definitions", "meta.test_statistics"),
     "statistics.monte_carlo": ("meta.test_definitions", "meta.test_statistics"),

@@ -164,7 +164,7 @@ class Checked:
                 check_output(what, output, fields := SHAPES[name](given))
                 if [each for each, _ in fields] == ["mean", "var"]:
                     output = Gaussian(*output)
-            evidence.called(name, arguments, named, output)
+            evidence.record_call(name, arguments, named, output)
             return output
 
         return checked

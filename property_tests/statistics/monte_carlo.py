@@ -107,7 +107,7 @@ class Ledger:
         key = hashlib.blake2b(name.encode(), digest_size=16).digest()
         claim = Claim(equation, repr(example), key, scalars, alpha, min_effect, power)
         self.claims.append(claim)
-        evidence.claimed(claim)
+        evidence.record_claim(claim)
         if self.spent > ALPHA_RUN * (1 + 1e-9):  # allows for rounding of the sum
             raise LedgerError(
                 f"{len(self.claims)} claims spend {self.spent:.3g}, more than {ALPHA_RUN:g}"

@@ -36,7 +36,7 @@ def check(what: str, where: tuple[int, ...], got: Array, exact: mpf, allowed: mp
     """Fail unless got[where] is within `allowed` of `exact`; NaN fails."""
     value = mpf(float(got[where]))
     error = abs(value - exact)
-    evidence.compared(what, where, error, allowed)
+    evidence.record_comparison(what, where, error, allowed)
     if not error <= allowed:
         excess = f", {float(error / allowed):.3g} times the allowance" if allowed else ""
         ratio = f"{float(value / exact):.6g}" if exact else ""
@@ -51,7 +51,7 @@ def check(what: str, where: tuple[int, ...], got: Array, exact: mpf, allowed: mp
 def check_largest(what: str, got: Array, want: Array, allowed: float) -> None:
     """Compare two float64 arrays by their largest difference."""
     error = float(np.abs(got - want).max())
-    evidence.compared(what, "", error, allowed)
+    evidence.record_comparison(what, "", error, allowed)
     excess = f", {error / allowed:.3g} times the allowance" if allowed else ""
     assert error <= allowed, f"{what} is off by {error:.3g}{excess}"
 

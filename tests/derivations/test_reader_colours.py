@@ -40,7 +40,7 @@ def report(folder: Path, *rows: dict[str, object], certified: bool = True, **cha
         executed = {
             name: {"outcome": "passed", **asked} for name, asked in policy["required"].items()
         }
-        sums = {"executed": executed, "planted": [{"killed_by": "us"}] * policy["planted"]}
+        sums = {"executed": executed, "mutants": [{"killed_by": "us"}] * policy["mutants"]}
         sha = {"sha256": sha256(path.read_bytes()).hexdigest()}
         whole = statement({**digests(Project.own()), **changed}, shown(**sums, report=sha))
         (folder / "certificate.json").write_bytes(canonical(whole))

@@ -105,7 +105,7 @@ CONFTEST = """import pytest
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     row = {"suite": "mini_suite", "check": item.name, "control": False, "claims": [],
-           "comparisons": 1, "worst": 0.5, "planted": [], "examples": 1, "implementation": "mini"}
+           "comparisons": 1, "worst": 0.5, "mutants": [], "examples": 1, "implementation": "mini"}
     item.user_properties[:] = [("property_tests", row)]
     return (yield)
 """
@@ -127,7 +127,7 @@ POLICY = {
     "alpha": 1e-6,
     "power": 0.999999,
     "effect": 0.1,
-    "planted": 0,
+    "mutants": 0,
 }
 
 
@@ -166,7 +166,7 @@ def shown(**changed: Any) -> dict[str, Any]:
         "alpha_spent": 0.0,
         "least_power": 1.0,
         "least_effect": 0.0,
-        "planted": [],
+        "mutants": [],
         "worst": None,
     }
     return {**whole, **changed}

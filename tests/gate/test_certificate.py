@@ -162,7 +162,7 @@ DAMAGES: dict[str, tuple[Callable[[Any, bytes], bytes | None], str]] = {
         "the certificate says something in a form that is not its own",
     ),
     "written anew": (lambda whole, data: json.dumps(whole).encode(), "its seal is broken"),
-    "partial": (lambda whole, data: resealed(whole, planted=None), "does not speak of planted"),
+    "partial": (lambda whole, data: resealed(whole, mutants=None), "does not speak of mutants"),
 }
 
 
@@ -237,8 +237,8 @@ RUNS: dict[str, tuple[dict[str, Any], str]] = {
     "power": ({"least_power": 0.99}, "a claim had power 0.99, below 0.999999"),
     "effect": ({"least_effect": 0.2}, "a claim sees effects from 0.2 only, not 0.1"),
     "too many mutants": (
-        {"planted": [{"module": "m", "statement": "s", "killed_by": "t"}]},
-        "1 mutants were planted, not 0",
+        {"mutants": [{"module": "m", "statement": "s", "killed_by": "t"}]},
+        "1 mutants were tested, not 0",
     ),
 }
 
@@ -254,8 +254,8 @@ def test_a_run_that_was_not_complete_certifies_nothing(project, path, run):
 
 def test_a_surviving_mutant_certifies_nothing():
     mutant = {"module": "mini.py, line 3", "statement": "return x", "killed_by": None}
-    said = certificate.incomplete(shown(planted=[mutant]), {**miniature.POLICY, "planted": 1})
-    assert said == "a planted mutant survived: mini.py, line 3: return x"
+    said = certificate.incomplete(shown(mutants=[mutant]), {**miniature.POLICY, "mutants": 1})
+    assert said == "a mutant survived: mini.py, line 3: return x"
 
 
 def test_the_suite_lies_beside_the_package_or_inside_a_wheel(tmp_path, monkeypatch):

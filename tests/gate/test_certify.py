@@ -19,7 +19,7 @@ PASSED = {
     "claims": [],
     "comparisons": 1,
     "worst": 0.5,
-    "planted": [],
+    "mutants": [],
     "examples": 1,
 }
 ROWS: dict[str, dict[str, Any]] = {name: {**PASSED, "check": name} for name in miniature.CHECKS}
@@ -94,7 +94,7 @@ def test_a_complete_green_run_certifies(project, path, tmp_path):
     assert ends(project, tmp_path) == f"certificate: {path}"
     whole = certificate.read(path)
     assert certificate.mismatch(whole, project) is None
-    assert whole["predicate"]["worst"] == {"check": "test_mean", "share_of_allowed": 0.5}
+    assert whole["predicate"]["worst"] == {"check": "test_mean", "fraction_of_allowance": 0.5}
     assert len(whole["predicate"]["report"]["sha256"]) == 64
     when = whole["predicate"]["information"]
     assert (when["commit"], when["dirty"]) == (None, None), "there is no checkout here"
@@ -204,14 +204,14 @@ def test_the_figures_are_those_of_the_rows(tmp_path):
         {"alpha": 1e-9, "power": 0.9999999, "min_effect": 0.1},
         {"alpha": 2e-9, "power": 0.999999, "min_effect": 0.05},
     ]
-    control = {**PASSED, "check": "c", "control": True, "worst": 9.0, "planted": ["mutant"]}
+    control = {**PASSED, "check": "c", "control": True, "worst": 9.0, "mutants": ["mutant"]}
     rows = {"a": {**PASSED, "check": "a", "claims": claims}, "c": control}
     (tmp_path / "report.json").write_text("{}")
     found = predicate(rows, tmp_path / "report.json")
     assert found["alpha_spent"] == pytest.approx(3e-9, rel=1e-12)
     assert (found["least_power"], found["least_effect"]) == (0.999999, 0.1)
     assert found["worst"]["check"] == "a", "what controls are off by is on purpose"
-    assert found["planted"] == ["mutant"]
+    assert found["mutants"] == ["mutant"]
     assert found["executed"]["a"] == {"outcome": "passed", "claims": 2, "examples": 1}
     none = predicate({"c": control}, tmp_path / "report.json")
     assert none["worst"] is None

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from property_tests.catalogue import _parameters
-from property_tests.mutation.plant import planted, source_of
+from property_tests.mutation.inject import injected, source_of
 from tests.gate import miniature
 
 TESTS = {  # of each module, those that are to miss a check of it
@@ -102,12 +102,12 @@ def test_no_check_can_be_left_out(name):
     module, source = source_of(f"ddpm_core.{name}")
     tests = list(runs(TESTS[name]))
     assert len(tests) >= 9
-    assert not killed(tests), "the tests fail where nothing is planted"
+    assert not killed(tests), "the tests fail where nothing is injected"
     made = list(slips(source))
     assert made
     survivors = []
     for said, tree in made:
-        with planted(module, tree):
+        with injected(module, tree):
             if not killed(tests):
                 survivors.append(said)
     print(f"{name}: {len(made)} mutants")

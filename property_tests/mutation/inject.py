@@ -1,6 +1,6 @@
-"""Plant a mutant in the running library: the code of its functions is exchanged, none is reloaded.
+"""Inject a mutant into the running library by replacing the code objects of its functions.
 
-A function that another module has imported is the same object, so the slip shows everywhere.
+Functions imported elsewhere are the same objects, so the mutant takes effect everywhere.
 """
 
 import ast
@@ -13,24 +13,24 @@ from typing import Any
 
 
 @contextmanager
-def planted(module: ModuleType, tree: ast.Module) -> Iterator[None]:
-    """The module's functions run the code of `tree` inside, and their own again outside."""
+def injected(module: ModuleType, tree: ast.Module) -> Iterator[None]:
+    """Run the module's functions with the code of `tree` inside the context."""
     file = inspect.getsourcefile(module) or module.__name__
     codes = dict(_codes(compile(tree, file, "exec")))
-    kept = []
+    originals = []
     for name, function in functions(module):
         if name in codes and codes[name].co_freevars == function.__code__.co_freevars:
-            kept.append((function, function.__code__))
+            originals.append((function, function.__code__))
             function.__code__ = codes[name]
     try:
         yield
     finally:
-        for function, code in kept:
+        for function, code in originals:
             function.__code__ = code
 
 
 def functions(module: ModuleType) -> Iterator[tuple[str, FunctionType]]:
-    """(qualified name, function) of every function and method that the module defines."""
+    """Yield (qualified name, function) for every function and method defined in the module."""
     todo: list[Any] = list(vars(module).values())
     while todo:
         each = todo.pop()
@@ -52,6 +52,6 @@ def _codes(code: CodeType) -> Iterator[tuple[str, CodeType]]:
 
 
 def source_of(name: str) -> tuple[ModuleType, str]:
-    """The module of that name and its source."""
+    """Return the module and its source."""
     module = importlib.import_module(name)
     return module, inspect.getsource(module)

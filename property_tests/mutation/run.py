@@ -1,4 +1,4 @@
-"""One module's mutants against the properties that attack it: what was killed, what is wrong."""
+"""Test the mutants of a module against the properties that cover it."""
 
 import time
 import warnings
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from hypothesis import HealthCheck, Phase, settings
 
-# Before any property is defined: a slip shows at once or not at all, and nobody reads the example.
+# Before any property is defined. Failing examples are not read, so they are not shrunk.
 settings.register_profile(
     "mutation",
     derandomize=True,
@@ -23,23 +23,23 @@ settings.register_profile(
 )
 settings.load_profile("mutation")
 
-# These import properties, which take the profile as it is when they are defined.
+# These import properties, which use the profile that is active when they are defined.
 from ..adapters.ddpm_core import DdpmCore  # noqa: E402
 from ..catalogue import properties  # noqa: E402
 from ..protocol import Array  # noqa: E402
 from ..protocol.contract import Checked  # noqa: E402
 from .equivalents import AS_RIGHT, CHOICES, EQUIVALENTS, Reasons  # noqa: E402
-from .evidence import CALLS, answers, same_bits, same_but_for_rounding  # noqa: E402
-from .hunt import cheapest_first, hunted, killer  # noqa: E402
+from .inject import injected, source_of  # noqa: E402
+from .kill import cheapest_first, killed_by_more_examples, killer  # noqa: E402
 from .operators import mutants  # noqa: E402
-from .plant import planted, source_of  # noqa: E402
+from .outputs import CALLS, outputs, same_bits, same_but_for_rounding  # noqa: E402
 from .targets import PROPERTIES, STATISTICS  # noqa: E402
 
 SUITE = __package__.rpartition(".")[0]
 
 
 class Row(NamedTuple):
-    """What came of one module's mutants."""
+    """The counts of one module."""
 
     module: str
     mutants: int
@@ -59,38 +59,40 @@ IMPL = Checked(OURS)
 UNIT = OURS.unit_roundoff
 
 
-def attack(name: str) -> tuple[Row, list[str]]:
-    """Plant every mutant of the module, and say what is wrong with the outcome."""
-    warnings.simplefilter("ignore")  # a mutant may well divide by zero
+def run_mutants(name: str) -> tuple[Row, list[str]]:
+    """Test every mutant of the module; return the counts and all unexpected outcomes."""
+    warnings.simplefilter("ignore")  # a mutant may divide by zero
     began, complaints, killed = time.perf_counter(), [], 0
     of_the_suite = name in STATISTICS
     module, source = source_of(f"{SUITE}.{name}" if of_the_suite else f"ddpm_core.{name}")
     tests = cheapest_first(list(properties((PROPERTIES | STATISTICS)[name], impl=IMPL)))
     allowed = listed_as(name)
     listed = len(allowed)
-    right = answers(OURS, name) if name in CALLS else np.zeros(0)
+    right = outputs(OURS, name) if name in CALLS else np.zeros(0)
     made = mutants(source)
     for line, statement, tree in made:
-        alike = allowed.pop(statement, None)
-        with planted(module, tree):
-            died = killer(tests) is not None or (alike is None and hunted(tests))
-            if alike is None:
-                verdict = "" if died else "SURVIVED"
-            elif died:
-                verdict = "LISTED AS EQUIVALENT, BUT DIED"
+        is_equivalent = allowed.pop(statement, None)
+        with injected(module, tree):
+            killed_here = killer(tests) is not None
+            if not killed_here and is_equivalent is None:
+                killed_here = killed_by_more_examples(tests)
+            if is_equivalent is None:
+                verdict = "" if killed_here else "SURVIVED"
+            elif killed_here:
+                verdict = "LISTED AS EQUIVALENT, BUT KILLED"
             else:
-                verdict = "" if alike(right, name) else "LISTED, BUT AN ANSWER DIFFERS"
-        killed += died
+                verdict = "" if is_equivalent(right, name) else "LISTED, BUT AN OUTPUT DIFFERS"
+        killed += killed_here
         if verdict:
             complaints.append(f"{verdict}: {name}, line {line}: {statement}")
     complaints += [f"LISTED, BUT NO SUCH MUTANT: {name}: {each}" for each in allowed]
     return Row(name, len(made), killed, listed, time.perf_counter() - began), complaints
 
 
-def chosen(count: int) -> Iterator[dict[str, str | None]]:
-    """Plant `count` mutants of the mathematics, chosen by a hash of its sources.
+def sampled(count: int) -> Iterator[dict[str, str | None]]:
+    """Test `count` mutants of the mathematics, selected by a hash of the sources.
 
-    For each: where it stood, and the property that killed it, or None.
+    Yield the location of each, and the property that killed it or None.
     """
     warnings.simplefilter("ignore")
     sources = {name: source_of(f"ddpm_core.{name}") for name in PROPERTIES}
@@ -102,17 +104,19 @@ def chosen(count: int) -> Iterator[dict[str, str | None]]:
         made = [each for each in mutants(source) if each.statement not in listed_as(name)]
         line, statement, tree = made[which % len(made)]
         tests = list(properties(PROPERTIES[name], impl=IMPL))
-        with planted(module, tree):
-            found = killer(tests) or ("other examples" if hunted(tests) else None)
+        with injected(module, tree):
+            killed_by = killer(tests) or (
+                "other examples" if killed_by_more_examples(tests) else None
+            )
         place = f"{name}.py, line {line}"
-        yield {"module": place, "statement": statement, "killed_by": found}
+        yield {"module": place, "statement": statement, "killed_by": killed_by}
 
 
 def listed_as(name: str) -> dict[str, Callable[[Array, str], bool]]:
-    """Statement -> whether the answers while it is planted are what its listing says."""
+    """Return {statement: whether its outputs are as listed, evaluated while it is injected}."""
     kinds: list[tuple[Reasons, Callable[[Array, str], bool]]] = [
-        (EQUIVALENTS, lambda right, name: same_bits(right, answers(OURS, name))),
-        (AS_RIGHT, lambda right, name: same_but_for_rounding(right, answers(OURS, name), UNIT)),
+        (EQUIVALENTS, lambda right, name: same_bits(right, outputs(OURS, name))),
+        (AS_RIGHT, lambda right, name: same_but_for_rounding(right, outputs(OURS, name), UNIT)),
         (CHOICES, lambda right, name: True),
     ]
-    return {statement: alike for reasons, alike in kinds for statement in reasons.get(name, ())}
+    return {statement: check for reasons, check in kinds for statement in reasons.get(name, ())}

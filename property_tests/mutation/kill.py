@@ -1,4 +1,4 @@
-"""Which property kills what is planted; a survivor is hunted with other examples."""
+"""Find the property that kills an injected mutant; retry survivors with more examples."""
 
 import time
 from functools import partial
@@ -9,20 +9,20 @@ ROUNDS = 20  # of other examples, before a mutant counts as a survivor
 
 
 def killer(tests: list[tuple[str, partial[None]]]) -> str | None:
-    """The name of the first property that fails; it goes to the front, where the next one fails."""
+    """Return the first property that fails, and move it to the front for the next mutant."""
     for i, (name, test) in enumerate(tests):
         try:
-            test()  # no call of it hangs: Checked sees to that
+            test()  # Checked limits the time of every call
         except KeyboardInterrupt:
             raise
-        except BaseException:  # a failure, a refusal, a recursion: whatever it is, it is seen
+        except BaseException:  # a failure, a refusal, a recursion error: any of them kills
             tests.insert(0, tests.pop(i))
             return name
     return None
 
 
 def cheapest_first(tests: list[tuple[str, partial[None]]]) -> list[tuple[str, partial[None]]]:
-    """The same, by the seconds that each takes; raises what fails where nothing is planted."""
+    """Sort by running time; raises if a property fails without a mutant."""
 
     def seconds(named: tuple[str, partial[None]]) -> float:
         began = time.perf_counter()
@@ -32,8 +32,8 @@ def cheapest_first(tests: list[tuple[str, partial[None]]]) -> list[tuple[str, pa
     return sorted(tests, key=seconds)
 
 
-def hunted(tests: list[tuple[str, partial[None]]]) -> bool:
-    """Whether other examples kill what the first ones missed."""
+def killed_by_more_examples(tests: list[tuple[str, partial[None]]]) -> bool:
+    """Return whether other examples kill a mutant that survived the first ones."""
     for number in range(ROUNDS):
         for _, test in tests:
             seed(number)(test.func)

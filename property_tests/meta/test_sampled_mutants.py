@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from ..evidence import evidence
-from ..mutation.targets import PLANTED
+from ..mutation.targets import MUTANTS_PER_RUN
 
 
 def test_mutants_selected_by_hash_are_killed():
@@ -14,7 +14,7 @@ def test_mutants_selected_by_hash_are_killed():
     suite = Path(__file__).parent.parent
     command = [sys.executable, "-m", f"{__package__.removesuffix('.meta')}.mutation"]
     done = subprocess.run(
-        [*command, "--planted", str(PLANTED)],
+        [*command, "--sample", str(MUTANTS_PER_RUN)],
         capture_output=True,
         text=True,
         check=False,
@@ -23,7 +23,7 @@ def test_mutants_selected_by_hash_are_killed():
     )
     assert done.returncode == 0, done.stderr
     mutants = json.loads(done.stdout)
-    evidence.planted(mutants)
-    assert len(mutants) == PLANTED
+    evidence.record_mutants(mutants)
+    assert len(mutants) == MUTANTS_PER_RUN
     survivors = [each for each in mutants if not each["killed_by"]]
     assert not survivors

@@ -1,4 +1,4 @@
-"""Evidence for a listed equivalent: the answers to 1,000 random inputs, with it and without it."""
+"""Outputs for 1,000 random inputs, compared with and without a listed equivalent mutant."""
 
 from collections.abc import Callable
 
@@ -17,14 +17,14 @@ from ..statistics import statistics
 from ..strategies import Case
 
 CASES = 1000
-ROUNDING = 16  # u: of two answers that differ by rounding, as 8 u kappa allows at kappa = 2
+ROUNDING = 16  # u: allowed difference of two outputs by rounding, 8 u kappa at kappa = 2
 SHAPES = ((2,), (2, 2), (2, 1, 2))
 
 Calls = Callable[[Implementation, Case, np.random.Generator], list[Array]]
 
 
-def answers(impl: Implementation, module: str) -> Array:
-    """All that the protocol's methods answer that reach the module; the inputs never change."""
+def outputs(impl: Implementation, module: str) -> Array:
+    """Return all outputs of the methods that reach the module, for inputs that never change."""
     rng = np.random.default_rng(CASES)
     parts = [part for _ in range(CASES) for part in CALLS[module](impl, random_case(rng), rng)]
     return np.concatenate([part.ravel() for part in parts])
@@ -35,12 +35,12 @@ def same_bits(a: Array, b: Array) -> bool:
 
 
 def same_but_for_rounding(a: Array, b: Array, unit_roundoff: float) -> bool:
-    """Entry by entry within 16 u; NaN is the same as nothing."""
+    """Return whether all entries agree within 16 u; NaN never does."""
     return a.shape == b.shape and bool((abs(a - b) <= ROUNDING * unit_roundoff * abs(a)).all())
 
 
 def random_case(rng: np.random.Generator) -> Case:
-    """A schedule of 2..4 steps, a pair s < t for each of two samples, and two events."""
+    """Draw a schedule of 2..4 steps, a pair s < t for each of two samples, and two arrays."""
     T, shape = int(rng.integers(2, 5)), SHAPES[rng.integers(len(SHAPES))]
     betas = tuple((2.0 ** rng.uniform(-13, -0.2, T)).tolist())
     t = rng.integers(1, T + 1, shape[0])
@@ -81,7 +81,7 @@ def _ancestral(impl: Implementation, case: Case, rng: np.random.Generator) -> li
     ]
 
 
-def _ladders(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
+def _timestep_spacing(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
     steps = int(rng.integers(1, len(case.betas) + 1))
     return [
         np.float64(impl.timestep_spacing(name, case.betas, steps, zero_terminal))
@@ -166,7 +166,7 @@ CALLS: dict[str, Calls] = {
     "samplers.ancestral": _ancestral,
     "samplers.ddim": _ddim,
     "samplers.dpm_solver": _dpm_solver,
-    "samplers.timestep_spacing": _ladders,
+    "samplers.timestep_spacing": _timestep_spacing,
     "schedules": _schedules,
     "statistics.statistics": _statistics,
 }
