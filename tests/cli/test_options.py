@@ -1,15 +1,18 @@
 """Options: their sources, their precedence, and the errors for wrong ones."""
 
+import dataclasses
 import io
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from ddpm_core.cli.options import from_json, parse, to_json
+from ddpm_core.cli.options import flag, from_json, parse, to_json
 from ddpm_core.generation.config import SampleConfig
 from ddpm_core.train import main
+from ddpm_core.training.autoencoder_config import AutoencoderConfig
 from ddpm_core.training.diffusion_config import TrainConfig
 
 
@@ -64,3 +67,36 @@ def test_characters_outside_the_terminal_encoding_are_escaped(monkeypatch):
     parse(TrainConfig, "train", [])
     print("\u03b1", file=terminal, flush=True)
     assert terminal.buffer.getvalue() == b"\\u03b1\n"
+
+
+@pytest.mark.parametrize("command", ["train", "train_autoencoder"])
+def test_help_shows_options_in_named_groups(command, capsys):
+    config = {"train": TrainConfig, "train_autoencoder": AutoencoderConfig}[command]
+    with pytest.raises(SystemExit) as done:
+        parse(config, command, ["--help"])
+    assert done.value.code == 0
+    shown = capsys.readouterr().out
+    groups = re.findall(r"^\W*([a-z ]+) options\b", shown, re.M)
+    model = ["model", "diffusion"] if command == "train" else ["model"]
+    assert groups == ["data", *model, "optimization", "logging and previews", "run", "gate"]
+    flags = re.findall(r"^\W*(--[a-zA-Z][a-zA-Z-]*)", shown, re.M)
+    assert set(flags) == {
+        "--no-channels-last" if each.name == "channels_last" else flag(each.name)
+        for each in dataclasses.fields(config)
+    }
+    assert len(flags) <= 46
+
+
+def test_both_forms_of_a_flag_are_accepted_although_help_shows_one(tmp_path):
+    (tmp_path / "run.toml").write_text("compile = true\nchannels-last = false\n")
+    file = ["--config", str(tmp_path / "run.toml")]
+    config = parse(TrainConfig, "train", file)
+    assert (config.compile, config.channels_last) == (True, False)
+    config = parse(TrainConfig, "train", [*file, "--no-compile", "--channels-last"])
+    assert (config.compile, config.channels_last) == (False, True)
+
+
+def test_help_into_a_closed_pipe_is_no_traceback():
+    command = f"{sys.executable} -m ddpm_core.train --help | true"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -4,15 +4,12 @@ import copy
 import dataclasses
 import math
 
-import numpy as np
 import pytest
 import torch
 
 from ddpm_core.training import step
 from ddpm_core.training.diffusion_config import TrainConfig
 from ddpm_core.training.diffusion_run import DiffusionTask
-from ddpm_core.training.run_directory import RunDirectory
-from ddpm_core.training.start import plan
 from ddpm_core.training.step import train_step
 from tests.training.recorded_steps import SMALL, recorded
 
@@ -126,13 +123,3 @@ def test_the_network_is_told_the_time_of_its_image_and_held_against_its_noise(
     knows = dataclasses.replace(run.state, forward=knowing)
     loss = train_step(config, run.schedule, run.dataset, knows, 0, run.device)
     assert loss == 0
-
-
-def test_the_plan_knows_real_numbers_from_grey_levels(tmp_path):
-    np.savez(
-        tmp_path / "real.npz", images=np.linspace(-1, 1, 640, dtype=np.float32).reshape(40, 4, 4)
-    )
-    real = dataclasses.replace(SMALL, dataset=f"npz:{tmp_path / 'real.npz'}", multipliers=(1,))
-    for config, values in ((real, "(1, 4, 4), continuous-valued"), (SMALL, "(1, 8, 8), 17 grey")):
-        told = plan(RunDirectory(DiffusionTask.prepare(config)))
-        assert f"test images of shape {values}" in told
