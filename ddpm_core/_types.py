@@ -13,7 +13,10 @@ Parameterization = Literal["eps", "x0", "v", "score"]
 
 
 def compute_dtype(x: Tensor) -> torch.dtype:
-    """Return the dtype to compute in: float32 for half precision, else x's own."""
+    """Return the dtype to compute in: float32 for half precision, else x's own.
+
+    Its unit roundoff is the u of Eq. rounding.marginal.
+    """
     return torch.float32 if x.dtype in (torch.float16, torch.bfloat16) else x.dtype
 
 
@@ -21,7 +24,8 @@ def expand_to(coef: Float[Tensor, "*times"], x: Float[Tensor, " batch *event"]) 
     """Return coef, () or (batch,), as () or (batch, 1, ..., 1), on x's device in its compute dtype.
 
     Every float64 coefficient is cast here, and gets its axes here: a bare (batch,) against (batch,
-    channels, height, width) would broadcast along the width.
+    channels, height, width) would broadcast along the width. In Eq. forward-process.sample each
+    sample has the coefficients of its own t.
     """
     if coef.ndim not in (0, 1) or (coef.ndim == 1 and coef.shape[0] != x.shape[0]):
         raise ValueError(
@@ -33,7 +37,10 @@ def expand_to(coef: Float[Tensor, "*times"], x: Float[Tensor, " batch *event"]) 
 
 
 def flat(x: Float[Tensor, " batch *event"]) -> Float[Tensor, "batch elements"]:
-    """Return x with its event flattened to one axis, of length 1 if it has none."""
+    """Return x with its event flattened to one axis, of length 1 if it has none.
+
+    Eq. losses.simple averages over that axis.
+    """
     return x.unsqueeze(-1).flatten(1)
 
 
@@ -87,7 +94,10 @@ class Gaussian:
             )
 
     def sample(self, noise: Float[Tensor, " batch *event"]) -> Float[Tensor, " batch *event"]:
-        """Return mean + sqrt(var) noise, where `noise` is standard normal and like the mean."""
+        """Return mean + sqrt(var) noise, where `noise` is standard normal and like the mean.
+
+        Eq. forward-process.sample for q(x_t | x_0); any other Gaussian is sampled alike.
+        """
         check_same_event("noise", noise, "mean", self.mean)
         work = compute_dtype(self.mean)
         mean, var, noise = (each.to(work) for each in (self.mean, self.var, noise))

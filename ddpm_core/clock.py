@@ -75,7 +75,7 @@ def check_pair(s: Time, t: Time, T: int, x: Tensor | None = None) -> None:
 
 
 def gather(table: Float64[Tensor, " timesteps"], t: Time) -> Float64[Tensor, "*batch"]:
-    """Return table[t] in float64, on t's device.
+    """Return table[t] in float64, on t's device. Eq. schedules.log-alpha-bar is such a table.
 
     On MPS, which has no float64, t is first copied to the CPU, which waits for the device. Pass
     ints, or t on the CPU, to avoid the wait.

@@ -101,6 +101,39 @@ def test_reported_predictions_are_those_of_the_denoiser(impl: Implementation, sa
         assert (np.abs(x0_hat - said[t]) <= impl.unit_roundoff * np.abs(said[t])).all(), f"t = {t}"
 
 
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@given(case=paths)
+@example(case=(PRODUCTION, LONG))
+def test_trajectory_is_reported_at_every_timestep(impl: Implementation, sampler, case):
+    """Eq. ancestral.step: each state is what the next step starts from; at data both are x_0."""
+    betas, times = case
+    evaluated: dict[int, Array] = {}
+
+    def denoiser(x_t: Array, t: int) -> Array:
+        evaluated[t] = x_t.copy()  # Heun evaluates twice, last at the state itself
+        return x_t / 2 + t
+
+    x_T, *noises = np.cos(np.arange(2.0 * len(times))).reshape(len(times), 1, 2)
+    spec = SamplingSpec(betas, sampler, times, denoiser)
+    got = impl.trajectory(spec, x_T, noises[: len(times) - 2])
+    assert tuple(got.times) == times
+    for t, state in zip(times[:-1], got.states, strict=False):
+        assert np.array_equal(state, evaluated[t]), f"t = {t}"
+    assert np.array_equal(got.states[0], x_T)
+    assert np.array_equal(got.predictions[:-1], impl.predictions(spec, x_T, noises))
+    assert np.array_equal(got.states[-1], impl.sample(spec, x_T, noises))
+    assert np.array_equal(got.predictions[-1], got.states[-1])
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_sampling_seed_determines_the_samples(impl: Implementation, sampler):
+    """Equal seeds repeat, 0 among them; another seed and another row give other samples."""
+    spec = SamplingSpec(STEEP, sampler, (4, 2, 0), lambda x_t, t: x_t / 2)
+    first, again, other = (impl.draw_samples(spec, (3, 2), seed) for seed in (0, 0, 1))
+    assert np.array_equal(first, again)
+    assert len({*first.ravel(), *other.ravel()}) == first.size + other.size
+
+
 @given(T=st.integers(1, 400))
 @example(T=1000)
 def test_default_timesteps_are_all_timesteps(impl: Implementation, T):

@@ -103,6 +103,7 @@ def sampling_loop(
 ) -> Iterator[Snapshot]:
     """Run the sampler from x_T at sampler.times[0], yielding a Snapshot at every timestep.
 
+    Each step is the sampler's own: Eq. ancestral.step, ddim.step, dpm-solver.second or heun.step.
     The last one is at t = 0. The caller may inspect, record or stop at any timestep. cond: one
     label per sample of x_T.
     """
@@ -146,7 +147,7 @@ def generate(
     """Run the loop from counter-based noise: samples `indices` of the sequence that `seed` defines.
 
     shape: of one event. The noise of sample i is the same in every batch, and so is the sample, up
-    to rounding.
+    to rounding. Starting from N(0, 1) costs Eq. losses.prior.
     """
 
     def noise_source(t: int) -> Tensor:

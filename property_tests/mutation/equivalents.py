@@ -27,6 +27,22 @@ EQUIVALENTS: Reasons = {
             "the smaller of two tails that sum to 1 is at most 1/2"
         ),
     },
+    "_types": {
+        "return x.unsqueeze(1).flatten(1)": (
+            "an axis of length 1 behind the batch: the event is flattened in one order either way"
+        ),
+    },
+    "clock": {
+        f"if isinstance(s, int) and isinstance(t, int) and ({never}):": (
+            "a shortcut that is never taken: what follows accepts the same pairs of ints"
+        )
+        for never in ("t < t", "s < s")
+    },
+    "samplers.base": {
+        "noise = noise_source(t) if sampler.draws_noise(s, s) else None": (
+            "whether noise is drawn is a question of s alone"
+        ),
+    },
     "latent": {
         "error = x - x_hat": "a difference and its negative have the same square",
     },
@@ -109,6 +125,11 @@ AS_RIGHT: Reasons = {
 }
 
 CHOICES: Reasons = {
+    "samplers.base": {
+        "return sampling_loop(sampler, denoiser, noise_source(1), noise_source, cond)": (
+            "the step from timestep 1 ends at data and draws no noise, so that its address is free"
+        ),
+    },
     "guidance": {
         "dropped = torch.rand(labels.shape, dtype=torch.float64, generator=generator) "
         "<= probability": (

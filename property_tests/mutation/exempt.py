@@ -57,6 +57,18 @@ def same_metadata(parents: Parents, node: ast.AST, name: str) -> bool:
     return False
 
 
+def qualified_name(parents: Parents, node: ast.AST) -> str:
+    """Return the function that the node is in, such as Dataset.take, or "" outside of any."""
+    names: list[str] = []
+    while node in parents:
+        node = parents[node]
+        if isinstance(node, ast.FunctionDef):
+            names = [node.name]  # a local function belongs to the one around it
+        elif isinstance(node, ast.ClassDef):
+            names.insert(0, node.name)
+    return ".".join(names)
+
+
 def _functions(parents: Parents, node: ast.AST) -> Iterator[ast.FunctionDef]:
     """Yield the enclosing functions, innermost first."""
     while node in parents:
@@ -87,6 +99,8 @@ def _checks(parents: Parents, node: ast.AST) -> bool:
                 return True
             case ast.Call(ast.Name(name)) if name.startswith(CHECKS):
                 return True
+            case ast.Call(ast.Attribute(ast.Name("torch"), "_assert_async")):
+                return True  # the raise of a device
             case ast.keyword("lowest"):  # the bound of a check, passed on
                 return True
             case ast.Call(ast.Attribute(_, "float64" | "float32")):

@@ -2,10 +2,10 @@
 
 import ast
 import copy
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-from .exempt import Parents, exempt, out_of_scope, parents_of, same_metadata
+from .exempt import Parents, exempt, out_of_scope, parents_of, qualified_name, same_metadata
 
 NAMES = (
     {"x_0", "x_t", "noise", "eps", "value", "x0_hat"},
@@ -49,20 +49,28 @@ class Mutant(NamedTuple):
     tree: ast.Module
 
 
-def mutants(source: str) -> list[Mutant]:
+def mutants(source: str, left_out: Collection[str] = ()) -> list[Mutant]:
     """Return all mutants of computing lines; checks, messages and annotations are not mutated.
 
     They are sorted by line, because what kills one mutant of a line likely kills the next.
+    left_out: qualified names of functions, such as Dataset.digest, that are not mutated.
     """
-    return sorted(_mutants(source), key=lambda each: each.line)
+    return sorted(_mutants(source, left_out), key=lambda each: each.line)
 
 
-def _mutants(source: str) -> Iterator[Mutant]:
+def has_mutants(source: str, left_out: Collection[str] = ()) -> bool:
+    """Whether there is a mutant, without making all of them."""
+    return next(_mutants(source, left_out), None) is not None
+
+
+def _mutants(source: str, left_out: Collection[str]) -> Iterator[Mutant]:
     tree = ast.parse(source)
     parents = parents_of(tree)
     place = {node: number for number, node in enumerate(ast.walk(tree))}
     for node in place:
         if not isinstance(node, ast.expr) or exempt(parents, node):
+            continue
+        if qualified_name(parents, node) in left_out:
             continue
         for replacement in replacements(node):
             if isinstance(node, ast.Name) and isinstance(replacement, ast.Name):

@@ -157,7 +157,28 @@ def _latent(impl: Implementation, case: Case, rng: np.random.Generator) -> list[
     return [impl.autoencoder_loss(x, x_hat, rng.normal(size=(3, 2, 2)), 0.5, 2.0)]
 
 
+def _types(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
+    return [impl.loss(case.first, case.second), impl.coefficient(1.0 * case.t, case.first)]
+
+
+def _clock(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
+    s, t = (int(each) for each in rng.integers(-1, 6, 2))
+    said = (impl.pair_refusal(s, t, 4), impl.pair_refusal(case.s, case.t, len(case.betas)))
+    return [np.float64([*each.encode()]) for each in said]
+
+
+def _sampling_loop(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
+    sampler = ("fixed_small", "fixed_large", "ddim", "dpm++2m", "heun")[rng.integers(5)]
+    times = tuple(range(len(case.betas), -1, -1))
+    spec = SamplingSpec(case.betas, sampler, times, lambda x, t: x / 2 + t, rng.uniform())
+    noises = [rng.normal(size=case.first.shape) for _ in times[2:]]
+    return [*impl.trajectory(spec, case.first, noises)]
+
+
 CALLS: dict[str, Calls] = {
+    "_types": _types,
+    "clock": _clock,
+    "samplers.base": _sampling_loop,
     "latent": _latent,
     "learned_variance": _learned_variance,
     "probability_flow": _probability_flow,

@@ -31,9 +31,8 @@ from ..protocol.contract import Checked  # noqa: E402
 from .equivalents import AS_RIGHT, CHOICES, EQUIVALENTS, Reasons  # noqa: E402
 from .inject import injected, source_of  # noqa: E402
 from .kill import cheapest_first, killed_by_more_examples, killer  # noqa: E402
-from .operators import mutants  # noqa: E402
 from .outputs import CALLS, outputs, same_bits, same_but_for_rounding  # noqa: E402
-from .targets import PROPERTIES, STATISTICS  # noqa: E402
+from .targets import PROPERTIES, STATISTICS, mutants_of  # noqa: E402
 
 SUITE = __package__.rpartition(".")[0]
 
@@ -69,7 +68,7 @@ def run_mutants(name: str) -> tuple[Row, list[str]]:
     allowed = listed_as(name)
     listed = len(allowed)
     right = outputs(OURS, name) if name in CALLS else np.zeros(0)
-    made = mutants(source)
+    made = mutants_of(name, source)
     for line, statement, tree in made:
         is_equivalent = allowed.pop(statement, None)
         with injected(module, tree):
@@ -101,7 +100,7 @@ def sampled(count: int) -> Iterator[dict[str, str | None]]:
         key = int.from_bytes(sha256(f"{i} {text}".encode()).digest(), "big")
         which, name = divmod(key, len(sources))[0], list(sources)[key % len(sources)]
         module, source = sources[name]
-        made = [each for each in mutants(source) if each.statement not in listed_as(name)]
+        made = [each for each in mutants_of(name, source) if each.statement not in listed_as(name)]
         line, statement, tree = made[which % len(made)]
         tests = list(properties(PROPERTIES[name], impl=IMPL))
         with injected(module, tree):

@@ -1,20 +1,38 @@
-"""Modules to mutate, and the properties that must kill their mutants."""
+"""Modules to mutate, all of the verified core, and the properties that must kill their mutants."""
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from .operators import Mutant, has_mutants, mutants
+
+SUITE = Path(__file__).parent.parent
+_HOME = __package__.rpartition("property_tests")[0]  # "" or, in a wheel, "ddpm_core."
+_core = importlib.import_module(f"{_HOME}derivations.checker.verified_core")
 
 MUTANTS_PER_RUN = 5  # selected by a hash
+KINDS = "test_contract::test_dtype_and_device_follow_the_input"
 TERMS = "test_likelihood::test_each_term_is_a_kl_or_a_decoder_likelihood"
 STRATUM = "test_likelihood::test_stratified_term_represents_its_stratum"
 REPORTS = "test_samplers::test_reported_predictions_are_those_of_the_denoiser"
 
-# Module -> files of the suite that cover it, or file::property, most specific first.
-PROPERTIES = {
+# Module -> files of the suite that cover it, or file::property, most specific first. The default is
+# the file of its name: forward_process is covered by test_forward_process.
+NEAREST: Mapping[str, tuple[str, ...]] = {
+    "_types": (
+        "test_clock::test_a_coefficient_gets_one_entry_per_sample",
+        "test_forward_process",
+        "test_losses::test_loss_is_the_mean_square_of_each_sample",
+        "test_latent::test_latent_sample_is_mean_plus_scaled_noise",
+    ),
+    "clock": ("test_clock", KINDS),
+    "data.dataset": ("test_images",),
+    "samplers.base": ("test_samplers",),
     "schedules": (
         "test_schedules",
         "test_forward_process",
         "test_samplers::test_default_timesteps_are_all_timesteps",
     ),
-    "forward_process": ("test_forward_process",),
-    "posterior": ("test_posterior",),
-    "parameterization": ("test_parameterization",),
     "losses": (
         "test_losses",
         TERMS,
@@ -32,9 +50,6 @@ PROPERTIES = {
             "::test_latent_bound_uses_grey_level_probabilities",
         )
     ),
-    "learned_variance": ("test_learned_variance",),
-    "guidance": ("test_guidance",),
-    "samplers.timestep_spacing": ("test_timestep_spacing",),
     "samplers.ancestral": (
         "test_samplers",
         "test_losses::test_reverse_kernel_is_the_posterior_at_the_prediction",
@@ -43,7 +58,6 @@ PROPERTIES = {
     "samplers.ddim": ("test_ddim", REPORTS),
     "samplers.dpm_solver": ("test_dpm_solver", REPORTS),
     "samplers.heun": ("test_heun", REPORTS),
-    "networks.embeddings": ("test_embeddings",),
     "likelihood": (
         TERMS,
         STRATUM,
@@ -59,10 +73,51 @@ PROPERTIES = {
             "exact_decoder_makes_the_flow_bound_exact",
         )
     ),
-    "training.ema": ("test_ema",),
 }
+
+
+def properties_by_module(
+    package: Path = _core.PACKAGE, suite: Path = SUITE
+) -> dict[str, tuple[str, ...]]:
+    """Return the properties of every module of the verified core, none if none are known."""
+    found = {}
+    for module in _core.modules(package):
+        name = module.replace("/", ".")
+        file = f"test_{name.rpartition('.')[2]}"
+        found[name] = NEAREST.get(name) or ((file,) if (suite / f"{file}.py").is_file() else ())
+    return found
+
+
+PROPERTIES = properties_by_module()
 # The same for the statistical checks, which are modules of the suite.
 STATISTICS = {
     "statistics.statistics": ("meta.test_definitions", "meta.test_statistics"),
     "statistics.monte_carlo": ("meta.test_definitions", "meta.test_statistics"),
 }
+
+
+def mutants_of(name: str, source: str) -> list[Mutant]:
+    """Return the mutants of a module's functions that belong to the verified core."""
+    return mutants(source, _core.left_out(name.replace(".", "/")))
+
+
+def unverified(package: Path = _core.PACKAGE, suite: Path = SUITE) -> list[str]:
+    """Return a sentence for each module without properties or mutants."""
+    found, lists = [], "property_tests/mutation/targets.py"
+    for name, properties in properties_by_module(package, suite).items():
+        path = f"{name.replace('.', '/')}.py"
+        if not properties:
+            stem = name.rpartition(".")[2]
+            found.append(
+                f"ddpm_core/{path} has no property: write property_tests/test_{stem}.py, or list "
+                f"the properties that test it in {lists}"
+            )
+        left_out = _core.left_out(name.replace(".", "/"))
+        if not has_mutants((package / path).read_text(encoding="utf-8"), left_out):
+            found.append(
+                f"ddpm_core/{path} has no mutants: nothing shows that its tests can fail. List it "
+                "with the reason under EXCEPTIONS in derivations/checker/verified_core.py"
+            )
+    gone = sorted(NEAREST.keys() - properties_by_module(package, suite).keys())
+    found += [f"{lists} lists {name}, which is no module of the verified core" for name in gone]
+    return found

@@ -5,6 +5,7 @@ from .nouns import (
     NO_LABEL,
     PREDICTIONS,
     SAMPLERS,
+    SAMPLERS_OF,
     SOLVERS,
     TIMESTEP_SPACINGS,
     Array,
@@ -22,11 +23,14 @@ from .nouns import (
     Guidance,
     Hybrid,
     Layout,
+    Network,
+    Prediction,
     ReverseKernel,
     SamplingSpec,
     Scale,
     ScheduleTables,
     Times,
+    Trajectory,
 )
 from .protocol import Implementation
 
@@ -35,6 +39,7 @@ __all__ = [
     "NO_LABEL",
     "PREDICTIONS",
     "SAMPLERS",
+    "SAMPLERS_OF",
     "SOLVERS",
     "TIMESTEP_SPACINGS",
     "Array",
@@ -53,9 +58,12 @@ __all__ = [
     "Hybrid",
     "Implementation",
     "Layout",
+    "Network",
+    "Prediction",
     "ReverseKernel",
     "SamplingSpec",
     "Scale",
     "ScheduleTables",
     "Times",
+    "Trajectory",
 ]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ..evidence import evidence
-from .nouns import FlowDensity, Gaussian, Hybrid, Scale, ScheduleTables
+from .nouns import FlowDensity, Gaussian, Hybrid, Scale, ScheduleTables, Trajectory
 from .protocol import Implementation
 
 SECONDS = 60  # time limit of a call, which normally takes milliseconds
@@ -46,6 +46,25 @@ def _probes(given: dict[str, Any]) -> int:
     return 1 if given["probes"] is None else len(given["probes"])
 
 
+def _batch_of(t: Any) -> tuple[int, ...]:
+    return () if isinstance(t, int) else (len(t),)
+
+
+def _coefficient(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
+    coef, x = given["coef"], given["x"]
+    return [("coefficient", () if coef.ndim == 0 else (len(coef), *[1] * (x.ndim - 1)))]
+
+
+def _prediction(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
+    shape = given["x_t"].shape
+    return [("x0_hat", shape), ("interpolation", shape if given["learns_variance"] else (0,))]
+
+
+def _trajectory(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
+    n = len(given["spec"].times)
+    return [("times", (n,)), *((name, (n, *given["x_T"].shape)) for name in Trajectory._fields[1:])]
+
+
 SHAPES: dict[str, Shapes] = {
     "alpha_bar": _alpha_bar_table,
     "schedule": _alpha_bar_table,
@@ -71,6 +90,11 @@ SHAPES: dict[str, Shapes] = {
     "encode": _event("x_T", like="x"),
     "sample": _event("x_0", like="x_T"),
     "predictions": lambda given: [("x0_hat", (len(given["spec"].times) - 1, *given["x_T"].shape))],
+    "trajectory": _trajectory,
+    "look_up": lambda given: [("entry", _batch_of(given["t"]))],
+    "coefficient": _coefficient,
+    "denoised": _prediction,
+    "clipped": _event("x0_hat", "interpolation", like="x0_hat"),
     "draw_samples": lambda given: [("x_0", tuple(given["shape"]))],
     "embedding": lambda given: [("embedding", (len(given["t"]), given["width"]))],
     "fourier_features": _fourier,

@@ -55,6 +55,25 @@ Denoiser = Callable[[Array, int], Array]
 ConditionalDenoiser = Callable[[Array, int, Times | None], Array]
 """(x_t, t, labels or None) -> x0_hat, for each sample."""
 
+Network = Callable[[Array, Times, Times | None], Array]
+"""(x_t, t, labels or None) -> output, row by row."""
+
+
+class Prediction(NamedTuple):
+    """The prediction of x_0 and, of a learned variance, the interpolation of its logarithm."""
+
+    x0_hat: Array
+    interpolation: Array  # in 0..1; of shape (0,) if none is learned
+
+
+class Trajectory(NamedTuple):
+    """What a sampler reports at each of its n + 1 timesteps, data included."""
+
+    times: Array  # (n + 1,)
+    states: Array  # (n + 1, batch, *event)
+    predictions: Array  # the same; at data it is the state
+
+
 NO_LABEL = 10  # the null label among labels 0..9
 
 
@@ -80,9 +99,16 @@ class SamplingSpec(NamedTuple):
 
 
 PREDICTIONS = ("eps", "x0", "v", "score")  # what a network may predict
-ANCESTRAL = ("fixed_small", "fixed_large")  # Ho et al. (2020), named by the variance of a step
-SOLVERS = ("dpm++1", "dpm++2m", "heun")  # Lu et al. (2022), Karras et al. (2022): without noise
-SAMPLERS = (*ANCESTRAL, "ddim", *SOLVERS)
+# Names of the protocol by the module of the sampler; meta/test_verified_core.py compares the tree.
+SAMPLERS_OF = {
+    "ancestral": ("fixed_small", "fixed_large"),  # Ho et al. (2020), by the variance of a step
+    "ddim": ("ddim",),
+    "dpm_solver": ("dpm++1", "dpm++2m"),  # Lu et al. (2022)
+    "heun": ("heun",),  # Karras et al. (2022)
+}
+ANCESTRAL = SAMPLERS_OF["ancestral"]
+SOLVERS = (*SAMPLERS_OF["dpm_solver"], *SAMPLERS_OF["heun"])  # no noise
+SAMPLERS = tuple(name for names in SAMPLERS_OF.values() for name in names)
 TIMESTEP_SPACINGS = ("trailing", "leading", "linspace", "log_snr")
 
 

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .batches import Batches
 from .densities import Densities
 from .latents import Latents
 from .nouns import (
@@ -24,10 +25,11 @@ from .nouns import (
     SamplingSpec,
     ScheduleTables,
     Times,
+    Trajectory,
 )
 
 
-class Implementation(Densities, Latents, Protocol):
+class Implementation(Batches, Densities, Latents, Protocol):
     """The methods of an implementation; one that is missing raises NotImplementedError."""
 
     name: str
@@ -127,6 +129,9 @@ class Implementation(Densities, Latents, Protocol):
 
     def predictions(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
         """Return the x0_hat that `sample` reports at times[:-1], (len(times) - 1, *x_T.shape)."""
+
+    def trajectory(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Trajectory:
+        """Return all that `sample` reports: timesteps, states and predictions, data included."""
 
     def default_timesteps(self, T: int) -> tuple[int, ...]:
         """Return the timesteps that the ancestral sampler visits by default."""

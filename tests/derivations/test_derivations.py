@@ -50,20 +50,18 @@ def test_every_citation_names_an_equation():
 
 
 def test_every_public_function_of_the_core_cites_an_equation():
-    assert not links.silent_functions(ROOT / "ddpm_core")
+    assert links.silent_functions() == []
 
 
 def test_a_dead_citation_and_an_uncited_function_are_reported(tmp_path: Path):
     source = (
         'def q_step():\n    """Eq. posterior.mean and posterior.median."""\n\ndef q():\n    "x"\n'
     )
-    for stem in links.CORE:
-        path = tmp_path / f"{stem}.py"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(source)
+    (tmp_path / "posterior.py").write_text(source)
     dead = links.dead_citations([tmp_path / "posterior.py"], NAMED)
     assert dead == [f"{tmp_path / 'posterior.py'}:2: posterior.median"]
-    assert "posterior.py:4: q" in links.silent_functions(tmp_path)
+    (silent,) = links.silent_functions(tmp_path)
+    assert silent.startswith("ddpm_core/posterior.py:4: q cites no equation")
 
 
 # --- negative controls of the provers -------------------------------------------------------------

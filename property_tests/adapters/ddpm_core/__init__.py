@@ -1,9 +1,8 @@
 """Adapter of our own implementation; it calls the functions that training and sampling use."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,31 +13,29 @@ from ddpm_core._types import Prediction
 from ddpm_core.data.dataset import Dataset
 from ddpm_core.networks.embeddings import MAX_PERIOD, fourier_features, timestep_embedding
 from ddpm_core.randomness import keyed_generator
-from ddpm_core.samplers.base import Snapshot
-from ddpm_core.samplers.timestep_spacing import TIMESTEP_SPACINGS
 from ddpm_core.training.build import seeded
 from ddpm_core.training.ema import Ema, ema_decay
 from ddpm_core.training.step import diffuse
 
 from ... import protocol
-from ...protocol import Array, Betas, Draw, Guidance, SamplingSpec, Times
+from ...protocol import Array, Betas, Draw, Guidance, Times
 from .arrays import (
     alpha_bar_table,
     conditional_denoiser_of,
-    denoiser_of,
     gaussian_arrays,
     prediction_named,
     schedule_of,
     schedule_tables,
     tensor,
     timesteps_of,
-    variance_named,
 )
+from .batches import Batches
 from .latents import Latents
 from .likelihood import Likelihood
+from .sampling import Sampling
 
 
-class DdpmCore(Likelihood, Latents):
+class DdpmCore(Batches, Sampling, Likelihood, Latents):
     """ddpm_core in float64; see `protocol.Implementation`."""
 
     name = "ddpm_core"
@@ -111,43 +108,6 @@ class DdpmCore(Likelihood, Latents):
         drawn = diffuse(schedule_of(betas), tensor(x_0), keyed_generator(seed, "training"))
         return Draw(*(each.numpy() for each in drawn))
 
-    def reverse_step(
-        self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
-    ) -> Array:
-        sampler = ddpm_core.Ancestral(schedule_of(betas), (), variance_named(variance))
-        return _step(sampler, x0_hat, x_t, s, t, noise)
-
-    def ddim_step(
-        self, betas: Betas, eta: float, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
-    ) -> Array:
-        return _step(ddpm_core.DDIM(schedule_of(betas), eta=eta), x0_hat, x_t, s, t, noise)
-
-    def encode(self, spec: SamplingSpec, x: Array, timestep: int) -> Array:
-        denoiser = denoiser_of(spec.denoiser)
-        return ddpm_core.invert(_sampler(spec), denoiser, tensor(x), timestep=timestep).numpy()
-
-    def sample(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
-        *_, last = _snapshots(spec, x_T, noises)
-        return last.x_t.numpy()
-
-    def predictions(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
-        *steps, _ = _snapshots(spec, x_T, noises)
-        return torch.stack([each.x0_hat for each in steps]).numpy()
-
-    def default_timesteps(self, T: int) -> tuple[int, ...]:
-        return ddpm_core.Ancestral(ddpm_core.Schedule.cosine(T)).times
-
-    def draw_samples(self, spec: SamplingSpec, shape: tuple[int, ...], seed: int) -> Array:
-        sampler, denoiser, event = _sampler(spec), denoiser_of(spec.denoiser), shape[1:]
-        options = {"indices": range(shape[0]), "seed": seed, "dtype": torch.float64}
-        *_, last = ddpm_core.generate(sampler, denoiser, event, **options)
-        return last.x_t.numpy()
-
-    def timestep_spacing(
-        self, name: str, betas: Betas, steps: int, zero_terminal: bool = False
-    ) -> tuple[int, ...]:
-        return TIMESTEP_SPACINGS[name](schedule_of(betas, zero_terminal), steps)
-
     def schedule(self, name: str, T: int) -> Array:
         return alpha_bar_table(getattr(ddpm_core.Schedule, name)(T))
 
@@ -184,13 +144,14 @@ class DdpmCore(Likelihood, Latents):
     def output_dtype_and_device(self, method: str, dtype: str, device: str) -> tuple[str, str]:
         schedule = ddpm_core.Schedule.cosine(8)
         x = torch.zeros(2, 3, dtype=getattr(torch, dtype), device=device)
+        s, t = (torch.full((2,), each, device=device) for each in (2, 4))
         outputs = {
-            "q_marginal": lambda: ddpm_core.q_marginal(schedule, x, 4).mean,
-            "q_step": lambda: ddpm_core.q_step(schedule, x, 2, 4).mean,
-            "q_sample": lambda: ddpm_core.q_sample(schedule, x, 4, x),
-            "q_posterior": lambda: ddpm_core.q_posterior(schedule, x, x, 2, 4).mean,
-            "convert": lambda: ddpm_core.convert(schedule, "eps", "v", x, x, 4),
-            "target": lambda: ddpm_core.prediction_target(schedule, "v", x, x, 4),
+            "q_marginal": lambda: ddpm_core.q_marginal(schedule, x, t).mean,
+            "q_step": lambda: ddpm_core.q_step(schedule, x, s, t).mean,
+            "q_sample": lambda: ddpm_core.q_sample(schedule, x, t, x),
+            "q_posterior": lambda: ddpm_core.q_posterior(schedule, x, x, s, t).mean,
+            "convert": lambda: ddpm_core.convert(schedule, "eps", "v", x, x, t),
+            "target": lambda: ddpm_core.prediction_target(schedule, "v", x, x, t),
         }
         output = outputs[method]()
         return str(output.dtype).removeprefix("torch."), output.device.type
@@ -244,35 +205,6 @@ def _network(channels: int, perturbed: bool) -> ddpm_core.UNet:
         for parameter in network.parameters() if perturbed else ():
             torch.nn.init.normal_(parameter, std=0.3)
     return network.eval()
-
-
-def _step(sampler: Any, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array) -> Array:
-    prediction = Prediction(tensor(x0_hat))
-    x_s, _, _ = sampler.step(lambda x, t: prediction, tensor(x_t), s, t, tensor(noise))
-    return x_s.numpy()
-
-
-def _snapshots(spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Iterator[Snapshot]:
-    sampler = _sampler(spec)
-    tape = dict(zip(spec.times, map(tensor, noises), strict=False))
-    return ddpm_core.sampling_loop(
-        sampler, denoiser_of(spec.denoiser), tensor(x_T), tape.__getitem__
-    )
-
-
-def _sampler(spec: SamplingSpec) -> Any:
-    schedule = schedule_of(spec.betas, spec.zero_terminal)
-    match spec.sampler:
-        case "ddim":
-            return ddpm_core.DDIM(schedule, spec.times, spec.eta)
-        case "dpm++1":
-            return ddpm_core.DPMSolver(schedule, spec.times, order=1)
-        case "dpm++2m":
-            return ddpm_core.DPMSolver(schedule, spec.times)
-        case "heun":
-            return ddpm_core.Heun(schedule, spec.times)
-        case variance:
-            return ddpm_core.Ancestral(schedule, spec.times, variance_named(variance))
 
 
 def _guided(guidance: Guidance) -> ddpm_core.Guided:

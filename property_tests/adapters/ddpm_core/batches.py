@@ -1,0 +1,63 @@
+"""Part of our adapter: samples at timesteps of their own, and denoisers of networks."""
+
+import numpy as np
+import torch
+
+from ddpm_core import _types
+from ddpm_core.clock import check_pair, gather
+from ddpm_core.denoiser import ClipX0, NetworkDenoiser
+
+from ...protocol import Array, Betas, Network, Prediction, Times
+from .arrays import prediction_named, schedule_of, tensor
+
+
+class Batches:
+    """Methods of `protocol.Implementation` on timesteps of a batch and on networks, in float64."""
+
+    def look_up(self, table: Array, t: Times | int) -> Array:
+        return gather(tensor(table), _time(t)).numpy()
+
+    def coefficient(self, coef: Array, x: Array) -> Array:
+        return _types.expand_to(tensor(coef), tensor(x)).numpy()
+
+    def pair_refusal(self, s: Times | int, t: Times | int, T: int) -> str:
+        try:
+            check_pair(_time(s), _time(t), T)
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    def denoised(
+        self,
+        betas: Betas,
+        name: str,
+        network: Network,
+        x_t: Array,
+        t: Times | int,
+        labels: Times | None,
+        learns_variance: bool,
+    ) -> Prediction:
+        def evaluate(
+            x: torch.Tensor, times: torch.Tensor, cond: torch.Tensor | None = None
+        ) -> torch.Tensor:
+            given = None if cond is None else cond.numpy()
+            return tensor(network(x.numpy(), times.numpy(), given))
+
+        parameterization = prediction_named(name)
+        denoiser = NetworkDenoiser(schedule_of(betas), evaluate, parameterization, learns_variance)
+        return _arrays(denoiser(tensor(x_t), _time(t), None if labels is None else tensor(labels)))
+
+    def clipped(self, x0_hat: Array, low: float, high: float) -> Prediction:
+        found = _types.Prediction(tensor(x0_hat), tensor(x0_hat))
+        return _arrays(ClipX0(lambda x_t, t, cond=None: found, low, high)(tensor(x0_hat), 1))
+
+
+def _time(t: Times | int) -> torch.Tensor | int:
+    return t if isinstance(t, int) else tensor(t)
+
+
+def _arrays(prediction: _types.Prediction) -> Prediction:
+    interpolation = prediction.var_interpolation
+    return Prediction(
+        prediction.x0_hat.numpy(), np.empty(0) if interpolation is None else interpolation.numpy()
+    )

@@ -1,0 +1,97 @@
+"""Part of our adapter: sampling steps, complete runs and timestep spacings."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+import ddpm_core
+from ddpm_core._types import Prediction
+from ddpm_core.samplers.base import Snapshot
+from ddpm_core.samplers.timestep_spacing import TIMESTEP_SPACINGS
+
+from ... import protocol
+from ...protocol import Array, Betas, SamplingSpec
+from .arrays import denoiser_of, schedule_of, tensor, variance_named
+
+
+class Sampling:
+    """Methods of `protocol.Implementation` on samplers, in float64."""
+
+    def reverse_step(
+        self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
+    ) -> Array:
+        sampler = ddpm_core.Ancestral(schedule_of(betas), (), variance_named(variance))
+        return _step(sampler, x0_hat, x_t, s, t, noise)
+
+    def ddim_step(
+        self, betas: Betas, eta: float, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
+    ) -> Array:
+        return _step(ddpm_core.DDIM(schedule_of(betas), eta=eta), x0_hat, x_t, s, t, noise)
+
+    def encode(self, spec: SamplingSpec, x: Array, timestep: int) -> Array:
+        denoiser = denoiser_of(spec.denoiser)
+        return ddpm_core.invert(_sampler(spec), denoiser, tensor(x), timestep=timestep).numpy()
+
+    def sample(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
+        *_, last = _snapshots(spec, x_T, noises)
+        return last.x_t.numpy()
+
+    def predictions(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
+        *steps, _ = _snapshots(spec, x_T, noises)
+        return torch.stack([each.x0_hat for each in steps]).numpy()
+
+    def trajectory(
+        self, spec: SamplingSpec, x_T: Array, noises: list[Array]
+    ) -> protocol.Trajectory:
+        visited = list(_snapshots(spec, x_T, noises))
+        states, predictions = ([each.x_t for each in visited], [each.x0_hat for each in visited])
+        return protocol.Trajectory(
+            np.float64([each.t for each in visited]),
+            torch.stack(states).numpy(),
+            torch.stack(predictions).numpy(),
+        )
+
+    def default_timesteps(self, T: int) -> tuple[int, ...]:
+        return ddpm_core.Ancestral(ddpm_core.Schedule.cosine(T)).times
+
+    def draw_samples(self, spec: SamplingSpec, shape: tuple[int, ...], seed: int) -> Array:
+        sampler, denoiser, event = _sampler(spec), denoiser_of(spec.denoiser), shape[1:]
+        options = {"indices": range(shape[0]), "seed": seed, "dtype": torch.float64}
+        *_, last = ddpm_core.generate(sampler, denoiser, event, **options)
+        return last.x_t.numpy()
+
+    def timestep_spacing(
+        self, name: str, betas: Betas, steps: int, zero_terminal: bool = False
+    ) -> tuple[int, ...]:
+        return TIMESTEP_SPACINGS[name](schedule_of(betas, zero_terminal), steps)
+
+
+def _step(sampler: Any, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array) -> Array:
+    prediction = Prediction(tensor(x0_hat))
+    x_s, _, _ = sampler.step(lambda x, t: prediction, tensor(x_t), s, t, tensor(noise))
+    return x_s.numpy()
+
+
+def _snapshots(spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Iterator[Snapshot]:
+    sampler = _sampler(spec)
+    tape = dict(zip(spec.times, map(tensor, noises), strict=False))
+    return ddpm_core.sampling_loop(
+        sampler, denoiser_of(spec.denoiser), tensor(x_T), tape.__getitem__
+    )
+
+
+def _sampler(spec: SamplingSpec) -> Any:
+    schedule = schedule_of(spec.betas, spec.zero_terminal)
+    match spec.sampler:
+        case "ddim":
+            return ddpm_core.DDIM(schedule, spec.times, spec.eta)
+        case "dpm++1":
+            return ddpm_core.DPMSolver(schedule, spec.times, order=1)
+        case "dpm++2m":
+            return ddpm_core.DPMSolver(schedule, spec.times)
+        case "heun":
+            return ddpm_core.Heun(schedule, spec.times)
+        case variance:
+            return ddpm_core.Ancestral(schedule, spec.times, variance_named(variance))

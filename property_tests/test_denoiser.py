@@ -1,0 +1,78 @@
+"""A denoiser made of a network: one evaluation, converted to a prediction of x_0."""
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from .oracles import exact
+from .protocol import PREDICTIONS, Array, Implementation, Times
+from .statistics.tolerances import allowance, check, elements
+from .strategies import EARLY, Case, cases
+
+ORACLE = "the definitions of x_t, v and score, solved in 60 digits"
+
+
+class Recorded:
+    """A network that returns `output` and records what it is evaluated at."""
+
+    def __init__(self, output: Array) -> None:
+        self.output = output
+        self.evaluated: list[tuple[Array, Times, Times | None]] = []
+
+    def __call__(self, x_t: Array, t: Times, labels: Times | None) -> Array:
+        self.evaluated.append((x_t.copy(), t.copy(), None if labels is None else labels.copy()))
+        return self.output
+
+
+@pytest.mark.parametrize("name", PREDICTIONS)
+@given(case=cases(), labelled=st.booleans(), single=st.booleans())
+@example(case=EARLY, labelled=True, single=False)
+@example(case=EARLY, labelled=False, single=True)
+def test_the_network_is_evaluated_once_and_converted(
+    impl: Implementation, name: str, case: Case, labelled: bool, single: bool
+):
+    """Eq. losses.eps-hat and losses.v-hat, solved for the prediction of x_0; an int t counts for
+    every sample."""
+    betas, _, t, output, x_t = case
+    labels = np.arange(len(t)) if labelled else None
+    t = np.full_like(t, t[0]) if single else t
+    network = Recorded(output)
+    given_t = int(t[0]) if single else t
+    got, interpolation = impl.denoised(betas, name, network, x_t, given_t, labels, False)
+    assert interpolation.size == 0
+    ((seen_x, seen_t, seen_labels),) = network.evaluated
+    assert np.array_equal(seen_x, x_t)
+    assert seen_t.dtype == np.int64
+    assert np.array_equal(seen_t, t)
+    assert (seen_labels is None) == (labels is None)
+    assert labels is None or np.array_equal(seen_labels, labels)
+    for where in elements(got):
+        timestep = int(t[where[0]])
+        want = exact.convert(betas, name, "x0", output[where], x_t[where], timestep)
+        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, timestep))
+        check("x0_hat", where, got, want.exact, unit * want.size)
+
+
+@given(case=cases().filter(lambda case: case.first.ndim > 1))
+@example(case=EARLY._replace(first=EARLY.first[:, None], second=EARLY.second[:, None]))
+def test_a_learned_variance_is_the_second_half_of_the_channels(impl: Implementation, case: Case):
+    """Eq. learned-variance.range: -1..1 become the ends 0..1 of the interpolation."""
+    betas, _, t, value, x_t = case
+    said = np.tanh(x_t - value)
+    network = Recorded(np.concatenate([value, said], axis=1))
+    got, interpolation = impl.denoised(betas, "x0", network, x_t, t, None, True)
+    assert np.array_equal(got, value)
+    assert (np.abs(interpolation - (said + 1) / 2) <= 4 * impl.unit_roundoff).all()
+
+
+@given(case=cases(), low=st.floats(-2.0, 0.5, width=32), width=st.floats(0.125, 2.0, width=32))
+def test_clipping_changes_only_predictions_out_of_range(
+    impl: Implementation, case: Case, low: float, width: float
+):
+    """Eq. images.range: data lie between two numbers, and so does a clipped prediction of them."""
+    x0_hat, high = case.first, low + width
+    got, interpolation = impl.clipped(x0_hat, low, high)
+    for where in elements(x0_hat):
+        assert got[where] == min(max(x0_hat[where], low), high)
+    assert np.array_equal(interpolation, x0_hat)
