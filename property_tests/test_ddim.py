@@ -1,4 +1,4 @@
-"""DDIM: the step for any eta, its two ends, and the way back up."""
+"""DDIM: the step for any eta, its limits eta = 0 and eta = 1, and its inversion."""
 
 from itertools import combinations
 
@@ -19,10 +19,10 @@ from .protocol import Array, Betas, Denoiser, Implementation, SamplingSpec
 from .statistics.tolerances import allowance, check, check_largest, elements
 from .strategies import GENTLE, LONG, PRODUCTION, STEEP, schedules
 
-ORACLE = "the two demands on a step, of its variance and of the marginals, in 60 digits"
+ORACLE = "the variance and the marginals that define a step, in 60 digits"
 
 ETAS = (0.0, 0.3, 0.7, 1.0)
-GUESS, STATE, NOISE = np.float64([[[0.5, -1.25]], [[2.0, 0.375]], [[3.0, -1.0]]])
+PREDICTION, STATE, NOISE = np.float64([[[0.5, -1.25]], [[2.0, 0.375]], [[3.0, -1.0]]])
 DATA = gaussian.MultivariateGaussian(
     np.float64([0.75, -1.0]), np.float64([[0.5, 0.25], [0.25, 1.5]])
 )
@@ -33,10 +33,10 @@ def steps_of(betas: Betas) -> st.SearchStrategy[tuple[Betas, int, int]]:
     return st.sampled_from([(betas, s, t) for s, t in pairs])
 
 
-def climbs_of(betas: Betas) -> st.SearchStrategy[tuple[Betas, tuple[int, ...], int]]:
-    """The schedule, falling times that end in 0, and one of those below the first."""
-    levels = st.sets(st.integers(1, len(betas)), min_size=1)
-    times = levels.map(lambda some: (*sorted(some, reverse=True), 0))
+def inversions_of(betas: Betas) -> st.SearchStrategy[tuple[Betas, tuple[int, ...], int]]:
+    """Draw a schedule, decreasing times that end at 0, and one of them below the first."""
+    timesteps = st.sets(st.integers(1, len(betas)), min_size=1)
+    times = timesteps.map(lambda some: (*sorted(some, reverse=True), 0))
     return times.flatmap(lambda path: st.sampled_from([(betas, path, k) for k in path[1:]]))
 
 
@@ -47,18 +47,22 @@ def climbs_of(betas: Betas) -> st.SearchStrategy[tuple[Betas, tuple[int, ...], i
 @example(case=(STEEP, 1, 4))
 @example(case=(GENTLE, 1, 2))
 def test_step_has_the_given_variance_and_keeps_the_marginals(impl: Implementation, step, eta, case):
-    """Eq. ddim.step, ddim.along and ddim.variance, one step with given noise; s = 0 adds none."""
+    """Eq. ddim.step, ddim.along and ddim.variance, one step with given noise; none at s = 0."""
     betas, s, t = case
     s = t - 1 if step == "one step" else s
     unit = allowance(impl.unit_roundoff, exact.kappa(betas, s, t), times=2)
     coef_x0, coef_xt, var = chains.step_coefficients(chains.Path(betas, "ddim", (t, s), eta), s, t)
     at_t, at_s = exact.kernel(betas, 0, t), exact.kernel(betas, 0, s)
-    got = impl.ddim_step(betas, eta, GUESS, STATE, s, t, NOISE)
+    got = impl.ddim_step(betas, eta, PREDICTION, STATE, s, t, NOISE)
     for where in elements(got):
-        guess, state, noise = (exact.mpf(each[where]) for each in (GUESS, STATE, NOISE))
+        prediction, state, noise = (exact.mpf(each[where]) for each in (PREDICTION, STATE, NOISE))
         added = exact.mp.sqrt(var) * noise
-        size = (at_s.scale + coef_xt * at_t.scale) * abs(guess) + coef_xt * abs(state) + abs(added)
-        check("x_s", where, got, coef_x0 * guess + coef_xt * state + added, unit * size)
+        size = (
+            (at_s.scale + coef_xt * at_t.scale) * abs(prediction)
+            + coef_xt * abs(state)
+            + abs(added)
+        )
+        check("x_s", where, got, coef_x0 * prediction + coef_xt * state + added, unit * size)
 
 
 @pytest.mark.parametrize("eta", ETAS)
@@ -73,80 +77,82 @@ def test_output_distribution_matches_the_recursion(impl: Implementation, eta, ev
 @given(case=paths.filter(lambda case: len(case[0]) > 1))
 @example(case=(PRODUCTION, LONG))
 def test_sampling_may_start_at_zero_terminal_snr(impl: Implementation, case):
-    """Eq. ddim.step at zero terminal SNR, where all of x_T is noise."""
+    """Eq. ddim.step at zero terminal SNR, where x_T is pure noise."""
     check_output_distribution_from_zero_snr(impl, "ddim", *case)
 
 
 @given(case=schedules.flatmap(steps_of))
 @example(case=(STEEP, 1, 4))
 def test_eta_one_is_ancestral_sampling(impl: Implementation, case):
-    """Eq. ddim.is-ancestral: the same step as with the posterior's variance, for every pair."""
+    """Eq. ddim.is-ancestral: the same step as with the posterior variance, for every pair."""
     betas, s, t = case
     unit = allowance(impl.unit_roundoff, exact.kappa(betas, s, t), times=4)
-    got = impl.ddim_step(betas, 1.0, GUESS, STATE, s, t, NOISE)
-    want = impl.reverse_step(betas, "fixed_small", GUESS, STATE, s, t, NOISE)
+    got = impl.ddim_step(betas, 1.0, PREDICTION, STATE, s, t, NOISE)
+    want = impl.reverse_step(betas, "fixed_small", PREDICTION, STATE, s, t, NOISE)
     for where in elements(got):
-        size = 2 * abs(GUESS[where]) + abs(STATE[where]) + abs(NOISE[where])
+        size = 2 * abs(PREDICTION[where]) + abs(STATE[where]) + abs(NOISE[where])
         check("x_s", where, got, exact.mpf(want[where]), unit * size)
 
 
-@given(case=schedules.flatmap(climbs_of))
+@given(case=schedules.flatmap(inversions_of))
 @example(case=(STEEP, (4, 2, 1, 0), 1))
 @example(case=(STEEP, (4, 2, 1, 0), 0))
 def test_inversion_keeps_the_noise(impl: Implementation, case):
-    """Eq. ddim.invert with a denoiser that knows the data: the way up only scales, and the way
-    down undoes it."""
-    betas, times, level = case
-    x, seen = (STATE if level else GUESS), {}
+    """Eq. ddim.invert with a denoiser that always returns the data.
 
-    def knows(x_t: Array, t: int) -> Array:
+    Inversion only rescales the noise, and sampling undoes it.
+    """
+    betas, times, timestep = case
+    x, seen = (STATE if timestep else PREDICTION), {}
+
+    def data_denoiser(x_t: Array, t: int) -> Array:
         seen[t] = x_t.copy()
-        return GUESS.copy()
+        return PREDICTION.copy()
 
-    spec = SamplingSpec(betas, "ddim", times, knows)
-    code = impl.encode(spec, x, level)
-    asked = level or times[-2]
-    start, end = exact.kernel(betas, 0, asked), exact.kernel(betas, 0, times[0])
-    # What a step gets wrong of the noise, u |x| / sigma, stays; sigma is least where it begins.
+    spec = SamplingSpec(betas, "ddim", times, data_denoiser)
+    code = impl.encode(spec, x, timestep)
+    evaluated = timestep or times[-2]
+    start, end = exact.kernel(betas, 0, evaluated), exact.kernel(betas, 0, times[0])
+    # The noise error of a step, u |x| / sigma, persists; sigma is smallest where inversion starts.
     unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, times[0]), times=2 * len(times))
     for where in elements(code):
-        guess, state = exact.mpf(GUESS[where]), exact.mpf(x[where])
-        noise = (state - start.scale * guess) / exact.mp.sqrt(start.var)
-        size = (abs(state) + abs(guess)) * (1 + 1 / exact.mp.sqrt(start.var))
-        want = end.scale * guess + exact.mp.sqrt(end.var) * noise
+        prediction, state = exact.mpf(PREDICTION[where]), exact.mpf(x[where])
+        noise = (state - start.scale * prediction) / exact.mp.sqrt(start.var)
+        size = (abs(state) + abs(prediction)) * (1 + 1 / exact.mp.sqrt(start.var))
+        want = end.scale * prediction + exact.mp.sqrt(end.var) * noise
         check("code", where, code, want, unit * size)
     impl.sample(spec, code, [NOISE] * (len(times) - 2))
-    if level:
+    if timestep:
         for where in elements(x):
-            size = (abs(x[where]) + abs(GUESS[where])) * (1 + 1 / exact.mp.sqrt(start.var))
-            check("x", where, seen[level], exact.mpf(x[where]), 2 * unit * size)
+            size = (abs(x[where]) + abs(PREDICTION[where])) * (1 + 1 / exact.mp.sqrt(start.var))
+            check("x", where, seen[timestep], exact.mpf(x[where]), 2 * unit * size)
 
 
-@given(case=schedules.flatmap(climbs_of))
+@given(case=schedules.flatmap(inversions_of))
 @example(case=(STEEP, (4, 2, 1, 0), 1))
 @example(case=(STEEP, (4, 2, 1, 0), 0))
 def test_inversion_evaluates_at_the_current_timestep(impl: Implementation, case):
-    """Eq. ddim.invert on Gaussian data; a step from data asks at the lowest of the times."""
-    betas, times, level = case
-    asked: list[int] = []
+    """Eq. ddim.invert on Gaussian data; a step from data uses the smallest of the times."""
+    betas, times, timestep = case
+    evaluated: list[int] = []
 
     def denoise(x_t: Array, t: int) -> Array:
-        asked.append(t)
+        evaluated.append(t)
         return gaussian.denoiser(betas, DATA, t)(x_t)
 
-    got = impl.encode(SamplingSpec(betas, "ddim", times, denoise), GUESS, level)
-    rising = [t for t in reversed(times) if t >= level]
-    levels = [s or rising[1] for s in rising[:-1]]
-    assert asked == levels, f"asked at the levels {asked} on the way along {rising}, not {levels}"
-    way = chains.invert(betas, rising, DATA)
-    want = (GUESS.reshape(-1, 2) @ way.matrix.T + way.offset).reshape(GUESS.shape)
-    size = way.size * (1 + float(np.abs(GUESS).max()))
+    got = impl.encode(SamplingSpec(betas, "ddim", times, denoise), PREDICTION, timestep)
+    rising = [t for t in reversed(times) if t >= timestep]
+    timesteps = [s or rising[1] for s in rising[:-1]]
+    assert evaluated == timesteps, f"evaluated at {evaluated} along {rising}, not at {timesteps}"
+    inverse = chains.invert(betas, rising, DATA)
+    want = (PREDICTION.reshape(-1, 2) @ inverse.matrix.T + inverse.offset).reshape(PREDICTION.shape)
+    size = inverse.size * (1 + float(np.abs(PREDICTION).max()))
     unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, times[0]), times=2 * len(rising))
-    check_largest("code", got, want, float(unit + 2.0**-48) * size)  # the oracle's own: 2 x 2 only
+    check_largest("code", got, want, float(unit + 2.0**-48) * size)  # the oracle rounds, too
 
 
 def test_convergence_is_first_order(impl: Implementation):
-    """Eq. ddim.euler: first order against the exact flow of Gaussian data."""
+    """Eq. ddim.euler: first order, compared with the exact flow of Gaussian data."""
 
     def down(betas: Betas, denoiser: Denoiser) -> None:
         every = tuple(range(len(betas), -1, -1))
@@ -156,7 +162,7 @@ def test_convergence_is_first_order(impl: Implementation):
 
 
 def test_inversion_round_trip_is_first_order(impl: Implementation):
-    """Eq. ddim.invert: first order, started from t = 1."""
+    """Eq. ddim.invert: first order, starting at t = 1."""
 
     def round_trip(betas: Betas, denoiser: Denoiser) -> None:
         spec = SamplingSpec(betas, "ddim", tuple(range(len(betas), -1, -1)), denoiser)

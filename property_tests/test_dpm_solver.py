@@ -1,4 +1,4 @@
-"""DPM-Solver++: its first order is DDIM, its second falls as the square."""
+"""DPM-Solver++: order 1 is DDIM, order 2 converges quadratically."""
 
 import numpy as np
 import pytest
@@ -35,20 +35,20 @@ def test_output_distribution_matches_the_recursion(impl: Implementation, sampler
 @example(case=(PRODUCTION, LONG))
 @example(case=((0.5, 0.5, 2.0**-13), (2, 1, 0)))
 def test_sampling_may_start_at_zero_terminal_snr(impl: Implementation, sampler, case):
-    """Eq. dpm-solver.first at zero terminal SNR, where h is infinite, and in the step after it."""
+    """Eq. dpm-solver.first at zero terminal SNR, where h is infinite, and in the next step."""
     check_output_distribution_from_zero_snr(impl, sampler, *case)
 
 
 @given(case=paths)
 @example(case=(STEEP, (4, 2, 1, 0)))
 def test_first_order_is_deterministic_ddim(impl: Implementation, case):
-    """Eq. dpm-solver.first: with a denoiser that is no straight line, too."""
+    """Eq. dpm-solver.first, also with a nonlinear denoiser."""
     betas, times = case
     spec = SamplingSpec(betas, "dpm++1", times, lambda x_t, t: np.tanh(x_t + 0.1 * t))
     noises = [X_T] * (len(times) - 2)
     got = impl.sample(spec, X_T, noises)
     want = impl.sample(spec._replace(sampler="ddim"), X_T, noises)
-    # Neither enlarges an error: the guess moves by at most as much as the state.
+    # Neither amplifies an error: the prediction changes by at most as much as the state.
     unit = 2 * ROUNDINGS * (FLOAT64 + impl.unit_roundoff)
     check_largest("x_0", got, want, unit * float(np.abs(X_T).max()))
 
@@ -56,21 +56,20 @@ def test_first_order_is_deterministic_ddim(impl: Implementation, case):
 @given(case=paths)
 @example(case=(STEEP, (4, 2, 1, 0)))
 def test_constant_prediction_needs_no_extrapolation(impl: Implementation, case):
-    """Eq. dpm-solver.second: between equal guesses there is nothing to extrapolate, so that both
-    orders return the guess."""
+    """Eq. dpm-solver.second: equal predictions need no extrapolation; both orders return them."""
     betas, times = case
-    guess = X_T[::-1].copy()
+    prediction = X_T[::-1].copy()
     for sampler in ("dpm++1", "dpm++2m"):
-        spec = SamplingSpec(betas, sampler, times, lambda x_t, t: guess.copy())
+        spec = SamplingSpec(betas, sampler, times, lambda x_t, t: prediction.copy())
         got = impl.sample(spec, X_T, [X_T] * (len(times) - 2))
-        assert (np.abs(got - guess) <= 4 * impl.unit_roundoff * np.abs(guess)).all()
+        assert (np.abs(got - prediction) <= 4 * impl.unit_roundoff * np.abs(prediction)).all()
 
 
 def test_convergence_is_second_order(impl: Implementation):
-    """Eq. dpm-solver.second against the exact flow of Gaussian data."""
+    """Eq. dpm-solver.second, compared with the exact flow of Gaussian data."""
     assert abs(convergence_order(sampling_run(impl, "dpm++2m"), exact_start_at_1) - 2) <= 0.05
 
 
 def test_order_one_converges_at_first_order(impl: Implementation):
-    """Eq. dpm-solver.first."""
+    """Eq. dpm-solver.first, compared with the exact flow of Gaussian data."""
     assert abs(convergence_order(sampling_run(impl, "dpm++1"), exact_start_at_1) - 1) <= 0.05

@@ -1,4 +1,4 @@
-"""The exponential moving average as a weighted sum of everything it has seen."""
+"""The exponential moving average, as a weighted sum of all preceding weights."""
 
 import numpy as np
 from hypothesis import given
@@ -8,7 +8,7 @@ from .oracles.exact import mpf
 from .protocol import Implementation
 from .statistics.tolerances import check
 
-ORACLE = "the weighted sum of all weights seen, in 60 digits"
+ORACLE = "the weighted sum of all weights, in 60 digits"
 
 DECAYS = st.sampled_from([0.0, 0.5, 0.9, 0.999])
 
@@ -17,9 +17,9 @@ DECAYS = st.sampled_from([0.0, 0.5, 0.9, 0.999])
     decay=DECAYS, steps=st.integers(1, 12), values=st.lists(st.floats(-4, 4, width=32), min_size=13)
 )
 def test_average_is_the_weighted_sum_of_all_weights(impl: Implementation, decay, steps, values):
-    """Eq. ema.update: step k weighs (1 - d_k) d_{k+1} ... d_n, the start d_1 ... d_n.
+    """Eq. ema.update: step k has the weight (1 - d_k) d_{k+1} ... d_n, the start d_1 ... d_n.
 
-    Each of n updates rounds three times, of numbers no larger than the largest weight.
+    Each of n updates rounds three times; no number exceeds the largest weight.
     """
     weights = np.array([values[: steps + 1], values[-steps - 1 :]]).T
     got = impl.ema(decay, weights, 10 * weights)
@@ -40,7 +40,7 @@ def test_average_is_the_weighted_sum_of_all_weights(impl: Implementation, decay,
 
 @given(decay=DECAYS, steps=st.integers(1, 12))
 def test_buffers_are_copied(impl: Implementation, decay, steps):
-    """Eq. ema.update is for weights; of buffers the last state counts."""
+    """Eq. ema.update applies to weights; buffers are those of the last step."""
     buffers = np.arange(2.0 * (steps + 1)).reshape(-1, 2)
     got = impl.ema(decay, buffers * 0, buffers).buffers
     assert np.array_equal(got, buffers[-1]), f"buffers are {got}, last seen {buffers[-1]}"

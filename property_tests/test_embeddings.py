@@ -1,4 +1,4 @@
-"""The sinusoidal embedding of time, value by value, and that it tells all levels apart."""
+"""The sinusoidal embedding of timesteps and the Fourier features, entry by entry."""
 
 import numpy as np
 from hypothesis import example, given
@@ -18,49 +18,51 @@ FLOAT32 = 2.0**-24
     width=st.integers(1, 64).map(lambda half: 2 * half),
 )
 def test_entries_are_sines_and_cosines_of_their_angles(impl: Implementation, t, width):
-    """Eq. embeddings.sinusoidal, in the layout that the implementation documents.
+    """Eq. embeddings.sinusoidal, in the documented layout of the implementation.
 
-    The value is rounded once to float32, to u32 of at most 1. An angle of t f radians is right to
-    4 u t: log f to 3 u relative, where f |log f| <= 1 / e; exp and the product 2.5 u more.
+    A value of at most 1 is rounded once to float32, to u32. The error of an angle of t f radians is
+    4 u t: 3 u relative in log f, where f |log f| <= 1 / e, and 2.5 u for exp and the product.
     """
     layout = impl.embedding_layout()
     got = impl.embedding(np.array(t, np.int64), width)
     half = width // 2
     assert got.shape == (len(t), width)
-    for row, level in enumerate(t):
+    for row, timestep in enumerate(t):
         for i in range(half):
-            angle = level * mpf(layout.max_period) ** (-mpf(i) / half)
+            angle = timestep * mpf(layout.max_period) ** (-mpf(i) / half)
             sine, cosine = (2 * i, 2 * i + 1) if layout.interleaved else (i, half + i)
-            allowed = mpf(FLOAT32) + 4 * mpf(impl.unit_roundoff) * (1 + level)
+            allowed = mpf(FLOAT32) + 4 * mpf(impl.unit_roundoff) * (1 + timestep)
             check("sine", (row, sine), got, mp.sin(angle), allowed)
             check("cosine", (row, cosine), got, mp.cos(angle), allowed)
 
 
 @given(
     pixels=st.lists(st.floats(-1.0, 1.0, width=32), min_size=12, max_size=12),
-    octaves=st.lists(st.integers(0, 8), max_size=3).map(tuple),
+    frequencies=st.lists(st.integers(0, 8), max_size=3).map(tuple),
 )
-@example(pixels=[0.125 * i - 0.75 for i in range(12)], octaves=(3, 0, 4))
-def test_fourier_features_follow_the_image_channels(impl: Implementation, pixels, octaves):
+@example(pixels=[0.125 * i - 0.75 for i in range(12)], frequencies=(3, 0, 4))
+def test_fourier_features_follow_the_image_channels(impl: Implementation, pixels, frequencies):
     """Eq. embeddings.fourier: x, then sin(2^k pi x) and cos(2^k pi x) of all channels for each k.
 
-    pi and one product are rounded, 2 u of the angle; the wave itself to 2 u of at most 1.
+    pi and one product are rounded, 2 u of the angle; the sine itself to 2 u of at most 1.
     """
     x = np.array(pixels).reshape(2, 2, 1, 3)
-    image, *waves = np.split(impl.fourier_features(x, octaves), 1 + 2 * len(octaves), axis=1)
+    image, *features = np.split(
+        impl.fourier_features(x, frequencies), 1 + 2 * len(frequencies), axis=1
+    )
     assert np.array_equal(image, x)
-    for i, k in enumerate(octaves):
+    for i, k in enumerate(frequencies):
         for where in elements(x):
             angle = mpf(2) ** k * mp.pi * mpf(float(x[where]))
             allowed = 2 * mpf(impl.unit_roundoff) * (abs(angle) + 1)
-            check(f"sine of octave {k}", where, waves[2 * i], mp.sin(angle), allowed)
-            check(f"cosine of octave {k}", where, waves[2 * i + 1], mp.cos(angle), allowed)
+            check(f"sine of frequency {k}", where, features[2 * i], mp.sin(angle), allowed)
+            check(f"cosine of frequency {k}", where, features[2 * i + 1], mp.cos(angle), allowed)
 
 
 def test_embeddings_of_all_timesteps_differ(impl: Implementation):
-    """Eq. embeddings.sinusoidal is one-to-one on 0..4000: neighbours differ by the fastest wave.
+    """Eq. embeddings.sinusoidal is injective on 0..4000: neighbours differ in the first sine.
 
-    The chord of one radian is 2 sin(1/2).
+    The chord of one radian has the length 2 sin(1/2).
     """
     got = impl.embedding(np.arange(4001), 32)
     steps = np.linalg.norm(np.diff(got, axis=0), axis=1)

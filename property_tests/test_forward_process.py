@@ -1,4 +1,4 @@
-"""The closed form of the forward process against its one-step kernels, composed one by one."""
+"""The closed form of the forward process, compared with composed one-step kernels."""
 
 import numpy as np
 from hypothesis import example, given
@@ -8,7 +8,7 @@ from .protocol import Implementation
 from .statistics.tolerances import allowance, check, elements
 from .strategies import EARLY, GENTLE, STEEP, Case, cases, schedules
 
-ORACLE = "one-step kernels composed one by one, in 60 digits"
+ORACLE = "composed one-step kernels, in 60 digits"
 
 
 @given(betas=schedules)
@@ -31,10 +31,10 @@ def test_marginal_is_the_composition_of_its_steps(impl: Implementation, case: Ca
     mean, var = impl.q_marginal(betas, x_0, t)
     assert mean.shape == var.shape == x_0.shape
     for where in elements(x_0):
-        level = int(t[where[0]])
-        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, level))
-        want = exact.kernel(betas, 0, level)
-        want_mean = exact.diffuse(betas, level, x_0[where], 0.0)
+        timestep = int(t[where[0]])
+        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, timestep))
+        want = exact.kernel(betas, 0, timestep)
+        want_mean = exact.diffuse(betas, timestep, x_0[where], 0.0)
         check("mean", where, mean, want_mean.exact, unit * want_mean.size)
         check("var", where, var, want.var, unit * want.var)
 
@@ -47,15 +47,15 @@ def test_sample_is_mean_plus_scaled_noise(impl: Implementation, case: Case):
     x_t = impl.q_sample(betas, x_0, t, noise)
     assert x_t.shape == x_0.shape
     for where in elements(x_0):
-        level = int(t[where[0]])
-        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, level))
-        want = exact.diffuse(betas, level, x_0[where], noise[where])
+        timestep = int(t[where[0]])
+        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, timestep))
+        want = exact.diffuse(betas, timestep, x_0[where], noise[where])
         check("x_t", where, x_t, want.exact, unit * want.size)
 
 
 @given(case=cases())
 def test_sample_at_timestep_zero_is_the_data(impl: Implementation, case: Case):
-    """Eq. forward-process.sample at t = 0: the noise has no share in it."""
+    """Eq. forward-process.sample at t = 0: the noise has no effect."""
     assert np.array_equal(
         impl.q_sample(case.betas, case.first, case.t * 0, case.second), case.first
     )
@@ -93,7 +93,7 @@ def test_chapman_kolmogorov_holds(impl: Implementation, case: Case):
         allowed = allowance(impl.unit_roundoff, kappa, times=3) * abs(mean)
         check("mean", where, there.mean, mean, allowed)
         parts = (scale[where], at_s.var[where], there.var[where])
-        kept, var_s, added = (exact.mpf(float(part)) for part in parts)
-        composed = kept**2 * var_s + added
+        step_scale, var_s, added = (exact.mpf(float(part)) for part in parts)
+        composed = step_scale**2 * var_s + added
         allowed = allowance(impl.unit_roundoff, kappa, times=4) * composed
         check("var", where, at_t.var, composed, allowed)

@@ -1,4 +1,4 @@
-"""Classifier-free guidance: a straight line through two guesses, and what asks for them."""
+"""Classifier-free guidance: the line through two predictions, and how often they are evaluated."""
 
 import numpy as np
 import pytest
@@ -15,21 +15,21 @@ from .strategies import STEEP
 
 ORACLE = "the line through both predictions in 60 digits; the score of a mixture by differentiation"
 
-# Batch == width; the columns of both guesses differ in spread, and so do the samples.
+# Batch == width. The standard deviations of both predictions differ, also between samples.
 X_T = np.float64([[0.5, -1.25, 2.0], [3.0, 0.375, -0.75], [1.0, -2.0, 0.25]])
 LABELS = np.array([2, 0, 7])
 SCALES = st.floats(0, 16, width=32)
 
 
 def predictions(x_t: Array, t: int, labels: Times | None) -> Array:
-    """Of each sample: a wave of its own if it has no label, a line by its label if it has one."""
+    """Predict a sine of each sample without a label, and a line for each label."""
     given = np.full(len(x_t), NO_LABEL) if labels is None else labels
     label = given[:, None]
     return np.where(label == NO_LABEL, np.sin(3 * x_t + t), x_t / (1 + label) - label / 4)
 
 
-class Asked:
-    """A denoiser that keeps what it was called with."""
+class Recorder:
+    """A denoiser that records its calls."""
 
     def __init__(self, denoiser: ConditionalDenoiser = predictions) -> None:
         self.denoiser = denoiser
@@ -46,58 +46,57 @@ class Asked:
 @example(scale=0.3)
 @example(scale=1 + 2.0**-20)
 def test_guided_prediction_is_on_the_line_through_both(impl: Implementation, together, scale):
-    """Eq. guidance.guess: at 0 the guess without a label, at 1 with it, at 3 twice as far beyond.
+    """Eq. guidance.guess: scale 0 is unconditional, 1 conditional, 3 twice as far beyond.
 
-    Three roundings stand before the sum, each of at most scale * (|with| + |without|).
+    Three roundings precede the sum, each of at most scale * (|conditional| + |unconditional|).
     """
     got = impl.guided(Guidance(predictions, scale, together=together), X_T, 3, LABELS)
     labelled, unlabelled = predictions(X_T, 3, LABELS), predictions(X_T, 3, None)
     for where in elements(got):
         y, z, g = mpf(labelled[where]), mpf(unlabelled[where]), mpf(scale)
         size = (1 + g) * (abs(y) + abs(z))
-        check("guess", where, got, z + g * (y - z), 4 * impl.unit_roundoff * size)
+        check("prediction", where, got, z + g * (y - z), 4 * impl.unit_roundoff * size)
 
 
 @pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize("scale", [1.0, 3.0])
 def test_guidance_does_not_change_a_learned_variance(impl: Implementation, together, scale):
-    """Eq. guidance.guess is of the guess: a variance stays what it is said to be with the label."""
+    """Eq. guidance.guess applies to the prediction; the variance is the conditional one."""
     got = impl.guided_interpolation(Guidance(predictions, scale, together=together), X_T, 3, LABELS)
     check_largest("interpolation", got, predictions(X_T, 3, LABELS), 0.0)
 
 
 @pytest.mark.parametrize("case", ["scale 0", "scale 1", "no labels"])
 def test_single_prediction_takes_a_single_evaluation(impl: Implementation, case):
-    """Eq. guidance.guess at its ends, bit for bit: one call, of this batch, of the right branch."""
+    """Eq. guidance.guess at its ends, bit for bit: one evaluation of this batch and branch."""
     scale = {"scale 0": 0.0, "scale 1": 1.0, "no labels": 3.0}[case]
     labels = None if case == "no labels" else LABELS
-    asked = Asked()
-    got = impl.guided(Guidance(asked, scale, rescale=0.5), X_T, 3, labels)
+    evaluated = Recorder()
+    got = impl.guided(Guidance(evaluated, scale, rescale=0.5), X_T, 3, labels)
     want = predictions(X_T, 3, LABELS if case == "scale 1" else None)
-    assert np.array_equal(got, want), f"{case} returns the guess of another branch"
-    assert len(asked.calls) == 1, f"{case} asks {len(asked.calls)} times"
-    x_t, t, _ = asked.calls[0]
-    assert np.array_equal(x_t, X_T), f"{case} asks of another batch"
-    assert t == 3, f"{case} asks at t = {t}"
+    assert np.array_equal(got, want), f"{case} returns the prediction of another branch"
+    assert len(evaluated.calls) == 1, f"{case} evaluates {len(evaluated.calls)} times"
+    x_t, t, _ = evaluated.calls[0]
+    assert np.array_equal(x_t, X_T), f"{case} evaluates another batch"
+    assert t == 3, f"{case} evaluates at t = {t}"
 
 
 def test_both_predictions_take_one_batched_evaluation_or_two(impl: Implementation):
-    """Eq. guidance.guess: together they are one batch of twice the size, with both labels of each
-    sample."""
-    together, apart = Asked(), Asked()
+    """Eq. guidance.guess: together it is one batch of twice the size, with both labels."""
+    together, apart = Recorder(), Recorder()
     impl.guided(Guidance(together, 3.0), X_T, 3, LABELS)
     impl.guided(Guidance(apart, 3.0, together=False), X_T, 3, LABELS)
-    assert len(together.calls) == 1, f"together they are {len(together.calls)} calls"
+    assert len(together.calls) == 1, f"together there are {len(together.calls)} evaluations"
     x_t, t, labels = together.calls[0]
-    assert labels is not None, "together they are asked without labels"
-    assert t == 3, f"together they are asked at t = {t}"
+    assert labels is not None, "together the labels are missing"
+    assert t == 3, f"together the evaluation is at t = {t}"
     rows = {(tuple(x), int(label)) for x, label in zip(x_t.tolist(), labels, strict=True)}
-    assert len(x_t) == 2 * len(X_T), f"together they are {len(x_t)} samples of {len(X_T)}"
+    assert len(x_t) == 2 * len(X_T), f"together there are {len(x_t)} samples, not {2 * len(X_T)}"
     assert rows == {(tuple(x), each) for i, x in enumerate(X_T.tolist()) for each in pair(i)}
-    assert len(apart.calls) == 2, f"apart they are {len(apart.calls)} calls"
+    assert len(apart.calls) == 2, f"apart there are {len(apart.calls)} evaluations"
     for x_t, t, _ in apart.calls:
-        assert np.array_equal(x_t, X_T), "apart, a call is of another batch"
-        assert t == 3, f"apart, a call is at t = {t}"
+        assert np.array_equal(x_t, X_T), "apart, an evaluation is of another batch"
+        assert t == 3, f"apart, an evaluation is at t = {t}"
 
 
 def pair(i: int) -> tuple[int, int]:
@@ -105,8 +104,10 @@ def pair(i: int) -> tuple[int, int]:
 
 
 def test_one_batched_evaluation_equals_two(impl: Implementation):
-    """Eq. guidance.guess with a denoiser whose sums a larger batch may take in another order: n
-    terms are summed to (n - 1) u of their size, each product to u, in both."""
+    """Eq. guidance.guess when a larger batch may change the order of summation.
+
+    The sum of n terms has an error of (n - 1) u of their size, each product of u, in both.
+    """
     weights = np.sin(np.arange(64.0)).reshape(8, 8)
     x_t = np.cos(np.arange(24.0)).reshape(3, 8)
 
@@ -121,12 +122,12 @@ def test_one_batched_evaluation_equals_two(impl: Implementation):
     size = float((np.abs(x_t) @ np.abs(weights)).max()) * NO_LABEL
     terms = 2 * (8 + 1) * float(np.finfo(np.float64).epsneg)  # and the product with the label
     line = 2 * 4 * impl.unit_roundoff
-    check_largest("guess", one, two, (terms + line) * (1 + 3.0) * 2 * size)
+    check_largest("prediction", one, two, (terms + line) * (1 + 3.0) * 2 * size)
 
 
 @pytest.mark.parametrize("t", range(1, 6))
 def test_guidance_interval_leaves_other_timesteps_conditional(impl: Implementation, t):
-    """Eq. guidance.guess with scale 1 there, bit for bit; both ends of the interval are inside."""
+    """Eq. guidance.guess with scale 1 there, bit for bit; the interval includes both ends."""
     inside = 2 <= t <= 4
     got = impl.guided(Guidance(predictions, 3.0, interval=(2, 4)), X_T, t, LABELS)
     want = impl.guided(Guidance(predictions, 3.0 if inside else 1.0), X_T, t, LABELS)
@@ -140,12 +141,12 @@ def test_guidance_interval_leaves_other_timesteps_conditional(impl: Implementati
 def test_rescaling_restores_the_standard_deviation_of_each_sample(
     impl: Implementation, rescale, scale
 ):
-    """Eq. guidance.rescale: sample by sample, over the whole event, mean and all.
+    """Eq. guidance.rescale: for each sample, over all its elements, including the mean.
 
-    A guess is right to 4 u of its size m; the mean of three adds 3 u m, the difference from it 2 u
-    m, and squares, sum, quotient and root 3 u of the deviation f, at most m: 12 u m in all. So the
-    ratio q of two deviations is right to 12 u (1 + q) m / f + u q, and what is made of it to
-    6 u (1 + q) more.
+    A prediction has an error of 4 u of its size m. The mean adds 3 u m, the difference from it 2 u
+    m, and squares, sum, quotient and root 3 u of the standard deviation f, at most m: 12 u m in
+    all. So the ratio q of two standard deviations has an error of 12 u (1 + q) m / f + u q, and the
+    factor computed from it 6 u (1 + q) more.
     """
     event = X_T.reshape(3, 3, 1)
 
@@ -156,18 +157,18 @@ def test_rescaling_restores_the_standard_deviation_of_each_sample(
     labelled, unlabelled = predictions(X_T, 3, LABELS), predictions(X_T, 3, None)
     for i, (with_label, without) in enumerate(zip(labelled, unlabelled, strict=True)):
         ends = [(mpf(y), mpf(z)) for y, z in zip(with_label, without, strict=True)]
-        guess = [z + mpf(scale) * (y - z) for y, z in ends]
-        found = deviation(guess)
-        ratio = deviation([y for y, _ in ends]) / found
+        prediction = [z + mpf(scale) * (y - z) for y, z in ends]
+        found = std(prediction)
+        ratio = std([y for y, _ in ends]) / found
         factor = 1 - mpf(rescale) + mpf(rescale) * ratio
         m = (1 + scale) * (np.abs(with_label) + np.abs(without)).max()
         unit = impl.unit_roundoff * m * (4 * factor + 18 * (1 + ratio) * m / found)
-        for j, each in enumerate(guess):
-            check("rescaled guess", (i, j), got, factor * each, unit)
+        for j, each in enumerate(prediction):
+            check("rescaled prediction", (i, j), got, factor * each, unit)
 
 
 def test_constant_prediction_is_not_rescaled(impl: Implementation):
-    """Eq. guidance.rescale where b is 0: there is nothing to restore, and nothing is divided."""
+    """Eq. guidance.rescale with b = 0: nothing to restore, and no division by zero."""
 
     def flat(x_t: Array, t: int, labels: Times | None) -> Array:
         return np.full_like(x_t, 0.5) if labels is None else np.full_like(x_t, 2.0)
@@ -176,23 +177,23 @@ def test_constant_prediction_is_not_rescaled(impl: Implementation):
     assert (got == 0.5 + 3 * (2.0 - 0.5)).all(), f"it becomes {got[0, 0]}"
 
 
-def deviation(values: list[mpf]) -> mpf:
+def std(values: list[mpf]) -> mpf:
     mean = sum(values) / len(values)
     return mp.sqrt(sum((each - mean) ** 2 for each in values) / len(values))
 
 
-CLASSES: mixture.Mixture = mixture.BUMPS  # one component for each label
+CLASSES: mixture.Mixture = mixture.BUMPS  # one component per label
 
 
 @pytest.mark.parametrize("t", range(1, len(STEEP) + 1))
 @given(scale=SCALES)
 @example(scale=3.0)
 def test_guided_score_combines_class_and_mixture_scores(impl: Implementation, t, scale):
-    """Eq. guidance.score: at each level the guided slope of log q is that of the class times the
-    scale, and that of all classes together times 1 minus it; without a label a network that is
-    trained with dropped ones speaks of the mixture.
+    """Eq. guidance.score: the guided score combines those of a class and of the mixture.
 
-    The denoisers are cast from 60 digits, to u; the guess adds 4 u and the conversion 16 u kappa.
+    Their weights are the scale and 1 minus the scale. A network trained with label dropout predicts
+    the mixture without a label. The denoisers are rounded from 60 digits, to u; the prediction adds
+    4 u and the conversion 16 u kappa.
     """
     x_t, labels = np.float64([[-1.0], [0.25], [2.5]]), np.array([0, 2, 1])
 
@@ -202,8 +203,8 @@ def test_guided_score_combines_class_and_mixture_scores(impl: Implementation, t,
         found = [[mixture.denoiser(STEEP, *case, t)] for case in zip(every, x_t[:, 0], strict=True)]
         return np.array(found, np.float64)
 
-    guess = impl.guided(Guidance(denoiser, scale), x_t, t, labels)
-    got = impl.convert(STEEP, "x0", "score", guess, x_t, np.full(3, t))
+    prediction = impl.guided(Guidance(denoiser, scale), x_t, t, labels)
+    got = impl.convert(STEEP, "x0", "score", prediction, x_t, np.full(3, t))
     both = [denoiser(x_t, t, each) for each in (labels, None)]
     scaled, var = kernel(STEEP, 0, t)
     for where in elements(got):
@@ -220,7 +221,7 @@ def test_guided_score_combines_class_and_mixture_scores(impl: Implementation, t,
 @given(scale=SCALES)
 @example(scale=3.0)
 def test_guidance_commutes_with_conversion(impl: Implementation, name, scale):
-    """Eq. guidance.commutes: each is a straight line of x0_hat, and the weights sum to 1."""
+    """Eq. guidance.commutes: each target is affine in x0_hat, and the weights sum to 1."""
     t = np.full(3, 3)
 
     def of(x0_hat: Array) -> Array:
@@ -233,40 +234,43 @@ def test_guidance_commutes_with_conversion(impl: Implementation, name, scale):
     check_largest(name, got, scale * pair[0] + (1 - scale) * pair[1], unit * size)
 
 
-SHARE = 0.125
+DROPOUT = 0.125
 STEPS = 28_000
 
 
 def test_labels_are_dropped_with_the_given_probability(impl: Implementation, ledger: Ledger):
-    """Eq. gaussian-oracle.mixture-denoiser is learned from these: exact binomial counts, of all, of
-    each label, of pairs in a batch and of pairs in two steps; kept labels stay what they are."""
-    claim = ledger.claim("guidance.label-dropout", SHARE, scalars=STEPS)
+    """Eq. gaussian-oracle.mixture-denoiser needs label dropout; its counts are exact binomials.
+
+    They are counted for all labels, for each label, for pairs in a batch and for pairs in two
+    steps. Labels that are not dropped do not change.
+    """
+    claim = ledger.claim("guidance.label-dropout", DROPOUT, scalars=STEPS)
     labels = np.arange(STEPS) % NO_LABEL
-    first, second = (impl.drop_labels(labels, SHARE, claim.seed + i) for i in range(2))
-    for kept in (first, second):
-        assert kept.shape == labels.shape, f"{labels.shape} labels come back as {kept.shape}"
-        assert (kept[kept != NO_LABEL] == labels[kept != NO_LABEL]).all(), "a kept label is changed"
+    first, second = (impl.drop_labels(labels, DROPOUT, claim.seed + i) for i in range(2))
+    for left in (first, second):
+        assert left.shape == labels.shape, f"{labels.shape} labels come back as {left.shape}"
+        assert (left[left != NO_LABEL] == labels[left != NO_LABEL]).all(), "a label has changed"
     gone = first == NO_LABEL
     by_label = [int(gone[labels == label].sum()) for label in range(NO_LABEL)]
     claim.check(
         [
-            share("dropped", gone, SHARE),
-            binomials(np.array(by_label), np.full(NO_LABEL, SHARE), STEPS // NO_LABEL),
-            share("neighbours dropped", gone[::2] & gone[1::2], SHARE**2),
-            share("dropped in two steps", gone & (second == NO_LABEL), SHARE**2),
+            label_count("dropped", gone, DROPOUT),
+            binomials(np.array(by_label), np.full(NO_LABEL, DROPOUT), STEPS // NO_LABEL),
+            label_count("neighbours dropped", gone[::2] & gone[1::2], DROPOUT**2),
+            label_count("dropped in two steps", gone & (second == NO_LABEL), DROPOUT**2),
         ]
     )
 
 
-def share(name: str, found: Array, probability: float) -> Finding:
-    """The number of those found is binomial."""
+def label_count(name: str, found: Array, probability: float) -> Finding:
+    """Test the number of true entries, which is binomial."""
     count = np.array([int(found.sum())])
     return binomials(count, np.array([probability]), len(found))._replace(name=name)
 
 
-@pytest.mark.parametrize("share", [0.0, 1.0])
-def test_label_dropout_at_probability_zero_and_one(impl: Implementation, share):
-    """The ends of label dropout, which nothing random decides."""
+@pytest.mark.parametrize("probability", [0.0, 1.0])
+def test_label_dropout_at_probability_zero_and_one(impl: Implementation, probability):
+    """The limits of label dropout are deterministic."""
     labels = np.arange(4096) % NO_LABEL
-    kept = impl.drop_labels(labels, share, seed=0)
-    assert np.array_equal(kept, np.full_like(labels, NO_LABEL) if share else labels)
+    left = impl.drop_labels(labels, probability, seed=0)
+    assert np.array_equal(left, np.full_like(labels, NO_LABEL) if probability else labels)

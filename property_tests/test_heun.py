@@ -1,4 +1,4 @@
-"""Heun's method: second order, and two questions a step."""
+"""Heun's method: second order, with two network evaluations per step."""
 
 from itertools import pairwise
 
@@ -10,7 +10,7 @@ from .chains.output_distributions import EVENTS, X_T, check_output_distribution,
 from .protocol import Array, Implementation, SamplingSpec
 from .strategies import LONG, PRODUCTION, STEEP
 
-ORACLE = "the closed-form flow of Gaussian data; the levels that it has to ask at"
+ORACLE = "the closed-form flow of Gaussian data; the timesteps of the evaluations"
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=str)
@@ -22,21 +22,21 @@ def test_output_distribution_matches_the_recursion(impl: Implementation, event, 
 
 
 def test_convergence_is_second_order(impl: Implementation):
-    """Eq. heun.step against the exact flow of Gaussian data."""
+    """Eq. heun.step, compared with the exact flow of Gaussian data."""
     assert abs(convergence_order(sampling_run(impl, "heun"), exact_start_at_1) - 2) <= 0.05
 
 
 @given(case=paths)
 @example(case=(STEEP, (4, 2, 1, 0)))
 def test_evaluates_both_ends_of_a_step_but_never_the_data(impl: Implementation, case):
-    """Eq. heun.step: the last step has one slope only."""
+    """Eq. heun.step: the last step uses one slope only."""
     betas, times = case
-    asked: list[int] = []
+    evaluated: list[int] = []
 
     def denoiser(x_t: Array, t: int) -> Array:
-        asked.append(t)
+        evaluated.append(t)
         return x_t / 2
 
     impl.sample(SamplingSpec(betas, "heun", times, denoiser), X_T, [X_T] * (len(times) - 2))
-    both_ends = [level for step in pairwise(times[:-1]) for level in step]
-    assert asked == [*both_ends, times[-2]], f"asked at the levels {asked} on the way along {times}"
+    both_ends = [end for step in pairwise(times[:-1]) for end in step]
+    assert evaluated == [*both_ends, times[-2]], f"evaluated at {evaluated} along {times}"

@@ -1,4 +1,4 @@
-"""Grey levels as the numbers that are diffused."""
+"""Grey levels as diffused values."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from .oracles.exact import mpf
 from .protocol import Implementation
 from .statistics.tolerances import check, elements
 
-ORACLE = "the straight line through both ends of the range, in 60 digits"
+ORACLE = "the affine map to [-1, 1], in 60 digits"
 
 
 @pytest.mark.parametrize("grey_levels", [2, 17, 256])
@@ -24,5 +24,5 @@ def test_grey_levels_span_minus_one_to_one(impl: Implementation, grey_levels, da
     assert got.shape == images.shape
     for where in elements(got):
         want = 2 * mpf(int(images[where])) / (grey_levels - 1) - 1
-        check("level", where, got, want, 3 * mpf(2.0**-24))
+        check("grey level", where, got, want, 3 * mpf(2.0**-24))
     assert (got.min(), got.max()) == (-1, 1)

@@ -1,4 +1,4 @@
-"""Latents: what an encoder says, what that costs, the loss, and the bound."""
+"""Latents: the encoder distribution, its KL divergence, the loss, and the bound."""
 
 import math
 from typing import NamedTuple
@@ -30,8 +30,8 @@ SHAPES = ((1, 2), (2, 4), (3, 6, 3), (2, 2, 2, 2), (4, 8, 2, 4))  # of moments, 
 logs = st.floats(-12, 4, width=32)
 
 
-class Said(NamedTuple):
-    """What an encoder says, and noise."""
+class Encoding(NamedTuple):
+    """The output of an encoder, and noise."""
 
     mean: Array
     log_var: Array
@@ -43,7 +43,7 @@ class Said(NamedTuple):
 
 
 @st.composite
-def encodings(draw: st.DrawFn) -> Said:
+def encodings(draw: st.DrawFn) -> Encoding:
     batch, twice, *position = draw(st.sampled_from(SHAPES))
     shape = (batch, twice // 2, *position)
     size = math.prod(shape)
@@ -51,72 +51,76 @@ def encodings(draw: st.DrawFn) -> Said:
     def drawn(each: st.SearchStrategy[float]) -> Array:
         return np.float64(draw(st.lists(each, min_size=size, max_size=size))).reshape(shape)
 
-    return Said(drawn(numbers), drawn(logs), drawn(numbers))
+    return Encoding(drawn(numbers), drawn(logs), drawn(numbers))
 
 
-PLAIN = Said(*np.float64([[[0.5, -1.0]], [[1.0, -2.0]], [[0.25, 3.0]]]))
+PLAIN = Encoding(*np.float64([[[0.5, -1.0]], [[1.0, -2.0]], [[0.25, 3.0]]]))
 
 
-@given(said=encodings())
-@example(said=PLAIN)
-def test_latent_sample_is_mean_plus_scaled_noise(impl: Implementation, said: Said):
-    """Eq. latent.posterior: the exponential of half the logarithm is the deviation. The exponential
-    and the root are off by 2 u, product and sum by one each."""
-    got = impl.latent_draw(said.moments, said.noise)
+@given(encoding=encodings())
+@example(encoding=PLAIN)
+def test_latent_sample_is_mean_plus_scaled_noise(impl: Implementation, encoding: Encoding):
+    """Eq. latent.posterior: exp(log variance / 2) is the standard deviation.
+
+    The exponential and the root have an error of 2 u, product and sum of u each.
+    """
+    got = impl.latent_draw(encoding.moments, encoding.noise)
     for where in elements(got):
-        added = mp.exp(mpf(said.log_var[where]) / 2) * mpf(said.noise[where])
-        size = abs(mpf(said.mean[where])) + abs(added)
-        check("z", where, got, mpf(said.mean[where]) + added, 4 * impl.unit_roundoff * size)
+        added = mp.exp(mpf(encoding.log_var[where]) / 2) * mpf(encoding.noise[where])
+        size = abs(mpf(encoding.mean[where])) + abs(added)
+        check("z", where, got, mpf(encoding.mean[where]) + added, 4 * impl.unit_roundoff * size)
 
 
-@given(said=encodings())
-@example(said=PLAIN)
-def test_latent_kl_is_the_divergence_from_standard_normal(impl: Implementation, said: Said):
+@given(encoding=encodings())
+@example(encoding=PLAIN)
+def test_latent_kl_is_the_divergence_from_standard_normal(impl: Implementation, encoding: Encoding):
     """Eq. latent.kl, by a quadrature that is exact for it, summed over the latents of a sample."""
-    got = impl.latent_kl(said.moments)
+    got = impl.latent_kl(encoding.moments)
     for row in range(len(got)):
-        want, unit = cost(impl, said, row)
+        want, unit = kl_and_allowance(impl, encoding, row)
         check("kl", (row,), got, want, unit)
 
 
 def test_kl_of_standard_normal_latents_is_zero(impl: Implementation):
-    """Eq. latent.kl is 0 for a standard normal law, and nowhere else."""
+    """Eq. latent.kl is 0 for a standard normal distribution only."""
     assert np.array_equal(impl.latent_kl(np.zeros((2, 4, 3))), np.zeros(2))
-    for place in range(4):
+    for index in range(4):
         moments_of = np.zeros((1, 4))
-        moments_of[0, place] = 2.0**-10
+        moments_of[0, index] = 2.0**-10
         assert impl.latent_kl(moments_of)[0] > 2.0**-23
 
 
-def cost(impl: Implementation, said: Said, row: int) -> tuple[mpf, mpf]:
-    """The divergence of a sample, and what rounding allows: a term has 8 roundings of its parts,
-    and their sum one for each."""
+def kl_and_allowance(impl: Implementation, encoding: Encoding, row: int) -> tuple[mpf, mpf]:
+    """Return the divergence of a sample and its rounding allowance.
+
+    A term has 8 roundings, and the sum one per term.
+    """
     total, size = mpf(0), mpf(0)
-    for where in elements(said.mean[row]):
-        mean, log_var = mpf(said.mean[row][where]), mpf(said.log_var[row][where])
+    for where in elements(encoding.mean[row]):
+        mean, log_var = mpf(encoding.mean[row][where]), mpf(encoding.log_var[row][where])
         total += bound.divergence(
             bound.Gaussian(mean, mp.exp(log_var)), bound.Gaussian(mpf(0), mpf(1))
         )
         size += mean**2 + mp.exp(log_var) + 1 + abs(log_var)
-    return total, (8 + said.mean[row].size) * impl.unit_roundoff * size
+    return total, (8 + encoding.mean[row].size) * impl.unit_roundoff * size
 
 
 @given(
-    said=encodings(),
+    encoding=encodings(),
     values=st.lists(numbers, min_size=36, max_size=36),
     kl_weight=st.sampled_from([0.0, 2.0**-10, 1.0]),
     gradient_weight=st.sampled_from([0.0, 0.5, 2.0]),
 )
-@example(said=PLAIN, values=[0.5, -1.0, 2.0, 0.25], kl_weight=1.0, gradient_weight=0.5)
-@example(said=PLAIN, values=[0.5, -1.0, 2.0], kl_weight=2.0**-10, gradient_weight=0.0)
+@example(encoding=PLAIN, values=[0.5, -1.0, 2.0, 0.25], kl_weight=1.0, gradient_weight=0.5)
+@example(encoding=PLAIN, values=[0.5, -1.0, 2.0], kl_weight=2.0**-10, gradient_weight=0.0)
 def test_autoencoder_loss_is_the_weighted_sum_of_its_terms(
-    impl: Implementation, said: Said, values, kl_weight, gradient_weight
+    impl: Implementation, encoding: Encoding, values, kl_weight, gradient_weight
 ):
-    """Eq. latent.loss and latent.gradient, of images as wide as the batch or not."""
-    batch = len(said.mean)
+    """Eq. latent.loss and latent.gradient, for images whose width may equal the batch size."""
+    batch = len(encoding.mean)
     x, x_hat = np.resize(np.float64(values), (2, batch, 2, 3, 4))
     x_hat = x_hat[::-1, :, ::-1] + x
-    got = impl.autoencoder_loss(x, x_hat, said.moments, kl_weight, gradient_weight)
+    got = impl.autoencoder_loss(x, x_hat, encoding.moments, kl_weight, gradient_weight)
     n = x[0].size
     for row in range(batch):
         off = [mpf(a) - mpf(b) for a, b in zip(x_hat[row].flat, x[row].flat, strict=True)]
@@ -127,7 +131,7 @@ def test_autoencoder_loss_is_the_weighted_sum_of_its_terms(
             ends = (np.moveaxis(error, axis, 0)[1:], np.moveaxis(error, axis, 0)[:-1])
             edges += sum(((ends[0] - ends[1]) ** 2).flat) / ends[0].size
             edge_size += sum(((abs(ends[0]) + abs(ends[1])) ** 2).flat) / ends[0].size
-        kl, unit = cost(impl, said, row)
+        kl, unit = kl_and_allowance(impl, encoding, row)
         want = squared + mpf(kl_weight) * kl / n + mpf(gradient_weight) * edges
         size = squared + mpf(kl_weight) * abs(kl) / n + mpf(gradient_weight) * edge_size
         allowed = (n + 16) * impl.unit_roundoff * size + mpf(kl_weight) * unit / n
@@ -135,7 +139,7 @@ def test_autoencoder_loss_is_the_weighted_sum_of_its_terms(
 
 
 def test_latents_follow_the_encoder_distribution(impl: Implementation, ledger: Ledger):
-    """Eq. latent.posterior from the implementation's own noise, whitened by the exact law."""
+    """Eq. latent.posterior with the implementation's own noise, whitened by the exact Gaussian."""
     shape = (4096, 2, 2, 2)
     claim = ledger.claim("latent.posterior", shape, scalars=math.prod(shape))
     x = np.resize(np.float64([0.5, -1.0, 2.0]), shape)
@@ -145,11 +149,11 @@ def test_latents_follow_the_encoder_distribution(impl: Implementation, ledger: L
         standard_normal((z - mix_channels(ENCODE, x)) / per_channel(np.exp(LOG_VARS / 2), x))
     )
     again, other = (impl.draw_latents(linear_autoencoder(), x[:2], claim.seed + i) for i in (0, 1))
-    assert np.array_equal(again, drawn[:2]), "the draw depends on its batch"
-    assert not np.array_equal(again, other), "two seeds draw the same"
+    assert np.array_equal(again, drawn[:2]), "the sample depends on its batch"
+    assert not np.array_equal(again, other), "two seeds give the same sample"
 
 
-# --- the bound: latents N(0.5, 2) for each number, seen through N(3/4 z - 1, 1/2) -----------------
+# --- the bound: latents N(0.5, 2) for each element, observed through N(3/4 z - 1, 1/2) ------------
 
 PRIOR, SLOPE, OFFSET, NOISE = bound.Gaussian(mpf(0.5), mpf(2)), mpf(0.75), mpf(-1), mpf(0.5)
 
@@ -157,17 +161,19 @@ PRIOR, SLOPE, OFFSET, NOISE = bound.Gaussian(mpf(0.5), mpf(2)), mpf(0.75), mpf(-
 @given(x=st.lists(numbers, min_size=6, max_size=6), y=st.lists(numbers, min_size=6, max_size=6))
 @example(x=[0.5, -1.0, 2.0, 0.0, 1.0, -3.0], y=[1.0, 0.25, -2.0, 3.0, 0.0, 0.5])
 def test_exact_latent_density_makes_the_bound_exact(impl: Implementation, x, y):
-    """Eq. latent.bound: by Bayes' rule it is -log p(x_0) at every draw. A density is off by 8 u in
-    units of its squares, and 1 + them come up in sums of three."""
+    """Eq. latent.bound: by Bayes' rule it is -log p(x_0) for every sample.
+
+    A density has an error of 8 u in units of its squares; 1 + them occurs in sums of three.
+    """
     x_0, latents = (np.float64(each).reshape(2, 3) for each in (x, y))
     gain = SLOPE * PRIOR.var / (SLOPE**2 * PRIOR.var + NOISE)
     var = PRIOR.var * NOISE / (SLOPE**2 * PRIOR.var + NOISE)
     means = [[PRIOR.mean + gain * (mpf(v) - SLOPE * PRIOR.mean - OFFSET) for v in r] for r in x_0]
-    law = Gaussian(np.float64(means), np.full((2, 3), float(var)))
+    distribution = Gaussian(np.float64(means), np.full((2, 3), float(var)))
     decoder = Gaussian(float(SLOPE) * latents + float(OFFSET), np.full((2, 3), float(NOISE)))
     prior = [[-bound.log_density(PRIOR, mpf(v)) for v in row] for row in latents]
     nats = np.float64([sum(row) for row in prior])
-    got = impl.latent_bound(x_0, latents, law, decoder, nats, None)
+    got = impl.latent_bound(x_0, latents, distribution, decoder, nats, None)
     data = bound.Gaussian(SLOPE * PRIOR.mean + OFFSET, SLOPE**2 * PRIOR.var + NOISE)
     for row in range(2):
         want = -sum(bound.log_density(data, mpf(v)) for v in x_0[row])
@@ -177,16 +183,16 @@ def test_exact_latent_density_makes_the_bound_exact(impl: Implementation, x, y):
 
 
 def test_latent_bound_uses_grey_level_probabilities(impl: Implementation):
-    """Eq. latent.bound with the probability of each of 17 levels for a density."""
+    """Eq. latent.bound with the probability of each of 17 grey levels instead of a density."""
     x_0 = np.float64([[-1.0, 0.125, 1.0], [0.5, 0.0, -0.25]])
-    law, decoder = Gaussian(x_0 / 2, 0.5 + 0 * x_0), Gaussian(x_0 / 4, 0.125 + 0 * x_0)
+    distribution, decoder = Gaussian(x_0 / 2, 0.5 + 0 * x_0), Gaussian(x_0 / 4, 0.125 + 0 * x_0)
     y, nats = x_0 + 0.25, np.float64([3.0, -1.0])
-    got = impl.latent_bound(x_0, y, law, decoder, nats, 17)
+    got = impl.latent_bound(x_0, y, distribution, decoder, nats, 17)
     grey = impl.log_grey_level(decoder, x_0, 17)
     for row in range(2):
         spent = sum(
             bound.log_density(bound.Gaussian(mpf(m), mpf(0.5)), mpf(v))
-            for m, v in zip(law.mean[row], y[row], strict=True)
+            for m, v in zip(distribution.mean[row], y[row], strict=True)
         )
         says = sum(map(mpf, grey[row]))
         size = abs(spent) + abs(nats[row]) + abs(says) + 3

@@ -1,4 +1,4 @@
-"""The scale of latents: measured, once each way, and the law of what is diffused and decoded."""
+"""The scale of latents: measured, applied once in each direction, and its effect on sampling."""
 
 import math
 
@@ -28,7 +28,7 @@ from .statistics.statistics import Finding
 from .statistics.tolerances import allowance, check, check_largest, elements
 from .strategies import STEEP, numbers
 
-ORACLE = "the definitions in 60 digits, linear algebra, and the law of a quotient of variances"
+ORACLE = "the definitions in 60 digits, linear algebra, and the F and t distributions"
 
 
 @given(
@@ -38,9 +38,11 @@ ORACLE = "the definitions in 60 digits, linear algebra, and the law of a quotien
 )
 @example(shape=(3, 3), values=[1.0, -2.0, 0.5, 3.0, 0.0], offset=3.0)
 def test_scaled_latents_have_mean_0_and_variance_1(impl: Implementation, shape, values, offset):
-    """Eq. latent.shift, latent.spread and latent.scale: on what was measured, each channel by
-    itself. Of n numbers a mean is off by at most n u of their mean size; a variance by 2 n u times
-    their mean square over it."""
+    """Eq. latent.shift, latent.spread and latent.scale on the measured latents, per channel.
+
+    For n numbers the error of a mean is at most n u of their mean magnitude, that of a variance 2 n
+    u times the ratio of their mean square to it.
+    """
     latents = np.resize(np.float64(values), shape) + np.arange(math.prod(shape)).reshape(shape) % 7
     latents = latents * (1.0 + np.arange(shape[1])).reshape(1, -1, *[1] * (len(shape) - 2)) + offset
     found = impl.latent_scale(latents)
@@ -74,47 +76,52 @@ images = st.tuples(
 @example(x=np.float64([[0.5, -1.0], [2.0, 3.0]]), noisy=True)
 @example(x=np.float64([[0.5, -1.0], [2.0, 3.0]]), noisy=False)
 def test_decoding_inverts_encoding(impl: Implementation, x: Array, noisy: bool):
-    """Eq. latent.scale and latent.unscale, each once each way: what the encoder says less the shift
-    over the scale; times it and on top of it before the decoder; and the image itself without
-    noise. The stub's whole numbers add one rounding to each side."""
+    """Eq. latent.scale and latent.unscale, each applied once.
+
+    Encoding subtracts the shift and divides by the scale; decoding multiplies and adds. Without
+    noise the image is recovered. The integer weights add one rounding on each side.
+    """
     u = mpf(impl.unit_roundoff)
     noise = np.flip(x, axis=0) + 0.25 if noisy else None
     y = impl.to_latents(linear_autoencoder(), x, noise)
     assert y.shape == x.shape
     sizes = np.empty(x.shape, dtype=object)
     for where in elements(x):
-        channel, place = where[1], (where[0], slice(None), *where[2:])
+        channel, pixel = where[1], (where[0], slice(None), *where[2:])
         shift, scale = mpf(SCALE.shift[channel]), mpf(SCALE.scale[channel])
-        parts = [mpf(w) * mpf(v) for w, v in zip(ENCODE[channel], x[place], strict=True)]
+        parts = [mpf(w) * mpf(v) for w, v in zip(ENCODE[channel], x[pixel], strict=True)]
         added = mpf(0)
         if noise is not None:
             added = mp.exp(mpf(LOG_VARS[channel]) / 2) * mpf(noise[where])
         sizes[where] = (sum(map(abs, parts)) + abs(shift) + abs(added)) / scale
         want = (sum(parts) + added - shift) / scale
         check("y", where, y, want, 8 * u * sizes[where])
-    back = impl.from_latents(linear_autoencoder(), y)
+    decoded = impl.from_latents(linear_autoencoder(), y)
     for where in elements(x):
-        place = (where[0], slice(None), *where[2:])
+        pixel = (where[0], slice(None), *where[2:])
         latents = [
             mpf(b) * mpf(v) + mpf(a)
-            for a, b, v in zip(SCALE.shift, SCALE.scale, y[place], strict=True)
+            for a, b, v in zip(SCALE.shift, SCALE.scale, y[pixel], strict=True)
         ]
         want = sum(mpf(w) * z for w, z in zip(DECODE[where[1]], latents, strict=True))
         size = sum(
             abs(mpf(w)) * (mpf(b) * size + abs(mpf(a)))
             for w, a, b, size in zip(
-                DECODE[where[1]], SCALE.shift, SCALE.scale, sizes[place], strict=True
+                DECODE[where[1]], SCALE.shift, SCALE.scale, sizes[pixel], strict=True
             )
         )
-        check("decoded", where, back, want, 8 * u * size)
+        check("decoded", where, decoded, want, 8 * u * size)
         if not noisy:
-            check("image", where, back, mpf(x[where]), 16 * u * size)
+            check("image", where, decoded, mpf(x[where]), 16 * u * size)
 
 
 def test_scaled_fresh_samples_follow_f_and_t_distributions(impl: Implementation, ledger: Ledger):
-    """Eq. latent.shift and latent.spread on samples that were not measured: the quotient of two
-    variances has Fisher's law, the difference of two means Student's, channel by channel. A
-    quotient of two samples spreads by the root of 2 more than one, hence twice the numbers."""
+    """Eq. latent.shift and latent.spread on samples that were not measured, per channel.
+
+    The ratio of two variances has an F distribution, the difference of two means a t distribution.
+    A ratio of two sample variances varies more than one by a factor sqrt(2), hence twice the
+    samples.
+    """
     n, truth = 2 * SCALARS, Scale(np.float64([1.5, -20.0]), np.float64([0.2, 7.0]))
     claim = ledger.claim("latent.spread", truth, scalars=SCALARS)
     known, fresh = per_channel(truth.shift, np.empty((2, 2, 2, 2))) + per_channel(
@@ -124,9 +131,9 @@ def test_scaled_fresh_samples_follow_f_and_t_distributions(impl: Implementation,
     y = np.moveaxis(impl.to_latents(autoencoder, fresh, None), 1, 0).reshape(2, n)
     findings = []
     for channel, values in enumerate(y):
-        quotient = values.var(ddof=1) * (n - 1) / n  # of variances that are both without bias
+        quotient = values.var(ddof=1) * (n - 1) / n  # of two unbiased variances
         tails = stats.f.cdf(quotient, n - 1, n - 1), stats.f.sf(quotient, n - 1, n - 1)
-        effect = f"its variance is {quotient:.4g} of what was measured"
+        effect = f"its variance is {quotient:.4g} of the measured one"
         findings.append(Finding(f"channel {channel}", float(2 * min(tails)), effect))
         distance = float(values.mean()) * math.sqrt((n - 1) / n) / math.sqrt(2 / n)
         p = 2 * float(stats.t.sf(abs(distance), n - 1))
@@ -136,8 +143,10 @@ def test_scaled_fresh_samples_follow_f_and_t_distributions(impl: Implementation,
 
 @pytest.mark.parametrize("t", [1, 3])
 def test_noised_latents_follow_the_scaled_distribution(impl: Implementation, t):
-    """Eq. latent.units: the noise of the encoder and that of the level, by noise tape. Of the
-    variance no more than 16 roundings in units of its terms."""
+    """Eq. latent.units: the noise of the encoder and of the timestep, by noise tape.
+
+    The variance has at most 16 roundings in units of its terms.
+    """
     x = np.float64([0.5, -1.0, 2.0, 0.25, -3.0, 1.0, 0.0, 4.0]).reshape(1, 2, 2, 2)
     images = np.concatenate([x, x])
 
@@ -163,10 +172,12 @@ def test_noised_latents_follow_the_scaled_distribution(impl: Implementation, t):
 @pytest.mark.parametrize("sampler", ["fixed_small", "ddim", "dpm++2m"])
 @pytest.mark.parametrize("times", [(4, 3, 2, 1, 0), (4, 2, 0)], ids=str)
 def test_decoded_samples_follow_the_data_distribution(impl: Implementation, sampler, times):
-    """Eq. latent.units and latent.unscale, from linear-Gaussian data to decoded samples, exactly:
-    a scale is measured on what is encoded; by noise tape, what is encoded has the law of the data
-    exact_flow through encoder, noise, shift and scale; and what the chain with the best denoiser of
-    that law puts out, exact_flow back, is what comes of the decoder."""
+    """Eq. latent.units and latent.unscale, from linear-Gaussian data to decoded samples, exactly.
+
+    A scale is measured on encoded samples. By noise tape, the encoded data have the distribution of
+    the data mapped by encoder, noise, shift and scale. Samples drawn with the optimal denoiser of
+    that distribution are decoded, and have the distribution mapped by scale, shift and decoder.
+    """
     event, relative = (2, 2, 2), ROUNDINGS * (FLOAT64 + impl.unit_roundoff)
     data = gaussian_data(event)
     root = np.linalg.cholesky(data.covariance)
@@ -179,18 +190,23 @@ def test_decoded_samples_follow_the_data_distribution(impl: Implementation, samp
     autoencoder = linear_autoencoder(
         impl.latent_scale(impl.to_latents(unscaled, images(some), some[::-1]))
     )
-    forth, back = (np.kron(each, np.eye(4)) for each in (ENCODE, DECODE))
+    encode_matrix, decode_matrix = (np.kron(each, np.eye(4)) for each in (ENCODE, DECODE))
     shift, scale = (np.repeat(each, 4) for each in autoencoder.scale)
-    there, said = forth / scale[:, None], np.repeat(np.exp(LOG_VARS), 4) / scale**2
-    covariance = there @ data.covariance @ there.T + np.diag(said)
-    latents = gaussian.MultivariateGaussian((forth @ data.mean - shift) / scale, covariance)
+    scaled_matrix, encoder_var = (
+        encode_matrix / scale[:, None],
+        np.repeat(np.exp(LOG_VARS), 4) / scale**2,
+    )
+    covariance = scaled_matrix @ data.covariance @ scaled_matrix.T + np.diag(encoder_var)
+    latents = gaussian.MultivariateGaussian((encode_matrix @ data.mean - shift) / scale, covariance)
 
     def encoded(unit: Array, noises: list[Array]) -> Array:
         return impl.to_latents(autoencoder, images(unit), noises[0])
 
     got = moments(encoded, event, draws=1, batch=2)
-    parts = np.abs(there) @ (np.abs(data.mean) + np.abs(root).sum(axis=1)) + np.abs(shift / scale)
-    size = float((parts + np.sqrt(said)).max())
+    parts = np.abs(scaled_matrix) @ (np.abs(data.mean) + np.abs(root).sum(axis=1)) + np.abs(
+        shift / scale
+    )
+    size = float((parts + np.sqrt(encoder_var)).max())
     check_largest("mean of latents", got.mean, latents.mean, relative * size)
     check_largest("covariance of latents", got.covariance, covariance, relative * size**2)
 
@@ -201,12 +217,14 @@ def test_decoded_samples_follow_the_data_distribution(impl: Implementation, samp
         return impl.from_latents(autoencoder, impl.sample(spec, x_T, noises))
 
     got = moments(decoded, event, draws=len(times) - 2, batch=2)
-    law = chains.output_distribution(path, latents)
-    through = back * scale
-    want = through @ law.mean + back @ shift
+    output = chains.output_distribution(path, latents)
+    through = decode_matrix * scale
+    want = through @ output.mean + decode_matrix @ shift
     reach = float(np.abs(through).sum(axis=1).max())
-    size = reach * (law.size + float(np.abs(law.mean).max())) + float(np.abs(back @ shift).max())
+    size = reach * (output.size + float(np.abs(output.mean).max())) + float(
+        np.abs(decode_matrix @ shift).max()
+    )
     check_largest("mean", got.mean, want, relative * size)
     check_largest(
-        "covariance", got.covariance, through @ law.covariance @ through.T, relative * size**2
+        "covariance", got.covariance, through @ output.covariance @ through.T, relative * size**2
     )

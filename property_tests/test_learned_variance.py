@@ -1,4 +1,4 @@
-"""A learned variance: where it lies, what trains it, and how often a level is drawn for it."""
+"""Learned variances: their range, the hybrid loss, and importance sampling of timesteps."""
 
 import numpy as np
 from hypothesis import assume, example, given
@@ -10,8 +10,8 @@ from .protocol import Array, Implementation
 from .statistics.tolerances import allowance, check, elements
 from .strategies import EARLY, STEEP, Case, cases, numbers
 
-ORACLE = "the definitions in 60 digits, differentiated by hand"
-WEIGHT = mpf("0.001")  # of the bound beside the squared error
+ORACLE = "the definitions in 60 digits, differentiated analytically"
+WEIGHT = mpf("0.001")  # of the bound relative to the squared error
 
 interpolations = st.lists(
     st.sampled_from([0.0, 0.25, 0.5, 1.0, -0.5, 1.25]), min_size=64, max_size=64
@@ -28,9 +28,11 @@ def learned(betas: tuple[float, ...], interpolation: float, s: int, t: int) -> m
 
 
 def roundings(betas: tuple[float, ...], interpolation: float, s: int, t: int) -> mpf:
-    """Of the variance, in units of roundoff: both ends are right to 8 kappa, of which the powers
-    keep |interpolation| and |1 - interpolation|; and the exponent is rounded as often as it is
-    multiplied."""
+    """Return the roundings of a variance, in units of roundoff.
+
+    Both ends have errors of 8 kappa, which the powers scale by |interpolation| and
+    |1 - interpolation|. The exponent is rounded whenever it is multiplied.
+    """
     ends = max(kappa(betas, s, t), kappa(betas, 1, 2))
     low = exact.posterior(betas, 0.0, 0.0, *((s, t) if s else (1, 2))).var
     away = abs(mp.log(low / exact.kernel(betas, s, t).var))
@@ -44,9 +46,10 @@ def roundings(betas: tuple[float, ...], interpolation: float, s: int, t: int) ->
 @given(case=cases(), values=interpolations)
 @example(case=EARLY, values=[0.0, 0.5, 1.0, 0.25])
 def test_learned_variance_interpolates_in_log_space(impl: Implementation, case: Case, values):
-    """Eq. learned-variance.range and learned-variance.decoder: interpolations 0 and 1 are the fixed
-    variances of the very pair of levels, whatever its stride, and between them logs are led
-    along."""
+    """Eq. learned-variance.range and learned-variance.decoder, for pairs with any stride.
+
+    Interpolations 0 and 1 are the fixed variances of the pair; between them the log is linear.
+    """
     betas, s, t, x0_hat, x_t = case
     assume(len(betas) > 1)
     interpolation = like(x_t, values)
@@ -69,10 +72,10 @@ def test_learned_variance_interpolates_in_log_space(impl: Implementation, case: 
 @given(case=cases(), values=interpolations)
 @example(case=EARLY, values=[0.5])
 def test_step_has_the_learned_variance(impl: Implementation, case: Case, values):
-    """Eq. ancestral.step with the variance of the denoiser; s = 0 adds no noise."""
-    betas, levels, t, x0_hat, x_t = case
+    """Eq. ancestral.step with the denoiser's variance; s = 0 adds no noise."""
+    betas, earlier, t, x0_hat, x_t = case
     assume(len(betas) > 1)
-    s, t = int(levels[0]), int(t[0])
+    s, t = int(earlier[0]), int(t[0])
     interpolation, noise = like(x_t, values), np.roll(x_t, 1)
     got = impl.learned_step(betas, x0_hat, x_t, interpolation, s, t, noise)
     for where in elements(got):
@@ -97,11 +100,12 @@ def events(case: Case) -> bool:
 def test_hybrid_loss_separates_prediction_and_variance_gradients(
     impl: Implementation, case: Case, values, other
 ):
-    """Eq. learned-variance.hybrid: the gradient of the guess is that of the squared error alone,
-    but for its own rounding; that of the variance is the bound's.
+    """Eq. learned-variance.hybrid: the prediction's gradient is that of the squared error alone.
 
-    Of a term, in units of roundoff: 40 kappa of what the two means are made of, against their
-    distance in variances; the variance's own rounding; and 16 for each sum.
+    The gradient of the variance is that of the bound.
+
+    The errors of a term, in units of roundoff: 40 kappa of the terms of the two means, relative to
+    their distance in variances; the variance's own rounding; and 16 for each sum.
     """
     betas, _, t, x_0, noise = case
     assume(x_0.ndim > 1)
@@ -117,12 +121,13 @@ def test_hybrid_loss_separates_prediction_and_variance_gradients(
         away = mpf(eps_hat[where]) - mpf(noise[where])
         want = 2 * away / n
         size = (abs(mpf(eps_hat[where])) + abs(mpf(noise[where]))) / n
-        check("gradient of the guess", where, got.grad_prediction, want, 8 * u * (abs(want) + size))
+        allowed = 8 * u * (abs(want) + size)
+        check("gradient of the prediction", where, got.grad_prediction, want, allowed)
         scale, var_t = exact.kernel(betas, 0, high)
         x_t = exact.diffuse(betas, high, x_0[where], noise[where])
-        guess = (x_t.exact - mp.sqrt(var_t) * mpf(eps_hat[where])) / scale
+        prediction = (x_t.exact - mp.sqrt(var_t) * mpf(eps_hat[where])) / scale
         true = exact.posterior(betas, x_0[where], x_t.exact, low, high)
-        mean = exact.posterior(betas, guess, x_t.exact, low, high).mean
+        mean = exact.posterior(betas, prediction, x_t.exact, low, high).mean
         var = learned(betas, interpolation[where], low, high)
         model = bound.Gaussian(mean.exact, var)
         if low:
@@ -152,15 +157,15 @@ def test_hybrid_loss_separates_prediction_and_variance_gradients(
 
 
 def test_hybrid_loss_uses_grey_level_probabilities(impl: Implementation):
-    """Eq. learned-variance.hybrid at t = 1, where the term is the decoder's: of 17 levels."""
+    """Eq. learned-variance.hybrid at t = 1, where the term is the decoder's, of 17 grey levels."""
     x_0, var_output = np.float64([[-1.0, 0.125, 1.0]] * 2), np.float64([[0.0, 1.0, -1.0]] * 2)
     noise, eps_hat = 0.5 + 0 * x_0, 0.25 - x_0
     t = np.array([1, 1])
     got = impl.hybrid(STEEP, x_0, noise, eps_hat, var_output, t, 17).loss
     x_t = impl.q_sample(STEEP, x_0, t, noise)
     x0_hat = impl.convert(STEEP, "eps", "x0", eps_hat, x_t, t)
-    law = impl.learned_kernel(STEEP, x0_hat, x_t, (var_output + 1) / 2, 0 * t, t)
-    term = -impl.log_grey_level(law, x_0, 17).sum(axis=1)
+    kernel = impl.learned_kernel(STEEP, x0_hat, x_t, (var_output + 1) / 2, 0 * t, t)
+    term = -impl.log_grey_level(kernel, x_0, 17).sum(axis=1)
     want = impl.loss(eps_hat, noise) + 0.001 * len(STEEP) * term / 3
     for row in range(2):
         check(
@@ -173,8 +178,7 @@ def test_hybrid_loss_uses_grey_level_probabilities(impl: Implementation):
 @example(roots=[3.0, 1.0, 0.0])
 @example(roots=[0.5, 0.125])
 def test_timestep_probability_is_proportional_to_the_root_mean_square(impl: Implementation, roots):
-    """Eq. learned-variance.importance: all alike where nothing is known; n terms lose n + 4
-    roundings."""
+    """Eq. learned-variance.importance: uniform without data; n terms have n + 4 roundings."""
     got = impl.timestep_probabilities(np.float64(roots) ** 2)
     total = sum(map(mpf, roots))
     for i, root in enumerate(roots):

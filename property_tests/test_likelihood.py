@@ -1,4 +1,4 @@
-"""The variational bound: its terms, their sum where that is known, and estimates of it."""
+"""The variational bound: its terms, their sum where it is known, and unbiased estimates of it."""
 
 import math
 from itertools import pairwise
@@ -18,45 +18,45 @@ from .statistics.statistics import binomials, standard_normal
 from .statistics.tolerances import check
 from .strategies import STEEP, STEEP_GRID
 
-ORACLE = "densities in 60 digits, averaged by quadratures that are exact for what they average"
+ORACLE = "densities in 60 digits, averaged by quadratures that are exact for them"
 
 # Standard normal numbers at the nodes of an exact quadrature: each row has one pair of signs, of
 # the data and of the noise.
 Z = np.float64([[-1, -1], [-1, 1], [1, -1], [1, 1]])
-X_0 = np.stack([float(law.mean) + math.sqrt(law.var) * Z[:, 0] for law in DATA], axis=1)
+X_0 = np.stack([float(data.mean) + math.sqrt(data.var) * Z[:, 0] for data in DATA], axis=1)
 NOISE = np.stack([Z[:, 1]] * len(DATA), axis=1)
 
 
 class Exact:
-    """The reverse steps that the data make exact: no bound is tighter."""
+    """The exact reverse kernels of the data, which give the tightest bound."""
 
     def __init__(self, betas: Betas) -> None:
         self.betas = betas
 
     def __call__(self, x_t: Array, s: Times, t: Times) -> Gaussian:
         low, high = int(s[0]), int(t[0])
-        steps = [bound.exact_reverse(law, self.betas, low, high) for law in DATA]
+        steps = [bound.exact_reverse(data, self.betas, low, high) for data in DATA]
         rows = [[step.at(mpf(x)) for step, x in zip(steps, row, strict=True)] for row in x_t]
-        return Gaussian(*(np.float64([[law[i] for law in row] for row in rows]) for i in range(2)))
+        return Gaussian(*(np.float64([[each[i] for each in row] for row in rows]) for i in (0, 1)))
 
 
 def terms_of(impl: Implementation, betas: Betas, times: tuple[int, ...], reverse: object) -> Array:
-    """The mean of each term, exactly: (len(times),)."""
+    """Return the exact mean of each term, (len(times),)."""
     noises = [NOISE] * (len(times) - 1)
     return impl.vlb_terms(betas, X_0, reverse, noises, None, times).mean(axis=1)
 
 
 def roundings(betas: Betas, times: tuple[int, ...], means: list[mpf]) -> mpf:
-    """What the sum of the terms may be off by, in units of roundoff.
+    """Return the error allowed in the sum of the terms, in units of roundoff.
 
-    Coefficients and variances are right to 8 kappa. Then a term, of the divergence x - log(1 + x)
-    and the distance D, is off by 3 * 8 kappa (1 + D) for them, and by 8 size sqrt(D / var) for the
-    rounding of two means of the size of the events, at most 5, that nearly agree.
+    Coefficients and variances have errors of 8 kappa. A term with the divergence x - log(1 + x) and
+    distance D has an error of 3 * 8 kappa (1 + D) from them, and 8 size sqrt(D / var) from rounding
+    two nearly equal means of the size of the samples, at most 5.
     """
     total = mpf(16)
     for (s, t), mean in zip(pairwise(reversed(times)), means, strict=False):
         var = exact.posterior(betas, 0.0, 0.0, s, t).var
-        var = var if s else min(bound.exact_reverse(law, betas, s, t).var for law in DATA)
+        var = var if s else min(bound.exact_reverse(data, betas, s, t).var for data in DATA)
         size = 1 + abs(mean)
         total += 24 * kappa(betas, s, t) * size + 40 * mp.sqrt(size / var)
     return total
@@ -66,15 +66,16 @@ def roundings(betas: Betas, times: tuple[int, ...], means: list[mpf]) -> mpf:
 @example(case=(STEEP, (4, 3, 2, 1, 0)))
 @example(case=((0.5,) * 6, (6, 4, 1, 0)))
 def test_exact_reverse_process_gives_entropy_plus_prior_term(impl: Implementation, case):
-    """Eq. likelihood.term and likelihood.prior: where every reverse step is that of the data, the
-    mean of the bound is the entropy of the data and the divergence of the last level from noise; to
-    1e-12."""
+    """Eq. likelihood.term and likelihood.prior, with the exact reverse kernels; to 1e-12.
+
+    The mean of the bound is the entropy of the data plus the divergence of x_T from noise.
+    """
     betas, times = case
     got = terms_of(impl, betas, times, Exact(betas))
     last = bound.Gaussian(mpf(0), mpf(1))
     want = sum(
-        bound.entropy(law) + bound.divergence(bound.marginal(law, betas, times[0]), last)
-        for law in DATA
+        bound.entropy(data) + bound.divergence(bound.marginal(data, betas, times[0]), last)
+        for data in DATA
     )
     unit = impl.unit_roundoff * roundings(betas, times, [abs(mpf(x)) for x in got])
     check("bound", (0,), got.sum()[None], want, unit)
@@ -89,18 +90,21 @@ def test_exact_reverse_process_gives_entropy_plus_prior_term(impl: Implementatio
 @example(case=(STEEP, (4, 3, 2, 1, 0)))
 @example(case=(STEEP, (3, 1, 0)))
 def test_each_term_is_a_kl_or_a_decoder_likelihood(impl: Implementation, variance, case):
-    """Eq. losses.split with a guess that is wrong, 0.25 of x_t: sample by sample, each term from
-    the posterior by Bayes' rule; the last is the prior's, the first the decoder's density."""
+    """Eq. losses.split with the wrong prediction 0.25 x_t, for each sample.
+
+    Each term is derived from the posterior by Bayes' rule; the last term is the prior's, the first
+    the decoder's density.
+    """
     betas, times = case
-    asked: list[int] = []
+    evaluated: list[int] = []
 
     def denoiser(x_t: Array, t: int) -> Array:
-        asked.append(t)
+        evaluated.append(t)
         return 0.25 * x_t
 
     noises = [NOISE] * (len(times) - 1)
     got = impl.vlb_of_denoiser(betas, variance, X_0, denoiser, noises, None, times)
-    assert sorted(asked, reverse=True) == [*times[:-1]], f"asked at the levels {asked}"
+    assert sorted(evaluated, reverse=True) == [*times[:-1]], f"evaluated at {evaluated}"
     for i, (s, t) in enumerate(pairwise(reversed(times))):
         scale, var_t = exact.kernel(betas, 0, t)
         for row, (x_0, noise) in enumerate(zip(X_0, NOISE, strict=True)):
@@ -110,10 +114,11 @@ def test_each_term_is_a_kl_or_a_decoder_likelihood(impl: Implementation, varianc
                 back = exact.posterior(betas, 0.25 * x_t, x_t, s, t)
                 wide = exact.kernel(betas, s, t).var
                 var = back.var if variance == "fixed_small" and s else wide
-                guess = bound.Gaussian(back.mean.exact, var)
+                prediction = bound.Gaussian(back.mean.exact, var)
                 true = exact.posterior(betas, float(x), x_t, s, t)
-                law = bound.Gaussian(true.mean.exact, true.var)
-                each = bound.divergence(law, guess) if s else -bound.log_density(guess, mpf(x))
+                posterior = bound.Gaussian(true.mean.exact, true.var)
+                decoded = -bound.log_density(prediction, mpf(x))
+                each = bound.divergence(posterior, prediction) if s else decoded
                 want, size = want + each, size + 1 + abs(each)
             least = var if s == 0 else min(var, true.var)
             unit = 24 * kappa(betas, s, t) * size + 40 * mp.sqrt(size / least)
@@ -127,11 +132,11 @@ def test_each_term_is_a_kl_or_a_decoder_likelihood(impl: Implementation, varianc
 
 
 def optimal(betas: Betas, impl: Implementation, variance: str) -> object:
-    """The posterior with the best guess of the data."""
+    """Return reverse kernels with the optimal prediction of the data."""
 
     def reverse(x_t: Array, s: Times, t: Times) -> Gaussian:
-        guess = Exact(betas)(x_t, 0 * s, t).mean
-        return impl.reverse_kernel(betas, variance, guess, x_t, s, t)
+        prediction = Exact(betas)(x_t, 0 * s, t).mean
+        return impl.reverse_kernel(betas, variance, prediction, x_t, s, t)
 
     return reverse
 
@@ -140,8 +145,11 @@ def optimal(betas: Betas, impl: Implementation, variance: str) -> object:
 @given(case=paths)
 @example(case=(STEEP, (4, 3, 2, 1, 0)))
 def test_fixed_variance_term_has_its_closed_form_mean(impl: Implementation, variance, case):
-    """Eq. likelihood.fixed: with the best guess and the variance v a term's mean is that of the
-    divergence of two variances and coef^2 Var[x_0 | x_t] / (2 v), coef being the data's share."""
+    """Eq. likelihood.fixed: with the optimal prediction and the variance v, the mean of a term.
+
+    It is the divergence of two Gaussians with these variances plus coef^2 Var[x_0 | x_t] / (2 v),
+    where coef is the coefficient of the data.
+    """
     betas, times = case
     got = terms_of(impl, betas, times, optimal(betas, impl, variance))
     for i, (s, t) in enumerate(pairwise(reversed(times))):
@@ -150,8 +158,8 @@ def test_fixed_variance_term_has_its_closed_form_mean(impl: Implementation, vari
         want = mpf(0)
         back, wide = exact.posterior(betas, 1.0, 0.0, s, t), exact.kernel(betas, s, t).var
         var = back.var if variance == "fixed_small" else wide
-        for law in DATA:
-            left = bound.exact_reverse(law, betas, 0, t).var
+        for data in DATA:
+            left = bound.exact_reverse(data, betas, 0, t).var
             want += bound.divergence(bound.Gaussian(mpf(0), back.var), bound.Gaussian(mpf(0), var))
             want += back.mean.exact**2 * left / (2 * var)
         unit = 24 * kappa(betas, s, t) * (2 + want) + 40 * mp.sqrt((2 + want) / back.var)
@@ -159,17 +167,19 @@ def test_fixed_variance_term_has_its_closed_form_mean(impl: Implementation, vari
 
 
 def between(n: int, shape: float) -> Betas:
-    """n levels from alpha_bar_1 = 0.9 to alpha_bar_n = 0.1, their log-SNR bent by `shape`."""
-    place = np.linspace(0.0, 1.0, n)
-    place = place + shape * place * (1 - place)
+    """Return n timesteps from alpha_bar_1 = 0.9 to alpha_bar_n = 0.1, with curved log-SNR."""
+    position = np.linspace(0.0, 1.0, n)
+    position = position + shape * position * (1 - position)
     ends = [math.log(signal / (1 - signal)) for signal in (0.9, 0.1)]
-    signal = 1 / (1 + np.exp(-(ends[0] + (ends[1] - ends[0]) * place)))
+    signal = 1 / (1 + np.exp(-(ends[0] + (ends[1] - ends[0]) * position)))
     return tuple((1 - signal / np.append(1.0, signal[:-1])).tolist())
 
 
 def test_bound_depends_only_on_schedule_ends_in_the_limit(impl: Implementation):
-    """Eq. likelihood.ends: of two schedules with the same first and last level the sums of the
-    terms between differ by as much as 1 / T, from T = 64 to 256."""
+    """Eq. likelihood.ends: two schedules with the same first and last timestep are compared.
+
+    The sums of the terms between differ by an amount proportional to 1 / T, from T = 64 to 256.
+    """
     apart = []
     for n in (64, 256):
         sums = []
@@ -183,11 +193,11 @@ def test_bound_depends_only_on_schedule_ends_in_the_limit(impl: Implementation):
 
 
 LONGER: Betas = (0.1, 0.5, 0.3, 0.8, 0.2, 0.4, 0.6)
-ENDS = (0, 2, 4, 7)  # of 7 levels in 3 stretches
+ENDS = (0, 2, 4, 7)  # of 7 timesteps in 3 strata
 
 
-class Asked:
-    """The reverse step N(x_t / 2, 1), which keeps what it was asked."""
+class Recorder:
+    """The reverse kernel N(x_t / 2, 1), which records its calls."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[Array, Times, Times]] = []
@@ -199,34 +209,35 @@ class Asked:
 
 @pytest.mark.parametrize("antithetic", [False, True])
 def test_stratified_term_represents_its_stratum(impl: Implementation, antithetic):
-    """Eq. likelihood.stratum: each row is the term at what was drawn times the number of levels it
-    stands for, every level of a stretch is drawn by one of 512 samples and no other is; the last
-    row is the prior's. One of three levels is missing with probability 3 (2/3)^512 = 1e-90.
+    """Eq. likelihood.stratum: each row is the term at the drawn timestep times its stratum's size.
 
-    Means and variances are right to 16 u kappa, of which a term loses its size over the least
+    Each timestep of a stratum is drawn by one of 512 samples, and no other. The last row is the
+    prior's. One of three timesteps is missing with probability 3 (2/3)^512 = 1e-90.
+
+    Means and variances have errors of 16 u kappa, which a term scales by its size over the smallest
     variance.
     """
-    asked, rows, calls = Asked(), 512, 1 + antithetic
-    got = impl.stratified_vlb(LONGER, np.zeros((rows, 2, 1)), asked, 3, antithetic, 0)
-    assert len(asked.calls) == 3 * calls, f"asked {len(asked.calls)} times"
+    evaluated, rows, calls = Recorder(), 512, 1 + antithetic
+    got = impl.stratified_vlb(LONGER, np.zeros((rows, 2, 1)), evaluated, 3, antithetic, 0)
+    assert len(evaluated.calls) == 3 * calls, f"{len(evaluated.calls)} evaluations"
     for k, (low, high) in enumerate(pairwise(ENDS)):
-        batch = asked.calls[k * calls : (k + 1) * calls]
+        batch = evaluated.calls[k * calls : (k + 1) * calls]
         first, _, t = batch[0]
         want = np.zeros(rows)
         for x_t, s, same in batch:
-            assert (same == t).all(), "a noise and its negative are at two levels"
-            assert (s == t - 1).all(), "a term is not of one level"
+            assert (same == t).all(), "a noise and its negative are at two timesteps"
+            assert (s == t - 1).all(), "a term is not of a single step"
             want += term_of(x_t, t) / calls
-        assert set(t.tolist()) == set(range(low + 1, high + 1)), f"stretch {k}"
+        assert set(t.tolist()) == set(range(low + 1, high + 1)), f"stratum {k}"
         assert len(np.unique(first)) == first.size, "samples share their noise"
         if antithetic:
             assert np.array_equal(first, -batch[1][0]), "the noise is not the other's negative"
         error = np.abs(got[k] - (high - low) * want)
-        largest = max(float(kappa(LONGER, level - 1, level)) for level in range(low + 1, high + 1))
+        largest = max(float(kappa(LONGER, step - 1, step)) for step in range(low + 1, high + 1))
         unit = impl.unit_roundoff * 16 * largest * (high - low) / 0.05  # of variances above 1/20
         assert (error <= unit * (2 + np.abs(want))).all(), f"row {k} is off by {error.max():.3g}"
     noises, every = [np.zeros((1, 2, 1))] * len(LONGER), tuple(range(len(LONGER), -1, -1))
-    prior = impl.vlb_terms(LONGER, np.zeros((1, 2, 1)), asked, noises, None, every)[-1]
+    prior = impl.vlb_terms(LONGER, np.zeros((1, 2, 1)), evaluated, noises, None, every)[-1]
     assert (got[-1] == prior).all(), f"the prior's term is {got[-1][0]}, not {prior[0]}"
 
 
@@ -234,14 +245,16 @@ def test_stratified_term_represents_its_stratum(impl: Implementation, antithetic
 def test_timesteps_are_uniform_within_their_stratum(
     impl: Implementation, ledger: Ledger, antithetic
 ):
-    """Eq. likelihood.stratum: exact binomials for the levels, standard normal noise; so that the
-    mean of the estimate is the bound."""
-    rows, asked, calls = 8192, Asked(), 1 + antithetic
+    """Eq. likelihood.stratum: binomial counts of timesteps and standard normal noise.
+
+    They imply that the mean of the estimate is the bound.
+    """
+    rows, evaluated, calls = 8192, Recorder(), 1 + antithetic
     claim = ledger.claim("likelihood.stratum", (LONGER, antithetic), scalars=rows * 2 * 3)
-    impl.stratified_vlb(LONGER, np.zeros((rows, 2)), asked, 3, antithetic, claim.seed)
+    impl.stratified_vlb(LONGER, np.zeros((rows, 2)), evaluated, 3, antithetic, claim.seed)
     var = np.array([float(exact.kernel(LONGER, 0, t).var) for t in range(len(LONGER) + 1)])
     findings, whitened = [], []
-    for (low, high), (x_t, _, t) in zip(pairwise(ENDS), asked.calls[::calls], strict=True):
+    for (low, high), (x_t, _, t) in zip(pairwise(ENDS), evaluated.calls[::calls], strict=True):
         whitened.append(x_t / np.sqrt(var[t])[:, None])
         inside = (np.arange(len(var)) > low) & (np.arange(len(var)) <= high)
         counts = np.bincount(t, minlength=len(var))
@@ -250,30 +263,34 @@ def test_timesteps_are_uniform_within_their_stratum(
 
 
 def term_of(x_t: Array, t: Times) -> Array:
-    """Of x_0 = 0 and the reverse step N(x_t / 2, 1), in float64."""
+    """Return the term for x_0 = 0 and the reverse kernel N(x_t / 2, 1), in float64."""
     found = np.zeros(len(t))
-    for level in np.unique(t):
-        at = t == level
-        if level == 1:
-            law = bound.Gaussian(mpf(0), mpf(1))
-            found[at] = float(-bound.log_density(law, mpf(0))) * 2 + (x_t[at] ** 2).sum((1, 2)) / 8
+    for step in np.unique(t):
+        at = t == step
+        if step == 1:
+            data = bound.Gaussian(mpf(0), mpf(1))
+            found[at] = float(-bound.log_density(data, mpf(0))) * 2 + (x_t[at] ** 2).sum((1, 2)) / 8
             continue
-        back = exact.posterior(LONGER, 0.0, 1.0, level - 1, level)
+        back = exact.posterior(LONGER, 0.0, 1.0, step - 1, step)
         zero = bound.divergence(bound.Gaussian(mpf(0), back.var), bound.Gaussian(mpf(0), mpf(1)))
         away = float(back.mean.exact) - 0.5
         found[at] = 2 * float(zero) + away**2 * (x_t[at] ** 2).sum((1, 2)) / 2
     return found
 
 
-@given(nats=st.floats(-64, 64, width=32), dims=st.integers(1, 4096), levels=st.integers(2, 256))
-@example(nats=1.0, dims=3, levels=17)
-def test_bits_per_dim_of_uniform_grey_levels(impl: Implementation, nats, dims, levels):
-    """Eq. likelihood.bits and likelihood.dequantised: n levels of which none is likelier take
-    log2(n) bits; made continuous they fill a width of 2 n / (n - 1) in each dimension."""
+@given(
+    nats=st.floats(-64, 64, width=32), dims=st.integers(1, 4096), grey_levels=st.integers(2, 256)
+)
+@example(nats=1.0, dims=3, grey_levels=17)
+def test_bits_per_dim_of_uniform_grey_levels(impl: Implementation, nats, dims, grey_levels):
+    """Eq. likelihood.bits and likelihood.dequantised: n equally likely levels take log2(n) bits.
+
+    Dequantised, they fill a width of 2 n / (n - 1) in each dimension.
+    """
     got = impl.bits_per_dim(np.float64([nats]), dims)
     want = mpf(nats) / mp.log(2) / dims
     check("bits", (0,), got, want, 4 * impl.unit_roundoff * abs(want))
-    uniform = np.float64([dims * math.log(2 * levels / (levels - 1))])
-    got = impl.dequantised_bits_per_dim(uniform, dims, levels)
-    want = mp.log(levels) / mp.log(2)
+    uniform = np.float64([dims * math.log(2 * grey_levels / (grey_levels - 1))])
+    got = impl.dequantised_bits_per_dim(uniform, dims, grey_levels)
+    want = mp.log(grey_levels) / mp.log(2)
     check("bits of levels", (0,), got, want, 16 * impl.unit_roundoff * (8 + want))

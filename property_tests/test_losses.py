@@ -1,4 +1,4 @@
-"""Targets, the loss, and what a training step draws."""
+"""Training targets, loss weights, the samples of a training step, and Gaussian divergences."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from .statistics.statistics import Finding, binomials, standard_normal, ties
 from .statistics.tolerances import allowance, check, elements, roundings_of_divergence
 from .strategies import EARLY, PRODUCTION, SCALARS, STEEP, STEEP_GRID, Case, cases, numbers
 
-ORACLE = "the definitions in 60 digits; exact binomial and normal laws"
+ORACLE = "the definitions in 60 digits; exact binomial and Gaussian distributions"
 
 
 @pytest.mark.parametrize("name", PREDICTIONS)
@@ -23,19 +23,19 @@ def test_target_matches_its_definition(impl: Implementation, name: str, case: Ca
     got = impl.target(betas, name, x_0, noise, t)
     assert got.shape == x_0.shape
     for where in elements(x_0):
-        level = int(t[where[0]])
-        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, level))
-        x_t = exact.diffuse(betas, level, x_0[where], noise[where]).exact
-        want = exact.convert(betas, "x0", name, x_0[where], x_t, level)
+        timestep = int(t[where[0]])
+        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, timestep))
+        x_t = exact.diffuse(betas, timestep, x_0[where], noise[where]).exact
+        want = exact.convert(betas, "x0", name, x_0[where], x_t, timestep)
         size = abs(exact.mpf(x_0[where])) + abs(exact.mpf(noise[where]))
-        size *= 1 / exact.mp.sqrt(exact.kernel(betas, 0, level).var) if name == "score" else 1
+        size *= 1 / exact.mp.sqrt(exact.kernel(betas, 0, timestep).var) if name == "score" else 1
         check(name, where, got, want.exact, unit * size)
 
 
 @given(case=cases())
 @example(case=SCALARS)
 def test_loss_is_the_mean_square_of_each_sample(impl: Implementation, case: Case):
-    """Eq. losses.simple: (batch,), each from its own row; n terms lose at most n + 2 roundings."""
+    """Eq. losses.simple: (batch,), each from its own row; n terms have at most n + 2 roundings."""
     _, _, _, prediction, target = case
     got = impl.loss(prediction, target)
     assert got.shape == (len(prediction),)
@@ -50,7 +50,7 @@ def test_loss_is_the_mean_square_of_each_sample(impl: Implementation, case: Case
 def test_each_sample_loss_has_its_own_weight(
     impl: Implementation, case: Case, weights: list[float]
 ):
-    """Eq. losses.weighted: a weight of shape (batch, 1) would give each loss all of them."""
+    """Eq. losses.weighted: weights of shape (batch, 1) would give each loss all of them."""
     _, _, _, prediction, target = case
     weight = np.float64(weights[: len(target)])
     got, plain = impl.weighted_loss(prediction, target, weight), impl.loss(prediction, target)
@@ -65,18 +65,18 @@ def test_each_sample_loss_has_its_own_weight(
 def test_min_snr_weight_weights_the_x0_error(
     impl: Implementation, name: str, case: Case, gamma: float
 ):
-    """Eq. losses.min-snr: min(SNR, gamma) times the square of how x_0 moves with the prediction.
+    """Eq. losses.min-snr: min(SNR, gamma) times the squared derivative of x_0 by the prediction.
 
-    The longest, for score, has twice 4 u of 1 - alpha_bar, (2.5 |L_t| + 1.5) u of alpha_bar and
-    four operations: below 8 u kappa.
+    The longest expression, for score, has twice 4 u of 1 - alpha_bar, (2.5 |L_t| + 1.5) u of
+    alpha_bar and four operations: below 8 u kappa.
     """
     betas, _, t, _, _ = case
     got = impl.loss_weight(betas, name, t, gamma, zero_terminal=False)
-    for i, level in enumerate(t.tolist()):
-        signal, var = exact.kernel(betas, 0, level)
-        moved = exact.convert(betas, name, "x0", 1.0, 0.0, level).exact
-        want = min(signal**2 / var, exact.mpf(gamma)) * moved**2
-        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, level))
+    for i, timestep in enumerate(t.tolist()):
+        signal, var = exact.kernel(betas, 0, timestep)
+        derivative = exact.convert(betas, name, "x0", 1.0, 0.0, timestep).exact
+        want = min(signal**2 / var, exact.mpf(gamma)) * derivative**2
+        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, timestep))
         check(f"weight of {name}", (i,), got, want, unit * want)
 
 
@@ -84,18 +84,20 @@ def test_min_snr_weight_weights_the_x0_error(
 @given(case=cases())
 @example(case=EARLY)
 def test_constant_weight_weights_the_x0_error_equally(impl: Implementation, name: str, case: Case):
-    """Eq. losses.constant-eps and losses.constant-v: the square of how x_0 moves with the
-    prediction; roundings as of a weight by min-SNR."""
+    """Eq. losses.constant-eps and losses.constant-v: the squared derivative of x_0.
+
+    The roundings are those of a min-SNR weight.
+    """
     betas, _, t, _, _ = case
     got = impl.constant_weight(betas, name, t, zero_terminal=False)
-    for i, level in enumerate(t.tolist()):
-        want = exact.convert(betas, name, "x0", 1.0, 0.0, level).exact ** 2
-        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, level))
+    for i, timestep in enumerate(t.tolist()):
+        want = exact.convert(betas, name, "x0", 1.0, 0.0, timestep).exact ** 2
+        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, timestep))
         check(f"weight of {name}", (i,), got, want, unit * want)
 
 
 def test_constant_weight_at_zero_snr_is_finite_or_refused(impl: Implementation):
-    """Eq. losses.constant-v at alpha_bar_T = 0 is 1; Eq. losses.constant-eps has no limit."""
+    """Eq. losses.constant-v at alpha_bar_T = 0 is 1; Eq. losses.constant-eps diverges."""
     last = np.array([len(STEEP)])
     for name in ("x0", "v"):
         got = impl.constant_weight(STEEP, name, last, zero_terminal=True)
@@ -111,7 +113,7 @@ def test_constant_weight_at_zero_snr_is_finite_or_refused(impl: Implementation):
 def test_min_snr_weight_at_zero_snr_is_its_limit(
     impl: Implementation, betas, name: str, limit: int
 ):
-    """Eq. losses.min-snr at alpha_bar_T = 0: not 0 / 0, and finite at every other level."""
+    """Eq. losses.min-snr at alpha_bar_T = 0: not 0 / 0, and finite at all other timesteps."""
     t = np.arange(1, len(betas) + 1)
     got = impl.loss_weight(betas, name, t, 5.0, zero_terminal=True)
     check(f"weight of {name}", (len(betas) - 1,), got, exact.mpf(limit), exact.mpf(0))
@@ -119,22 +121,24 @@ def test_min_snr_weight_at_zero_snr_is_its_limit(
 
 @given(case=cases())
 def test_training_sample_contains_the_returned_noise(impl: Implementation, case: Case):
-    """Eq. forward-process.sample: the noise of the target is the noise in x_t."""
+    """Eq. forward-process.sample: the target noise is the noise in x_t."""
     betas, _, _, x_0, _ = case
     t, noise, x_t = impl.training_draw(betas, x_0, seed=0)
     assert t.shape == x_0.shape[:1]
     assert noise.shape == x_t.shape == x_0.shape
     for where in elements(x_0):
-        level = int(t[where[0]])
-        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, level))
-        want = exact.diffuse(betas, level, x_0[where], noise[where])
+        timestep = int(t[where[0]])
+        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, timestep))
+        want = exact.diffuse(betas, timestep, x_0[where], noise[where])
         check("x_t", where, x_t, want.exact, unit * want.size)
 
 
 @pytest.mark.parametrize("betas", STEEP_GRID, ids=str)
 def test_training_samples_follow_the_marginal(impl: Implementation, ledger: Ledger, betas):
-    """Eq. forward-process.marginal at each t by itself; t uniform on 1..T and its own for each row,
-    noise of full precision."""
+    """Eq. forward-process.marginal at each t; t is uniform on 1..T and drawn for each row.
+
+    The noise has full precision.
+    """
     T, rows, steps = len(betas), 2048, len(betas) + 1
     times = ledger.claim("losses.times", betas)
     x_0 = times.rng.choice([0.0, 1.3, -0.7, 30.0], size=(rows, 3, 5))
@@ -144,12 +148,11 @@ def test_training_samples_follow_the_marginal(impl: Implementation, ledger: Ledg
     counts = np.bincount(drawn, minlength=T + 1)
     repeats = ties(draws[0].noise, impl.unit_roundoff)
     times.check([binomials(counts, uniform, steps * rows), equal_pairs(drawn, T), repeats])
-    for level in range(1, T + 1):
-        scale, var = (float(each) for each in exact.kernel(betas, 0, level))
-        u = np.concatenate(
-            [((x_t - scale * x_0) / np.sqrt(var))[t == level] for t, _, x_t in draws]
-        )
-        claim = ledger.claim("forward-process.marginal", (betas, level), scalars=u.size)
+    for timestep in range(1, T + 1):
+        scale, var = (float(each) for each in exact.kernel(betas, 0, timestep))
+        whitened = [((x_t - scale * x_0) / np.sqrt(var))[t == timestep] for t, _, x_t in draws]
+        u = np.concatenate(whitened)
+        claim = ledger.claim("forward-process.marginal", (betas, timestep), scalars=u.size)
         claim.check(standard_normal(u))
 
 
@@ -164,7 +167,7 @@ def test_training_samples_follow_the_marginal_at_a_thousand_timesteps(
     x_0 = claim.rng.choice([0.0, 1.3, -0.7], size=(4096, 3, 5))
     t, _, x_t = impl.training_draw(PRODUCTION, x_0, claim.seed)
     counts = np.bincount((t - 1) // 100, minlength=10)
-    scale, var = np.float64([exact.kernel(PRODUCTION, 0, level) for level in t.tolist()]).T
+    scale, var = np.float64([exact.kernel(PRODUCTION, 0, timestep) for timestep in t.tolist()]).T
     u = (x_t - scale[:, None, None] * x_0) / np.sqrt(var)[:, None, None]
     claim.check([*standard_normal(u), binomials(counts, np.full(10, 0.1), len(t))])
 
@@ -178,35 +181,34 @@ def test_training_samples_follow_the_marginal_at_a_thousand_timesteps(
 
 
 @st.composite
-def pairs_of_laws(draw: st.DrawFn) -> tuple[Gaussian, Gaussian]:
-    """Two laws of three numbers each, near to each other or far apart, for two samples."""
-    deviations = st.floats(2.0**-7, 4.0, width=32)
+def pairs_of_gaussians(draw: st.DrawFn) -> tuple[Gaussian, Gaussian]:
+    """Draw two Gaussians of three elements each, close to each other or not, for two samples."""
+    stds = st.floats(2.0**-7, 4.0, width=32)
     near = draw(st.sampled_from([0.0, 2.0**-12, 1.0]))
-    laws = []
+    gaussians = []
     for _ in range(2):
-        mean, deviation = (
+        mean, std = (
             np.float64(draw(st.lists(each, min_size=6, max_size=6))).reshape(2, 3)
-            for each in (numbers, deviations)
+            for each in (numbers, stds)
         )
-        laws.append(Gaussian(mean, deviation**2))
-    left, right = laws
+        gaussians.append(Gaussian(mean, std**2))
+    left, right = gaussians
     right = Gaussian(left.mean + near * right.mean, left.var + near * right.var)
     return (left, right) if draw(st.booleans()) else (right, left)
 
 
-@given(case=pairs_of_laws())
-@example(
-    case=(Gaussian(np.zeros((1, 2)), np.ones((1, 2))), Gaussian(np.ones((1, 2)), np.ones((1, 2))))
-)
+@given(case=pairs_of_gaussians())
+@example(case=(Gaussian(*np.float64([[[0, 0]], [[1, 1]]])), Gaussian(*np.ones((2, 1, 2)))))
 @example(case=(Gaussian(np.zeros((1, 1)), np.full((1, 1), 0.25)), Gaussian(*np.ones((2, 1, 1)))))
 def test_gaussian_kl_matches_the_densities(impl: Implementation, case):
-    """Eq. losses.kl: the mean of log left - log right, by a quadrature that is exact for it; 0 if
-    the laws are equal, and only then.
+    """Eq. losses.kl: the mean of log left - log right, by a quadrature that is exact for it.
+
+    It is 0 for equal distributions only.
     """
     left, right = case
     got = impl.gaussian_kl(left, right)
     for where in elements(got):
-        (m, v), (k, w) = ((mpf_of(law.mean[where]), mpf_of(law.var[where])) for law in case)
+        (m, v), (k, w) = ((mpf_of(each.mean[where]), mpf_of(each.var[where])) for each in case)
         want = bound.divergence(bound.Gaussian(m, v), bound.Gaussian(k, w))
         allowed = exact.mpf(impl.unit_roundoff) * roundings_of_divergence(m, v, k, w)
         check("divergence", where, got, want, allowed)
@@ -220,30 +222,30 @@ def mpf_of(value: float) -> exact.mpf:
 @pytest.mark.parametrize("grey_levels", [2, 17, 256])
 @given(
     shift=st.floats(-3.0, 3.0, width=32),
-    deviation=st.floats(2.0**-8, 4.0, width=32),
+    std=st.floats(2.0**-8, 4.0, width=32),
     near=st.booleans(),
 )
-@example(shift=0.0, deviation=0.0625, near=True)
-@example(shift=3.0, deviation=0.5, near=False)
-@example(shift=-3.0, deviation=0.5, near=False)
+@example(shift=0.0, std=0.0625, near=True)
+@example(shift=3.0, std=0.5, near=False)
+@example(shift=-3.0, std=0.5, near=False)
 def test_grey_level_probability_is_the_mass_nearest_to_it(
-    impl: Implementation, grey_levels: int, shift: float, deviation: float, near: bool
+    impl: Implementation, grey_levels: int, shift: float, std: float, near: bool
 ):
-    """Eq. losses.decoder, losses.decoder-lowest and losses.decoder-highest, and the sum of all.
+    """Eq. losses.decoder, losses.decoder-lowest and losses.decoder-highest, and their sum.
 
-    The distance d from the mean is rounded once, an edge at (d +- half) / deviation to 5 u of
-    itself and u d besides; the log of a mass moves by the density there over the mass. Logs of the
-    two tails are right to 4 u of their size (the table's own error included), of which the larger
-    counts by its share.
+    The distance d from the mean is rounded once; an edge at (d +- half) / std has an error of 5 u
+    relative and u d. The log of a mass changes by the density there over the mass. Logs of the two
+    tails have errors of 4 u of their size (including the table's own); the larger one counts by its
+    fraction of the mass.
     """
     every = np.float64(bound.grey_level_values(grey_levels))
     picked = [*every[:: max(1, grey_levels // 16)].tolist(), every[-1]]
     x_0 = np.float64(picked)
     centre = float(np.float32(every[grey_levels // 3] + shift / grey_levels)) if near else shift
-    law = Gaussian(np.full_like(x_0, centre), np.full_like(x_0, deviation) ** 2)
-    got = impl.log_grey_level(law, x_0, grey_levels)
+    gaussian = Gaussian(np.full_like(x_0, centre), np.full_like(x_0, std) ** 2)
+    got = impl.log_grey_level(gaussian, x_0, grey_levels)
     half, u = exact.mpf(1) / (grey_levels - 1), exact.mpf(impl.unit_roundoff)
-    oracle = bound.Gaussian(exact.mpf(centre), exact.mpf(deviation) ** 2)
+    oracle = bound.Gaussian(exact.mpf(centre), exact.mpf(std) ** 2)
     for i, x in enumerate(map(exact.mpf, picked)):
         ends = (None if x == -1 else x - half, None if x == 1 else x + half)
         mass = bound.mass(oracle, *ends)
@@ -251,16 +253,17 @@ def test_grey_level_probability_is_the_mass_nearest_to_it(
         allowed = 4 * abs(want) + 4
         for end in ends:
             if end is not None:
-                z = (end - oracle.mean) / exact.mpf(deviation)
+                z = (end - oracle.mean) / exact.mpf(std)
                 density = exact.mp.npdf(z) / mass
-                away = abs(x - oracle.mean) / exact.mpf(deviation)
+                away = abs(x - oracle.mean) / exact.mpf(std)
                 tail = exact.mp.ncdf(-abs(z))
-                share = min(tail / mass, 1 / half)
-                allowed += density * (5 * abs(z) + 2 * away) + 4 * share * abs(exact.mp.log(tail))
+                fraction = min(tail / mass, 1 / half)
+                allowed += density * (5 * abs(z) + 2 * away)
+                allowed += 4 * fraction * abs(exact.mp.log(tail))
         check(f"log of level {float(x):.3f}", (i,), got, want, u * allowed)
-    law = Gaussian(np.full_like(every, centre), np.full_like(every, deviation) ** 2)
-    whole = np.exp(impl.log_grey_level(law, every, grey_levels)).sum()
-    spread = 8 + 2 * (abs(centre) + 1) / deviation * 3  # an edge is off by u (d + half) / deviation
+    gaussian = Gaussian(np.full_like(every, centre), np.full_like(every, std) ** 2)
+    whole = np.exp(impl.log_grey_level(gaussian, every, grey_levels)).sum()
+    spread = 8 + 2 * (abs(centre) + 1) / std * 3  # an edge is off by u (d + half) / std
     check("sum", (0,), whole[None], exact.mpf(1), u * (grey_levels + 16) * spread)
 
 
@@ -270,8 +273,11 @@ def test_grey_level_probability_is_the_mass_nearest_to_it(
 def test_reverse_kernel_is_the_posterior_at_the_prediction(
     impl: Implementation, variance: str, case: Case
 ):
-    """Eq. losses.mean-hat and losses.decoder-variance: the posterior's mean, and its variance or
-    the step's; at s = 0, where the posterior has none, the step's in either case."""
+    """Eq. losses.mean-hat and losses.decoder-variance: the posterior mean at the prediction.
+
+    The variance is the posterior's or the step's; at s = 0, where the posterior has none, the
+    step's.
+    """
     betas, s, t, x0_hat, x_t = case
     mean, var = impl.reverse_kernel(betas, variance, x0_hat, x_t, s, t)
     for where in elements(x_t):
@@ -285,7 +291,7 @@ def test_reverse_kernel_is_the_posterior_at_the_prediction(
 
 
 def equal_pairs(t: Times, T: int) -> Finding:
-    """Of rows taken by twos, one in T has equal times; sorted or shared ones have more."""
+    """Test pairs of rows: one in T has equal times; sorted or shared timesteps have more."""
     first, second = t[: len(t) // 2 * 2].reshape(-1, 2).T
     equal = int((first == second).sum())
     counts = np.array([equal, len(first) - equal])

@@ -1,4 +1,4 @@
-"""eps, x0, v and score: each to each, there and back, and the geometry of v."""
+"""Conversions between eps, x0, v and score: pairwise, round trips, and the geometry of v."""
 
 from itertools import permutations
 
@@ -27,9 +27,9 @@ def test_conversion_solves_the_definitions(
     got = impl.convert(betas, source, target, value, x_t, t)
     assert got.shape == value.shape
     for where in elements(value):
-        level = int(t[where[0]])
-        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, level))
-        want = exact.convert(betas, source, target, value[where], x_t[where], level)
+        timestep = int(t[where[0]])
+        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, timestep))
+        want = exact.convert(betas, source, target, value[where], x_t[where], timestep)
         check(f"{source} -> {target}", where, got, want.exact, unit * want.size)
 
 
@@ -37,17 +37,17 @@ def test_conversion_solves_the_definitions(
 @given(case=cases())
 @example(case=EARLY)
 def test_round_trip_is_the_identity(impl: Implementation, source: str, target: str, case: Case):
-    """The error of the way there, as the way back magnifies it, plus that of the way back."""
+    """The error of the first conversion, magnified by the second, plus that of the second."""
     betas, _, t, value, x_t = case
-    there = impl.convert(betas, source, target, value, x_t, t)
-    back = impl.convert(betas, target, source, there, x_t, t)
+    converted = impl.convert(betas, source, target, value, x_t, t)
+    back = impl.convert(betas, target, source, converted, x_t, t)
     for where in elements(value):
-        level = int(t[where[0]])
-        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, level))
-        out = exact.convert(betas, source, target, value[where], x_t[where], level)
-        home = exact.convert(betas, target, source, there[where], x_t[where], level)
-        magnified = exact.convert(betas, target, source, 1.0, 0.0, level).size
-        allowed = unit * (out.size * magnified + home.size)
+        timestep = int(t[where[0]])
+        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, timestep))
+        out = exact.convert(betas, source, target, value[where], x_t[where], timestep)
+        inverse = exact.convert(betas, target, source, converted[where], x_t[where], timestep)
+        magnified = exact.convert(betas, target, source, 1.0, 0.0, timestep).size
+        allowed = unit * (out.size * magnified + inverse.size)
         want = exact.mpf(value[where])
         check(f"{source} -> {target} -> {source}", where, back, want, allowed)
 
@@ -55,7 +55,7 @@ def test_round_trip_is_the_identity(impl: Implementation, source: str, target: s
 @pytest.mark.parametrize("name", PREDICTIONS)
 @given(case=cases())
 def test_conversion_to_itself_is_exact(impl: Implementation, name: str, case: Case):
-    """From a name to itself nothing is calculated."""
+    """Converting a prediction to its own name computes nothing."""
     betas, _, t, value, x_t = case
     assert np.array_equal(impl.convert(betas, name, name, value, x_t, t), value)
 
@@ -64,20 +64,20 @@ def test_conversion_to_itself_is_exact(impl: Implementation, name: str, case: Ca
 def test_optimal_denoiser_gives_the_score_of_the_density(impl: Implementation, case: Case):
     """Eq. parameterization.x0-to-score for data from a mixture (Tweedie's formula).
 
-    The implementation rounds the x0_hat that it is given, and the coefficient magnifies that.
+    The implementation rounds the given x0_hat, and the coefficient magnifies this error.
     """
     betas, _, t, x_t, _ = case
     x0_hat = np.zeros_like(x_t)
     for where in elements(x_t):
-        guess = mixture.denoiser(betas, mixture.BUMPS, x_t[where], int(t[where[0]]))
-        x0_hat[where] = float(guess)
+        prediction = mixture.denoiser(betas, mixture.BUMPS, x_t[where], int(t[where[0]]))
+        x0_hat[where] = float(prediction)
     got = impl.convert(betas, "x0", "score", x0_hat, x_t, t)
     for where in elements(x_t):
-        level = int(t[where[0]])
-        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, level))
-        terms = exact.convert(betas, "x0", "score", x0_hat[where], x_t[where], level)
-        magnified = exact.convert(betas, "x0", "score", x0_hat[where], 0.0, level).size
-        want = mixture.score(betas, mixture.BUMPS, x_t[where], level)
+        timestep = int(t[where[0]])
+        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, timestep))
+        terms = exact.convert(betas, "x0", "score", x0_hat[where], x_t[where], timestep)
+        magnified = exact.convert(betas, "x0", "score", x0_hat[where], 0.0, timestep).size
+        want = mixture.score(betas, mixture.BUMPS, x_t[where], timestep)
         allowed = unit * terms.size + exact.mpf(impl.unit_roundoff) * magnified
         check("score", where, got, want, allowed)
 
@@ -85,24 +85,24 @@ def test_optimal_denoiser_gives_the_score_of_the_density(impl: Implementation, c
 @given(case=cases())
 @example(case=EARLY)
 def test_xt_and_v_are_a_rotation_of_x0_and_eps(impl: Implementation, case: Case):
-    """Eq. parameterization.rotation: by the angle whose cosine is sqrt(alpha_bar_t), clockwise.
+    """Eq. parameterization.rotation: clockwise by the angle whose cosine is sqrt(alpha_bar_t).
 
-    In the frame of (x_0, eps) the pair (x_t, v) has the products (cos, -sin) with its original,
-    times the squared length; both fix the rotation, its sense included.
+    In the frame of (x_0, eps), the products of (x_t, v) with its original are (cos, -sin) times the
+    squared length; both determine the rotation, including its sense.
     """
     betas, _, t, x_0, eps = case
     x_t = impl.q_sample(betas, x_0, t, eps)
     v = impl.convert(betas, "eps", "v", eps, x_t, t)
     for where in elements(x_0):
-        level = int(t[where[0]])
-        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, level))
-        error_xt = unit * exact.diffuse(betas, level, x_0[where], eps[where]).size
-        magnified = error_xt * exact.convert(betas, "eps", "v", 0.0, 1.0, level).size
-        terms = exact.convert(betas, "eps", "v", eps[where], x_t[where], level)
+        timestep = int(t[where[0]])
+        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, timestep))
+        error_xt = unit * exact.diffuse(betas, timestep, x_0[where], eps[where]).size
+        magnified = error_xt * exact.convert(betas, "eps", "v", 0.0, 1.0, timestep).size
+        terms = exact.convert(betas, "eps", "v", eps[where], x_t[where], timestep)
         error_v = magnified + unit * terms.size
         before = exact.mpf(x_0[where]), exact.mpf(eps[where])
         after = exact.mpf(float(x_t[where])), exact.mpf(float(v[where]))
-        cos, var = exact.kernel(betas, 0, level)
+        cos, var = exact.kernel(betas, 0, timestep)
         square = before[0] ** 2 + before[1] ** 2
         along = before[0] * after[0] + before[1] * after[1]
         across = before[0] * after[1] - before[1] * after[0]

@@ -1,4 +1,4 @@
-"""The posterior against Bayes' rule: prior and measurement, added by their precisions."""
+"""The posterior, compared with Bayes' rule: the precisions of prior and measurement add."""
 
 from itertools import combinations
 
@@ -56,8 +56,8 @@ def test_variance_is_below_beta_and_zero_at_the_data(impl: Implementation, case:
 def test_both_factorizations_of_the_joint_density_agree(impl: Implementation, case: Case, data):
     """Eq. posterior.bayes: q(x_t | x_s) q(x_s | x_0) = q(x_s | x_t, x_0) q(x_t | x_0), s >= 1.
 
-    A variance off by a share d moves a log density at z standard deviations by (1 + z^2) d / 2, a
-    mean off by e standard deviations moves it by |z| e.
+    A relative error d of the variance changes a log density at z standard deviations by
+    (1 + z^2) d / 2; an error of e standard deviations of the mean changes it by |z| e.
     """
     betas, s, t, x_0, x_t = case
     s, t = np.maximum(s, 1), np.maximum(t, 2)
@@ -71,8 +71,11 @@ def test_both_factorizations_of_the_joint_density_agree(impl: Implementation, ca
     ]
     for where in elements(x_0):
         total, allowed = exact.mpf(0), exact.mpf(0)
-        for law, x, low, high, sign in factors:
-            mean, var = exact.mpf(float(law.mean[where])), exact.mpf(float(law.var[where]))
+        for gaussian, x, low, high, sign in factors:
+            mean, var = (
+                exact.mpf(float(gaussian.mean[where])),
+                exact.mpf(float(gaussian.var[where])),
+            )
             z = (exact.mpf(float(x[where])) - mean) / exact.mp.sqrt(var)
             total -= sign * (z**2 + exact.mp.log(var)) / 2
             pair = int(low[where[0]]), int(high[where[0]])
@@ -86,9 +89,9 @@ def test_both_factorizations_of_the_joint_density_agree(impl: Implementation, ca
 def test_residuals_of_simulated_pairs_are_standard_normal(
     impl: Implementation, ledger: Ledger, betas
 ):
-    """Eq. posterior.mean and posterior.var on x_s, x_t simulated by one-step kernels alone.
+    """Eq. posterior.mean and posterior.var, for x_s and x_t simulated by one-step kernels.
 
-    The residual of x_s is standard normal and independent of x_t: together that is the posterior.
+    The residual of x_s is standard normal and independent of x_t; together this is the posterior.
     """
     for s, t in combinations(range(1, len(betas) + 1), 2):
         claim = ledger.claim("posterior.mean and posterior.var", (betas, s, t), scalars=2000 * 15)
@@ -96,8 +99,8 @@ def test_residuals_of_simulated_pairs_are_standard_normal(
         x_0 = rng.choice([0.0, 1.3, -0.7, 30.0], size=(2000, 3, 5))
         x_s = simulate(betas, x_0, 0, s, rng)
         x_t = simulate(betas, x_s, s, t, rng)
-        levels = (np.full(2000, level, dtype=np.int64) for level in (s, t))
-        mean, var = impl.q_posterior(betas, x_0, x_t, *levels)
+        timesteps = (np.full(2000, timestep, dtype=np.int64) for timestep in (s, t))
+        mean, var = impl.q_posterior(betas, x_0, x_t, *timesteps)
         assert (var > 0).all(), f"var is {var.min()} at s = {s}, t = {t}"
         residual = (x_s - mean) / np.sqrt(var)
         scale, spread = (float(each) for each in exact.kernel(betas, 0, t))

@@ -1,4 +1,4 @@
-"""Ancestral chains on Gaussian data: their exact law by noise tape, then by their own noise."""
+"""Samplers on Gaussian data: their exact output distribution, by noise tape and by sampling."""
 
 from itertools import combinations
 
@@ -32,12 +32,12 @@ from .statistics.statistics import standard_normal
 from .statistics.tolerances import allowance, check, elements
 from .strategies import GENTLE, LONG, PRODUCTION, STEEP, schedules
 
-ETAS = {"ddim": 1.0}  # between 0 and 1 the noise tape looks, which needs no samples
+ETAS = {"ddim": 1.0}  # values between 0 and 1 are tested by noise tape, without samples
 ORACLE = "a recursion of mean and covariance; quadrature; Bayes' rule for a single step"
 
 
 def steps_of(betas: Betas) -> st.SearchStrategy[tuple[Betas, int, int]]:
-    """The schedule and two of its levels, s < t."""
+    """Draw a schedule and two of its timesteps, s < t."""
     pairs = combinations(range(len(betas) + 1), 2)
     return st.sampled_from([(betas, s, t) for s, t in pairs])
 
@@ -54,8 +54,10 @@ def test_output_distribution_matches_the_recursion(impl: Implementation, varianc
 @pytest.mark.parametrize("name", TIMESTEP_SPACINGS)
 @pytest.mark.parametrize("sampler", ["fixed_small", "ddim", "dpm++2m"])
 def test_steps_connect_along_a_timestep_spacing(impl: Implementation, sampler, name):
-    """Eq. ancestral.ladder, ddim.leading, ddim.linspace, ddim.even-log-snr: along a ladder of the
-    implementation the law is that of the levels that it names; 7 does not divide T = 1000."""
+    """Eq. ancestral.ladder, ddim.leading, ddim.linspace, ddim.even-log-snr: along a spacing.
+
+    The output distribution is that of the reported timesteps; 7 does not divide T = 1000.
+    """
     times = impl.timestep_spacing(name, PRODUCTION, 7)
     check_output_distribution(
         impl, sampler, 0.7 if sampler == "ddim" else 0.0, (2,), PRODUCTION, times
@@ -86,19 +88,22 @@ def test_step_is_posterior_mean_plus_scaled_noise(impl: Implementation, step, va
 @given(case=paths)
 @example(case=(PRODUCTION, LONG))
 def test_reported_predictions_are_those_of_the_denoiser(impl: Implementation, sampler, case):
-    """Eq. ancestral.step: x0_hat at each level is the denoiser's, but for a cast to the chain's
-    precision."""
+    """Eq. ancestral.step: the reported x0_hat is the denoiser's, up to a cast."""
     betas, times = case
-    said: dict[int, Array] = {}
+    predicted: dict[int, Array] = {}
 
     def denoiser(x_t: Array, t: int) -> Array:
-        said[t] = x_t / 2 + t  # neither the state nor the noise; Heun asks twice, the last counts
-        return said[t].copy()
+        predicted[t] = (
+            x_t / 2 + t
+        )  # neither the state nor the noise; Heun evaluates twice, the last one counts
+        return predicted[t].copy()
 
     x_T, *noises = np.float64([[[1.5, -0.25]]] * (len(times) - 1))
     got = impl.predictions(SamplingSpec(betas, sampler, times, denoiser), x_T, noises)
     for t, x0_hat in zip(times, got, strict=False):
-        assert (np.abs(x0_hat - said[t]) <= impl.unit_roundoff * np.abs(said[t])).all(), f"t = {t}"
+        assert (np.abs(x0_hat - predicted[t]) <= impl.unit_roundoff * np.abs(predicted[t])).all(), (
+            f"t = {t}"
+        )
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -146,8 +151,10 @@ def test_default_timesteps_are_all_timesteps(impl: Implementation, T):
 def test_samples_follow_the_exact_distribution(
     impl: Implementation, ledger: Ledger, sampler, times
 ):
-    """Eq. ancestral.step and ddim.step from the implementation's own noise, whitened by the exact
-    law."""
+    """Eq. ancestral.step and ddim.step with the implementation's own noise.
+
+    The samples are whitened by the exact distribution.
+    """
     data, eta = gaussian_data((2, 2, 2)), ETAS.get(sampler, 0.0)
     want = chains.output_distribution(chains.Path(STEEP, sampler, times, eta), data)
     claim = ledger.claim("ancestral.step", (STEEP, sampler, times), scalars=4096 * 8)
@@ -160,12 +167,14 @@ def test_samples_follow_the_exact_distribution(
 def test_mixture_samples_follow_the_exact_distribution(
     impl: Implementation, ledger: Ledger, sampler
 ):
-    """Eq. ancestral.step and ddim.step with a denoiser that no noise tape can follow: the law of
-    x_0 by quadrature, which makes it standard normal."""
+    """Eq. ancestral.step and ddim.step with a nonlinear denoiser.
+
+    The distribution of x_0 by quadrature maps the samples to a standard normal.
+    """
     path = chains.Path(STEEP, sampler, (4, 2, 1, 0), ETAS.get(sampler, 0.0))
-    guesses = {t: mixture.denoiser_of(STEEP, mixture.BUMPS, t) for t in path.times[:-1]}
+    predictions = {t: mixture.denoiser_of(STEEP, mixture.BUMPS, t) for t in path.times[:-1]}
     claim = ledger.claim("gaussian-oracle.mixture-denoiser", path, scalars=28_000)
-    spec = SamplingSpec(STEEP, sampler, path.times, lambda x_t, t: guesses[t](x_t), path.eta)
+    spec = SamplingSpec(STEEP, sampler, path.times, lambda x_t, t: predictions[t](x_t), path.eta)
     x_0 = impl.draw_samples(spec, (7_000, 2, 2), claim.seed)
     claim.check(standard_normal(special.ndtri(Distribution(path, mixture.BUMPS)(x_0))))
 
@@ -174,31 +183,33 @@ def test_mixture_samples_follow_the_exact_distribution(
 @given(case=paths)
 @example(case=(STEEP, (4, 2, 1, 0)))
 def test_sampling_runs_are_independent(impl: Implementation, sampler, case):
-    """Eq. ancestral.step and its kin: what a chain comes to does not depend on the one before."""
+    """Eq. ancestral.step and others: a trajectory does not depend on the preceding one."""
     betas, times = case
     spec = SamplingSpec(betas, sampler, times, lambda x_t, t: np.tanh(x_t) + t, 0.3)
     x_T, other, *noises = np.float64([[[1.5, -0.25]], [[-2.0, 0.75]], *[[[0.5, 1.0]]] * len(times)])
     first = impl.sample(spec, x_T, noises[: len(times) - 2])
     impl.sample(spec, other, noises[: len(times) - 2])
     again = impl.sample(spec, x_T, noises[: len(times) - 2])
-    assert np.array_equal(first, again), "the run before it left something behind"
+    assert np.array_equal(first, again), "the preceding run changed the result"
 
 
 @pytest.mark.parametrize("name", TIMESTEP_SPACINGS)
 @pytest.mark.parametrize("sampler", ["ddim", "dpm++2m", "heun"])
 def test_four_times_the_steps_reduce_the_error_threefold(impl: Implementation, sampler, name):
-    """Eq. ddim.euler, dpm-solver.second and heun.step along the shipped T = 1000 levels, down to
-    data: the distance to the exact path, from five states. First order would leave a quarter."""
+    """Eq. ddim.euler, dpm-solver.second and heun.step at T = 1000, down to the data.
+
+    The error is the distance to the exact trajectory from five states; first order gives a quarter.
+    """
     x_T, errors = np.linspace(-2.0, 2.0, 5).reshape(5, 1), []
     for steps in (10, 40):
         times = impl.timestep_spacing(name, PRODUCTION, steps)
-        guesses = {t: gaussian.denoiser(PRODUCTION, DATA, t) for t in times[:-1]}
-        spec = SamplingSpec(PRODUCTION, sampler, times, lambda x, t, of=guesses: of[t](x))
+        predictions = {t: gaussian.denoiser(PRODUCTION, DATA, t) for t in times[:-1]}
+        spec = SamplingSpec(PRODUCTION, sampler, times, lambda x, t, of=predictions: of[t](x))
         x_0 = impl.sample(spec, x_T, [x_T] * (len(times) - 2))
         errors.append(float(np.abs(x_0 - exact_flow(PRODUCTION, x_T, times[0], 0)).max()))
     assert errors[0] > 3 * errors[1], f"the errors are {errors}"
 
 
-def whitened(x: Array, law: chains.Output) -> Array:
-    root = np.linalg.cholesky(law.covariance)
-    return np.linalg.solve(root, (x.reshape(len(x), -1) - law.mean).T).T.reshape(x.shape)
+def whitened(x: Array, distribution: chains.Output) -> Array:
+    root = np.linalg.cholesky(distribution.covariance)
+    return np.linalg.solve(root, (x.reshape(len(x), -1) - distribution.mean).T).T.reshape(x.shape)

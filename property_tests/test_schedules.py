@@ -1,4 +1,4 @@
-"""The shipped schedules against their definitions in decimals, and zero terminal SNR."""
+"""The built-in schedules compared with their decimal definitions, and zero terminal SNR."""
 
 from functools import lru_cache
 from itertools import pairwise
@@ -16,42 +16,42 @@ from .strategies import GENTLE, Case, cases, schedules
 
 ORACLE = "the definitions in decimals, in 50 digits"
 
-STEEP_AND_LONG: Betas = (0.8,) * 16  # of the root next to nothing is kept, well before its end
-FAMILIES = {"linear": (oracle.linear, 21), "cosine": (oracle.cosine, 1)}  # and the least T
+STEEP_AND_LONG: Betas = (0.8,) * 16  # almost nothing of the root remains well before the end
+FAMILIES = {"linear": (oracle.linear, 21), "cosine": (oracle.cosine, 1)}  # with the smallest T
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("T", [21, 30, 250, 1000])
 def test_built_in_schedules_match_their_definition(impl: Implementation, family: str, T: int):
-    """Eq. schedules.linear and schedules.cosine: alpha_bar_t at every t, whatever T."""
+    """Eq. schedules.linear and schedules.cosine: alpha_bar_t at every t, for any T."""
     got = impl.schedule(family, T)
     assert got.shape == (T + 1,)
     assert got[0] == 1
-    for t, (want, kappa) in enumerate(shipped(family, T), start=1):
+    for t, (want, kappa) in enumerate(built_in(family, T), start=1):
         check(family, (t,), got, want, allowance(impl.unit_roundoff, kappa) * want)
 
 
 @lru_cache
-def shipped(family: str, T: int) -> list[tuple[oracle.mpf, oracle.mpf]]:
-    """alpha_bar_t and its kappa for t = 1..T."""
-    levels = FAMILIES[family][0](T)
-    return [(levels[t], oracle.mpf(oracle.kappa(levels, 0, t))) for t in range(1, T + 1)]
+def built_in(family: str, T: int) -> list[tuple[oracle.mpf, oracle.mpf]]:
+    """Return alpha_bar_t and its kappa for t = 1..T."""
+    exact_table = FAMILIES[family][0](T)
+    return [(exact_table[t], oracle.mpf(oracle.kappa(exact_table, 0, t))) for t in range(1, T + 1)]
 
 
-# Down to 2^-20, where 1 - beta holds no more than half of beta's digits.
+# Down to 2^-20, where 1 - beta has at most half of beta's digits.
 ends = st.floats(-20.0, -0.2).map(lambda exponent: 2.0**exponent)
 
 
 @given(T=st.integers(2, 12), first=ends, last=ends, rescale=st.booleans())
 def test_linear_schedule_with_any_end_points(impl: Implementation, T, first, last, rescale):
-    """Eq. schedules.linear for any end points, at T = 1000 or literally; betas may fall too."""
+    """Eq. schedules.linear for any end points, scaled from T = 1000 or not; betas may decrease."""
     beta_1, beta_T = (each * T / 1000 if rescale else each for each in (first, last))
     shape = {"beta_1": beta_1, "beta_T": beta_T, "rescale": rescale}
     check_levels(impl, "linear", T, shape, oracle.linear(T, beta_1, beta_T, rescale))
 
 
 def test_a_thousand_equal_steps_lose_no_precision(impl: Implementation):
-    """Eq. schedules.alpha-bar: equal terms are rounded alike, so a plain sum drifts off."""
+    """Eq. schedules.alpha-bar: equal terms round alike, so that a plain sum drifts."""
     shape = {"beta_1": 1e-4, "beta_T": 1e-4, "rescale": False}
     check_levels(impl, "linear", 1000, shape, thousand_steps())
 
@@ -64,7 +64,7 @@ def thousand_steps() -> oracle.Table:
 @given(T=st.integers(1, 12), s=st.floats(0.0, 0.5), max_beta=st.floats(0.3, 1 - 2.0**-20))
 @example(T=3, s=0.0, max_beta=1 - 2.0**-20)
 def test_cosine_schedule_with_any_offset_and_max_beta(impl: Implementation, T, s, max_beta):
-    """Eq. schedules.cosine for any offset, betas capped where it says."""
+    """Eq. schedules.cosine for any offset, with betas capped at max_beta."""
     shape = {"s": s, "max_beta": max_beta}
     check_levels(impl, "cosine", T, shape, oracle.cosine(T, s, max_beta))
 
@@ -78,7 +78,7 @@ def test_cosine_schedule_with_any_offset_and_max_beta(impl: Implementation, T, s
 )
 @example(T=10, low=-3.0, width=6.0, tau=1.0, max_beta=0.999)
 def test_sigmoid_schedule_with_any_shape(impl: Implementation, T, low, width, tau, max_beta):
-    """Eq. schedules.sigmoid on any stretch of the sigmoid, however flat: e^-500 takes digits."""
+    """Eq. schedules.sigmoid on any interval of the sigmoid; e^-500 needs many digits."""
     start, end = low * tau, (low + width) * tau
     shape = {"start": start, "end": end, "tau": tau, "max_beta": max_beta}
     with oracle.mp.workdps(500):
@@ -88,7 +88,7 @@ def test_sigmoid_schedule_with_any_shape(impl: Implementation, T, low, width, ta
 def check_levels(
     impl: Implementation, name: str, T: int, shape: dict[str, float], want: oracle.Table
 ) -> None:
-    """alpha_bar_t and 1 - alpha_bar_t, both to 8 u kappa of their own size; exact at t = 0."""
+    """Check alpha_bar_t and 1 - alpha_bar_t to 8 u kappa of their own size; exact at t = 0."""
     signal, noise = impl.shaped_schedule(name, T, shape)
     assert (signal[0], noise[0]) == (1, 0)
     for t in range(1, T + 1):
@@ -101,10 +101,10 @@ def check_levels(
 def test_betas_are_recovered_from_alpha_bar(impl: Implementation, betas):
     """Eq. schedules.beta: beta_t = 1 - alpha_bar_t / alpha_bar_(t-1), from a table of alpha_bar."""
     table = np.cumprod(1 - np.array(betas))
-    got, levels = impl.betas(table), oracle.from_alpha_bar(table)
-    for t in range(1, len(levels)):
-        want = 1 - levels[t] / levels[t - 1]
-        unit = allowance(impl.unit_roundoff, oracle.mpf(oracle.kappa(levels, t - 1, t)))
+    got, exact_table = impl.betas(table), oracle.from_alpha_bar(table)
+    for t in range(1, len(exact_table)):
+        want = 1 - exact_table[t] / exact_table[t - 1]
+        unit = allowance(impl.unit_roundoff, oracle.mpf(oracle.kappa(exact_table, t - 1, t)))
         check("beta", (t - 1,), got, want, unit * want)
 
 
@@ -112,8 +112,8 @@ def test_betas_are_recovered_from_alpha_bar(impl: Implementation, betas):
 def test_log_snr_matches_its_definition(impl: Implementation, case: Case):
     """Eq. schedules.log-snr: log alpha_bar_t - log(1 - alpha_bar_t), in nats.
 
-    The stored logarithm moves it by 2.5 u |L| / (1 - alpha_bar_t) < 2.5 u kappa; then come 1.5 u
-    of expm1, as much of each logarithm, and u of the difference.
+    The stored logarithm contributes 2.5 u |L| / (1 - alpha_bar_t) < 2.5 u kappa, expm1 and each
+    logarithm 1.5 u, and the difference u.
     """
     got = impl.log_snr(case.betas, case.t)
     for i, t in enumerate(case.t.tolist()):
@@ -126,7 +126,7 @@ def test_log_snr_matches_its_definition(impl: Implementation, case: Case):
 
 @given(T=st.integers(1, 20))
 def test_linear_schedule_with_betas_out_of_range_is_refused(impl: Implementation, T: int):
-    """Eq. schedules.linear: beta_T = 20 / T is a variance below T = 21 no more."""
+    """Eq. schedules.linear: for T < 21, beta_T = 20 / T is not below 1."""
     with pytest.raises(ValueError, match=r"\S"):
         impl.schedule("linear", T)
 
@@ -134,7 +134,7 @@ def test_linear_schedule_with_betas_out_of_range_is_refused(impl: Implementation
 @pytest.mark.parametrize("family", FAMILIES)
 @given(data=st.data())
 def test_alpha_bar_decreases_strictly(impl: Implementation, family: str, data):
-    """Eq. schedules.alpha-bar: 1 = alpha_bar_0 > alpha_bar_1 > ... > 0, so the SNR falls too."""
+    """Eq. schedules.alpha-bar: 1 = alpha_bar_0 > alpha_bar_1 > ... > 0, so the SNR decreases."""
     table = impl.schedule(family, data.draw(st.integers(FAMILIES[family][1], 400), label="T"))
     assert table[0] == 1
     assert all(later < before for before, later in pairwise(table))
@@ -142,10 +142,10 @@ def test_alpha_bar_decreases_strictly(impl: Implementation, family: str, data):
 
 
 @given(betas=schedules)
-@example(betas=(0.25, 0.75, 0.03125))  # the shift takes most of alpha_bar_2 away
+@example(betas=(0.25, 0.75, 0.03125))  # the shift removes most of alpha_bar_2
 @example(betas=STEEP_AND_LONG)
 def test_zero_terminal_snr_shifts_and_scales_sqrt_alpha_bar(impl: Implementation, betas):
-    """Eq. schedules.zero-terminal-snr: alpha_bar_T = 0 exactly, alpha_bar_1 kept."""
+    """Eq. schedules.zero-terminal-snr: alpha_bar_T = 0 exactly, alpha_bar_1 unchanged."""
     assume(len(betas) >= 2)
     got = impl.zero_terminal_snr(betas)
     assert got.shape == (len(betas) + 1,)
@@ -157,7 +157,7 @@ def test_zero_terminal_snr_shifts_and_scales_sqrt_alpha_bar(impl: Implementation
 @given(betas=schedules)
 @example(betas=GENTLE)
 def test_zero_terminal_snr_rescaling_is_idempotent(impl: Implementation, betas):
-    """Eq. schedules.zero-terminal-snr: rescaled again a schedule stays, in signal and in noise."""
+    """Eq. schedules.zero-terminal-snr: rescaling again changes neither signal nor noise."""
     assume(len(betas) >= 2)
     for times in (1, 2):
         signal, noise = impl.rescaled(betas, times)

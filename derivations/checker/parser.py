@@ -87,10 +87,10 @@ class _Parser(Cursor):
                     raise self.error("a factor after a / b is ambiguous; write a fraction")
             elif self.starts_factor():
                 if self.open_call:
-                    raise self.error(
-                        f"{self.here} follows a function without brackets and could be part of "
-                        "its argument; put the argument in brackets"
+                    message = (
+                        "follows a function without brackets and could be part of its argument"
                     )
+                    raise self.error(f"{self.here} {message}; put the argument in brackets")
                 factors.append(self.factor())
             else:
                 return factors[0] if len(factors) == 1 else Product(tuple(factors))
@@ -119,9 +119,7 @@ class _Parser(Cursor):
     def digit(self) -> Node:
         """Parse ^ or _ without braces: one digit, as LaTeX typesets it, or one name."""
         if self.kind == "number" and len(self.here) > 1:
-            raise self.error(
-                f"only the {self.here[0]} of {self.here} would be typeset there; write braces"
-            )
+            raise self.error(f"only {self.here[0]} of {self.here} would be typeset; write braces")
         return self.atom()
 
     def atom(self) -> Node:
@@ -135,9 +133,7 @@ class _Parser(Cursor):
             self.open_call = False
             if token == r"\lVert":
                 if self.here != "^" or self.tokens[self.at + 1][0] != "2":
-                    raise self.error(
-                        r"\lVert ... \rVert is elementwise, so it must be followed by ^2"
-                    )
+                    raise self.error(r"\lVert ... \rVert is elementwise and must be followed by ^2")
                 return inside
             named = {r"\lvert": "abs", r"\lfloor": "floor"}.get(token)
             return Call(named, (inside,)) if named else inside

@@ -30,7 +30,7 @@ CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
     (
         faults.WrappingTimesteps,
         "test_contract.py::test_timesteps_out_of_range_are_refused",
-        {"method": "q_sample", "level": -1},
+        {"method": "q_sample", "timestep": -1},
     ),
     (
         faults.NonmonotoneAlphaBar,

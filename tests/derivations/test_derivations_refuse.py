@@ -32,7 +32,7 @@ def test_a_good_page_is_parsed(tmp_path: Path):
         ("= y^2", "= y_1", "11:8", "y is a real and has no index"),
         ("= y^2", r"= \operatorname{g}", "11:8", "GitHub refuses"),
         ("= y^2", r"= \sin y f(y)", "11:15", "part of its argument"),
-        ("= y^2", "= y^12", "11:10", "only the 1 of 12 would be typeset there"),
+        ("= y^2", "= y^12", "11:10", "only 1 of 12 would be typeset"),
         ("f(y) = y^2", "f(y)", "11:1", "states nothing"),
         ("f(y) = y^2", "f(2) = y^2", "11:1", "with other indices or arguments"),
         ("| Code | - |\n", "", "8:1", "found are Assumes, Uses, Checked by, Source"),
