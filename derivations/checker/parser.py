@@ -1,8 +1,8 @@
 """Strict parser from LaTeX to a syntax tree; anything ambiguous is an error with its column.
 
 Juxtaposition is always a product. A name must be declared on the page; a sequence needs its index,
-a function its arguments. \\log, \\sin and the like take one factor. A further factor must be
-separated by brackets or \\cdot, because it could be read as a part of the argument.
+a function its arguments. \\log, \\sin and the like take one factor; brackets or \\cdot must precede
+a further one, which could be read as a part of the argument.
 """
 
 import re
@@ -241,10 +241,8 @@ class _Parser(Cursor):
             given = self.symbol()
         self.expect("]")
         if (distribution is None) == (given is None):
-            raise self.error(
-                "a moment needs a distribution, \\mathbb{E}_{q(x_t \\mid x_0)}[...], or a "
-                "condition, \\mathbb{E}[... \\mid x_t]"
-            )
+            either = r"\mathbb{E}_{q(x_t \mid x_0)}[...] or \mathbb{E}[... \mid x_t]"
+            raise self.error(f"a moment needs a distribution or a condition: write {either}")
         return Moment(kind, body, distribution, given)
 
     # --- names ------------------------------------------------------------------------------------
