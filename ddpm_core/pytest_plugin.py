@@ -7,6 +7,7 @@ report of any run, and the certificate of one that was complete and green.
 
 import importlib
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,17 @@ def pytest_addoption(parser: Any) -> None:
         metavar="FOLDER",
         help="where report.json and report.html are written (default: verification)",
     )
+
+
+def pytest_load_initial_conftests(early_config: Any) -> None:
+    """Register the profiles of an installed suite before Hypothesis reads --hypothesis-profile.
+
+    With --pyargs, pytest loads the conftest.py of the suite later than that.
+    """
+    options, suite = early_config.known_args_namespace, "ddpm_core.property_tests"
+    if options.pyargs and any(name.startswith(suite) for name in options.file_or_dir):
+        with suppress(ModuleNotFoundError):  # pytest reports a missing package itself
+            importlib.import_module(f"{suite}.profiles").load_gate()
 
 
 def pytest_configure(config: Any) -> None:

@@ -1,10 +1,13 @@
 """Hypothesis profiles; `pytest --hypothesis-profile NAME` selects another than `gate`."""
 
+from functools import cache
+
 from hypothesis import HealthCheck, Phase, settings
 
 EXAMPLES = 30  # per property, in a run that certifies
 
 
+@cache  # a second call would undo --hypothesis-profile
 def load_gate() -> None:
     """Register the profiles `gate`, `dev` and `nightly`, and load `gate`."""
     common = settings(

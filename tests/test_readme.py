@@ -1,5 +1,6 @@
 """Every code block of the README runs: here, or in .ci/run."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -73,6 +74,13 @@ def test_the_pip_block_installs_the_package(tmp_path):
     some = ["-k", "test_policy or test_a_listed_check_that_fails", "--report", "shown"]
     done = subprocess.run([*asks, *some], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout  # every check has the name it has in a checkout
+    fewer = ["-k", "test_variance_is_below", "--hypothesis-profile", "dev", "--report", "dev"]
+    done = subprocess.run(
+        [*asks, *fewer], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    checks = json.loads((tmp_path / "dev" / "report.json").read_text())["checks"]
+    assert [check["examples"] for check in checks] == [4]  # 30 under the profile of a certificate
 
 
 def test_the_adapter_of_the_page_on_the_suite_fails_once_as_the_page_says():
