@@ -1,5 +1,6 @@
 """Shapes are checked by jaxtyping and beartype in every test but those of bad input."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,12 @@ from property_tests.profiles import load_gate  # noqa: E402 - this imports no dd
 
 torch.set_num_threads(1)
 load_gate()  # the same examples in every run, with or without the suite
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from walking through every imported module again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
