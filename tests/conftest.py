@@ -9,13 +9,15 @@ from typing import Any
 import jaxtyping
 import pytest
 
+from tests import shape_checks
+
 # Tests train on the CPU: with a GPU, --device auto would use it, and the gate would refuse. The
 # setting is inherited by subprocesses.
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 # An int is accepted as a float, as in PEP 484.
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
-jaxtyping.install_import_hook("ddpm_core", CHECKER)
+shape_checks.install("ddpm_core", CHECKER)
 
 import torch  # noqa: E402 - the hook must be installed before ddpm_core is imported
 
@@ -25,10 +27,22 @@ torch.set_num_threads(1)
 load_gate()  # the same examples in every run, with or without the suite
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(shape_checks)
+
+
 def pytest_collection_finish() -> None:
     """Keep the garbage collector from walking through every imported module again and again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def unsynced() -> Iterator[None]:
+    """Files need not outlive a power cut; a run of a second waits a third of it for the disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", os.fstat)  # which refuses a closed file, too
+        yield
 
 
 @pytest.fixture
@@ -52,6 +66,24 @@ def project(tmp_path: Path) -> Iterator[Any]:
 def path(tmp_path: Path) -> Path:
     """The path of its certificate."""
     return tmp_path / "certificate.json"
+
+
+@pytest.fixture
+def undrawn() -> Iterator[None]:
+    """Whole runs at half the time, for tests that look at no picture."""
+    from tests.training import miniature_runs
+
+    with miniature_runs.undrawn():
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared_runs(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Finished runs to copy, trained once in all processes of xdist."""
+    from tests.training.miniature_runs import SharedRuns
+
+    base = tmp_path_factory.getbasetemp()
+    return SharedRuns((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared")
 
 
 @pytest.fixture(scope="session")
