@@ -11,7 +11,7 @@ from PIL import Image
 from ddpm_core import Ancestral, Prediction, Schedule
 from ddpm_core.data.dataset import load_dataset
 from ddpm_core.denoiser import ClipX0
-from ddpm_core.train import main as train
+from tests.training.miniature_runs import SharedRuns
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "examples" / "inpaint.py"
 spec = importlib.util.spec_from_file_location("inpaint", FILE)
@@ -102,12 +102,8 @@ def test_each_resampling_step_draws_fresh_noise():
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runs") / "digits"
-    options = "--max-steps 1 --width 8 --multipliers 1 --batch-size 8 --T 20 --schedule cosine"
-    options += " --parameterization v --preview-steps 2"
-    assert train([*options.split(), "--out-dir", str(folder)]) == 0
-    return folder
+def run(shared_runs: SharedRuns, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shared_runs.train(tmp_path_factory.mktemp("runs") / "digits", "--parameterization", "v")
 
 
 def mask(path: Path, values: np.ndarray) -> str:

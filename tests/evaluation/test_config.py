@@ -13,21 +13,18 @@ from ddpm_core.evaluation import bits_per_dim as bound
 from ddpm_core.evaluation import evaluate as evaluation
 from ddpm_core.evaluation import flow_likelihood as flow
 from ddpm_core.probability_flow import FlowDensity
-from ddpm_core.train import main as train
 from ddpm_core.training.trained import load_trained
 from tests.evaluation.evaluated import newest
+from tests.training.miniature_runs import SharedRuns
 
-OPTIONS = "--max-steps 2 --width 8 --multipliers 1 --batch-size 8 --T 20 --schedule cosine"
-SHORT = [*OPTIONS.split(), "--preview-steps", "2", "--device", "cpu"]
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def runs(shared_runs: SharedRuns, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("runs")
     kinds = {"RUN": [], "TOLD": ["--conditional"], "LEARNED": ["--loss", "hybrid"]}
-    for name, more in kinds.items():
-        assert train([*SHORT, *more, "--out-dir", str(folder / name)]) == 0
-    return {name: folder / name for name in kinds}
+    return {name: shared_runs.train(folder / name, *more) for name, more in kinds.items()}
 
 
 def figures(run: Path, out: Path, *flags: str) -> dict:

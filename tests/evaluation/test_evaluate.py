@@ -21,24 +21,21 @@ from ddpm_core.evaluation.bits_per_dim import DECILES
 from ddpm_core.likelihood import reverse_of, vlb_terms
 from ddpm_core.randomness import keyed_generator, keyed_noise
 from ddpm_core.storage.run_lock import RunLock, RunLocked
-from ddpm_core.train import main as train
 from ddpm_core.training.trained import load_trained
 from tests.evaluation.evaluated import newest
+from tests.training.miniature_runs import SharedRuns
 
-OPTIONS = "--max-steps 2 --width 8 --multipliers 1 --batch-size 8 --T 20 --schedule cosine"
-SHORT = [*OPTIONS.split(), "--preview-steps", "2"]
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def runs(shared_runs: SharedRuns, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("runs")
     real = np.linspace(-1, 1, 640, dtype=np.float32).reshape(40, 4, 4)
     np.savez(folder / "real.npz", images=real)
     kinds = {"RUN": [], "TOLD": ["--conditional"]}
     kinds["REAL"] = ["--dataset", f"npz:{folder / 'real.npz'}"]
-    for name, more in kinds.items():
-        assert train([*SHORT, *more, "--out-dir", str(folder / name)]) == 0
-    return {name: folder / name for name in kinds}
+    return {name: shared_runs.train(folder / name, *more) for name, more in kinds.items()}
 
 
 def figures(run: Path, out: Path, *flags: str) -> dict:

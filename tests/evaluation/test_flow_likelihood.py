@@ -15,19 +15,16 @@ from ddpm_core.likelihood import reverse_of
 from ddpm_core.probability_flow import flow_bound, flow_log_density
 from ddpm_core.randomness import keyed_noise
 from ddpm_core.samplers.timestep_spacing import log_snr
-from ddpm_core.train import main as train
 from ddpm_core.training.trained import load_trained
 from tests.evaluation.evaluated import newest
+from tests.training.miniature_runs import SharedRuns
 
-OPTIONS = "--max-steps 2 --width 8 --multipliers 1 --batch-size 8 --T 20 --schedule cosine"
-SHORT = [*OPTIONS.split(), "--preview-steps", "2", "--device", "cpu"]
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runs") / "run"
-    assert train([*SHORT, "--out-dir", str(folder)]) == 0
-    return folder
+def run(shared_runs: SharedRuns, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shared_runs.train(tmp_path_factory.mktemp("runs") / "run")
 
 
 def figures(run: Path, out: Path, *flags: str) -> dict:
@@ -91,10 +88,9 @@ def test_a_flow_that_does_not_exist_is_refused(run, tmp_path, capsys, flags, sen
     assert sentence in capsys.readouterr().err
 
 
-def test_a_flow_through_zero_snr_is_refused(tmp_path, capsys):
-    folder = tmp_path / "run"
+def test_a_flow_through_zero_snr_is_refused(shared_runs, tmp_path, capsys):
     more = ("--zero-terminal-snr", "--parameterization", "v")
-    assert train([*SHORT, *more, "--out-dir", str(folder)]) == 0
+    folder = shared_runs.train(tmp_path / "run", *more)
     with pytest.raises(SystemExit, match="2"):
         main([str(folder), "--flow", "4"])
     assert "leave --flow out" in capsys.readouterr().err

@@ -19,17 +19,16 @@ from ddpm_core.evaluation.distances import frechet
 from ddpm_core.samplers.base import Snapshot, generate
 from ddpm_core.samplers.dpm_solver import DPMSolver
 from ddpm_core.samplers.timestep_spacing import trailing
-from ddpm_core.train import main as train
 from ddpm_core.training.trained import load_trained
 from tests.evaluation.evaluated import newest
+from tests.training.miniature_runs import SharedRuns
 
-OPTIONS = "--max-steps 2 --width 8 --multipliers 1 --batch-size 8 --T 20 --schedule cosine"
-SHORT = [*OPTIONS.split(), "--preview-steps", "2"]
+pytestmark = pytest.mark.usefixtures("undrawn")
 FEW = ["--n", "2", "--strata", "2", "--samples", "10", "--steps", "3", "--batch-size", "4"]
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def runs(shared_runs: SharedRuns, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("runs")
     grey = np.random.default_rng(0).integers(0, 256, (40, 4, 4), np.uint8)
     np.savez(folder / "plain.npz", images=grey)
@@ -40,9 +39,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         kinds[name.upper()] = ["--dataset", f"npz:{folder / name}.npz"]
     kinds["TOLD"] += ["--conditional"]
     kinds["ZERO"] = ["--zero-terminal-snr", "--parameterization", "v"]
-    for name, more in kinds.items():
-        assert train([*SHORT, *more, "--out-dir", str(folder / name)]) == 0
-    return {name: folder / name for name in kinds}
+    return {name: shared_runs.train(folder / name, *more) for name, more in kinds.items()}
 
 
 @pytest.fixture(autouse=True)

@@ -17,18 +17,16 @@ from ddpm_core.randomness import keyed_noise
 from ddpm_core.sample import main as sample
 from ddpm_core.samplers.names import SAMPLERS
 from ddpm_core.samplers.timestep_spacing import log_snr
-from ddpm_core.train import main as train
 from ddpm_core.training.trained import load_trained
+from tests.training.miniature_runs import SharedRuns
 
-OPTIONS = "--max-steps 2 --width 8 --multipliers 1 --batch-size 8 --T 20 --schedule cosine"
-V = ["--parameterization", "v", "--conditional", "--preview-steps", "2"]
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(shared_runs: SharedRuns, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "v"
-    assert train([*OPTIONS.split(), *V, "--out-dir", str(folder)]) == 0
-    return folder
+    return shared_runs.train(folder, "--parameterization", "v", "--conditional")
 
 
 def given_to(monkeypatch: pytest.MonkeyPatch, place: Any, name: str) -> list[tuple[Any, Any]]:

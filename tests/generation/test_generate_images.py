@@ -17,18 +17,18 @@ from ddpm_core.samplers.dpm_solver import DPMSolver
 from ddpm_core.samplers.heun import Heun
 from ddpm_core.samplers.timestep_spacing import leading, linspace, log_snr, trailing
 from ddpm_core.storage.checkpoint import load_checkpoint
-from ddpm_core.train import main as train
 from ddpm_core.training.trained import load_trained
+from tests.training.miniature_runs import SharedRuns
+
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 FIELDS = ("times", "eta", "variance")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(shared_runs: SharedRuns, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "digits"
-    options = "--max-steps 2 --width 8 --multipliers 1 2 --batch-size 8 --T 20 --schedule cosine"
-    assert train([*options.split(), "--preview-steps", "2", "--out-dir", str(folder)]) == 0
-    return folder
+    return shared_runs.train(folder, "--multipliers", "1", "2")
 
 
 def draw(run: Path, out: Path, *more: str) -> np.ndarray:

@@ -1,10 +1,15 @@
 """Short runs of the training commands, and what tests do to them and read of them."""
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
+from matplotlib.axes import Axes
 
 from ddpm_core.storage.checkpoint import latest_checkpoint
 from ddpm_core.train import main as train_command
@@ -19,6 +24,11 @@ TINY = [
 TINY_AUTOENCODER = [
     *("--width", "8", "--factor", "2", "--batch-size", "8", "--warmup-steps", "2"),
     *("--log-every", "2", "--sample-every", "4", "--save-every", "3", "--device", "cpu"),
+]
+# A run of two steps, for tests of what other commands make of it.
+SHORT = [
+    *("--max-steps", "2", "--width", "8", "--multipliers", "1", "--batch-size", "8"),
+    *("--preview-steps", "2", "--T", "20", "--schedule", "cosine", "--device", "cpu"),
 ]
 
 
@@ -62,3 +72,42 @@ class Crash(BaseException):
 
 def crash() -> None:
     raise Crash
+
+
+@contextmanager
+def undrawn() -> Iterator[None]:
+    """Leave the axes of figures blank, and test on 97 images in place of 500.
+
+    There are 97 validation images of digits, so no row of metrics.jsonl changes.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Axes, "draw", lambda axes, renderer: None)
+        patch.setattr(diffusion_run, "TEST_IMAGES", 97)
+        yield
+
+
+class SharedRuns:
+    """Finished runs, each trained once in a session of all processes, and copied to each user."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+
+    def train(self, folder: Path, *flags: str) -> Path:
+        """Copy the run of `train SHORT flags` to `folder`; a later flag wins over an earlier."""
+        return self.copy(folder, " ".join(flags), lambda to: train_command(_to(to, *SHORT, *flags)))
+
+    def copy(self, folder: Path, name: str, make: Callable[[Path], int]) -> Path:
+        """Copy to `folder` what `make` leaves in its argument; the same name is made once."""
+        made = self.folder / sha256(name.encode()).hexdigest()
+        with FileLock(made.with_suffix(".lock")):
+            if not made.with_suffix(".done").exists():
+                with undrawn():
+                    assert make(made) == 0
+                made.with_suffix(".done").touch()
+        shutil.copytree(made, folder)
+        return folder
+
+
+def _to(folder: Path, *flags: str) -> list[str]:
+    return [*flags, "--out-dir", str(folder)]

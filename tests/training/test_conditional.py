@@ -22,6 +22,7 @@ from ddpm_core.training.diffusion_config import TrainConfig
 from ddpm_core.training.diffusion_run import DiffusionTask
 from ddpm_core.training.run_config import check_same_run, lasting
 from ddpm_core.training.trained import load_trained
+from tests.training.miniature_runs import SharedRuns
 
 SMALL = TrainConfig(
     width=8,
@@ -32,8 +33,6 @@ SMALL = TrainConfig(
     device="cpu",
     conditional=True,
 )
-OPTIONS = "--max-steps 2 --width 8 --multipliers 1 --batch-size 8 --T 20 --schedule cosine"
-SHORT = [*OPTIONS.split(), "--preview-steps", "2"]
 
 
 def told(config: TrainConfig, number: int) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -151,7 +150,7 @@ def test_bad_options_of_training_are_refused(capsys, flags, sentence):
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def runs(shared_runs: SharedRuns, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Three short runs: with classes, with classes of which none was withheld, and without."""
     flags = {
         "RUN": ["--conditional"],
@@ -159,9 +158,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "BARE": [],
     }
     folder = tmp_path_factory.mktemp("runs")
-    for name, more in flags.items():
-        assert train([*SHORT, *more, "--out-dir", str(folder / name)]) == 0
-    return {name: folder / name for name in flags}
+    return {name: shared_runs.train(folder / name, *more) for name, more in flags.items()}
 
 
 def drawn_with(
