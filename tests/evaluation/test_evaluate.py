@@ -145,7 +145,7 @@ def test_a_signal_keeps_what_is_done(runs, tmp_path, monkeypatch, capsys, number
         assert main([str(runs["RUN"]), "--out-dir", str(tmp_path), *flags]) == code
     finally:
         signal.signal(signal.SIGINT, usual)
-    assert f"ddpm_core.evaluate: {word}; the same command goes on" in capsys.readouterr().err
+    assert f"ddpm_core.evaluate: {word}; the same command resumes" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) == before
     assert len(list((tmp_path / "parts").glob("*.npz"))) == 1
     assert not list(tmp_path.glob("*.json"))
