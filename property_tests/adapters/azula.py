@@ -1,9 +1,9 @@
 """azula: DDPM and DDIM samplers, denoisers, ADM schedules and sine encoding, in float64.
 
-Its clock is continuous and its samplers take any schedule of (alpha_t, sigma_t), with alpha_t^2 the
-paper's alpha_bar_t. A discrete schedule is its VPSchedule, told alpha_t at the levels, which the
-suite's oracle rounds once; sigma_t is what VPSchedule makes of it. Where the protocol gives the
-noise, `torch.randn_like` is patched, since no argument takes it.
+Its timesteps are continuous and its samplers take any schedule of (alpha_t, sigma_t), where
+alpha_t^2 is the paper's alpha_bar_t. A discrete schedule is a VPSchedule with alpha_t from a table
+that the suite's oracle rounds once; sigma_t is computed by VPSchedule. If the protocol gives the
+noise, `torch.randn_like` is patched, because no argument takes it.
 """
 
 from importlib.metadata import version
@@ -22,8 +22,8 @@ from ..protocol import Array, Betas, Layout, SamplingSpec, Times
 from .known_deviations import AZULA
 from .stand_ins import stand_in
 
-stand_in("gdown")  # the plugins download weights with it; no weights are asked for here
-# The networks of the VDM plugin resize images with it; its denoiser does not.
+stand_in("gdown")  # used by the plugins to download weights, which this suite does not need
+# The VDM plugin's networks resize images with it; its denoiser does not.
 stand_in("torchvision")
 stand_in("torchvision.transforms", "functional")
 from azula.plugins.adm import AblatedDenoiser  # noqa: E402
@@ -33,26 +33,28 @@ OF_A_NETWORK = {"eps": AblatedDenoiser, "v": VelocityDenoiser}
 
 
 class Azula:
-    """DDPMSampler and what is around it; see `protocol.Implementation`."""
+    """DDPMSampler and related functions; see `protocol.Implementation`."""
 
     name = f"azula {version('azula')}"
     unit_roundoff = float(np.finfo(np.float64).epsneg)
     deviations = AZULA
 
     def q_sample(self, betas: Betas, x_0: Array, t: Times, noise: Array) -> Array:
-        """What SimpleDenoiser.loss shows its network."""
-        denoiser = _Watched(torch.nn.Identity(), _Levels(betas))
+        """Return the input that SimpleDenoiser.loss passes to its network."""
+        denoiser = _Recorder(torch.nn.Identity(), _TableSchedule(betas))
         with mock.patch("torch.randn_like", return_value=_tensor(noise)):
             denoiser.loss(_tensor(x_0), torch.tensor(t))
-        return denoiser.seen.numpy()
+        return denoiser.x_t.numpy()
 
     def convert(
         self, betas: Betas, source: str, target: str, value: Array, x_t: Array, t: Times
     ) -> Array:
-        """The mean of the ADM plugin's denoiser for eps, of the VDM plugin's for v."""
+        """Return the mean of the ADM plugin's denoiser for eps, of the VDM plugin's for v."""
         if target != "x0" or source not in OF_A_NETWORK:
-            raise NotImplementedError(f"azula has no denoiser that makes {target} of {source}")
-        denoiser = OF_A_NETWORK[source](_Says(_tensor(value)), schedule=_Levels(betas)).double()
+            raise NotImplementedError(f"azula has no denoiser that converts {source} to {target}")
+        denoiser = OF_A_NETWORK[source](
+            _Constant(_tensor(value)), schedule=_TableSchedule(betas)
+        ).double()
         return denoiser(_tensor(x_t), torch.tensor(t)).mean.numpy()
 
     def reverse_step(
@@ -68,9 +70,9 @@ class Azula:
         )
 
     def sample(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
-        """The step to data draws as well, and scales by 0: there it is handed x_T."""
-        left = [_tensor(each) for each in reversed([*noises, x_T])]
-        with mock.patch("torch.randn_like", side_effect=lambda x: left.pop()):
+        """Sample; the step to data also draws noise, with scale 0, for which x_T is passed."""
+        remaining = [_tensor(each) for each in reversed([*noises, x_T])]
+        with mock.patch("torch.randn_like", side_effect=lambda x: remaining.pop()):
             return _run(_sampler(spec), spec, _tensor(x_T))
 
     def draw_samples(self, spec: SamplingSpec, shape: tuple[int, ...], seed: int) -> Array:
@@ -80,28 +82,28 @@ class Azula:
             return _run(sampler, spec, sampler.init(shape))
 
     def schedule(self, name: str, T: int) -> Array:
-        """The ADM plugin's alpha_bar, which it keeps to itself: read from its call of cumprod."""
-        made: list[torch.Tensor] = []
+        """Return the ADM plugin's alpha_bar, recorded from its call of cumprod."""
+        products: list[torch.Tensor] = []
         cumprod = torch.cumprod
 
-        def watched(factors: torch.Tensor, dim: int) -> torch.Tensor:
-            made.append(cumprod(factors, dim))
-            return made[-1]
+        def recording(factors: torch.Tensor, dim: int) -> torch.Tensor:
+            products.append(cumprod(factors, dim))
+            return products[-1]
 
-        with mock.patch("torch.cumprod", watched):
+        with mock.patch("torch.cumprod", recording):
             AblatedDenoiser(torch.nn.Identity(), discrete_schedule=name, discrete_steps=T)
-        return torch.cat([torch.ones(1), *made]).numpy()
+        return torch.cat([torch.ones(1), *products]).numpy()
 
     def embedding(self, t: Times, width: int) -> Array:
         return SineEncoding(width)(torch.tensor(t, dtype=torch.float64)).numpy()
 
     def embedding_layout(self) -> Layout:
-        """The formula in the docstring of SineEncoding."""
+        """Return the layout in the docstring of SineEncoding."""
         return Layout(interleaved=True, max_period=10_000)
 
 
-class _Levels(VPSchedule):
-    """VPSchedule without its least noise, and with alpha_t from a table."""
+class _TableSchedule(VPSchedule):
+    """VPSchedule without its minimum noise, and with alpha_t from a table."""
 
     def __init__(self, betas: Betas) -> None:
         super().__init__(sigma_min=0.0)
@@ -109,22 +111,22 @@ class _Levels(VPSchedule):
         self.table = torch.tensor(scales, dtype=torch.float64)
 
     def alpha(self, t: torch.Tensor) -> torch.Tensor:
-        level = t.long()
-        if ((level < 0) | (level >= len(self.table))).any():
-            raise NotImplementedError("azula's time is continuous: no level is its own")
-        return self.table[level]
+        timestep = t.long()
+        if ((timestep < 0) | (timestep >= len(self.table))).any():
+            raise NotImplementedError("azula has continuous time, so no timestep is invalid")
+        return self.table[timestep]
 
 
-class _Watched(SimpleDenoiser):
-    """Keeps the x_t that its loss made."""
+class _Recorder(SimpleDenoiser):
+    """A denoiser that records the x_t of its loss."""
 
     def forward(self, x_t: torch.Tensor, t: torch.Tensor) -> DiracPosterior:
-        self.seen = x_t
+        self.x_t = x_t
         return DiracPosterior(x_t)
 
 
-class _Says(torch.nn.Module):
-    """A network with one answer; the buffer tells azula its precision."""
+class _Constant(torch.nn.Module):
+    """A network with a constant output; the buffer sets azula's precision."""
 
     def __init__(self, value: torch.Tensor) -> None:
         super().__init__()
@@ -135,11 +137,11 @@ class _Says(torch.nn.Module):
 
 
 class _Mean(Denoiser):
-    """E[x_0 | x_t] from a function of arrays."""
+    """E[x_0 | x_t] from a function on arrays."""
 
     def __init__(self, spec: SamplingSpec) -> None:
         super().__init__()
-        self.schedule, self.mean = _Levels(spec.betas), spec.denoiser
+        self.schedule, self.mean = _TableSchedule(spec.betas), spec.denoiser
 
     def forward(self, x_t: torch.Tensor, t: torch.Tensor) -> DiracPosterior:
         return DiracPosterior(_tensor(self.mean(x_t.numpy(), int(t))))

@@ -1,8 +1,8 @@
-"""lucidrains' denoising-diffusion-pytorch: its GaussianDiffusion, in float32.
+"""lucidrains' denoising-diffusion-pytorch: GaussianDiffusion in float32.
 
-It counts from 0: our level t is its index t - 1. It takes a schedule by name and noise from
-torch, so betas replace its "linear" ones, and `torch.randn_like` is patched where noise is given
-or watched. Images have four axes there; events are given as many.
+It counts timesteps from 0: timestep t is its index t - 1. It takes a schedule by name and noise
+from torch, so the betas replace its "linear" ones, and `torch.randn_like` is patched if noise is
+given or recorded. Its images have four axes, so samples are reshaped.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from ..protocol import Array, Betas, Draw, Gaussian, Layout, SamplingSpec, Times
 from .known_deviations import DENOISING_DIFFUSION_PYTORCH
 from .stand_ins import stand_in
 
-# Its training loop reads images and counts processes with these; nothing tested here does.
+# Its training loop uses these; the functions tested here do not.
 stand_in("torchvision", "transforms", "utils")
 stand_in("accelerate", "Accelerator")
 stand_in("ema_pytorch", "EMA")
@@ -30,7 +30,7 @@ Network = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 class DenoisingDiffusionPytorch:
-    """GaussianDiffusion without its change of range; see `protocol.Implementation`."""
+    """GaussianDiffusion without its range normalization; see `protocol.Implementation`."""
 
     name = f"denoising-diffusion-pytorch {__version__}"
     unit_roundoff = float(np.finfo(np.float32).epsneg)
@@ -51,9 +51,9 @@ class DenoisingDiffusionPytorch:
     def convert(
         self, betas: Betas, source: str, target: str, value: Array, x_t: Array, t: Times
     ) -> Array:
-        """As `model_predictions` does, by way of x_0; v is predict_v of x_0 and eps."""
+        """Convert by way of x_0, as `model_predictions` does; v is predict_v of x_0 and eps."""
         if "score" in (source, target) or source == target:
-            raise NotImplementedError(f"GaussianDiffusion does not make {target} of {source}")
+            raise NotImplementedError(f"GaussianDiffusion does not convert {source} to {target}")
         diffusion, given, x, index = _diffusion(betas), _tensor(value), _tensor(x_t), _index(t)
         eps, x_0 = given, given
         if source == "eps":
@@ -67,7 +67,7 @@ class DenoisingDiffusionPytorch:
         return _array(eps if target == "eps" else x_0)
 
     def target(self, betas: Betas, name: str, x_0: Array, noise: Array, t: Times) -> Array:
-        """What `p_losses` hands to the squared error."""
+        """Return the target that `p_losses` passes to the squared error."""
         if name == "score":
             raise NotImplementedError("GaussianDiffusion has no score objective")
         diffusion = _diffusion(betas, objective=OBJECTIVES[name])
@@ -76,7 +76,7 @@ class DenoisingDiffusionPytorch:
         return _event(error.call_args.args[1], x_0.shape)
 
     def loss(self, prediction: Array, target: Array) -> Array:
-        """`p_losses` of a network that says `prediction` where the noise is `target`."""
+        """Return `p_losses` of a network with the output `prediction` for the noise `target`."""
         guess = _image(prediction)
         diffusion = _diffusion((0.5,), lambda x, index: guess, objective="pred_noise")
         first = torch.zeros(len(guess), dtype=torch.int64)
@@ -93,19 +93,19 @@ class DenoisingDiffusionPytorch:
         return _array(diffusion.loss_weight[_index(t)])
 
     def training_draw(self, betas: Betas, x_0: Array, seed: int) -> Draw:
-        """What the network and torch see in one call of the module."""
-        seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+        """Return the inputs of the network and the noise drawn in one call of the module."""
+        inputs: list[tuple[torch.Tensor, torch.Tensor]] = []
 
         def network(x: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-            seen.append((x, index))
+            inputs.append((x, index))
             return x
 
         image = _image(x_0)
-        with torch.random.fork_rng(), _watched() as drawn:
+        with torch.random.fork_rng(), _recorded_noise() as drawn:
             torch.manual_seed(seed)
             _diffusion(betas, network, image_size=tuple(image.shape[2:]))(image)
-        ((x_t, index),), (noise,) = seen, drawn
-        return Draw(_level(index), _event(noise, x_0.shape), _event(x_t, x_0.shape))
+        ((x_t, index),), (noise,) = inputs, drawn
+        return Draw(_timestep(index), _event(noise, x_0.shape), _event(x_t, x_0.shape))
 
     def reverse_step(
         self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
@@ -130,17 +130,17 @@ class DenoisingDiffusionPytorch:
     def timestep_spacing(
         self, name: str, betas: Betas, steps: int, zero_terminal: bool = False
     ) -> tuple[int, ...]:
-        """The levels that its network is asked about, by DDIM where steps < T."""
+        """Return the timesteps at which its network is evaluated, by DDIM if steps < T."""
         if name != "trailing" or zero_terminal:
-            raise NotImplementedError("its one ladder is near to trailing")
-        seen: list[int] = []
+            raise NotImplementedError("its only timestep spacing is close to trailing")
+        timesteps: list[int] = []
 
         def network(x: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-            seen.append(int(_level(index)[0]))
+            timesteps.append(int(_timestep(index)[0]))
             return x
 
         _diffusion(betas, network, sampling_timesteps=steps).sample(1)
-        return (*seen, 0)
+        return (*timesteps, 0)
 
     def schedule(self, name: str, T: int) -> Array:
         return _table(_module(beta_schedule=name, timesteps=T))
@@ -153,7 +153,7 @@ class DenoisingDiffusionPytorch:
 
 
 class _Network(torch.nn.Module):
-    """What GaussianDiffusion asks of a network, around a function of (x_t, index)."""
+    """The network interface of GaussianDiffusion around a function of (x_t, index)."""
 
     channels = out_dim = 1
     self_condition = False
@@ -180,26 +180,26 @@ def _diffusion(
 
 
 def _run(spec: SamplingSpec, shape: tuple[int, ...]) -> Array:
-    """Its whole loop, which visits every level."""
+    """Run its complete sampling loop, which visits every timestep."""
     _only_fixed_small(spec.sampler)
     _no_strides(spec.times != tuple(range(len(spec.betas), -1, -1)))
 
     def network(x: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-        return _image(spec.denoiser(_event(x, shape), int(_level(index)[0])))
+        return _image(spec.denoiser(_event(x, shape), int(_timestep(index)[0])))
 
     images = tuple(_image(np.zeros(shape)).shape)
     return _event(_diffusion(spec.betas, network).p_sample_loop(images), shape)
 
 
 def _table(diffusion: release.GaussianDiffusion) -> Array:
-    """Its table of alpha_bar_{t-1} starts with that of data."""
+    """Return alpha_bar; the first entry of its table of alpha_bar_{t-1} is that of data."""
     first = diffusion.alphas_cumprod_prev[:1]
     return _array(torch.cat([first, diffusion.alphas_cumprod]))
 
 
 def _only_fixed_small(variance: str) -> None:
     if variance != "fixed_small":
-        raise NotImplementedError(f"p_sample has one variance, and it is not {variance}")
+        raise NotImplementedError(f"p_sample has one variance, which is not {variance}")
 
 
 def _no_strides(strided: bool) -> None:
@@ -208,22 +208,22 @@ def _no_strides(strided: bool) -> None:
 
 
 @contextmanager
-def _watched() -> Iterator[list[torch.Tensor]]:
+def _recorded_noise() -> Iterator[list[torch.Tensor]]:
     drawn: list[torch.Tensor] = []
     draw = torch.randn_like
 
-    def watched(*arguments: Any, **named: Any) -> torch.Tensor:
+    def recording(*arguments: Any, **named: Any) -> torch.Tensor:
         drawn.append(draw(*arguments, **named))
         return drawn[-1]
 
-    with mock.patch("torch.randn_like", watched):
+    with mock.patch("torch.randn_like", recording):
         yield drawn
 
 
 @contextmanager
 def _tape(noises: list[Array]) -> Iterator[None]:
-    left = [_image(each) for each in reversed(noises)]
-    with mock.patch("torch.randn_like", side_effect=lambda x: left.pop()):
+    remaining = [_image(each) for each in reversed(noises)]
+    with mock.patch("torch.randn_like", side_effect=lambda x: remaining.pop()):
         yield
 
 
@@ -231,7 +231,7 @@ def _index(t: Times) -> torch.Tensor:
     return torch.from_numpy(t - 1)
 
 
-def _level(index: torch.Tensor) -> Times:
+def _timestep(index: torch.Tensor) -> Times:
     return index.numpy() + 1
 
 

@@ -1,8 +1,8 @@
-"""Hugging Face diffusers: three schedulers, EMAModel and timestep embedding, in float32.
+"""Hugging Face diffusers: three schedulers, EMAModel and the timestep embedding, in float32.
 
-DDPM, DDIM and DPM-Solver++ count from 0: our level t is their index t - 1. Their `step` takes a
-generator but not always noise; where the protocol gives the noise, `randn_tensor` is patched to
-return it.
+DDPM, DDIM and DPM-Solver++ count timesteps from 0: timestep t is their index t - 1. Their `step`
+takes a generator but not always noise; if the protocol gives the noise, `randn_tensor` is patched
+to return it.
 """
 
 import copy
@@ -46,7 +46,7 @@ class Diffusers:
         return _array(_scheduler(betas).add_noise(_tensor(x_0), _tensor(noise), _index(t)))
 
     def q_posterior(self, betas: Betas, x_0: Array, x_t: Array, s: Times, t: Times) -> Gaussian:
-        """The mean is a step without noise, the variance what it would have been scaled by."""
+        """Return the mean as a step without noise, and the variance that its noise would have."""
         mean, var = np.empty_like(x_t), np.empty_like(x_t)
         for times in set(zip(t.tolist(), s.tolist(), strict=True)):
             rows = (t == times[0]) & (s == times[1])
@@ -58,13 +58,13 @@ class Diffusers:
     def convert(
         self, betas: Betas, source: str, target: str, value: Array, x_t: Array, t: Times
     ) -> Array:
-        """x_0 is what `step` calls pred_original_sample; v is the velocity of x_0 and eps."""
+        """Convert; x_0 is pred_original_sample of `step`, v is the velocity of x_0 and eps."""
         if (source, target) == ("eps", "v"):
             return self.target(
                 betas, "v", self.convert(betas, "eps", "x0", value, x_t, t), value, t
             )
         if target != "x0" or source not in ("eps", "v"):
-            raise NotImplementedError(f"diffusers does not make {target} of {source}")
+            raise NotImplementedError(f"diffusers does not convert {source} to {target}")
         scheduler = _scheduler(betas, prediction=source)
         rows = [
             scheduler.step(_image(_row(value, i)), index, _image(_row(x_t, i))).pred_original_sample
@@ -74,7 +74,7 @@ class Diffusers:
 
     def target(self, betas: Betas, name: str, x_0: Array, noise: Array, t: Times) -> Array:
         if name != "v":
-            raise NotImplementedError(f"diffusers leaves the target {name} to the caller")
+            raise NotImplementedError(f"diffusers does not compute the target {name}")
         return _array(_scheduler(betas).get_velocity(_tensor(x_0), _tensor(noise), _index(t)))
 
     def reverse_step(
@@ -85,21 +85,21 @@ class Diffusers:
     def ddim_step(
         self, betas: Betas, eta: float, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
     ) -> Array:
-        """As in a chain of every level: no argument names the level that a step goes to."""
+        """Step along all timesteps, because no argument sets the timestep that a step goes to."""
         if s != t - 1:
-            raise NotImplementedError("DDIMScheduler has one stride for all of its steps")
+            raise NotImplementedError("DDIMScheduler has one stride for all steps")
         times = tuple(range(len(betas), -1, -1))
         scheduler, options = _sampler(SamplingSpec(betas, "ddim", times, lambda x, t: x0_hat, eta))
         with _tape([noise]):
             return _event(scheduler.step(_image(x0_hat), t - 1, _image(x_t), **options).prev_sample)
 
     def sample(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
-        """Past the last given noise the scheduler draws its own, if it still draws."""
+        """Sample; if the scheduler draws more noise than given, it uses its own."""
         with _tape(noises):
             return _run(spec, _image(x_T))
 
     def draw_samples(self, spec: SamplingSpec, shape: tuple[int, ...], seed: int) -> Array:
-        """The loop of DDPMPipeline, over the times that the chain names."""
+        """Run the loop of DDPMPipeline over the given times."""
         generator = torch.Generator().manual_seed(seed)
         x_T = randn_tensor(shape, generator=generator).unsqueeze(1)
         return _run(spec, x_T, generator)
@@ -107,10 +107,10 @@ class Diffusers:
     def timestep_spacing(
         self, name: str, betas: Betas, steps: int, zero_terminal: bool = False
     ) -> tuple[int, ...]:
-        """The levels of DDIMScheduler."""
+        """Return the timesteps of DDIMScheduler."""
         if name not in SPACINGS:
             raise NotImplementedError(f"DDIMScheduler has no spacing {name}")
-        return _levels(_spaced(betas, name, steps, zero_terminal))
+        return _timesteps(_spaced(betas, name, steps, zero_terminal))
 
     def schedule(self, name: str, T: int) -> Array:
         return _table(diffusers.DDPMScheduler(num_train_timesteps=T, beta_schedule=SCHEDULES[name]))
@@ -123,14 +123,14 @@ class Diffusers:
         )
 
     def embedding(self, t: Times, width: int) -> Array:
-        """Frequencies as in UNet2DModel, whose freq_shift is 0."""
+        """Return the embedding with freq_shift 0, as in UNet2DModel."""
         return _array(get_timestep_embedding(torch.from_numpy(t), width, downscale_freq_shift=0))
 
     def embedding_layout(self) -> Layout:
         return Layout(interleaved=False, max_period=10_000)
 
     def ema(self, decay: float, weights: Array, buffers: Array) -> Averages:
-        """EMAModel takes parameters; what it makes of a network is what `copy_to` leaves of one."""
+        """Average with EMAModel, which takes parameters and returns them by `copy_to`."""
         network = torch.nn.Module()
         network.weight = torch.nn.Parameter(_tensor(weights[0]))
         network.register_buffer("statistic", _tensor(buffers[0]))
@@ -150,7 +150,7 @@ class Diffusers:
 
     def to_unit_range(self, images: NDArray[np.uint8], grey_levels: int) -> Array:
         if grey_levels != 256:
-            raise NotImplementedError("diffusers takes grey levels of 8 bits")
+            raise NotImplementedError("diffusers takes 8-bit grey levels")
         pictures = [Image.fromarray(image) for image in images[:, 0]]
         return _array(VaeImageProcessor(do_resize=False).preprocess(pictures))
 
@@ -174,7 +174,7 @@ def _scheduler(
 
 
 def _table(scheduler: diffusers.DDPMScheduler) -> Array:
-    """The scheduler has no entry for data; `one` is what its step uses there."""
+    """Return alpha_bar with the scheduler's `one` for data, which its table lacks."""
     return _array(torch.cat([scheduler.one[None], scheduler.alphas_cumprod]))
 
 
@@ -194,11 +194,11 @@ def _run(spec: SamplingSpec, x: torch.Tensor, generator: torch.Generator | None 
 
 
 def _sampler(spec: SamplingSpec) -> tuple[Any, dict[str, Any]]:
-    """The scheduler of a chain, and what its `step` is told besides."""
+    """Return the scheduler, and the additional options of its `step`."""
     match spec.sampler:
         case "fixed_small" | "fixed_large":
             if spec.zero_terminal:
-                raise NotImplementedError("ancestral chains are asked of schedules as they are")
+                raise NotImplementedError("ancestral sampling is not tested at zero terminal SNR")
             return _scheduler(spec.betas, spec.sampler, spec.times), {}
         case "ddim":
             return _ddim(spec), {"eta": spec.eta}
@@ -210,20 +210,20 @@ def _sampler(spec: SamplingSpec) -> tuple[Any, dict[str, Any]]:
                 prediction_type="sample",
                 rescale_betas_zero_snr=spec.zero_terminal,
             )
-            with warnings.catch_warnings():  # it makes an array of a tensor, as NumPy 1 had it
+            with warnings.catch_warnings():  # it converts a tensor to an array in a deprecated way
                 warnings.simplefilter("ignore", DeprecationWarning)
                 scheduler.set_timesteps(timesteps=[t - 1 for t in spec.times[:-1]])
             return scheduler, {}
-    raise NotImplementedError(f"diffusers has no {spec.sampler} in x_t and sigma alike")
+    raise NotImplementedError(f"diffusers has no {spec.sampler} for this parameterization")
 
 
 def _ddim(spec: SamplingSpec) -> diffusers.DDIMScheduler:
-    """The one whose levels are the chain's."""
+    """Return the scheduler whose timesteps are those of the spec."""
     for spacing in SPACINGS:
         scheduler = _spaced(spec.betas, spacing, len(spec.times[:-1]), spec.zero_terminal)
-        if _levels(scheduler) == spec.times:
+        if _timesteps(scheduler) == spec.times:
             return scheduler
-    raise NotImplementedError("DDIMScheduler takes no list of levels, only its own spacings")
+    raise NotImplementedError("DDIMScheduler takes no list of timesteps, only its own spacings")
 
 
 def _spaced(betas: Betas, name: str, steps: int, zero_terminal: bool) -> diffusers.DDIMScheduler:
@@ -239,17 +239,17 @@ def _spaced(betas: Betas, name: str, steps: int, zero_terminal: bool) -> diffuse
     return scheduler
 
 
-def _levels(scheduler: diffusers.DDIMScheduler) -> tuple[int, ...]:
+def _timesteps(scheduler: diffusers.DDIMScheduler) -> tuple[int, ...]:
     return (*(int(index) + 1 for index in scheduler.timesteps), 0)
 
 
 @contextmanager
 def _tape(noises: list[Array]) -> Iterator[None]:
-    """The scheduler's draws are these, one after another, and then its own."""
-    left = [_image(each) if each.ndim else _tensor(each) for each in reversed(noises)]
+    """Replace the scheduler's draws by the given noise in order, then by its own."""
+    remaining = [_image(each) if each.ndim else _tensor(each) for each in reversed(noises)]
 
     def draw(*arguments: object, **named: object) -> torch.Tensor:
-        return left.pop() if left else randn_tensor(*arguments, **named)
+        return remaining.pop() if remaining else randn_tensor(*arguments, **named)
 
     with (
         mock.patch("diffusers.schedulers.scheduling_ddpm.randn_tensor", draw),
@@ -271,7 +271,7 @@ def _tensor(array: Array) -> torch.Tensor:
 
 
 def _image(array: Array) -> torch.Tensor:
-    """With an axis of one channel, which `step` asks for."""
+    """Add an axis of one channel, which `step` needs."""
     return _tensor(array).unsqueeze(1)
 
 

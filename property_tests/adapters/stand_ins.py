@@ -1,4 +1,4 @@
-"""Empty modules in place of what a release imports and nothing tested here uses."""
+"""Empty modules for dependencies of releases that the tests do not use."""
 
 import importlib
 import sys
@@ -6,9 +6,9 @@ from types import ModuleType
 
 
 def stand_in(name: str, *attributes: str) -> None:
-    """Let `import name` succeed, with attributes that are None, where the module is not installed.
+    """Make `import name` succeed if it is not installed, with attributes that are None.
 
-    torchvision, above all, does not come with every build of torch.
+    torchvision in particular is not available for every build of torch.
     """
     try:
         importlib.import_module(name)

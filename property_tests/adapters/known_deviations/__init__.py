@@ -1,7 +1,7 @@
-"""What each release is known to do otherwise, measured against the suite's oracles.
+"""Known deviations of each release, measured against the suite's oracles.
 
-Nothing is imported from a release here, so the tables can be read without it. STEEP, GENTLE and
-PRODUCTION are in `strategies.py`; GENTLE starts with beta_1 = 1e-4.
+No release is imported here, so the tables can be read without it. STEEP, GENTLE and PRODUCTION are
+in `strategies.py`; GENTLE starts with beta_1 = 1e-4.
 """
 
 from .of_azula import AZULA as AZULA

@@ -1,18 +1,18 @@
-"""What azula does otherwise."""
+"""Known deviations of azula."""
 
 from ...protocol import Deviation
-from .checks import CONVERSION, DDIM_CHAIN, DDIM_STEP, EMBEDDING, REFUSED, SAMPLE, SHIPPED, STEP
+from .checks import BUILT_IN, CONVERSION, DDIM_CHAIN, DDIM_STEP, EMBEDDING, REFUSED, SAMPLE, STEP
 
 VP = "azula 0.11.1, noise.py, VPSchedule.sigma"
-CANCELS = "sigma_t is the root of 1 - alpha_t^2, which cancels where alpha_t is near 1."
+CANCELS = "sigma_t is the root of 1 - alpha_t^2, which cancels for alpha_t near 1."
 PRODUCT = "alpha_bar_t is a plain product of 1 - beta_t, and beta_t is 1 minus a quotient."
 ADM = "azula 0.11.1, plugins/adm/__init__.py, AblatedDenoiser.__init__"
 
 
 def _eta_unsquared(effect: str) -> Deviation:
     return Deviation(
-        "The share of the noise that is drawn anew grows as eta, not as its square: its eta is the "
-        "square of that of Song et al. (2021).",
+        "The fraction of new noise is proportional to eta instead of eta^2: its eta is the square "
+        "of that of Song et al. (2021).",
         effect,
         "azula 0.11.1, sample.py, DDIMSampler.step",
     )
@@ -54,22 +54,22 @@ AZULA: dict[str, Deviation] = {
         )
     },
     EMBEDDING: Deviation(
-        "The docstring interleaves sines and cosines of frequencies omega^(-2 i / D); the code "
-        "puts all sines first, and its frequencies omega^(-2 i / (D - 2)) end at 1 / omega.",
+        "The docstring interleaves sines and cosines of frequencies omega^(-2 i / D). The code has "
+        "all sines first, and its frequencies omega^(-2 i / (D - 2)) end at 1 / omega.",
         "entry 1 of 4 at t = 0 is 0, not 1; at width 8 the second frequency is 0.046, not 0.1",
         "azula 0.11.1, nn/layers.py, sine_encoding",
     ),
-    f"{SHIPPED}[1000-cosine]": Deviation(
+    f"{BUILT_IN}[1000-cosine]": Deviation(
         PRODUCT, "1.6e-13 of alpha_bar_T at t = T = 1000; 13 times the allowance at t = 999", ADM
     ),
-    f"{SHIPPED}[250-cosine]": Deviation(
+    f"{BUILT_IN}[250-cosine]": Deviation(
         PRODUCT, "2.7e-14 of alpha_bar_T at t = T = 250; 2.6 times the allowance at t = 249", ADM
     ),
-    f"{SHIPPED}[21-cosine]": Deviation(
+    f"{BUILT_IN}[21-cosine]": Deviation(
         PRODUCT, "5.7e-15 of alpha_bar_t at t = 20 of 21; 1.02 times the allowance", ADM
     ),
     REFUSED: Deviation(
-        "The linear schedule is made for any T, with variances beyond 1 below T = 20.",
+        "The linear schedule is built for any T, with variances above 1 for T < 20.",
         "no error: at T = 10 beta_T is 2, and alpha_bar_t is -1.7e-3 at t = 6",
         ADM,
     ),

@@ -1,29 +1,29 @@
-"""What denoising-diffusion-pytorch does otherwise."""
+"""Known deviations of denoising-diffusion-pytorch."""
 
 from ...protocol import Deviation
-from .checks import CONVERSION, EMBEDDING, LAW, LEVEL_ZERO, REFUSED, STEP, THERE_AND_BACK
+from .checks import CONVERSION, EMBEDDING, REFUSED, ROUND_TRIP, SAMPLES, STEP, TIMESTEP_ZERO
 
 LUCIDRAINS = "denoising-diffusion-pytorch 2.3.4, denoising_diffusion_pytorch.py, "
-CLIPS = "p_sample clips x_0 to [-1, 1], and takes no argument that leaves it alone."
-REDERIVED = "The noise of a v is re-derived from x_0, which cancels where alpha_bar_t is near 1."
+CLIPS = "p_sample clips x_0 to [-1, 1], without an argument to disable it."
+REDERIVED = "The noise for v is recomputed from x_0, which cancels for alpha_bar_t near 1."
 
 DENOISING_DIFFUSION_PYTORCH: dict[str, Deviation] = {
-    LEVEL_ZERO: Deviation(
-        "There is no level of data: index -1 is refused by torch.gather.",
+    TIMESTEP_ZERO: Deviation(
+        "There is no timestep for data: torch.gather refuses index -1.",
         "RuntimeError at t = 0",
         LUCIDRAINS + "extract",
     ),
     f"{CONVERSION}[v-eps]": Deviation(
         REDERIVED,
-        "4.8e-4 of the share of x_t at t = 1 of GENTLE",
+        "4.8e-4 of the coefficient of x_t at t = 1 of GENTLE",
         LUCIDRAINS + "GaussianDiffusion.model_predictions",
     ),
-    f"{THERE_AND_BACK}[eps-v]": Deviation(
+    f"{ROUND_TRIP}[eps-v]": Deviation(
         REDERIVED,
         "eps = 0 at x_t = 3 comes back as -2.4e-5 at t = 1 of GENTLE",
         LUCIDRAINS + "GaussianDiffusion.model_predictions",
     ),
-    f"{THERE_AND_BACK}[v-eps]": Deviation(
+    f"{ROUND_TRIP}[v-eps]": Deviation(
         REDERIVED,
         "5.8e-6 at t = 1 of GENTLE with v = x_t = 1",
         LUCIDRAINS + "GaussianDiffusion.model_predictions",
@@ -31,14 +31,14 @@ DENOISING_DIFFUSION_PYTORCH: dict[str, Deviation] = {
     f"{STEP}[one step-fixed_small]": Deviation(
         CLIPS, "x_0 = -1.25 comes back as -1 at t = 1", LUCIDRAINS + "GaussianDiffusion.p_sample"
     ),
-    f"{LAW}[(4, 3, 2, 1, 0)-fixed_small]": Deviation(
+    f"{SAMPLES}[(4, 3, 2, 1, 0)-fixed_small]": Deviation(
         CLIPS,
-        "of Gaussian data the marginal variances are 0.04 to 0.47 times the exact ones on STEEP",
+        "for Gaussian data the marginal variances are 0.04 to 0.47 times the exact ones on STEEP",
         LUCIDRAINS + "GaussianDiffusion.p_sample",
     ),
     "test_timestep_spacing.py::test_trailing_timesteps_are_even_from_zero": Deviation(
-        "DDIM cuts the even levels down to integers instead of rounding them.",
-        "up to 0.86 of a level too low at T = 1000 with 7 steps",
+        "DDIM truncates the evenly spaced timesteps to integers instead of rounding them.",
+        "up to 0.86 of a timestep too low at T = 1000 with 7 steps",
         LUCIDRAINS + "GaussianDiffusion.ddim_sample",
     ),
     EMBEDDING: Deviation(
@@ -47,7 +47,7 @@ DENOISING_DIFFUSION_PYTORCH: dict[str, Deviation] = {
         LUCIDRAINS + "SinusoidalPosEmb.forward",
     ),
     REFUSED: Deviation(
-        "The end points are scaled by 1000 / T at any T, and nothing looks at the result.",
+        "The end points are scaled by 1000 / T for any T, without a check of the result.",
         "no error: at T = 10 beta_T is 2, and q_sample is NaN at t = 6, 8 and 10",
         LUCIDRAINS + "linear_beta_schedule; see imagen-pytorch issue #161",
     ),
