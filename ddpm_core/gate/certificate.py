@@ -20,8 +20,14 @@ STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "urn:ddpm-core:certificate"
 FORMAT = 1
 
-# Modules that only draw: no number of a run depends on them.
-EXEMPT = frozenset(f"figures/{name}.py" for name in ("canvas", "curves", "report", "sheets"))
+# Files that only draw a run: no number of it depends on them.
+EXEMPT = frozenset(
+    f"figures/{name}"
+    for name in ("canvas.py", "curves.py", "report.py", "report.html", "sheets.py")
+)
+# A stub decides at run time where the package's public names come from. The style and the templates
+# decide what the report of the suite shows: a hidden row would look like a check that passed.
+BOUND = ("*.py", "*.pyi", "*.css", "*.html")
 PACKAGES = ("torch", "numpy", "scipy", "jaxtyping", "hypothesis", "mpmath", "pytest")
 
 PARTS = frozenset(  # of the predicate, without which nothing can be concluded
@@ -58,15 +64,14 @@ class Project:
                 f"{self.suite} holds no suite with a {POLICY}, so that nothing can be verified; "
                 f"install the whole of {self.name} again"
             )
-        # A stub decides at run time where the package's public names come from.
-        for path in (*_below(self.package, "*.py"), *_below(self.package, "*.pyi")):
+        for path in (path for pattern in BOUND for path in _below(self.package, pattern)):
             inside = path.relative_to(self.package)
             apart = inside.parts[0] in ("property_tests", "derivations")
             if not apart and inside.as_posix() not in EXEMPT:
                 yield f"{self.name}/{inside.as_posix()}", path
         for folder, patterns in (
-            (self.suite, ("*.py", POLICY)),
-            (self.derivations, ("*.py", "*.md")),
+            (self.suite, ("*.py", "*.html", POLICY)),
+            (self.derivations, ("*.py", "*.html", "*.md")),
         ):
             for pattern in patterns:
                 for path in _below(folder, pattern):

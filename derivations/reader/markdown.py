@@ -5,6 +5,7 @@ from typing import Any
 
 from markdown_it.common.utils import escapeHtml
 from markdown_it.token import Token
+from markupsafe import Markup
 
 from ..checker.markdown import Section, parser
 from ..checker.pages import ROWS
@@ -31,12 +32,13 @@ class Markdown:
         rules["table_close"] = lambda *_: "</table></div>"
         rules["link_open"] = lambda tokens, i, *_: f'<a href="{_address(tokens[i])}">'
 
-    def line(self, text: str) -> str:
+    def line(self, text: str) -> Markup:
         """Render one line, without a paragraph around it."""
         return self.html(self._parser.parseInline(text))
 
-    def html(self, tokens: Sequence[Token]) -> str:
-        return str(self._parser.renderer.render(tokens, self._parser.options, {}))
+    def html(self, tokens: Sequence[Token]) -> Markup:
+        """Render tokens; the checker lets no HTML pass but details and summary."""
+        return Markup(self._parser.renderer.render(tokens, self._parser.options, {}))
 
 
 def _address(link: Token) -> str:

@@ -1,28 +1,58 @@
-"""The right pane: where an equation comes from, the lines that compute it, the tests on it."""
+"""Right pane of an equation: its assumptions and proof, the lines that compute it, its tests."""
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from markupsafe import Markup
 
 from ..checker.equations import Equation, Page
 from ..checker.links import anchor
-from . import sources
-from .markdown import Markdown, html_name
+from .markdown import Markdown
 from .outcomes import Outcome, Outcomes
-from .sources import Sources, text
+from .sources import Excerpt, Sources
 
 PROOFS = {
     "definition": "a definition",
-    "derivation": "by SymPy, in steps of its own",
-    "calculation": "by SymPy: the sides are one expression",
-    "z3": "by z3, for every world at once",
-    "prose": "by no machine",
+    "derivation": "by SymPy, in separate steps",
+    "calculation": "by SymPy: both sides are the same expression",
+    "z3": "by z3, for all values",
+    "prose": "not machine-checked",
 }
 STATUS_ROW = re.compile(r"^\| \[([^\]]*)\][^|]*\| (\w+) \|", re.MULTILINE)
 
 
+class Code(NamedTuple):
+    """Lines that compute an equation."""
+
+    excerpt: Excerpt
+    opened: bool
+
+
+class Check(NamedTuple):
+    """A test of an equation and its last outcome."""
+
+    excerpt: Excerpt
+    outcome: Outcome
+
+
+class Pane(NamedTuple):
+    """Everything beside one equation."""
+
+    anchor: str
+    assumes: Markup
+    uses: Markup
+    users: Sequence[Equation]
+    proved: str
+    source: Markup
+    code: Sequence[Code]
+    checks: Sequence[Check]
+    text: Outcome | None  # of the checks that evaluate the printed formula
+
+
 class Panes:
-    """What stands beside each equation."""
+    """The panes of all equations."""
 
     def __init__(self, pages: Mapping[str, Page], markdown: Markdown, outcomes: Outcomes) -> None:
         self.named = {
@@ -33,81 +63,36 @@ class Panes:
         self.of = {name: outcomes.equation(each) for name, each in self.named.items()}
         self.sources = Sources(self.named)
         self._line = markdown.line
-        self._users: dict[str, list[str]] = defaultdict(list)
-        for name, equation in self.named.items():
+        self._users: dict[str, list[Equation]] = defaultdict(list)
+        for equation in self.named.values():
             for used in equation.uses:
-                self._users[used].append(name)
+                self._users[used].append(equation)
 
-    def pane(self, equation: Equation, shown: set[str]) -> str:
-        """HTML; code that this page has `shown` already stays folded."""
-        return (
-            f'<aside class="pane">{self._facts(equation)}{"".join(self._code(equation, shown))}'
-            f"{''.join(self._checks(equation))}</aside>"
-        )
-
-    def link(self, name: str) -> str:
-        """To the equation on its page."""
-        page = html_name(self.named[name].formula.page.stem)
-        return f'<a href="{page}#{anchor(name)}">{name}</a>'
-
-    def status(self) -> str:
-        """Every equation: how it is proved, what the last run showed."""
-        rows = "".join(
-            f"<tr><td>{dot(outcome)}{self.link(name)}</td><td>{self.proofs[name]}</td></tr>"
-            for name, outcome in self.of.items()
-        )
-        return (
-            "<table><thead><tr><th>Equation, and the last run</th><th>Proved by</th></tr></thead>"
-            f"<tbody>{rows}</tbody></table>"
-        )
-
-    def _facts(self, equation: Equation) -> str:
-        users = ", ".join(map(self.link, self._users[equation.name])) or "none"
-        rows = {
-            "Assumes": self._line(equation.rows["Assumes"]),
-            "Uses": self._line(equation.rows["Uses"]),
-            "Used by": f'{users} (<a href="graph.html#{anchor(equation.name)}">graph</a>)',
-            "Proved": PROOFS[self.proofs[equation.name]],
-            "Source": self._line(equation.rows["Source"]),
-        }
-        facts = "".join(f"<dt>{key}</dt><dd>{value}</dd>" for key, value in rows.items())
-        return f"<dl>{facts}</dl>"
-
-    def _code(self, equation: Equation, shown: set[str]) -> Iterator[str]:
+    def pane(self, equation: Equation, shown: set[str]) -> Pane:
+        """Return the pane; code that this page has `shown` already stays folded."""
+        code = []
         for reference in equation.code:
-            state = "" if reference in shown else " open"
+            excerpt = self.sources.excerpt(reference, reference.partition(":")[2])
+            code.append(Code(excerpt, reference not in shown))
             shown.add(reference)
-            where, lines = self._stretch(reference, reference.partition(":")[2])
-            yield f"<details{state}><summary>{where}</summary>{lines}</details>"
-
-    def _checks(self, equation: Equation) -> Iterator[str]:
-        for reference in equation.checks:
-            outcome = self.run.check(reference)
-            where, lines = self._stretch(reference, reference.partition("::")[2])
-            said = f"<small>{text(outcome.said)}</small>"
-            yield f"<details><summary>{dot(outcome)}{where}{said}</summary>{lines}</details>"
-        outcome_of_text = self.run.text_of(equation.name)
-        if outcome_of_text is not None:
-            said = f"<small>{text(outcome_of_text.said)}</small>"
-            yield f"<p>{dot(outcome_of_text)}the printed formula as an oracle of the code{said}</p>"
-
-    def _stretch(self, reference: str, name: str) -> tuple[str, str]:
-        """(its name and file, with a link; its lines)."""
-        place = sources.found(reference)
-        address = f"code/{sources.page_name(place.path)}#L{place.first}"
-        file = f"{sources.name_of(place.path)}:{place.first}"
-        named = (
-            f'<a href="{address}">{name}</a> <i>{file}</i>'
-            if name
-            else f'<a href="{address}"><i>{file}</i></a>'
+        return Pane(
+            anchor(equation.name),
+            self._line(equation.rows["Assumes"]),
+            self._line(equation.rows["Uses"]),
+            self._users[equation.name],
+            PROOFS[self.proofs[equation.name]],
+            self._line(equation.rows["Source"]),
+            code,
+            [
+                Check(
+                    self.sources.excerpt(reference, reference.partition("::")[2]),
+                    self.run.check(reference),
+                )
+                for reference in equation.checks
+            ],
+            self.run.text_of(equation.name),
         )
-        return named, self.sources.excerpt(place)
 
-
-def dot(outcome: Outcome) -> str:
-    """The colour, with words for those who do not see it."""
-    said = text(outcome.said)
-    return (
-        f'<span class="dot {outcome.colour}" role="img" aria-label="{outcome.colour}: {said}" '
-        f'title="{said}"></span>'
-    )
+    def status(self) -> list[tuple[Equation, Outcome, str]]:
+        """Return every equation, the outcome of the last run, and how it is proved."""
+        return [(self.named[name], outcome, self.proofs[name]) for name, outcome in self.of.items()]

@@ -1,12 +1,15 @@
-"""The site: a page for each page, one for each file of code, and the graph."""
+"""Build the site: a page for each page, one for each source file, and the graph."""
 
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files as resources
 from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it.token import Token
 
 from ..checker import links, pages
@@ -18,16 +21,21 @@ from .formulas import KATEX, Formulas
 from .graph import graph
 from .markdown import Markdown, html_name, shown_tokens
 from .outcomes import Outcome, Outcomes
-from .panes import Panes, dot
-from .sources import text
+from .panes import Panes
 
-HERE = Path(__file__).resolve().parent
+TEMPLATES = Path(__file__).resolve().parent / "templates"
 PARAGRAPH = ["paragraph_open", "inline", "paragraph_close"]
-LIST = "files.txt"  # of what a site consists, so that a newer one removes nothing else
+LIST = "files.txt"  # names of the site's own files; only these are replaced by a newer site
+LEGEND = (
+    Outcome("green", "passed for this code"),
+    Outcome("amber", "passed for other code, or not run"),
+    Outcome("red", "failed"),
+    Outcome("none", "no test, but a proof; or no run"),
+)
 
 
 class Site:
-    """All that is to be written; raises PageError for the first thing that is wrong on a page."""
+    """All files of the site; raises PageError for the first error on a page."""
 
     def __init__(self, report: Path, folder: Path = pages.HERE) -> None:
         self.images = folder / "images"
@@ -39,30 +47,41 @@ class Site:
             formulas.read(page)
         self.markdown = Markdown(formulas)
         self.panes = Panes(self.pages, self.markdown, Outcomes(report))
+        self._templates = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters["address"] = sources.address
 
     def files(self) -> Iterator[tuple[str, str]]:
-        """(name, text) of each file that is not copied."""
-        yield "style.css", (HERE / "style.css").read_text(encoding="utf-8") + sources.colours()
+        """Yield (name, text) of each file that is not copied."""
+        style = (resources("ddpm_core.figures") / "style.css").read_text(encoding="utf-8")
+        yield "style.css", style + sources.colours()
         for stem in self.order:
             yield html_name(stem), self._page(self.pages[stem])
         arcs = graph(self.order, self.panes.named, self.panes.of)
-        yield "graph.html", self._html("What follows from what", f"{ABOUT_ARCS}{arcs}", "graph")
+        title = "What follows from what"
+        yield "graph.html", self._render("graph.html", "graph.html", title=title, **arcs)
         for path in sorted(self.panes.sources.files):
-            name = sources.name_of(path)
-            whole = f"<h1>{name}</h1>{self.panes.sources.page(path)}"
-            yield f"code/{sources.page_name(path)}", self._html(name, whole, "", "../")
+            file = f"code/{sources.page_name(path)}"
+            lines = self.panes.sources.page(path)
+            title = sources.name_of(path)
+            yield file, self._render("code.html", file, up="../", title=title, lines=lines)
 
     def write(self, folder: Path) -> int:
-        """All of it or nothing; returns its size in bytes.
+        """Write the complete site or nothing; return its size in bytes.
 
-        An older site in `folder` stays until the new one is whole. Raises FileExistsError where
-        anything stands that is not on the list of a site.
+        An older site in `folder` stays until the new one is complete. Raises FileExistsError if
+        `folder` has a file that is not on the older site's list.
         """
-        folder = Path(os.path.realpath(folder))  # of a link, what it leads to
+        folder = Path(os.path.realpath(folder))  # the target of a link
         files = dict(self.files())
         for strange in _strangers(folder):
             raise FileExistsError(
-                f"{strange} is none of this site's, so that nothing was changed: give --out a new "
+                f"{strange} is not a file of this site, so nothing was changed. Give --out a new "
                 "folder"
             )
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -86,53 +105,61 @@ class Site:
 
     def _page(self, page: Page) -> str:
         shown: set[str] = set()
-        rows = [self._row(page, *each, shown) for each in _with_leads(page.sections)]
         at = self.order.index(page.stem)
-        ends = [
-            f'<a rel="{rel}" href="{html_name(stem)}">{self.pages[stem].title}</a>'
+        neighbours = [
+            (rel, html_name(stem), self.pages[stem].title)
             for rel, stem in (
                 *(("prev", stem) for stem in self.order[max(at - 1, 0) : at]),
                 *(("next", stem) for stem in self.order[at + 1 : at + 2]),
             )
         ]
-        rows.append(f'<nav class="ends" aria-label="neighbours">{"".join(ends)}</nav>')
-        return self._html(page.title, "".join(rows), page.stem)
+        return self._render(
+            "derivation.html",
+            html_name(page.stem),
+            title=page.title,
+            sections=[self._section(page, *each, shown) for each in _with_leads(page.sections)],
+            neighbours=neighbours,
+            panes=bool(page.equations),
+        )
 
-    def _row(
+    def _section(
         self,
         page: Page,
         section: Section,
         lead: Sequence[Token],
         tokens: Sequence[Token],
         shown: set[str],
-    ) -> str:
+    ) -> dict[str, Any]:
         title, html = section.heading.text, self.markdown.html
-        tag, equation = f"h{section.level}", page.equations.get(title)
-        mark = dot(self.panes.of[title]) if equation else ""
-        link = f'<a href="#{anchor(title)}">{title}</a>'
-        heading = f'<{tag} id="{anchor(title)}">{mark}{link}</{tag}>'
-        pane = self.panes.pane(equation, shown) if equation else ""
-        table = self.panes.status() if (page.stem, title) == ("README", "Status") else ""
+        equation = page.equations.get(title)
         # On a phone the pane stands between the equation and the text that follows it.
         blocks = [i for i, each in enumerate(tokens, 1) if each.info == "math"] if equation else []
         end = blocks[0] if blocks else len(tokens)
-        return (
-            f'<section class="row"><div class="text"><div>{html(lead)}{heading}'
-            f'{html(tokens[:end])}{table}</div><div class="rest">{html(tokens[end:])}</div></div>'
-            f"{pane}</section>"
-        )
+        has_status = (page.stem, title) == ("README", "Status")
+        return {
+            "level": section.level,
+            "anchor": anchor(title),
+            "title": title,
+            "outcome": self.panes.of[title] if equation else None,
+            "lead": html(lead),
+            "body": html(tokens[:end]),
+            "rest": html(tokens[end:]),
+            "pane": self.panes.pane(equation, shown) if equation else None,
+            "status": self.panes.status() if has_status else [],
+        }
 
-    def _html(self, title: str, body: str, current: str, prefix: str = "") -> str:
-        items = [*((html_name(stem), stem) for stem in self.order), ("graph.html", "graph")]
-        nav = "".join(
-            f'<a href="{prefix}{file}"{" aria-current=page" if stem == current else ""}>'
-            f"{stem.replace('_', ' ').replace('README', 'derivations')}</a>"
-            for file, stem in items
-        )
-        paged = current in self.pages and self.pages[current].equations
-        kind = "two" if paged else "one"
-        footer = f"{text(self.panes.run.headline)} {LEGEND.format(prefix=prefix)}"
-        return HTML.format(title=title, prefix=prefix, nav=nav, body=body, kind=kind, footer=footer)
+    def _render(self, template: str, file: str, **values: Any) -> str:
+        names = {stem: stem.replace("_", " ") for stem in self.order} | {"README": "derivations"}
+        given = {
+            "pages": [*((html_name(stem), names[stem]) for stem in self.order),
+                      ("graph.html", "graph")],
+            "current": file,
+            "headline": self.panes.run.headline,
+            "legend": LEGEND,
+            "panes": False,
+            "up": "",
+        }  # fmt: skip
+        return self._templates.get_template(template).render(given | values)
 
 
 def _files(folder: Path) -> list[str]:
@@ -144,7 +171,7 @@ def _files(folder: Path) -> list[str]:
 
 
 def _strangers(folder: Path) -> Iterator[Path]:
-    """Whatever there is that the list of an older site does not name."""
+    """Yield every file that is not on the list of an older site."""
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         yield folder
     elif folder.exists():
@@ -154,7 +181,7 @@ def _strangers(folder: Path) -> Iterator[Path]:
 
 
 def reading_order(found: Mapping[str, Page]) -> list[str]:
-    """The stems as README.md lists them; raises PageError where it leaves one out."""
+    """Return the stems as README.md lists them; raises PageError if one is missing."""
     readme = found["README"]
     listed = next((each for each in readme.sections if each.heading.text == "Reading order"), None)
     links_in = (child for each in listed.tokens for child in each.children or ()) if listed else ()
@@ -185,35 +212,3 @@ def _with_leads(
         end = len(tokens) - 3 * is_lead
         yield section, lead, tokens[:end]
         lead = tokens[end:]
-
-
-ABOUT_ARCS = (
-    "<h1>What follows from what</h1><p>Each arc goes from an equation to one that is proved with "
-    "it. Point at a name, or reach it with the Tab key: what it is proved from turns "
-    '<b class="from">blue</b>, what is proved from it <b class="to">orange</b>.</p>'
-)
-
-MEANINGS = {
-    "green": "passed for this code",
-    "amber": "passed for other code, or not run",
-    "red": "failed",
-    "none": "no test, but a proof; or no run",
-}
-LEGEND = (
-    "".join(
-        f'<span class="key">{dot(Outcome(colour, said))}{said}</span>'
-        for colour, said in MEANINGS.items()
-    )
-    + ' <a href="{prefix}index.html#reading-it-beside-the-code">What the figures say</a>'
-)
-
-HTML = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title><link rel="icon" href="data:,">
-<link rel="stylesheet" href="{prefix}katex/katex.min.css">
-<link rel="stylesheet" href="{prefix}style.css"></head>
-<body class="{kind}"><a class="skip" href="#main">to the text</a>
-<nav class="pages" aria-label="pages">{nav}</nav>
-<main id="main">{body}</main><footer>{footer}</footer></body></html>
-"""

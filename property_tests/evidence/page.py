@@ -1,8 +1,9 @@
-"""report.html of the suite: one page that needs no network."""
+"""Write the suite's report.html: one page that needs no network."""
 
-import html
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 Row = Mapping[str, Any]
@@ -14,23 +15,36 @@ READING = (
 
 
 def html_page(totals: Row, lines: Sequence[str], checks: Sequence[Row]) -> str:
-    """The page for the rows of report.json; what failed stands first."""
+    """Return the page for the rows of report.json; failed checks come first."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # takes 0.1 s
+
     asked = [each for each in checks if not each["control"]]
     controls = [each for each in checks if each["control"]]
     failed = [each for each in checks if each["outcome"] == "failed"]
     asked.sort(key=lambda each: _place(_topic(each)))
-    by_topic = groupby(asked, key=_topic)
-    body = [
-        f"<h1>{_text(totals['implementation'] or 'Controls')}</h1>",
-        f'<p class="verdict {"failed" if failed else "passed"}">{_verdict(failed, asked)}</p>',
-        *(f"<p>{_text(line)}</p>" for line in lines),
-        *(_failure(each) for each in failed),
-        *(_section(topic, list(group)) for topic, group in by_topic),
-        _controls(controls),
-        f"<footer>{NOTE}</footer>",
-    ]
-    title = _text(totals["implementation"] or "property suite")
-    return PAGE.format(title=title, style=STYLE, body="\n".join(filter(None, body)))
+    environment = Environment(
+        loader=FileSystemLoader([Path(__file__).parent, _styles()]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html").render(
+        implementation=totals["implementation"],
+        verdict=_verdict(failed, asked),
+        lines=lines,
+        failed=[{"failure": "", **each} for each in failed],
+        topics=[_section(name, list(group)) for name, group in groupby(asked, key=_topic)],
+        controls=_controls(controls),
+    )
+
+
+def _styles() -> Path:
+    """Return the folder of style.css; nothing of the library is imported for it."""
+    library = find_spec("ddpm_core")
+    if library is None or library.origin is None:
+        raise ModuleNotFoundError("ddpm_core, which holds the style of this page")
+    return Path(library.origin).parent / "figures"
 
 
 def _verdict(failed: Sequence[Row], asked: Sequence[Row]) -> str:
@@ -41,46 +55,35 @@ def _verdict(failed: Sequence[Row], asked: Sequence[Row]) -> str:
     return f"{len(asked) - missing} checks hold{rest}."
 
 
-def _failure(check: Row) -> str:
-    reason = _text(check.get("failure", ""))
-    return f'<section class="failure"><h2>{_text(check["check"])}</h2><pre>{reason}</pre></section>'
-
-
-def _section(topic: str, checks: Sequence[Row]) -> str:
-    oracle = checks[0]["oracle"]
-    rows = "".join(map(_row, sorted(checks, key=lambda each: ORDER.index(each["outcome"]))))
-    about = f'<p class="note">Oracle: {_text(oracle)}</p>' if oracle else ""
-    return (
-        f"<section><h2>{_text(topic)}</h2>{about}<div class=scroll><table><thead><tr>"
-        "<th>claim<th>evidence<th>worst seen<th>s<th></tr></thead>"
-        f"<tbody>{rows}</tbody></table></div></section>"
-    )
+def _section(topic: str, checks: Sequence[Row]) -> Row:
+    ordered = sorted(checks, key=lambda each: ORDER.index(each["outcome"]))
+    return {"name": topic, "oracle": checks[0]["oracle"], "rows": [_row(each) for each in ordered]}
 
 
 def _topic(check: Row) -> str:
     file = check["check"].split("::")[0]
-    return file.removeprefix("test_").removesuffix(".py").replace("_", " ")
+    return str(file.removeprefix("test_").removesuffix(".py").replace("_", " "))
 
 
 def _place(topic: str) -> tuple[int, str]:
-    """The order of reading; what is not in it comes last."""
+    """Return a sort key: topics in reading order, then all others."""
     return READING.index(topic) if topic in READING else len(READING), topic
 
 
-def _row(check: Row) -> str:
-    name = check["check"].partition("::")[2]
-    equation = f"<b>Eq. {_text(check['equation'])}</b> " if check["equation"] else ""
-    evidence, worst = _evidence(check)
-    outcome = check["outcome"]
-    return (
-        f"<tr><td>{equation}{_text(check['statement'])}<br><code>{_text(name)}</code>"
-        f"<td>{evidence}<td>{worst}<td>{check['seconds']:.2f}"
-        f'<td><span class="{outcome.replace(" ", "-")}">{outcome}</span></tr>'
-    )
+def _row(check: Row) -> Row:
+    evidence, worst, worst_at = _evidence(check)
+    return {
+        **{key: check[key] for key in ("equation", "statement", "outcome")},
+        "name": check["check"].partition("::")[2],
+        "evidence": evidence,
+        "worst": worst,
+        "worst_at": worst_at,
+        "seconds": f"{check['seconds']:.2f}",
+    }
 
 
-def _evidence(check: Row) -> tuple[str, str]:
-    """What was done to find a fault, and the worst that was seen."""
+def _evidence(check: Row) -> tuple[str, str, str]:
+    """Return how hard a fault was searched for, and the worst value with its place."""
     claims = check["claims"]
     if claims:
         n = sum(claim["n"] for claim in claims)
@@ -89,78 +92,21 @@ def _evidence(check: Row) -> tuple[str, str]:
         power = min(claim["power"] for claim in claims)
         many = f"{len(claims)} claims, " if len(claims) > 1 else ""
         done = (
-            f"{many}n = {n:,}, &alpha; = {alpha:.3g}; an effect of {effect:g} is seen with "
-            f"power 1 - {1 - power:.1g}"
+            f"{many}n = {n:,}, \N{GREEK SMALL LETTER ALPHA} = {alpha:.3g}; an effect of {effect:g} "
+            f"is detected with power 1 - {1 - power:.1g}"
         )
         known = [claim for claim in claims if claim["p"] is not None]
         least = min(known, key=lambda claim: claim["p"], default=None)
-        worst = f"p = {least['p']:.3g}<br>{_text(least['effect'])}" if least else "not a number"
-        return done, worst
+        return (done, f"p = {least['p']:.3g}", least["effect"]) if least else (done, "NaN", "")
     if check["comparisons"]:
-        place = _text(check["worst_at"])
         return (
             f"{check['comparisons']:,} numbers, no false alarm",
-            f"{check['worst']:.3g} of what rounding allows<br>{place}",
+            f"{check['worst']:.3g} of what rounding allows",
+            check["worst_at"],
         )
-    return (f"{check['calls']:,} calls, no false alarm" if check["calls"] else ""), ""
+    return (f"{check['calls']:,} calls, no false alarm" if check["calls"] else ""), "", ""
 
 
 def _controls(controls: Sequence[Row]) -> str:
-    if not controls:
-        return ""
-    failed = [each for each in controls if each["outcome"] == "failed"]
-    return (
-        "<section><h2>controls of the suite itself</h2>"
-        f"<p>{len(controls) - len(failed)} of {len(controls)} hold: known bugs, planted faults, "
-        "bad noise and wrong oracles turn the suite red, and right code does not.</p></section>"
-    )
-
-
-def _text(value: object) -> str:
-    return html.escape(str(value))
-
-
-NOTE = (
-    "Exact checks and the noise tape raise no false alarm. &alpha; is the probability that right "
-    "code fails a Monte Carlo claim; the sum over a run is at most what the third line says, "
-    "whatever the dependence. Not offered is never a pass."
-)
-
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{title}</title><style>{style}</style></head>
-<body><main>
-{body}
-</main></body></html>
-"""
-
-STYLE = """
-:root { color-scheme: light dark; --ink: #18181b; --faint: #63636b; --page: #fafafa;
-  --rule: #e4e4e7; --passed: #15803d; --failed: #b91c1c; --other: #b45309; }
-@media (prefers-color-scheme: dark) { :root { --ink: #f4f4f5; --faint: #a1a1aa; --page: #131316;
-  --rule: #303036; --passed: #4ade80; --failed: #f87171; --other: #fbbf24; } }
-body { margin: 0; background: var(--page); color: var(--ink);
-  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-main { max-width: 1180px; margin: 0 auto; padding: 32px 20px 64px; }
-h1 { font-size: 2rem; line-height: 1.2; margin: 0 0 12px; overflow-wrap: anywhere; }
-h2 { font-size: 1.2rem; margin: 40px 0 4px; } h2::first-letter { text-transform: uppercase; }
-p { margin: 0 0 6px; overflow-wrap: anywhere; }
-.note, footer { color: var(--faint); } footer { margin-top: 48px; font-size: .875rem; }
-.verdict { font-size: 1.2rem; font-weight: 600; margin-bottom: 12px; }
-.passed { color: var(--passed); } .failed { color: var(--failed); }
-.not-offered, .deviates { color: var(--other); white-space: nowrap; }
-.failure h2 { color: var(--failed); overflow-wrap: anywhere; }
-.failure h2::first-letter { text-transform: none; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; border-left: 4px solid var(--failed);
-  padding-left: 12px; font-size: .875rem; }
-.scroll { overflow-x: auto; }
-table { width: 100%; border-collapse: collapse; font-size: .875rem; margin-top: 8px; }
-th, td { text-align: left; padding: 6px 14px 6px 0; border-bottom: 1px solid var(--rule);
-  vertical-align: top; }
-th { font-weight: 400; color: var(--faint); }
-td:nth-child(1) { min-width: 22em; } td:nth-child(2), td:nth-child(3) { min-width: 13em; }
-td:nth-child(4) { font-variant-numeric: tabular-nums; }
-code { color: var(--faint); font-size: .8rem; overflow-wrap: anywhere; }
-"""
+    failed = sum(each["outcome"] == "failed" for each in controls)
+    return f"{len(controls) - failed} of {len(controls)}" if controls else ""

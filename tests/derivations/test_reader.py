@@ -183,7 +183,7 @@ def test_pages_follow_each_other_in_reading_order(folder: Path):
 def test_what_is_none_of_the_site_s_is_never_removed(folder: Path, site: Site, strange: str):
     (folder / strange).parent.mkdir(exist_ok=True)
     (folder / strange).write_text("years of work")
-    with pytest.raises(FileExistsError, match=f"{strange} is none of this site's"):
+    with pytest.raises(FileExistsError, match=f"{strange} is not a file of this site"):
         site.write(folder)
     assert (folder / strange).read_text() == "years of work"
     (folder / strange).unlink()
@@ -194,7 +194,7 @@ def test_a_folder_that_only_looks_like_a_site_is_left_alone(tmp_path: Path, site
     (tmp_path / "images").mkdir()
     for name in ("index.html", "style.css", "images/photo.jpg"):
         (tmp_path / name).write_text("years of work")
-    with pytest.raises(FileExistsError, match="is none of this site's"):
+    with pytest.raises(FileExistsError, match="is not a file of this site"):
         site.write(tmp_path)
     for name in ("index.html", "style.css", "images/photo.jpg"):
         assert (tmp_path / name).read_text() == "years of work"
@@ -215,7 +215,7 @@ def test_it_goes_where_a_link_leads_unless_that_leads_nowhere(tmp_path: Path, si
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "real" / "index.html").is_file()
     (tmp_path / "loop").symlink_to("loop")
-    with pytest.raises(FileExistsError, match="loop is none of this site's"):
+    with pytest.raises(FileExistsError, match="loop is not a file of this site"):
         site.write(tmp_path / "loop")
 
 
@@ -250,7 +250,7 @@ def test_the_command_writes_it_again_and_touches_nothing_else(
     assert "No run of the suite is on record" in capsys.readouterr().out
     (out / "thesis.txt").touch()
     assert command.main() == 1
-    assert "is none of this site's, so that nothing was changed" in capsys.readouterr().err
+    assert "is not a file of this site, so nothing was changed" in capsys.readouterr().err
     assert (out / "index.html").is_file()
 
 

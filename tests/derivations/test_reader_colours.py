@@ -158,6 +158,18 @@ def test_every_page_shows_the_colours_of_the_run(tmp_path: Path):
                for name, text in pages.items() if name.endswith(".html"))  # fmt: skip
 
 
+def test_nothing_that_a_run_says_becomes_markup(tmp_path: Path):
+    evil = "<script>alert('1')</script>&\""
+    path = report(tmp_path, row(CHECK, evil), certified=False)
+    path.write_text(path.read_text().replace('"ours"', json.dumps(evil)))
+    pages = dict(Site(path).files())
+    named = [text for name, text in pages.items() if name.endswith(".html")]
+    assert not any("<script" in text for text in named)
+    escaped = "&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;&#34;"
+    assert all(f"checks of {escaped}, none failed" in text for text in named)
+    assert f'aria-label="amber: {escaped}: 1 run' in pages["posterior.html"]
+
+
 def test_a_run_without_a_certificate_or_with_another_run_s_is_amber(tmp_path: Path, named: Named):
     assert colour(report(tmp_path, *GOOD, certified=False), named) == "amber"
     path = report(tmp_path, *GOOD)

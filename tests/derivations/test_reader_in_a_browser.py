@@ -1,5 +1,6 @@
 """The site in Chromium, at the width of a screen and of a phone: nothing to stumble over."""
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -9,11 +10,14 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from ddpm_core.figures.report import write_report
 from derivations.reader.site import Site
+from property_tests.evidence.page import html_page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 LOOK = (Path(__file__).parent / "look.js").read_text(encoding="utf-8")
+FAINT = (Path(__file__).parent / "faint.js").read_text(encoding="utf-8")
 WIDTHS = (1280, 390)
 
 pytestmark = pytest.mark.skipif(  # .ci/run sets it, so that there this fails and is never skipped
@@ -68,6 +72,12 @@ class Tab:
         )
         return found
 
+    def faint_texts(self, page: Path) -> list[str]:
+        """Every text whose contrast with its background is below the 4.5 of WCAG."""
+        self._page.goto(page.as_uri())
+        found: list[str] = self._page.evaluate(FAINT)
+        return [f"{page.name}: {each}" for each in found]
+
     def hidden_lines(self) -> int:
         """Number of stretches of code of which a part is out of sight."""
         found: int = self._page.evaluate(
@@ -106,6 +116,46 @@ def test_nothing_is_wrong_in_the_dark(tab: Tab, folder: Path):
              for each in tab.wrong_with(folder / f"{name}.html")]  # fmt: skip
     tab.media(color_scheme="light")
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.fixture
+def reports(tmp_path: Path) -> list[Path]:
+    """The reports of a run and of the suite, which share the style of the site."""
+    settings = {"<script>": "<b>" * 40, "dataset": "digits"}
+    for name, values in {
+        "status.json": {"state": "interrupted", "message": "<script>", "step": 3, "max_steps": 9},
+        "config.json": settings,
+        "env.json": settings,
+        "test.json": [],
+    }.items():
+        (tmp_path / name).write_text(json.dumps(values))
+    (tmp_path / "metrics.jsonl").write_text('{"step": 3, "loss": 0.5}\n')
+    row = {"control": False, "claims": [], "comparisons": 3, "worst": 0.5, "worst_at": "t = 2"}
+    about = {"equation": "a.b", "statement": "It holds.", "oracle": "Bayes' rule", "seconds": 0.1}
+    checks = [
+        {**row, **about, "outcome": outcome, "check": f"test_a.py::test_<script>_{'b' * 60}"}
+        for outcome in ("passed", "failed", "deviates", "not offered")
+    ]
+    suite = tmp_path / "suite.html"
+    suite.write_text(html_page({"implementation": "<script>"}, ["a line"], checks))
+    return [write_report(tmp_path, watermark="UNVERIFIED"), suite]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_wrong_on_the_reports(
+    tab: Tab, reports: list[Path], scheme: Literal["light", "dark"]
+):
+    tab.media(color_scheme=scheme)
+    wrong = [f"{path.name}: {each}" for path in reports for each in tab.wrong_with(path)]
+    faint = [each for path in reports for each in tab.faint_texts(path)]
+    tab.media(color_scheme="light")
+    assert not [*wrong, *faint], "\n".join([*wrong, *faint])
+
+
+def test_a_faint_text_is_reported(tab: Tab, reports: list[Path]):
+    style = reports[1].read_text().replace("--red: #c62828", "--red: #ff8080")
+    reports[1].write_text(style)
+    assert any("failed" in each for each in tab.faint_texts(reports[1]))
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_the_page_of_a_run_holds_its_pictures_and_last_figures(tmp_path: Path) -
         "training loss1,500 at step 1,500",
         "held-out loss0.25 at step 1,500",
         "-MSE0.0734 at step 1,500",
-        "images a second2,346 at step 5",
+        "images per second2,346 at step 5",
         "Denoising at step 1,500",
         "datasetdigits",
         "image_sizenull",

@@ -138,11 +138,15 @@ def make(root: Path) -> Project:
         "mini/__init__.pyi": "from .posterior import mean as mean\n",
         "mini/clock.py": "STEP = 1.0\nUNIT = 1.0\nclass Clock:\n    def tick(self): ...\n",
         "mini/posterior.py": POSTERIOR,
-        "mini/figures/report.py": "",  # exempt: it only draws
+        "mini/figures/report.py": "",  # exempt, as is report.html: they only draw
+        "mini/figures/report.html": "",
+        "mini/figures/style.css": "",
         "property_tests/test_three.py": TESTS,
         "property_tests/conftest.py": CONFTEST,
         "property_tests/policy.json": json.dumps(POLICY),
+        "property_tests/page.html": "{{ verdict }}",
         "derivations/posterior.md": "half",
+        "derivations/layout.html": "{{ outcome }}",
         "mini_suite/evidence/report.py": REPORT,
         "mini_suite/evidence/__init__.py": "",
         "mini_suite/__init__.py": "",

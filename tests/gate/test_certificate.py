@@ -34,6 +34,18 @@ CHANGES: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda root: (root / "property_tests/test_three.py").write_text("def test_mean(): pass"),
         "property_tests/test_three.py changed",
     ),
+    "the page of the suite": (
+        lambda root: (root / "property_tests/page.html").write_text("All checks hold."),
+        "property_tests/page.html changed since verification",
+    ),
+    "the style of the page": (
+        lambda root: (root / "mini/figures/style.css").write_text(".failed { display: none; }"),
+        "mini/figures/style.css changed since verification",
+    ),
+    "a page of the site": (
+        lambda root: (root / "derivations/layout.html").write_text("green"),
+        "derivations/layout.html changed since verification",
+    ),
     "the policy": (
         lambda root: (root / "property_tests/policy.json").write_text('{"required": {}}'),
         "property_tests/policy.json changed",
@@ -69,6 +81,7 @@ def test_a_change_is_named(project, path, tmp_path, change):
 def test_what_only_draws_may_change(project, path, tmp_path):
     certify(project, path)
     (tmp_path / "mini/figures/report.py").write_text("color = 'blue'")
+    (tmp_path / "mini/figures/report.html").write_text("<b>a run</b>")
     assert let_in(project, path).state == "verified"
 
 

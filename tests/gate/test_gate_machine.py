@@ -25,7 +25,9 @@ BOUND = (
     "mini/posterior.py",
     "mini/clock.py",
     "mini/__init__.pyi",
+    "mini/figures/style.css",
     "property_tests/test_three.py",
+    "property_tests/page.html",
     "derivations/posterior.md",
 )
 WRONG = miniature.POSTERIOR.replace("SCALE = 0.5", "SCALE = 0.25")
@@ -70,8 +72,8 @@ class Gate(RuleBasedStateMachine):
     def bound(self, file: Path) -> bool:
         inside = file.relative_to(self.root)
         return inside.parts[0] in ("mini", "property_tests", "derivations") and (
-            file.suffix in (".py", ".pyi", ".md", ".json")
-            and inside.as_posix() != "mini/figures/report.py"
+            file.suffix in (".py", ".pyi", ".md", ".json", ".html", ".css")
+            and inside.as_posix() not in ("mini/figures/report.py", "mini/figures/report.html")
         )
 
     @rule(name=st.sampled_from(BOUND))

@@ -57,7 +57,7 @@ def test_a_run_leaves_what_the_documentation_lists(finished):
     assert (status["state"], status["step"]) == ("done", 8)
     assert "mean squared error on 500 test images" in status["message"]
     page = (finished / "report.html").read_text(encoding="utf-8")
-    for words in ("Images and what comes back, step 8", "Latents of validation images"):
+    for words in ("Images and reconstructions at step 8", "Latents of validation images"):
         assert words in page
 
 
