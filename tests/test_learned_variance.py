@@ -6,7 +6,7 @@ import torch
 from ddpm_core._types import Prediction
 from ddpm_core.denoiser import ClipX0, NetworkDenoiser
 from ddpm_core.guidance import Guided
-from ddpm_core.learned_variance import l_hybrid, learned_range, split_range, timestep_probabilities
+from ddpm_core.learned_variance import l_hybrid, learned_range, split_range
 from ddpm_core.likelihood import reverse_of, vlb_terms
 from ddpm_core.losses import l_simple
 from ddpm_core.networks.unet import UNet
@@ -14,7 +14,6 @@ from ddpm_core.samplers.ancestral import Ancestral, reverse_kernel
 from ddpm_core.samplers.base import generate
 from ddpm_core.schedules import Schedule
 from ddpm_core.training.diffusion_config import TrainConfig
-from ddpm_core.training.timestep_sampler import HISTORY, TimestepSampler
 
 STEEP = Schedule.from_betas([0.1, 0.5, 0.3, 0.8])
 X = torch.linspace(-1, 1, 12).reshape(2, 1, 2, 3)
@@ -128,25 +127,3 @@ def test_the_bound_sends_no_gradient_to_the_mean():
 def test_a_missing_or_undefined_variance_is_refused(unchecked, call, sentence):
     with pytest.raises(ValueError, match=sentence):
         call()
-
-
-def test_sampling_is_uniform_until_every_timestep_has_its_terms():
-    history = TimestepSampler(3)
-    for k in range(HISTORY):
-        assert torch.equal(history.probabilities(), torch.full((3,), 1 / 3, dtype=torch.float64))
-        history.update(torch.tensor([1, 2, 3]), torch.tensor([4.0, 2.0, 0.0]) + 0 * k)
-    got = history.probabilities()
-    want = 0.999 * torch.tensor([4.0, 2.0, 0.0]).double() / 6 + 0.001 / 3
-    assert torch.allclose(got, want, rtol=1e-12, atol=0)
-    assert (got > 0).all()
-
-
-def test_only_the_newest_terms_count():
-    history = TimestepSampler(2)
-    history.update(torch.ones(HISTORY + 1, dtype=torch.int64), torch.arange(HISTORY + 1.0))
-    assert sorted(history.terms[0].tolist()) == [float(k) for k in range(1, HISTORY + 1)]
-    assert history.drawn.tolist() == [HISTORY + 1, 0]
-
-
-def test_zero_terms_give_uniform_probabilities():
-    assert timestep_probabilities(torch.zeros(4).double()).tolist() == [0.25] * 4

@@ -2,12 +2,9 @@
 
 from pathlib import Path
 
-import mpmath as mp
 import pytest
 import torch
 
-from ddpm_core.networks.blocks import SelfAttention
-from ddpm_core.networks.embeddings import fourier_features, timestep_embedding
 from ddpm_core.networks.unet import UNet
 from ddpm_core.training.build import build_network
 from ddpm_core.training.diffusion_config import PRESETS, TrainConfig
@@ -106,50 +103,6 @@ def test_labels_without_classes_are_refused():
 def test_invalid_settings_are_refused(options):
     with pytest.raises(ValueError, match=r"each must be at least 1|pass one each"):
         UNet(**({"image_channels": 1, "width": 8, "multipliers": (1, 2)} | options))
-
-
-def test_attention_equals_the_fused_kernel(monkeypatch):
-    """Products of 16 terms of size 1 and a softmax: some 32 roundings of u = 2^-24 each."""
-    torch.manual_seed(0)
-    attention = SelfAttention(128)
-    torch.nn.init.normal_(attention.out.weight, std=0.1)
-    x = torch.randn(2, 128, 3, 5)
-    ours = attention(x)
-    qkv = attention.qkv(attention.norm(x)).reshape(2, 3, 2, 64, 15).permute(1, 0, 2, 4, 3)
-    fused = torch.nn.functional.scaled_dot_product_attention(*qkv)
-    want = x + attention.out(fused.permute(0, 1, 3, 2).reshape(2, 128, 3, 5))
-    assert (ours - want).abs().max() < 128 * 2**-24 * want.abs().max()
-
-
-@pytest.mark.parametrize("t", [0, 1, 7, 937, 1000, 4000])
-def test_timestep_embedding_is_sines_then_cosines_of_the_documented_frequencies(t):
-    """float64 angles carry 3 u t, u = 2^-53; the result is rounded to float32 once."""
-    got = timestep_embedding(torch.tensor([t]), 8)[0].double()
-    omega = [mp.mpf(10000) ** (-mp.mpf(i) / 4) for i in range(4)]
-    want = [mp.sin(w * t) for w in omega] + [mp.cos(w * t) for w in omega]
-    for mine, exact in zip(got.tolist(), want, strict=True):
-        assert abs(mine - exact) <= 2**-24 * abs(exact) + 8 * (t + 1) * 2**-53
-
-
-def test_no_two_timesteps_share_an_embedding():
-    rows = timestep_embedding(torch.arange(4001), 32)
-    assert len(torch.unique(rows, dim=0)) == 4001
-
-
-@pytest.mark.parametrize("t", [torch.tensor([1.0]), torch.tensor([[1]])])
-def test_timestep_embedding_refuses_anything_but_integer_batches(t, unchecked):
-    with pytest.raises(TypeError, match="integers of shape"):
-        timestep_embedding(t, 8)
-
-
-def test_fourier_features_repeat_with_the_grey_levels():
-    """17 grey levels are 1/8 apart, which is the period of frequency 4."""
-    values = torch.arange(17.0).reshape(1, 1, 1, 17) / 8 - 1
-    features = fourier_features(values, (4,))
-    assert features.shape == (1, 3, 1, 17)
-    assert (features[:, 1].abs() < 16 * torch.pi * 2**-23).all()
-    assert (features[:, 2] - 1).abs().max() < 16 * torch.pi * 2**-23
-    assert torch.equal(fourier_features(values, ()), values)
 
 
 @pytest.mark.parametrize("preset", PRESETS)

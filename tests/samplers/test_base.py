@@ -96,12 +96,6 @@ def test_half_precision_is_computed_in_float32_and_cast_once(name, s):
     assert ((got.double() - want).abs() <= allowed).all()
 
 
-def test_sampler_names_select_the_default_variants():
-    assert build_sampler("dpm++", STEEP).order == 2
-    assert build_sampler("ddim", STEEP, eta=0.5).eta == 0.5
-    assert build_sampler("ancestral", STEEP, variance="fixed_large").variance == "fixed_large"
-
-
 class OnlyNoise:
     """A sampler that draws noise at every step, including the last, and returns it."""
 

@@ -7,9 +7,10 @@ from typing import get_args
 import pytest
 import torch
 
-from ddpm_core import Prediction, Schedule
+from ddpm_core._types import Prediction
 from ddpm_core.samplers.base import generate
 from ddpm_core.samplers.names import SAMPLERS, SamplerName, build_sampler, can_start
+from ddpm_core.schedules import Schedule
 
 SCHEDULE = Schedule.cosine(20)
 ZERO_SNR = Schedule.cosine(20).with_zero_terminal_snr()
@@ -65,3 +66,12 @@ def test_options_reach_the_sampler_that_has_them():
 def test_the_registry_does_not_import_torch():
     code = "import sys, ddpm_core.samplers.names; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+STEEP = Schedule.from_betas([0.1, 0.5, 0.3, 0.8])
+
+
+def test_sampler_names_select_the_default_variants():
+    assert build_sampler("dpm++", STEEP).order == 2
+    assert build_sampler("ddim", STEEP, eta=0.5).eta == 0.5
+    assert build_sampler("ancestral", STEEP, variance="fixed_large").variance == "fixed_large"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -111,3 +112,11 @@ class SharedRuns:
 
 def _to(folder: Path, *flags: str) -> list[str]:
     return [*flags, "--out-dir", str(folder)]
+
+
+def refused(capsys: pytest.CaptureFixture[str], command: Any, *arguments: str) -> str:
+    """Return the error of a command that must exit with code 2."""
+    with pytest.raises(SystemExit) as stopped:
+        command(list(arguments))
+    assert stopped.value.code == 2
+    return capsys.readouterr().err

@@ -6,6 +6,7 @@ import pytest
 
 from ddpm_core.training import step
 from ddpm_core.training.diffusion_config import TrainConfig
+from ddpm_core.training.diffusion_run import DiffusionTask
 
 SMALL = TrainConfig(
     width=8, multipliers=(1, 2), batch_size=8, T=20, schedule="cosine", warmup_steps=0, device="cpu"
@@ -22,3 +23,9 @@ def recorded(monkeypatch: pytest.MonkeyPatch, name: str) -> list[Any]:
 
     monkeypatch.setattr(step, name, watched)
     return seen
+
+
+def taken(config: TrainConfig, number: int, run: DiffusionTask | None = None) -> DiffusionTask:
+    run = run or DiffusionTask.prepare(config)
+    step.train_step(config, run.schedule, run.dataset, run.state, number, run.device)
+    return run

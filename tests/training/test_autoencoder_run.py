@@ -11,10 +11,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 
 from ddpm_core.data.dataset import batch_indices, load_dataset
-from ddpm_core.latent import posterior_of
 from ddpm_core.randomness import keyed_noise
 from ddpm_core.storage.saved_autoencoder import load_autoencoder
 from ddpm_core.training import autoencoder_run as autoencoding
@@ -73,31 +71,6 @@ def test_rows_say_what_each_part_comes_to(finished):
     assert json.loads((newest / "state.json").read_bytes())["losses"] == {}, "each row begins anew"
     visited = [row for row in rows if "validation_loss" in row]
     assert [row["step"] for row in visited] == [0, 4, 8]
-
-
-def test_what_is_kept_is_the_average_and_scales_its_latents_to_variance_1(finished):
-    kept, data = load_autoencoder(finished, CPU), load_dataset("digits")
-    y = kept.encode(data.take(data.train), data.train)
-    channels = y.transpose(0, 1).flatten(1).double()
-    torch.testing.assert_close(channels.mean(1), torch.zeros(4).double(), atol=1e-5, rtol=0)
-    torch.testing.assert_close(
-        channels.var(1, correction=0), torch.ones(4).double(), atol=1e-5, rtol=0
-    )
-    assert y.shape[1:] == (4, 4, 4)
-    assert kept.grey_levels == 17
-    newest = latest_checkpoint(finished / "checkpoints")
-    assert newest is not None
-    average = load_file(newest / "ema.safetensors")
-    for name, value in kept.network.state_dict().items():
-        assert torch.equal(value, average[name]), name
-
-
-def test_the_decoder_is_as_wide_as_its_errors(finished):
-    kept, data = load_autoencoder(finished, CPU), load_dataset("digits")
-    few = data.train[torch.arange(500) * 1200 // 500]
-    y = kept.encode(data.take(few), few)
-    error = (kept.decode(y) - data.take(few)).square().mean()
-    assert kept.decoder_variance == pytest.approx(float(error), rel=1e-4)
 
 
 @pytest.mark.parametrize("number", [1, 5])
@@ -187,18 +160,6 @@ def test_a_run_in_its_latents_has_a_folder_of_its_own_name(finished):
         assert RunDirectory(DiffusionTask.prepare(TrainConfig(latent=latent))).path == Path(path)
 
 
-def test_latents_are_drawn_and_not_their_means(finished):
-    kept, data = load_autoencoder(finished, CPU), load_dataset("digits")
-    few = data.test[:4]
-    x = data.take(few)
-    y, law = kept._draw(x, few)
-    assert not torch.equal(y, law.mean)
-    again = kept.encode(x[2:], few[2:])
-    assert torch.equal(again, y[2:])
-    raw = posterior_of(kept.network.encode(x))
-    torch.testing.assert_close(law.mean, kept.scaled.scale.apply(raw.mean))
-
-
 def test_a_finished_run_makes_a_lost_or_damaged_autoencoder_again(finished, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(finished, copy)
@@ -231,26 +192,6 @@ def test_the_grid_shows_an_image_above_what_comes_back(finished):
     scale = 9  # 72 / 8: a pair is 144 pixels high
     cell = grid[4 : 4 + 8 * scale : scale, 4 : 4 + 8 * scale : scale, 0]
     assert np.abs(cell - first).max() <= 1
-
-
-@pytest.mark.parametrize(
-    ("flags", "says"),
-    [
-        (("--factor", "3"), "factor"),
-        (("--kl-weight", "0"), "--kl-weight = 0.0 must be finite and above 0"),
-        (("--gradient-weight", "-1"), "--gradient-weight = -1.0 must be finite and at least 0"),
-        (("--latent-channels", "0"), "--latent-channels = 0 must be finite and at least 1"),
-        (("--dataset", "patches:7"), "pass 8 to 213"),
-        (("--learning-rate", "nan"), "--learning-rate = nan"),
-    ],
-)
-def test_bad_input_is_a_sentence_and_exit_2(tmp_path, capsys, flags, says):
-    with pytest.raises(SystemExit) as stopped:
-        encode(tmp_path / "run", *flags)
-    assert stopped.value.code == 2
-    told = capsys.readouterr()
-    assert says in " ".join((told.err + told.out).split())
-    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(("levels", "way_out"), [(256, "pass --image-size 8"), (17, "pad or crop")])

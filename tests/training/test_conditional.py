@@ -20,9 +20,8 @@ from ddpm_core.training import diffusion_run as diffusion
 from ddpm_core.training import step
 from ddpm_core.training.diffusion_config import TrainConfig
 from ddpm_core.training.diffusion_run import DiffusionTask
-from ddpm_core.training.run_config import check_same_run, lasting
 from ddpm_core.training.trained import load_trained
-from tests.training.miniature_runs import SharedRuns
+from tests.training.miniature_runs import SharedRuns, refused
 
 SMALL = TrainConfig(
     width=8,
@@ -111,30 +110,6 @@ def test_heldout_images_come_with_their_classes():
     run.state.ema.network.register_forward_pre_hook(lambda module, given: asked.append(given))
     run.test_error()
     assert torch.equal(torch.cat([given[2] for given in asked[: -(-len(few) // 256)]]), labels)
-
-
-def test_a_checkpoint_that_is_older_than_an_option_had_its_default():
-    config = dataclasses.replace(SMALL, conditional=False)
-    saved = lasting(config)
-    del saved["conditional"], saved["label_dropout"]
-    check_same_run(saved, config, "RUN")
-    with pytest.raises(ValueError, match="RUN was made with --conditional False, not True"):
-        check_same_run(saved, SMALL, "RUN")
-
-
-def refused(capsys: pytest.CaptureFixture[str], command: Any, *arguments: str) -> str:
-    with pytest.raises(SystemExit) as stopped:
-        command(list(arguments))
-    assert stopped.value.code == 2
-    return capsys.readouterr().err
-
-
-def test_data_without_classes_are_refused(tmp_path, capsys):
-    np.savez(tmp_path / "plain.npz", images=np.zeros((30, 8, 8), np.uint8))
-    data, out = f"npz:{tmp_path / 'plain.npz'}", tmp_path / "run"
-    says = refused(capsys, train, "--conditional", "--dataset", data, "--out-dir", str(out))
-    assert "has no classes: give it labels" in says
-    assert not out.exists()
 
 
 @pytest.mark.parametrize(

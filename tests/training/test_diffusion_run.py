@@ -1,7 +1,6 @@
 """Diffusion in latents: from an autoencoder's run to samples and figures, and what is refused."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ import torch
 
 from ddpm_core import Ancestral, evaluate, generate, sample, trailing
 from ddpm_core.data.dataset import load_dataset, spread
-from ddpm_core.data.latents import latents_of
 from ddpm_core.denoiser import NetworkDenoiser
 from ddpm_core.figures.record import DenoisingRecord
 from ddpm_core.generation import generate_images as drawing
@@ -20,7 +18,6 @@ from ddpm_core.training import diffusion_run as diffusion
 from ddpm_core.training.diffusion_config import TrainConfig
 from ddpm_core.training.diffusion_run import DiffusionTask
 from ddpm_core.training.trained import load_trained
-from tests.data.datasets_written import write_npz
 from tests.training.miniature_runs import Crash, after_step, crash, encode, fingerprint, train
 
 CPU = torch.device("cpu")
@@ -46,36 +43,6 @@ def test_a_run_works_in_the_scaled_latents_of_its_images(coder):
     assert TrainConfig().fourier_frequencies == (3, 4)
     with_some = TrainConfig(latent=coder, fourier_frequencies=(1,))
     assert with_some.fourier_frequencies == (1,)
-
-
-def test_latents_are_read_from_disk_the_second_time(coder, tmp_path, monkeypatch):
-    copy = tmp_path / "coder"
-    shutil.copytree(coder, copy)
-    shutil.rmtree(copy / "autoencoder" / "latents", ignore_errors=True)
-    kept, data = load_autoencoder(copy, CPU), load_dataset("digits")
-    assert latents_of(data, kept, write=False)
-    assert not (copy / "autoencoder" / "latents").exists()
-    first = latents_of(data, kept, write=True)
-    (file,) = (copy / "autoencoder" / "latents").iterdir()
-    monkeypatch.setattr(type(kept), "encode", None)  # nothing is encoded any more
-    second = latents_of(data, kept, write=True)
-    assert torch.equal(first.images, second.images)
-    others = (
-        (data, replace(kept, digest="another")),
-        (replace(data, train=data.test, test=data.train), kept),
-    )
-    for pictures, coder_of in others:  # of which nothing is known, and nothing is taken for theirs
-        with pytest.raises(TypeError, match="not callable"):
-            latents_of(pictures, coder_of, write=False)
-
-    with np.load(file) as held:
-        latents = held["latents"]
-    np.savez(file, key=np.array("of other data"), latents=latents)
-    with pytest.raises(ValueError, match=r"latents of other data.*delete it"):
-        latents_of(data, kept, write=True)
-    file.write_bytes(b"no archive")
-    with pytest.raises(ValueError, match=r"is damaged.*delete it"):
-        latents_of(data, kept, write=True)
 
 
 def test_a_crashed_run_goes_on_to_the_same_bits(coder, run, tmp_path, monkeypatch):
@@ -194,15 +161,6 @@ def test_a_dry_run_writes_nothing(coder, tmp_path):
     assert train(tmp_path / "run", "--latent", str(copy), "--dry-run") == 0
     assert not (tmp_path / "run").exists()
     assert not (copy / "autoencoder" / "latents").exists()
-
-
-def test_an_autoencoder_of_other_data_is_told_of(coder, tmp_path, capsys):
-    other = write_npz(tmp_path / "other.npz", images=np.zeros((40, 8, 8), np.uint8))
-    for spec, noted in (("digits", False), (f"npz:{other}", True)):
-        flags = ("--latent", str(coder), "--dataset", spec, "--dry-run")
-        assert train(tmp_path / "run", *flags) == 0
-        said = "NOTE: the autoencoder was trained on other data, so these latents may be far"
-        assert (said in capsys.readouterr().out) == noted
 
 
 # --- what is refused ------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ import copy
 
 import pytest
 import torch
-from scipy import stats
 
 from ddpm_core.forward_process import q_sample
 from ddpm_core.learned_variance import l_hybrid
@@ -14,7 +13,7 @@ from ddpm_core.samplers.ancestral import reverse_kernel
 from ddpm_core.training.diffusion_config import TrainConfig
 from ddpm_core.training.diffusion_run import DiffusionTask
 from ddpm_core.training.step import train_step
-from ddpm_core.training.timestep_sampler import HISTORY, TimestepSampler
+from ddpm_core.training.timestep_sampler import HISTORY
 from tests.training.recorded_steps import SMALL, recorded
 
 
@@ -71,23 +70,3 @@ def test_what_is_minimised_is_worked_out_again(monkeypatch, loss):
     for answers in (slice(0, 1), slice(1, 2)):  # the prediction's, and the variance's
         mine, want = (each.head.bias.grad[answers] for each in (run.state.network, network))
         assert mine.tolist() == pytest.approx(want.tolist(), rel=1e-3)
-
-
-def test_levels_are_drawn_by_the_chances_that_they_are_divided_by(monkeypatch):
-    """Of 4,096 draws, by the chi-squared law of their counts."""
-    more = {"loss": "vlb", "T": 4, "batch_size": 4096, "multipliers": (1,)}
-    run = DiffusionTask.prepare(TrainConfig(**vars(SMALL) | more))
-    history = run.state.timestep_sampler
-    history.terms += torch.tensor([4.0, 3.0, 2.0, 1.0]).double()[:, None]
-    history.drawn += HISTORY
-    wanted = 4096 * history.probabilities()
-    drawn = recorded(monkeypatch, "q_sample")
-    train_step(run.config, run.schedule, run.dataset, run.state, 0, run.device)
-    ((_, _, t, _),) = drawn
-    assert stats.chisquare(torch.bincount(t - 1, minlength=4), wanted).pvalue > 1e-6
-
-
-def test_one_level_without_its_terms_keeps_all_alike():
-    history = TimestepSampler(2)
-    history.update(torch.ones(HISTORY, dtype=torch.int64), torch.full((HISTORY,), 3.0))
-    assert history.probabilities().tolist() == [0.5, 0.5]

@@ -3,10 +3,12 @@
 import dataclasses
 
 import numpy as np
+import pytest
 
 from ddpm_core.training.diffusion_run import DiffusionTask
 from ddpm_core.training.run_directory import RunDirectory
 from ddpm_core.training.start import plan
+from tests.training.miniature_runs import train
 from tests.training.recorded_steps import SMALL
 
 
@@ -25,3 +27,18 @@ def test_the_plan_states_classes_and_label_dropout():
         ", class-conditional (10 classes, label dropout 25 %); predicts eps in pixels" in described
     )
     assert "class" not in DiffusionTask.prepare(SMALL).describe()
+
+
+def test_a_dry_run_writes_nothing(tmp_path, capsys):
+    assert train(tmp_path / "run", "--dry-run") == 0
+    assert not (tmp_path / "run").exists()
+    plan = capsys.readouterr().out
+    assert "1,200 training" in plan
+    assert "NOTE" not in plan
+    assert train(tmp_path / "run", "--dry-run", "--warmup-steps", "9") == 0
+    note = "NOTE: the learning rate warms up over 9 steps; lower --warmup-steps to reach its peak"
+    assert note in capsys.readouterr().out
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit):
+        train(tmp_path / "file" / "run", "--dry-run")
+    assert f"{tmp_path / 'file'} is not a writable folder" in capsys.readouterr().err

@@ -1,8 +1,6 @@
 """The training step: what it draws, and the order in which it updates."""
 
-import copy
 import dataclasses
-import math
 
 import pytest
 import torch
@@ -11,13 +9,7 @@ from ddpm_core.training import step
 from ddpm_core.training.diffusion_config import TrainConfig
 from ddpm_core.training.diffusion_run import DiffusionTask
 from ddpm_core.training.step import train_step
-from tests.training.recorded_steps import SMALL, recorded
-
-
-def taken(config: TrainConfig, number: int, run: DiffusionTask | None = None) -> DiffusionTask:
-    run = run or DiffusionTask.prepare(config)
-    train_step(config, run.schedule, run.dataset, run.state, number, run.device)
-    return run
+from tests.training.recorded_steps import SMALL, recorded, taken
 
 
 def test_every_step_and_seed_draw_times_and_noise_of_their_own(monkeypatch):
@@ -35,47 +27,6 @@ def test_every_step_and_seed_drop_units_of_their_own(monkeypatch):
         for number in (0, 1, 2):
             taken(TrainConfig(**vars(SMALL) | {"seed": seed}), number)
     assert len({dropout_seed for dropout_seed, _ in seen}) == 6
-
-
-def test_the_average_follows_the_weights_that_the_step_made():
-    """After steps 0 and 1 with decays 1/10 and 2/11: neither a step late nor a decay ahead."""
-    run = DiffusionTask.prepare(SMALL)
-    wanted = [p.detach().clone() for p in run.state.network.parameters()]
-    for number, decay in enumerate((1 / 10, 2 / 11)):
-        before = copy.deepcopy(run.state.network.state_dict())
-        taken(SMALL, number, run)
-        after = [p.detach() for p in run.state.network.parameters()]
-        moved = [not torch.equal(a, b) for a, b in zip(before.values(), after, strict=True)]
-        assert any(moved), "the step changed nothing"
-        wanted = [decay * w + (1 - decay) * a for w, a in zip(wanted, after, strict=True)]
-    for mine, want in zip(run.state.ema.network.parameters(), wanted, strict=True):
-        # Two updates of three roundings each, of numbers within 1.
-        allowed = 6 * 2.0**-24 * max(1.0, float(want.abs().max()))
-        assert float((mine - want).abs().max()) <= allowed
-
-
-def test_a_step_moves_by_its_own_rate_along_a_clipped_gradient():
-    """AdamW's first step moves each weight by the rate, whatever the gradient's size, once the
-    decay is taken off: rate * g / (|g| + 1e-8), and no gradient here is that small but a zero."""
-    config = TrainConfig(**vars(SMALL) | {"warmup_steps": 4, "weight_decay": 0.0})
-    run = DiffusionTask.prepare(config)
-    before = [p.detach().clone() for p in run.state.network.parameters()]
-    taken(config, 2, run)
-    moved = max(
-        float((p.detach() - b).abs().max())
-        for p, b in zip(run.state.network.parameters(), before, strict=True)
-    )
-    fall = (1 + math.cos(math.pi * 2 / config.max_steps)) / 2
-    assert moved == pytest.approx(config.learning_rate * 3 / 4 * fall, rel=1e-3)
-
-
-def test_the_gradient_that_the_optimizer_meets_is_clipped():
-    run = DiffusionTask.prepare(TrainConfig(**vars(SMALL) | {"grad_clip": 1e-3}))
-    taken(run.config, 0, run)
-    norm = run.state.gradient_norm
-    assert norm > 1e-2, "it is clipped without reason otherwise, and shows nothing"
-    met = [p.grad for p in run.state.network.parameters() if p.grad is not None]
-    assert float(torch.stack([g.norm() for g in met]).norm()) == pytest.approx(1e-3, rel=1e-3)
 
 
 def test_each_loss_is_weighed_by_its_own_time_and_logged_without(monkeypatch):

@@ -1,0 +1,55 @@
+"""The latents of a dataset: drawn once, cached, and refused where they do not fit."""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ddpm_core.data.dataset import load_dataset
+from ddpm_core.data.latents import latents_of
+from ddpm_core.storage.saved_autoencoder import load_autoencoder
+from tests.data.datasets_written import write_npz
+from tests.training.miniature_runs import train
+
+CPU = torch.device("cpu")
+
+
+def test_latents_are_read_from_disk_the_second_time(coder, tmp_path, monkeypatch):
+    copy = tmp_path / "coder"
+    shutil.copytree(coder, copy)
+    shutil.rmtree(copy / "autoencoder" / "latents", ignore_errors=True)
+    kept, data = load_autoencoder(copy, CPU), load_dataset("digits")
+    assert latents_of(data, kept, write=False)
+    assert not (copy / "autoencoder" / "latents").exists()
+    first = latents_of(data, kept, write=True)
+    (file,) = (copy / "autoencoder" / "latents").iterdir()
+    monkeypatch.setattr(type(kept), "encode", None)  # nothing is encoded any more
+    second = latents_of(data, kept, write=True)
+    assert torch.equal(first.images, second.images)
+    others = (
+        (data, replace(kept, digest="another")),
+        (replace(data, train=data.test, test=data.train), kept),
+    )
+    for pictures, coder_of in others:  # of which nothing is known, and nothing is taken for theirs
+        with pytest.raises(TypeError, match="not callable"):
+            latents_of(pictures, coder_of, write=False)
+
+    with np.load(file) as held:
+        latents = held["latents"]
+    np.savez(file, key=np.array("of other data"), latents=latents)
+    with pytest.raises(ValueError, match=r"latents of other data.*delete it"):
+        latents_of(data, kept, write=True)
+    file.write_bytes(b"no archive")
+    with pytest.raises(ValueError, match=r"is damaged.*delete it"):
+        latents_of(data, kept, write=True)
+
+
+def test_an_autoencoder_of_other_data_is_told_of(coder, tmp_path, capsys):
+    other = write_npz(tmp_path / "other.npz", images=np.zeros((40, 8, 8), np.uint8))
+    for spec, noted in (("digits", False), (f"npz:{other}", True)):
+        flags = ("--latent", str(coder), "--dataset", spec, "--dry-run")
+        assert train(tmp_path / "run", *flags) == 0
+        said = "NOTE: the autoencoder was trained on other data, so these latents may be far"
+        assert (said in capsys.readouterr().out) == noted

@@ -1,0 +1,49 @@
+"""One run at a time: the lock of a run directory."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ddpm_core.storage.run_lock import RunLock, RunLocked
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from ddpm_core.storage.run_lock import RunLock
+with RunLock(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_locked_folder_names_its_holder_until_that_process_is_killed(tmp_path):
+    root = str(Path(__file__).parents[2])
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=root) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        try:
+            with pytest.raises(RunLocked) as refusal, RunLock(tmp_path):
+                pass
+        finally:
+            holder.kill()
+    for part in (str(tmp_path), f"process {holder.pid} on ", " since 20", "another --out-dir"):
+        assert part in str(refusal.value)
+    # The operating system released the lock, and the leftover .lock.json does not block it.
+    with RunLock(tmp_path):
+        assert json.loads((tmp_path / ".lock.json").read_text())["pid"] == os.getpid()
+
+
+def test_one_process_cannot_enter_twice_but_can_reenter_after_exit(tmp_path):
+    lock = RunLock(tmp_path / "run")
+    with lock:
+        for other in (lock, RunLock(tmp_path / "run")):
+            with pytest.raises(RunLocked, match=f"process {os.getpid()} on"), other:
+                pass
+    with lock:
+        pass
+    assert not (tmp_path / "run" / ".lock.json").exists()

@@ -1,0 +1,59 @@
+"""A trained autoencoder on disk: its scale, its decoder and its draws."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ddpm_core.data.dataset import load_dataset
+from ddpm_core.latent import posterior_of
+from ddpm_core.storage.saved_autoencoder import load_autoencoder
+from ddpm_core.training.trained import latest_checkpoint
+from tests.training.miniature_runs import encode
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "autoencoder"
+    assert encode(folder) == 0
+    return folder
+
+
+def test_what_is_kept_is_the_average_and_scales_its_latents_to_variance_1(finished):
+    kept, data = load_autoencoder(finished, CPU), load_dataset("digits")
+    y = kept.encode(data.take(data.train), data.train)
+    channels = y.transpose(0, 1).flatten(1).double()
+    torch.testing.assert_close(channels.mean(1), torch.zeros(4).double(), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        channels.var(1, correction=0), torch.ones(4).double(), atol=1e-5, rtol=0
+    )
+    assert y.shape[1:] == (4, 4, 4)
+    assert kept.grey_levels == 17
+    newest = latest_checkpoint(finished / "checkpoints")
+    assert newest is not None
+    average = load_file(newest / "ema.safetensors")
+    for name, value in kept.network.state_dict().items():
+        assert torch.equal(value, average[name]), name
+
+
+def test_the_decoder_is_as_wide_as_its_errors(finished):
+    kept, data = load_autoencoder(finished, CPU), load_dataset("digits")
+    few = data.train[torch.arange(500) * 1200 // 500]
+    y = kept.encode(data.take(few), few)
+    error = (kept.decode(y) - data.take(few)).square().mean()
+    assert kept.decoder_variance == pytest.approx(float(error), rel=1e-4)
+
+
+def test_latents_are_drawn_and_not_their_means(finished):
+    kept, data = load_autoencoder(finished, CPU), load_dataset("digits")
+    few = data.test[:4]
+    x = data.take(few)
+    y, law = kept._draw(x, few)
+    assert not torch.equal(y, law.mean)
+    again = kept.encode(x[2:], few[2:])
+    assert torch.equal(again, y[2:])
+    raw = posterior_of(kept.network.encode(x))
+    torch.testing.assert_close(law.mean, kept.scaled.scale.apply(raw.mean))

@@ -1,0 +1,40 @@
+"""The options of train, and what is refused."""
+
+import pytest
+
+from tests.training.miniature_runs import fingerprint, train
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (["--seed", "3"], "--seed 0, not 3"),
+        (["--width", "16"], "--width 8, not 16"),
+        (["--resume", "never"], "already holds step-000008"),
+        (["--resume", "nowhere/step-000001"], "nowhere/step-000001"),
+        (["--dataset", "digitz"], "digits"),
+        (["--dataset", "idx:nowhere"], "nowhere"),
+        (["--device", "cuda", "--unverified", "to see that it is not there"], "--device cuda"),
+        (["--device", "gpu"], "--device gpu is unknown"),
+        (["--unverified", "no reason"], "--unverified 'no reason' is no reason"),
+        (["--batch-size", "0"], "--batch-size = 0"),
+        (["--batch-sise", "4"], "--batch-size"),
+        (["--accumulate", "3"], "--accumulate"),
+        (["--denoise-at", "21"], "t = 21"),
+        (["--zero-terminal-snr"], "--parameterization v"),
+        (["--schedule", "linear"], "--schedule cosine"),
+        (["--learning-rate", "inf"], "--learning-rate = inf"),
+        (["--weight-decay", "nan"], "--weight-decay = nan"),
+        (["--fourier-frequencies", "200"], "--fourier-frequencies has 200, outside 0..16"),
+        (["--width", "7"], "--width = 7 must be even"),
+        (["--dtype", "float16"], "bf16"),
+        (["--config", "nowhere.toml"], "nowhere.toml is no file"),
+    ],
+)
+def test_bad_usage_exits_2_with_a_sentence(finished, capsys, more, sentence):
+    before = fingerprint(finished)
+    with pytest.raises(SystemExit) as stopped:
+        train(finished, *more)
+    assert stopped.value.code == 2
+    assert sentence in capsys.readouterr().err
+    assert fingerprint(finished) == before

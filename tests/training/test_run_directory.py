@@ -1,0 +1,94 @@
+"""A run directory: what it holds, what is resumed, and what is refused."""
+
+import json
+
+import pytest
+
+from ddpm_core.storage.run_lock import RunLock
+from ddpm_core.training import diffusion_run as diffusion
+from ddpm_core.training import run_directory
+from tests.training.miniature_runs import fingerprint, train
+
+
+def test_a_run_leaves_what_the_documentation_lists(finished):
+    names = {str(each.relative_to(finished)) for each in finished.rglob("*") if each.is_file()}
+    wanted = "config.json env.json status.json metrics.jsonl timing.jsonl loss.png report.html"
+    wanted += " denoising.gif samples/step-000008.png denoising/step-000008.png"
+    wanted += " denoising/step-000008.npz checkpoints/LATEST.json"
+    wanted += " checkpoints/step-000008/ema.safetensors"
+    assert set(wanted.split()) <= names
+    status = json.loads((finished / "status.json").read_text())
+    assert (status["state"], status["step"]) == ("done", 8)
+    assert "500 test images" in status["message"]
+
+
+def test_a_finished_run_says_so_and_changes_nothing(finished, capsys):
+    before = fingerprint(finished)
+    assert train(finished) == 0
+    assert "finished" in capsys.readouterr().out
+    assert fingerprint(finished) == before
+
+
+def test_other_data_under_the_same_name_are_refused(finished, monkeypatch, capsys):
+    monkeypatch.setattr(diffusion.Dataset, "digest", lambda self: "0" * 64)
+    with pytest.raises(SystemExit):
+        train(finished)
+    assert "other data" in capsys.readouterr().err
+
+
+def test_two_runs_cannot_share_a_folder(finished, capsys):
+    with RunLock(finished), pytest.raises(SystemExit) as stopped:
+        train(finished)
+    assert stopped.value.code == 2
+    assert "in use" in capsys.readouterr().err
+
+
+def test_a_flipped_byte_is_found_and_the_older_checkpoint_still_serves(tmp_path, capsys, finished):
+    train(tmp_path / "run")
+    victim = tmp_path / "run" / "checkpoints" / "step-000008" / "ema.safetensors"
+    data = bytearray(victim.read_bytes())
+    data[-1] ^= 1
+    victim.write_bytes(data)
+    with pytest.raises(SystemExit):
+        train(tmp_path / "run")
+    error = capsys.readouterr().err
+    assert "ema.safetensors" in error
+    older = tmp_path / "run" / "checkpoints" / "step-000006"
+    assert f"--resume {older}" in error
+    assert train(tmp_path / "run", "--resume", str(older)) == 0
+    assert fingerprint(tmp_path / "run") == fingerprint(finished)
+
+
+def test_a_run_that_cannot_be_written_is_refused(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit) as stopped:
+        train(tmp_path / "file")
+    assert stopped.value.code == 2
+    assert "File exists" in capsys.readouterr().err
+
+
+def test_what_was_damaged_since_is_named_or_made_again(tmp_path, capsys, finished):
+    train(tmp_path / "run")
+    (tmp_path / "run" / "status.json").write_text('{"state": ')
+    assert train(tmp_path / "run") == 0
+    assert json.loads((tmp_path / "run" / "status.json").read_text())["state"] == "done"
+    assert fingerprint(tmp_path / "run") == fingerprint(finished)
+    (tmp_path / "run" / "status.json").unlink()
+    rows = (tmp_path / "run" / "metrics.jsonl").read_text()
+    (tmp_path / "run" / "metrics.jsonl").write_text("not JSON\n" + rows)
+    assert train(tmp_path / "run") == 1
+    assert "metrics.jsonl, line 1 is not a JSON row with a step" in capsys.readouterr().err
+
+
+def test_a_checkpoint_that_does_not_say_which_command_made_it_is_resumed(tmp_path, monkeypatch):
+    """As those do that are older than train_autoencoder."""
+    real = run_directory.save_checkpoint
+
+    def older(folder, step, tensors, state, keep):
+        state = {name: value for name, value in state.items() if name != "command"}
+        return real(folder, step, tensors, state, keep)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_directory, "save_checkpoint", older)
+        assert train(tmp_path) == 0
+    assert train(tmp_path) == 0
