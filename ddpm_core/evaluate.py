@@ -1,4 +1,4 @@
-"""python -m ddpm_core.evaluate RUN: how likely its test images are, and how real its samples."""
+"""python -m ddpm_core.evaluate RUN: likelihood of the test images and quality of the samples."""
 
 import sys
 from pathlib import Path
@@ -9,11 +9,13 @@ from ddpm_core.evaluation.config import EvaluateConfig
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse, evaluate, write, and return the exit code: see `make`."""
+    """Run the command; return the exit code of `run_output_command`."""
     config = parse(EvaluateConfig, "evaluate", arguments)
 
     def files() -> list[Path]:
-        from ddpm_core.evaluation.evaluate import evaluate  # torch only once --help is answered
+        from ddpm_core.evaluation.evaluate import (
+            evaluate,
+        )  # after parsing: --help must not import torch
 
         return evaluate(config)
 

@@ -1,8 +1,8 @@
-"""Options of the property suite, and what its checks come to, declared where pytest looks first.
+"""pytest plugin of the property suite: its options, its report and its certificate.
 
-With xdist, or from an installed package, the process that ends a run never loads the suite: each
-check sends what it saw along with pytest's own report, and here all of it comes together: the
-report of any run, and the certificate of one that was complete and green.
+With xdist, or from an installed package, the process that ends a run never imports the suite. So
+each check sends its evidence with pytest's own report. This plugin collects the evidence, writes
+the report of any run, and writes the certificate of a complete run without failures.
 """
 
 import importlib
@@ -15,32 +15,32 @@ import pytest
 
 from ddpm_core.gate.bytecode import stale
 from ddpm_core.gate.certificate import Project
-from ddpm_core.gate.certify import Certifying
+from ddpm_core.gate.certify import Certification
 
-UNFINISHED = "unfinished"  # of a check in which the run was interrupted
+UNFINISHED = "unfinished"  # outcome of a check during which the run was interrupted
 EVIDENCE = "property_tests"  # the user property under which a check sends its row
 
 
 def pytest_addoption(parser: Any) -> None:
-    """--impl chooses what is put to the test; --report says where the result is written."""
+    """Add --impl, --noise-epoch and --report."""
     group = parser.getgroup("ddpm-core property suite")
     group.addoption(
         "--impl",
         default=None,
         metavar="MODULE:ATTRIBUTE",
-        help="adapter to test, a class or an instance; by default ddpm-core's own",
+        help="adapter to test, a class or an instance (default: ddpm-core's own)",
     )
     group.addoption(
         "--noise-epoch",
         default="0",
         metavar="NAME",
-        help="another name draws other noise in every Monte Carlo claim",
+        help="key of the noise of all Monte Carlo claims (default: 0)",
     )
     group.addoption(
         "--report",
         default="verification",
         metavar="FOLDER",
-        help="where report.json and report.html are written (default: verification)",
+        help="folder for report.json and report.html (default: verification)",
     )
 
 
@@ -56,14 +56,14 @@ def pytest_load_initial_conftests(early_config: Any) -> None:
 
 
 def pytest_configure(config: Any) -> None:
-    """Gather rows in the one process that hears of every check."""
+    """Register the collector, in the main process, or its counterpart in an xdist worker."""
     worker = hasattr(config, "workerinput")
-    plugin = Telling(config) if worker else Gathering(config)
-    config.pluginmanager.register(plugin, "ddpm_core_gathering")
+    plugin = Worker(config) if worker else Collector(config)
+    config.pluginmanager.register(plugin, "ddpm_core_collector")
 
 
-class Telling:
-    """In a process of xdist: whether the code that its checks ran is that of the files."""
+class Worker:
+    """xdist worker: reports at its end whether its checks ran stale bytecode."""
 
     def __init__(self, config: Any) -> None:
         self.config = config
@@ -77,21 +77,21 @@ class Telling:
             self.config.workeroutput[EVIDENCE] = stale(Project.own())
 
 
-class Gathering:
-    """The rows of a run; silent where no check of the suite ran."""
+class Collector:
+    """Rows of a run, one per check; prints nothing if no check of the suite ran."""
 
     def __init__(self, config: Any) -> None:
         self.config = config
         self.rows: dict[str, dict[str, Any]] = {}
         self.lines: list[str] = []
-        self.certifying = Certifying(config)
+        self.certification = Certification(config)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """A check's row, with the worst outcome of its phases and the seconds of all of them."""
-        for key, seen in report.user_properties:
+        """Update the row of a check: the worst outcome of its phases, and their total seconds."""
+        for key, evidence in report.user_properties:
             if key == EVIDENCE:
                 row = self.rows.setdefault(report.nodeid, {"outcome": UNFINISHED, "seconds": 0.0})
-                row |= seen | {"seconds": row["seconds"] + report.duration}
+                row |= evidence | {"seconds": row["seconds"] + report.duration}
                 if report.when == "call" and report.passed:
                     row["outcome"] = "passed"
                 if report.failed:
@@ -102,51 +102,53 @@ class Gathering:
                     row["outcome"], row["missing"] = "not offered", _missing(report)
 
     def pytest_sessionfinish(self, session: Any) -> None:
-        """Write report and certificate; a run without a report, or that overspent alpha, fails."""
+        """Write report and certificate; fail if no report is written or alpha is overspent."""
         unfinished = [name for name, row in self.rows.items() if row["outcome"] == UNFINISHED]
-        for name in unfinished:  # the run was interrupted in it
+        for name in unfinished:  # the run was interrupted during it
             del self.rows[name]
         interrupted = session.exitstatus == pytest.ExitCode.INTERRUPTED
         if not self.rows:
             if unfinished and interrupted:
-                self.lines = ["interrupted before any check had finished: no report is written"]
+                self.lines = ["interrupted before the first check finished: no report written"]
             return
-        folder, sound = Path(self.config.getoption("--report")), False
+        folder, valid = Path(self.config.getoption("--report")), False
         try:
             self.lines = self._suite().write(self.rows, folder)
-            sound = not self._suite().overspent(self.rows)
+            valid = not self._suite().overspent(self.rows)
         except OSError as error:
             self.lines = [f"--report {folder}: nothing was written, {error}"]
-        if not sound and session.exitstatus == 0:
+        if not valid and session.exitstatus == 0:
             session.exitstatus = 1
         if interrupted and self.lines:
-            self.lines.insert(0, "interrupted: the report holds what had finished, and no more")
+            self.lines.insert(0, "interrupted: the report contains only the checks that finished")
         if self.lines:
-            self.lines[-1] += "; " + self.certifying.outcome(self.rows, folder, session.exitstatus)
+            self.lines[-1] += "; " + self.certification.outcome(
+                self.rows, folder, session.exitstatus
+            )
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """What a process of xdist has to say at its end."""
-        self.certifying.stale.append(getattr(node, "workeroutput", {}).get(EVIDENCE) or "")
+        """Collect what an xdist worker reports at its end."""
+        self.certification.stale.append(getattr(node, "workeroutput", {}).get(EVIDENCE) or "")
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Say in five lines what the report says."""
+        """Print a summary of the report in five lines."""
         for line in self.lines:
             terminalreporter.write_line(line)
 
     def _suite(self) -> Any:
-        """The suite's own report module, wherever its checks were run from."""
+        """Return the suite's report module, from wherever the suite was run."""
         return importlib.import_module(next(iter(self.rows.values()))["suite"] + ".evidence.report")
 
 
 def _missing(report: Any) -> str:
-    """The method that a check asked for in vain."""
+    """Return the name of the method that the adapter does not offer."""
     found = re.search(r"not offered: (\w+)", str(report.longrepr))
     return found[1] if found else str(report.longrepr)
 
 
 def _reason(report: Any) -> str:
-    """The sentence of a failure, and what the suite adds to it."""
+    """Return the message of a failure with the sections that the suite adds."""
     crash = getattr(report.longrepr, "reprcrash", None)
-    said = crash.message if crash is not None else str(report.longrepr)
-    return "\n".join([said, *(f"{name}: {text}" for name, text in report.sections)])
+    message = crash.message if crash is not None else str(report.longrepr)
+    return "\n".join([message, *(f"{name}: {text}" for name, text in report.sections)])

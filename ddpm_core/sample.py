@@ -1,4 +1,4 @@
-"""python -m ddpm_core.sample RUN: draw images from the averaged weights of a run."""
+"""python -m ddpm_core.sample RUN: sample images with the EMA weights of a run."""
 
 import sys
 from pathlib import Path
@@ -9,11 +9,13 @@ from ddpm_core.generation.config import SampleConfig
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse, sample, write, and return the exit code: see `make`."""
+    """Run the command; return the exit code of `run_output_command`."""
     config = parse(SampleConfig, "sample", arguments)
 
     def files() -> list[Path]:
-        from ddpm_core.generation.generate_images import draw  # torch only once --help is answered
+        from ddpm_core.generation.generate_images import (
+            draw,
+        )  # after parsing: --help must not import torch
 
         return draw(config)
 

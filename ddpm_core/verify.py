@@ -1,4 +1,4 @@
-"""python -m ddpm_core.verify: run the suite on this very code, and read its certificate."""
+"""python -m ddpm_core.verify: run the suite on this code and check the certificate."""
 
 import subprocess
 import sys
@@ -14,45 +14,45 @@ from ddpm_core.cli.progress import say
 if TYPE_CHECKING:
     from ddpm_core.gate.certificate import Project, Statement
 
-SPOT = 3  # checks of --spot
+SPOT_CHECKS = 3  # number of checks of --spot
 
 
 @dataclass(frozen=True)
 class VerifyConfig:
-    """Run the property suite on this code; a full green run writes the certificate."""
+    """Run the property suite on this code; a complete run without failures writes a certificate."""
 
     config: Path | None = None
-    """A TOML file of these options; flags win over it."""
+    """TOML file with these options; flags take precedence."""
     status: bool = False
-    """Only say what the certificate says of this code; run nothing."""
+    """Only check whether the certificate is valid for this code; run nothing."""
     spot: bool = False
-    """Run three checks again that a hash chooses; no certificate is written."""
+    """Run only three checks, chosen by a hash of the code; write no certificate."""
     report: Path = Path("verification")
-    """Folder of report and certificate."""
+    """Folder for the report and the certificate."""
     processes: str = "auto"
-    """How many run checks side by side."""
+    """Number of processes that run checks in parallel; auto: one per core."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns the exit code: 0 verified, 1 a check failed, 2 usage, 3 not verified."""
+    """Run the command; return 0 verified, 1 a check failed, 2 usage, 3 not verified."""
     config = parse(VerifyConfig, "verify", arguments)
 
-    from ddpm_core.gate import certificate, live  # tyro first: --help needs none of it
+    from ddpm_core.gate import certificate, live  # after parsing: --help must not import torch
 
     project = certificate.Project.own()
     path = config.report / certificate.FILE.name
     if not config.status:
         if find_spec("pytest") is None or find_spec("hypothesis") is None:
             print(
-                "ddpm_core.verify: the suite needs pytest and Hypothesis; "
-                "pip install 'ddpm-core[verify]'",
+                "ddpm_core.verify: the suite needs pytest and Hypothesis. "
+                "Run pip install 'ddpm-core[verify]'",
                 file=sys.stderr,
             )
             return 2
         command = [sys.executable, "-m", "pytest", "-q", "--report", str(config.report)]
         if config.spot:
             try:
-                chosen = spot(project)
+                chosen = spot_checks(project)
             except certificate.CertificateError as error:
                 say(f"not verified: {error}")
                 return 3
@@ -61,45 +61,46 @@ def main(arguments: list[str] | None = None) -> int:
         if subprocess.run(command, check=False).returncode:
             return 1
     try:
-        whole = certificate.read(path)
-        found = certificate.mismatch(whole, project) or live.mismatch(project)
+        statement = certificate.read(path)
+        mismatch = certificate.mismatch(statement, project) or live.mismatch(project)
     except (certificate.CertificateError, OSError) as error:
-        found = str(error)
-    if found is not None:
-        say(f"not verified: {found}.\n`python -m ddpm_core.verify` runs the suite on this code")
+        mismatch = str(error)
+    if mismatch is not None:
+        say(f"not verified: {mismatch}.\n`python -m ddpm_core.verify` runs the suite on this code")
         return 3
-    say(described(whole, path))
+    say(summary(statement, path))
     return 0
 
 
-def spot(project: "Project") -> list[str]:
-    """The checks of --spot, by a hash of the files: nobody chooses them."""
+def spot_checks(project: "Project") -> list[str]:
+    """Return the checks of --spot, chosen by a hash of all bound files."""
     from ddpm_core.gate.certificate import canonical, digests
 
     key = canonical(digests(project)).decode()
     required = sorted(project.policy()["required"])
     ranked = sorted(required, key=lambda name: sha256(f"{key}{name}".encode()).digest())
     found = []
-    for name in ranked[:SPOT]:
+    for name in ranked[:SPOT_CHECKS]:
         file, _, test = name.partition("::")
-        (home,) = project.suite.rglob(file)
-        found.append(f"{home}::{test}")
+        (path,) = project.suite.rglob(file)
+        found.append(f"{path}::{test}")
     return found
 
 
-def described(whole: "Statement", path: Path) -> str:
-    """What a certificate says, in a few lines."""
-    shown, worst = whole["predicate"], whole["predicate"]["worst"]
-    when = shown["information"]
-    tree = "" if when["commit"] is None else f" at commit {when['commit'][:12]}"
-    dirty = " with uncommitted changes" if when["dirty"] else ""
+def summary(statement: "Statement", path: Path) -> str:
+    """Return the content of a certificate in a few lines."""
+    results, worst = statement["predicate"], statement["predicate"]["worst"]
+    run = results["information"]
+    commit = "" if run["commit"] is None else f" at commit {run['commit'][:12]}"
+    dirty = " with uncommitted changes" if run["dirty"] else ""
     return (
-        f"verified: {path} holds for this code\n"
-        f"{len(whole['subject'])} files, {len(shown['executed'])} checks, all passed, "
-        f"{when['time']}{tree}{dirty}\n"
-        f"false alarms risked {shown['alpha_spent']:.3g}, least power {shown['least_power']:.8f}, "
-        f"worst error {worst['fraction_of_allowance']:.3g} of what rounding allows\n"
-        f"{len(shown['mutants'])} mutants tested during the run, all killed"
+        f"verified: {path} is valid for this code\n"
+        f"{len(statement['subject'])} files, {len(results['executed'])} checks, all passed, "
+        f"{run['time']}{commit}{dirty}\n"
+        f"probability of a false alarm at most {results['alpha_spent']:.3g}, power at least "
+        f"{results['least_power']:.8f}, largest error {worst['fraction_of_allowance']:.3g} of the "
+        f"rounding bound\n"
+        f"{len(results['mutants'])} mutants tested during the run, all killed"
     )
 
 

@@ -1,1 +1,1 @@
-"""What a run shows: images, curves and its report."""
+"""Figures of a run: image grids, curves and the report."""

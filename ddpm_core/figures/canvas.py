@@ -1,8 +1,8 @@
-"""Exact pixels with words around them: what every picture of a run is made of.
+"""Canvas for the images of a run: exact pixels with text around them, and PNG and GIF encoding.
 
-A cell is its image at an integer scale, by nearest neighbour: [-1, 1] becomes 0..255, values
-outside are clipped, and a pixel with a value that is not finite turns magenta. matplotlib sets
-formulas only, without pyplot, so that no display and no global state is touched.
+A cell shows its image at an integer scale by nearest neighbour: [-1, 1] becomes 0..255, values
+outside are clipped, non-finite pixels are magenta. matplotlib typesets only formulas, without
+pyplot, so no display and no global state is touched.
 """
 
 import functools
@@ -18,17 +18,22 @@ if TYPE_CHECKING:
 
 Color = tuple[int, int, int]
 
-WHITE, INK, FAINT, RULE = (255,) * 3, (24,) * 3, (112,) * 3, (204,) * 3  # grey, for a GIF's sake
+WHITE, INK, FAINT, RULE = (
+    (255,) * 3,
+    (24,) * 3,
+    (112,) * 3,
+    (204,) * 3,
+)  # all grey: a GIF of grey images stays grey
 ACCENT, ALARM = (37, 99, 235), (185, 28, 28)
 GAP = 4
-DPI = 64  # a power of two, so that width / DPI * DPI is width
+DPI = 64  # a power of two, so width / DPI * DPI == width exactly
 STRIP = 28  # height of the watermark
 
 
 def enlarge(
     pixels: UInt8[np.ndarray, "*leading height width 3"], size: int
 ) -> UInt8[np.ndarray, "*leading tall wide 3"]:
-    """Nearest neighbour at the integer scale that brings the longer side nearest to `size`."""
+    """Enlarge by the integer factor that brings the longer side closest to `size`."""
     scale = max(1, round(size / max(pixels.shape[-3:-1])))
     return pixels.repeat(scale, -3).repeat(scale, -2)
 
@@ -36,7 +41,7 @@ def enlarge(
 def grid(
     cells: UInt8[np.ndarray, "n height width 3"], columns: int | None = None
 ) -> UInt8[np.ndarray, "tall wide 3"]:
-    """Cells row by row with thin gaps between and around; by default nearly a square."""
+    """Arrange cells in rows with thin gaps; by default the grid is nearly square."""
     n, height, width, _ = cells.shape
     columns = columns or min(n, max(1, round((n * height / width) ** 0.5)))
     rows = -(-n // columns)
@@ -48,7 +53,7 @@ def grid(
 
 
 def blank(width: int, height: int, color: Color) -> UInt8[np.ndarray, "tall wide 3"]:
-    """A canvas of one colour."""
+    """Return a canvas of one colour."""
     return np.full((height, width, 3), color, np.uint8)
 
 
@@ -58,12 +63,12 @@ def paste(
     x: int,
     y: int,
 ) -> None:
-    """Put `cell` on `canvas`, its top left corner at (x, y)."""
+    """Copy `cell` onto `canvas` with its top left corner at (x, y)."""
     canvas[y : y + cell.shape[0], x : x + cell.shape[1]] = cell
 
 
 class Page:
-    """A white page of given pixels for words: plain ones by Pillow, formulas by matplotlib."""
+    """White page for text: plain text by Pillow, formulas by matplotlib."""
 
     def __init__(self, width: int, height: int) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -71,51 +76,51 @@ class Page:
 
         self.width, self.height = width, height
         self._formulas = FigureCanvasAgg(Figure(figsize=(width / DPI, height / DPI), dpi=DPI))
-        self._words: list[tuple[float, float, str, int, Color, str]] = []
+        self._text: list[tuple[float, float, str, int, Color, str]] = []
 
-    def words(
+    def text(
         self, x: float, y: float, text: str, size: int, color: Color = INK, anchor: str = "ls"
     ) -> None:
-        """Plain words, `size` pixels high; `anchor` is Pillow's, "ls" left on the baseline."""
-        self._words.append((x, y, text, size, color, anchor))
+        """Add plain text, `size` pixels high; `anchor` as in Pillow ("ls": left, baseline)."""
+        self._text.append((x, y, text, size, color, anchor))
 
     def formula(
         self, x: float, y: float, formula: str, size: int, color: Color = INK, **style: Any
     ) -> None:
-        """A formula between dollars, its alignment in matplotlib's words, `size` pixels high."""
+        """Add a formula in $...$, `size` pixels high; `style` goes to matplotlib."""
         self._formulas.figure.text(
             x / self.width,
             1 - y / self.height,
             formula,
             fontsize=size * 72 / DPI,
-            color=[level / 255 for level in color],
+            color=[channel / 255 for channel in color],
             math_fontfamily="cm",
             **style,
         )
 
     def pixels(self) -> UInt8[np.ndarray, "tall wide 3"]:
-        """The page as it stands."""
+        """Return the page as pixels."""
         self._formulas.draw()
         canvas = np.asarray(self._formulas.buffer_rgba())[..., :3]
-        return write(canvas, *self._words)
+        return write(canvas, *self._text)
 
 
 def write(
-    canvas: UInt8[np.ndarray, "tall wide 3"], *words: tuple[float, float, str, int, Color, str]
+    canvas: UInt8[np.ndarray, "tall wide 3"], *texts: tuple[float, float, str, int, Color, str]
 ) -> UInt8[np.ndarray, "tall wide 3"]:
-    """A copy of `canvas` with words on it: (x, y, text, size, color, Pillow's anchor)."""
+    """Return a copy of `canvas` with texts: (x, y, text, size, color, anchor as in Pillow)."""
     from PIL import Image, ImageDraw
 
     image = Image.fromarray(canvas)
     draw = ImageDraw.Draw(image)
-    for x, y, text, size, color, anchor in words:
+    for x, y, text, size, color, anchor in texts:
         draw.text((x, y), text, fill=color, font=_font(size), anchor=anchor)
     return np.array(image)
 
 
 @functools.cache
 def _font(size: int) -> "ImageFont.FreeTypeFont":
-    """DejaVu Sans, which comes with matplotlib."""
+    """Load DejaVu Sans, which is bundled with matplotlib."""
     import matplotlib
     from PIL import ImageFont
 
@@ -123,23 +128,23 @@ def _font(size: int) -> "ImageFont.FreeTypeFont":
 
 
 def png(canvas: UInt8[np.ndarray, "tall wide 3"], watermark: str | None = None) -> bytes:
-    """PNG bytes; a watermark stands on a red strip above the picture."""
+    """Encode as PNG; a watermark is on a red strip above the image."""
     from PIL import Image
 
     content = io.BytesIO()
-    Image.fromarray(_marked(canvas, watermark)).save(content, "png", compress_level=4)
+    Image.fromarray(_with_watermark(canvas, watermark)).save(content, "png", compress_level=4)
     return content.getvalue()
 
 
-def _marked(
+def _with_watermark(
     canvas: UInt8[np.ndarray, "tall wide 3"], watermark: str | None
 ) -> UInt8[np.ndarray, "taller wide 3"]:
     if watermark is None:
         return canvas
     strip = blank(canvas.shape[1], STRIP, ALARM)
     size = max(7, min(16, round(canvas.shape[1] / (0.75 * len(watermark) + 1))))
-    word = (canvas.shape[1] / 2, STRIP / 2, watermark, size, WHITE, "mm")
-    return np.concatenate([write(strip, word), canvas])
+    text = (canvas.shape[1] / 2, STRIP / 2, watermark, size, WHITE, "mm")
+    return np.concatenate([write(strip, text), canvas])
 
 
 def gif(
@@ -147,18 +152,18 @@ def gif(
     milliseconds: int,
     watermark: str | None = None,
 ) -> bytes:
-    """GIF bytes; loops, and holds the last frame for 2.5 seconds. A watermark is on every frame.
+    """Encode as a looping GIF whose last frame lasts 2.5 seconds; a watermark is on every frame.
 
-    Grey frames are brought to 64 levels, which a GIF packs well; of coloured ones each has its own
-    256 colours.
+    Grey frames are reduced to 64 grey levels, which a GIF compresses well. Each colour frame has
+    its own palette of 256 colours.
     """
     from PIL import Image
 
-    frames = [_marked(frame, watermark) for frame in frames]
+    frames = [_with_watermark(frame, watermark) for frame in frames]
     if all((frame == frame[..., :1]).all() for frame in frames):
         images = [Image.fromarray(frame[..., 0] >> 2) for frame in frames]
         for image in images:
-            image.putpalette(bytes(level * 255 // 63 for level in range(64) for _ in range(3)))
+            image.putpalette(bytes(grey * 255 // 63 for grey in range(64) for _ in range(3)))
     else:
         octree, no_dither = Image.Quantize.FASTOCTREE, Image.Dither.NONE
         images = [

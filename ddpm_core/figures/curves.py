@@ -1,4 +1,4 @@
-"""The losses of a run as one figure: over steps, and by noise level; latents as histograms."""
+"""Figures of curves: losses of a run, terms of the bound, and histograms of latents."""
 
 import io
 import math
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RAW, TRAIN, HELDOUT, INK, FAINT = "#bfd3f6", "#2563eb", "#c2410c", "#18181b", "#71717a"
-VISITS = ("#f3b58a", "#dd6b20", "#7c2d12")  # first, middle, last: light to dark
-EM = 13  # size of the words
+PREVIEWS = ("#f3b58a", "#dd6b20", "#7c2d12")  # first, middle, last: light to dark
+EM = 13  # font size
 
 
 def loss_figure(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """PNG of two panels from the rows of metrics.jsonl, both on a log scale.
+    """Draw the rows of metrics.jsonl as a PNG of two panels, both on a log scale.
 
-    Left: the training loss, as logged and smoothed, and the held-out loss, over steps. Right: the
-    held-out loss in each tenth of the noise levels, at the first, the middle and the last visit.
-    What is missing, not finite or not positive is left out.
+    Left: training loss, raw and smoothed, and validation loss, over steps. Right: validation loss
+    by decile of the timesteps, at the first, middle and last preview. Missing, non-finite and
+    non-positive values are omitted.
     """
     figure, (left, right) = _panels()
     _over_steps(left, rows)
@@ -32,13 +32,13 @@ def loss_figure(rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def autoencoder_figure(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """PNG of two panels over steps: squared error, and nats between latents and noise."""
+    """Draw a PNG of two panels over steps: squared error, and KL divergence of the latents."""
     figure, (left, right) = _panels()
     for axes, name, title in (
         (left, "reconstruction", "Mean squared error over steps"),
-        (right, "kl", "Nats of an image's latents from noise"),
+        (right, "kl", "KL divergence of the latents from the prior, nats per image"),
     ):
-        _dress(axes, title, "optimizer step")
+        _style(axes, title, "optimizer step")
         steps, values = _column(rows, name)
         axes.plot(steps, values, color=TRAIN, lw=1.6, label="training")
         steps, values = _column(rows, f"validation_{name}")
@@ -50,7 +50,7 @@ def autoencoder_figure(rows: Sequence[Mapping[str, Any]]) -> bytes:
 def latent_figure(
     z: Float[Tensor, "n channels *position"], *, watermark: str | None = None
 ) -> bytes:
-    """PNG: the histogram of each channel of latents, in its own units, with mean and deviation."""
+    """Draw a PNG with the histogram, mean and standard deviation of each latent channel."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -62,16 +62,16 @@ def latent_figure(
     for i, values in enumerate(channels):
         axes = figure.add_subplot(rows, columns, i + 1)
         known = values[np.isfinite(values)]
-        moments = f"mean {known.mean():.2f}, deviation {known.std():.2f}"
-        _dress(axes, f"channel {i} of the latents", moments)
+        moments = f"mean {known.mean():.2f}, standard deviation {known.std():.2f}"
+        _style(axes, f"latent channel {i}", moments)
         axes.hist(known, bins=60, density=True, color=RAW)
         axes.set_yticks([])
-    _mark(figure, watermark)
+    _add_watermark(figure, watermark)
     return _png(figure)
 
 
 def _over_steps(axes: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:
-    _dress(axes, "Mean squared error over steps", "optimizer step")
+    _style(axes, "Mean squared error over steps", "optimizer step")
     steps, loss = _column(rows, "loss")
     if len(steps) >= 20:
         axes.plot(steps, loss, color=RAW, lw=1.2)
@@ -93,10 +93,11 @@ def _over_steps(axes: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _by_decile(axes: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:
-    _dress(axes, "Validation error by noise level", "t / T, in tenths")
-    visits = [row for row in rows if row.get("validation_loss_by_decile")]
-    shown = [visits[i] for i in sorted({0, len(visits) // 2, len(visits) - 1})] if visits else []
-    for row, color in zip(shown, VISITS[len(VISITS) - len(shown) :], strict=True):
+    _style(axes, "Validation error by timestep", "t / T, in deciles")
+    all_rows = [row for row in rows if row.get("validation_loss_by_decile")]
+    chosen = sorted({0, len(all_rows) // 2, len(all_rows) - 1}) if all_rows else []
+    colors = PREVIEWS[len(PREVIEWS) - len(chosen) :]
+    for row, color in zip((all_rows[i] for i in chosen), colors, strict=True):
         deciles = _positive(row["validation_loss_by_decile"])
         x = (np.arange(len(deciles)) + 0.5) / len(deciles)
         axes.plot(x, deciles, color=color, lw=2.2, marker="o", ms=5, label=f"step {row['step']:,}")
@@ -106,18 +107,18 @@ def _by_decile(axes: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _panels() -> "tuple[Figure, tuple[Axes, Axes]]":
-    """A figure of two panels, three to two."""
+    """Return a figure of two panels with widths 3:2."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(14, 5), dpi=100)
     FigureCanvasAgg(figure)
-    place = {"left": 0.055, "right": 0.985, "top": 0.9, "bottom": 0.14, "wspace": 0.16}
-    left, right = figure.subplots(1, 2, width_ratios=(3, 2), gridspec_kw=place)
+    layout = {"left": 0.055, "right": 0.985, "top": 0.9, "bottom": 0.14, "wspace": 0.16}
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2), gridspec_kw=layout)
     return figure, (left, right)
 
 
-def _mark(figure: "Figure", watermark: str | None) -> None:
+def _add_watermark(figure: "Figure", watermark: str | None) -> None:
     if watermark:
         figure.text(0.5, 0.5, watermark, color=FAINT, size=28, ha="center", alpha=0.5)
 
@@ -128,7 +129,7 @@ def _png(figure: "Figure") -> bytes:
     return content.getvalue()
 
 
-def _dress(axes: "Axes", title: str, x_label: str) -> None:
+def _style(axes: "Axes", title: str, x_label: str) -> None:
     axes.set_title(title, loc="left", fontsize=EM + 1, color=INK, pad=12)
     axes.set_xlabel(x_label, fontsize=EM, color=FAINT)
     axes.spines[["top", "right"]].set_visible(False)
@@ -142,14 +143,14 @@ def _finish(axes: "Axes") -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
     if not axes.lines:
-        axes.text(0.5, 0.5, "nothing yet", transform=axes.transAxes, ha="center", color=FAINT)
+        axes.text(0.5, 0.5, "no data yet", transform=axes.transAxes, ha="center", color=FAINT)
         axes.set_yticks([])
         return
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     if high < 2 * low:
         axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    else:  # as many marks in a decade as it takes to read a value
+    else:  # enough ticks per decade to read a value
         subs = (1, 1.5, 2, 3, 5, 7) if high < 30 * low else (1, 2, 5) if high < 300 * low else (1,)
         axes.yaxis.set_major_locator(LogLocator(subs=subs))
     axes.yaxis.set_minor_locator(NullLocator())
@@ -167,17 +168,17 @@ def _column(
 
 
 def _positive(values: Sequence[float | None]) -> Float64[np.ndarray, " n"]:
-    """The values, with NaN for what a log scale cannot show, which leaves a gap in the line."""
+    """Replace values that a log scale cannot show by NaN, which leaves a gap in the line."""
     array = np.array([math.nan if value is None else value for value in values], np.float64)
     array[~(np.isfinite(array) & (array > 0))] = np.nan
     return array
 
 
 def _smooth(values: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
-    """Mean over about a fifteenth of the values around each, symmetric at the steep start."""
-    place = np.arange(len(values))
-    half = np.minimum(max(1, len(values) // 30), place)
-    low, high = place - half, np.minimum(place + half + 1, len(values))
+    """Return a moving average over about 1/15 of the values; symmetric near the steep start."""
+    index = np.arange(len(values))
+    half = np.minimum(max(1, len(values) // 30), index)
+    low, high = index - half, np.minimum(index + half + 1, len(values))
     known = np.isfinite(values)
     total = np.concatenate([[0], np.where(known, values, 0).cumsum()])
     count = np.concatenate([[0], known.cumsum()])
@@ -195,7 +196,7 @@ def bound_figure(result: Mapping[str, Any], *, watermark: str | None = None) -> 
 
     figure, (left, right) = _panels()
     bound = result["bits_per_dim"]
-    _dress(left, f"{bound['total']:.3f} bits per dimension, term by term", "noise level t")
+    _style(left, f"{bound['total']:.3f} bits per dimension, term by term", "noise level t")
     first, *steps, prior = result["terms"]
     T, shares = result["T"], iter(bound["shares"].items())
     levels = np.linspace(1, T, len(steps) + 1)
@@ -216,11 +217,11 @@ def bound_figure(result: Mapping[str, Any], *, watermark: str | None = None) -> 
     left.set_xscale("log")
     left.xaxis.set_minor_formatter(NullFormatter())
     _finish(left)
-    _dress(right, f"error of the noise, {result['eps_mse']['mean']:.4f} in the mean", "tenth of t")
+    _style(right, f"error of the noise, {result['eps_mse']['mean']:.4f} in the mean", "tenth of t")
     errors = _positive(result["eps_mse"]["by_decile"])
     right.plot(range(1, 11), errors, color=HELDOUT, lw=2.2, marker="o", label="test images (EMA)")
     _finish(right)
-    _mark(figure, watermark)
+    _add_watermark(figure, watermark)
     return _png(figure)
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ddpm_core.figures.curves import autoencoder_figure, loss_figure
+from ddpm_core.figures.grids import denoising_gif, evenly, frame_limit
 from ddpm_core.figures.record import DenoisingRecord
-from ddpm_core.figures.sheets import denoising_gif, evenly, frame_limit
 from ddpm_core.storage.files import write_bytes
 
 STATES = ("running", "done", "interrupted", "failed")  # each has its colour in style.css
@@ -136,7 +136,7 @@ def _write_gif(run: Path, faults: list[str], watermark: str | None) -> None:
     """Draw denoising.gif from evenly spaced records, as many as its size allows."""
     paths = list(_by_step(run / "denoising", "npz").values())
     last = _record(paths[-1], []) if paths else None
-    shown = evenly(paths, frame_limit(last.free_x_t.shape)) if last else paths
+    shown = evenly(paths, frame_limit(last.sampled_x_t.shape)) if last else paths
     records = [record for path in shown if (record := _record(path, faults))]
     if records:
         write_bytes(run / "denoising.gif", denoising_gif(records, watermark=watermark))

@@ -1,7 +1,7 @@
-"""The certificate: which code passed the suite, in which environment, and what that run showed.
+"""The certificate: which code passed the suite, in which environment, with which results.
 
-An in-toto Statement in one canonical form, so that two that say the same are the same bytes and
-any tool for signing files signs it. It binds by content: no date and no name makes it valid.
+It is an in-toto Statement in canonical JSON: equal statements are equal bytes, and any tool that
+signs files can sign it. It binds the content of files; dates and names do not matter.
 """
 
 import hashlib
@@ -14,23 +14,22 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-FILE = Path("verification") / "certificate.json"  # where a run of the suite leaves it
-POLICY = "policy.json"  # of the suite: what a run of it has to show
+FILE = Path("verification") / "certificate.json"  # where a run of the suite writes it
+POLICY = "policy.json"  # in the suite: what a run must show
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "urn:ddpm-core:certificate"
 FORMAT = 1
 
-# Files that only draw a run: no number of it depends on them.
+# Files that only draw figures: no number of a run depends on them.
 EXEMPT = frozenset(
-    f"figures/{name}"
-    for name in ("canvas.py", "curves.py", "report.py", "report.html", "sheets.py")
+    f"figures/{name}" for name in ("canvas.py", "curves.py", "grids.py", "report.py", "report.html")
 )
-# A stub decides at run time where the package's public names come from. The style and the templates
-# decide what the report of the suite shows: a hidden row would look like a check that passed.
+# Stubs decide at run time where the package's public names come from. Style and templates decide
+# what the report of the suite shows: a hidden row would look like a check that passed.
 BOUND = ("*.py", "*.pyi", "*.css", "*.html")
 PACKAGES = ("torch", "numpy", "scipy", "jaxtyping", "hypothesis", "mpmath", "pytest")
 
-PARTS = frozenset(  # of the predicate, without which nothing can be concluded
+REQUIRED_KEYS = frozenset(  # of the predicate
     ("environment", "executed", "alpha_spent", "least_power", "least_effect", "mutants")
 )
 
@@ -38,12 +37,12 @@ Statement = Mapping[str, Any]
 
 
 class CertificateError(ValueError):
-    """A file that is no certificate, or none of this version."""
+    """A file that is missing, damaged, or not a certificate of this version."""
 
 
 @dataclass(frozen=True)
 class Project:
-    """What a certificate speaks of: a package, the suite that attacks it, and the derivations."""
+    """The files that a certificate binds: a package, its test suite, and the derivations."""
 
     name: str
     package: Path
@@ -52,22 +51,22 @@ class Project:
 
     @classmethod
     def own(cls) -> "Project":
-        """This very library; in a wheel, suite and derivations lie inside the package."""
+        """Return this library; in a wheel, suite and derivations are inside the package."""
         package = Path(__file__).resolve().parent.parent
-        beside = package if (package / "property_tests").is_dir() else package.parent
-        return cls(package.name, package, beside / "property_tests", beside / "derivations")
+        root = package if (package / "property_tests").is_dir() else package.parent
+        return cls(package.name, package, root / "property_tests", root / "derivations")
 
     def files(self) -> Iterator[tuple[str, Path]]:
-        """(name, path) of all that is bound; the names are the same in a checkout and a wheel."""
+        """Yield (name, path) of every bound file; a checkout and a wheel have the same names."""
         if not (self.suite / POLICY).is_file():
             raise CertificateError(
-                f"{self.suite} holds no suite with a {POLICY}, so that nothing can be verified; "
-                f"install the whole of {self.name} again"
+                f"{self.suite} contains no {POLICY}, so nothing can be verified; reinstall "
+                f"{self.name} completely"
             )
         for path in (path for pattern in BOUND for path in _below(self.package, pattern)):
             inside = path.relative_to(self.package)
-            apart = inside.parts[0] in ("property_tests", "derivations")
-            if not apart and inside.as_posix() not in EXEMPT:
+            separate = inside.parts[0] in ("property_tests", "derivations")
+            if not separate and inside.as_posix() not in EXEMPT:
                 yield f"{self.name}/{inside.as_posix()}", path
         for folder, patterns in (
             (self.suite, ("*.py", "*.html", POLICY)),
@@ -78,7 +77,7 @@ class Project:
                     yield f"{folder.name}/{path.relative_to(folder).as_posix()}", path
 
     def policy(self) -> Mapping[str, Any]:
-        """What a run of the suite has to show; raises CertificateError where it cannot be read."""
+        """Return what a run of the suite must show. Raises CertificateError if it is unreadable."""
         path = self.suite / POLICY
         try:
             found: Mapping[str, Any] = json.loads(path.read_bytes())
@@ -92,7 +91,7 @@ def _below(folder: Path, pattern: str) -> list[Path]:
 
 
 def digests(project: Project) -> dict[str, str]:
-    """SHA-256 of every bound file, by name; raises CertificateError for one that is unreadable."""
+    """Return the SHA-256 of every bound file. Raises CertificateError for an unreadable one."""
     found = {}
     for name, path in project.files():
         try:
@@ -103,7 +102,7 @@ def digests(project: Project) -> dict[str, str]:
 
 
 def environment() -> Mapping[str, str]:
-    """Interpreter, machine, packages, which may be "not installed", and how torch rounds."""
+    """Return versions (or "not installed"), machine, and torch settings that affect rounding."""
     import torch
 
     found: dict[str, str] = {
@@ -128,13 +127,13 @@ def _version(package: str) -> str:
 
 
 def canonical(value: Any) -> bytes:
-    """JSON with sorted keys, no spaces and one line end: equal values are equal bytes."""
+    """Return JSON with sorted keys, no spaces and one newline: equal values give equal bytes."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return text.encode() + b"\n"
 
 
 def statement(files: Mapping[str, str], predicate: Mapping[str, Any]) -> dict[str, Any]:
-    """The Statement over these files; its seal shows a slip of the hand, not a forger's."""
+    """Return the Statement for these files; its seal reveals accidental edits, not forgery."""
     whole: dict[str, Any] = {
         "_type": STATEMENT,
         "subject": [{"name": name, "digest": {"sha256": files[name]}} for name in sorted(files)],
@@ -151,47 +150,47 @@ def _seal(whole: Statement) -> str:
 
 
 def read(path: Path) -> Statement:
-    """The certificate at `path`; raises CertificateError, which says what is wrong with it."""
+    """Read the certificate at `path`. Raises CertificateError if it is missing or invalid."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise CertificateError(f"there is no certificate at {path}") from None
+        raise CertificateError(f"no certificate at {path}") from None
     except OSError as error:
         raise CertificateError(f"the certificate {path} cannot be read: {error}") from None
     try:
-        whole = json.loads(data, parse_constant=_no_number)
+        whole = json.loads(data, parse_constant=_refuse_constant)
         kind, given = whole["predicateType"], whole["predicate"]["format"]
         sealed = canonical(whole) == data and whole["predicate"].get("seal") == _seal(whole)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-        raise CertificateError(f"{path} is truncated or no certificate at all") from None
+        raise CertificateError(f"{path} is truncated or not a certificate") from None
     if whole.get("_type") != STATEMENT or kind != PREDICATE:
-        raise CertificateError(f"{path} is a statement about something else: {kind}")
+        raise CertificateError(f"{path} is a statement of another type: {kind}")
     if given != FORMAT or isinstance(given, bool):
         raise CertificateError(
-            f"{path} has format {given}, and this version reads {FORMAT}: verify again with it"
+            f"{path} has format {given}, but this version reads format {FORMAT}: verify again"
         )
     if not sealed:
-        raise CertificateError(f"{path} was edited since it was written: its seal is broken")
-    if missing := sorted(PARTS - whole["predicate"].keys()):
-        raise CertificateError(f"{path} does not speak of {', '.join(missing)}")
+        raise CertificateError(f"{path} was edited after it was written: its seal does not match")
+    if missing := sorted(REQUIRED_KEYS - whole["predicate"].keys()):
+        raise CertificateError(f"{path} lacks {', '.join(missing)}")
     return dict(whole)
 
 
-def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a JSON number")
 
 
-# --- what it says, against what is there ---------------------------------------------------------
+# --- comparing a certificate with the code -------------------------------------------------------
 
 
 def mismatch(whole: Statement, project: Project) -> str | None:
-    """The first thing that is not as it was verified, in plain words, or None."""
+    """Describe the first difference from the verified state, or return None."""
     try:
         return _difference(whole, project)
     except (TypeError, ValueError, LookupError, AttributeError) as error:
         if isinstance(error, CertificateError):
             raise
-        return f"the certificate says something in a form that is not its own ({error!r})"
+        return f"malformed certificate ({error!r})"
 
 
 def _difference(whole: Statement, project: Project) -> str | None:
@@ -199,9 +198,9 @@ def _difference(whole: Statement, project: Project) -> str | None:
     now = digests(project)
     for name in sorted(then.keys() | now.keys()):
         if name not in now:
-            return f"{name} was there at verification and is gone"
+            return f"{name} was removed since verification"
         if name not in then:
-            return f"{name} is new since verification"
+            return f"{name} was added since verification"
         if then[name] != now[name]:
             return f"{name} changed since verification"
     predicate, here = whole["predicate"], environment()
@@ -213,28 +212,30 @@ def _difference(whole: Statement, project: Project) -> str | None:
 
 
 def incomplete(predicate: Mapping[str, Any], policy: Mapping[str, Any]) -> str | None:
-    """What a run of the suite did not show of all that the policy asks for, or None."""
+    """Describe the first requirement of the policy that a run does not meet, or return None."""
     executed, required = predicate["executed"], policy["required"]
     for name in sorted(required.keys() - executed.keys()):
         return f"{name} was not run"
     for name in sorted(executed.keys() - required.keys()):
         return (
             f"{name} was run but is not in the policy: "
-            "python -m property_tests.evidence.policy lists it"
+            "python -m property_tests.evidence.policy adds it"
         )
-    for name, asked in sorted(required.items()):
-        seen = executed[name]
-        if seen["outcome"] != "passed":
-            return f"{name} {seen['outcome']}"
-        for what, least in asked.items():
-            if not seen[what] >= least:
-                return f"{name} made {seen[what]} {what}, the policy asks for {least}"
+    for name, minimum in sorted(required.items()):
+        result = executed[name]
+        if result["outcome"] != "passed":
+            return f"{name} {result['outcome']}"
+        for what, least in minimum.items():
+            if not result[what] >= least:
+                return f"{name} made {result[what]} {what}; the policy requires {least}"
     if not predicate["alpha_spent"] <= policy["alpha"] * (1 + 1e-9):  # the sum itself is rounded
-        return f"false alarms were risked at {predicate['alpha_spent']:g} > {policy['alpha']:g}"
+        spent = f"{predicate['alpha_spent']:g}, above {policy['alpha']:g}"
+        return f"the probability of a false alarm was {spent}"
     if not predicate["least_power"] >= policy["power"]:
         return f"a claim had power {predicate['least_power']}, below {policy['power']}"
     if not predicate["least_effect"] <= policy["effect"]:
-        return f"a claim sees effects from {predicate['least_effect']} only, not {policy['effect']}"
+        effect = f"{predicate['least_effect']}; the policy requires {policy['effect']}"
+        return f"the smallest effect that a claim detects is {effect}"
     if len(predicate["mutants"]) != policy["mutants"]:
         return f"{len(predicate['mutants'])} mutants were tested, not {policy['mutants']}"
     for mutant in predicate["mutants"]:

@@ -1,4 +1,4 @@
-"""From a run of the suite to its certificate, or to the reason why there is none."""
+"""Writing the certificate after a run of the suite, or stating why there is none."""
 
 import os
 import re
@@ -26,24 +26,24 @@ from ddpm_core.storage.files import write_bytes
 
 Rows = Mapping[str, Mapping[str, Any]]
 
-# Options under which a run still certifies: they say how it runs and what it prints.
+# Options under which a run still certifies: they change only how it runs and what it prints.
 HARMLESS = re.compile(
     r"-[qvs]+|-r\w+|-n.*|--(numprocesses|dist|color|durations|tb|report|rootdir)(=.*)?"
     r"|--strict-(markers|config)|--import-mode=\w+|--pyargs|--no-header"
 )
 
 
-def narrowed(words: Iterable[str]) -> str | None:
-    """The first option that changes what is run or how it is judged, or None.
+def narrowing_option(words: Iterable[str]) -> str | None:
+    """Return the first option that changes what is run or how it is judged, or None.
 
-    What a path or a package leaves out is missed in the executed set.
+    Paths and packages need no check: whatever they leave out is missing in the executed set.
     """
-    options = (word for word in words if word.startswith(("-", "@")))  # @file holds more of them
+    options = (word for word in words if word.startswith(("-", "@")))  # @file: more options
     return next((word for word in options if not HARMLESS.fullmatch(word)), None)
 
 
 def predicate(rows: Rows, report: Path) -> dict[str, Any]:
-    """What the rows of a run show, as the certificate keeps it."""
+    """Summarize the rows of a run for the certificate."""
     own = {each["check"]: each for each in rows.values()}
     claims = [claim for each in own.values() for claim in each["claims"]]
     exact = [each for each in own.values() if not each["control"]]
@@ -67,20 +67,20 @@ def predicate(rows: Rows, report: Path) -> dict[str, Any]:
     }
 
 
-class Certifying:
-    """From the start of a run to its certificate, or to the reason why there is none."""
+class Certification:
+    """One run of the suite, from its start to its certificate."""
 
     def __init__(self, config: Any) -> None:
         self.impl = config.getoption("--impl")
         words = [*config.getini("addopts"), *shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))]
-        self.narrowed = narrowed([*words, *config.invocation_params.args])
+        self.narrowing_option = narrowing_option([*words, *config.invocation_params.args])
         self.project = Project.own()
         self.before = self._digests()
         self.plugins = config.pluginmanager
-        self.stale: list[str] = []  # what each process that ran checks found
+        self.stale: list[str] = []  # one entry per worker process; "" if its code is current
 
     def outcome(self, rows: Rows, folder: Path, exit_status: int) -> str:
-        """Write the certificate of the run, or withdraw it; returns what to say of it."""
+        """Write the certificate, or withdraw the previous one; return a line that says so."""
         path = folder / FILE.name
         files = self._digests()
         reason, shown = self.refusal(rows, files, exit_status), {}
@@ -97,27 +97,27 @@ class Certifying:
         failed = self.impl is None and any(row["outcome"] == "failed" for row in rows.values())
         if failed and path.is_file():
             path.unlink()
-            return f"no certificate, and the former one is withdrawn: {reason}"
+            return f"no certificate, and the previous one is withdrawn: {reason}"
         return f"no certificate: {reason}"
 
     def refusal(self, rows: Rows, after: Mapping[str, str], exit_status: int) -> str | None:
-        """Why the run certifies nothing, whatever it showed, or None."""
+        """Return why the run cannot certify, whatever its results, or None."""
         if self.impl is not None:
             return f"--impl {self.impl} chose the implementation"
-        if self.narrowed is not None:
-            return f"{self.narrowed} on the command line changes what is run"
+        if self.narrowing_option is not None:
+            return f"{self.narrowing_option} on the command line changes what is run"
         for row in rows.values():
             if row["outcome"] != "passed":
                 return f"{row['check']} {row['outcome']}"
         if exit_status != 0:
             return f"the run ended with exit status {exit_status}"
         if sys.flags.optimize:
-            return "python -O leaves assertions out"
-        if stranger := self._stranger():
-            return f"{stranger} was loaded too, and may change what a check comes to"
-        for found in (*self.stale, stale(self.project)):
-            if found:
-                return found
+            return "python -O disables assertions"
+        if plugin := self._foreign_plugin():
+            return f"{plugin} was loaded and could change the outcome of a check"
+        for mismatch in (*self.stale, stale(self.project)):
+            if mismatch:
+                return mismatch
         if not after:
             return "the files of package and suite cannot be read"
         for name in sorted(self.before.keys() | after.keys()):
@@ -125,8 +125,8 @@ class Certifying:
                 return f"{name} changed while the suite ran"
         return None
 
-    def _stranger(self) -> str | None:
-        """A plugin that no option names and that nothing binds, or None."""
+    def _foreign_plugin(self) -> str | None:
+        """Return a plugin that neither an option names nor the certificate binds, or None."""
         if os.environ.get("PYTEST_PLUGINS"):
             return f"PYTEST_PLUGINS={os.environ['PYTEST_PLUGINS']}"
         own = (self.project.suite, self.project.suite.parent / "tests")
@@ -140,17 +140,17 @@ class Certifying:
         try:
             return digests(self.project)
         except (CertificateError, OSError):
-            return {}  # no pytest of anybody fails for that; nothing is certified then
+            return {}  # other projects' pytest runs must not fail; `refusal` then certifies nothing
 
 
 def information(project: Project) -> dict[str, Any]:
-    """When, and at which commit of a checkout; nothing is bound to it."""
+    """Return the time and the commit of a checkout, for information; neither is bound."""
     commit, dirty = None, None
     try:
         commit = _git(project.package, "rev-parse", "HEAD").strip()
         dirty = bool(_git(project.package, "status", "--porcelain", "--untracked-files=no").strip())
     except (OSError, subprocess.SubprocessError):
-        pass  # no git, or no checkout
+        pass  # without git, or not a checkout
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit,

@@ -1,12 +1,13 @@
-"""Which device a run asks for, and whether it is there: the first question initialises nothing."""
+"""Choice of the device, in two steps: resolving the name does not initialise it."""
 
 import torch
 
 
 def requested_device(name: str) -> torch.device:
-    """The device that `name` asks for, whether it is there or not; nothing is initialised.
+    """Return the device called `name`, available or not, without initialising it.
 
-    auto is the accelerator of this machine where it has one. Raises ValueError for an unknown name.
+    auto is this machine's accelerator if it has one, else the CPU. Raises ValueError for an unknown
+    name.
     """
     if name == "auto":
         kind = torch.accelerator.current_accelerator(check_available=False)  # of this build
@@ -20,9 +21,9 @@ def requested_device(name: str) -> torch.device:
 
 
 def choose_device(name: str) -> torch.device:
-    """The device called `name`; auto is the accelerator of this machine, or else the CPU.
+    """Return the device called `name`; auto is this machine's accelerator, else the CPU.
 
-    Raises ValueError for a device that is unknown or not there.
+    Raises ValueError for a device that is unknown or not available.
     """
     device = requested_device(name)
     if device.type == "cpu":
@@ -30,7 +31,7 @@ def choose_device(name: str) -> torch.device:
     found = torch.accelerator.current_accelerator(check_available=True)
     if found is None or found.type != device.type:
         raise ValueError(
-            f"--device {name}: this machine offers {found or 'only the CPU'}; leave --device out "
-            "to work on that"
+            f"--device {name} is not available: this machine has {found or 'only the CPU'}. Omit "
+            "--device to use that"
         )
     return device

@@ -1,4 +1,4 @@
-"""Whether the code in memory is the code of the files: nothing replaced, nothing from elsewhere."""
+"""Comparison of the code in memory with the files: nothing replaced, nothing from elsewhere."""
 
 import ast
 import collections
@@ -19,27 +19,27 @@ STANDARD_LIBRARY = [Path(str(each.__file__)).parent for each in (ast, collection
 
 
 def mismatch(project: Project) -> str | None:
-    """The first thing of the loaded package that its files do not say, in plain words, or None."""
+    """Describe the first difference between the loaded package and its files, or return None."""
     entries = [Path(entry) for entry in sys.path] + [project.package.parent]
     starts = [(entry / project.name / "__init__.py").resolve() for entry in entries]
     homes = {start for start in starts if start.is_file()}
     if len(homes) > 1:
         where = " and ".join(sorted(str(home.parent) for home in homes))
         return f"{project.name} is installed twice, at {where}: uninstall one of them"
-    found = loaded(project)
-    differences = (difference for look in LOOKS for module in found if (difference := look(module)))
+    modules = loaded(project)
+    differences = (found for compare in COMPARISONS for each in modules if (found := compare(each)))
     return next(differences, None)
 
 
 def loaded(project: Project) -> list["Loaded"]:
-    """Every module in memory that a file of the package has to stand behind."""
+    """List every module in memory that must agree with a file of the package."""
     names = sorted(each for each in sys.modules if f"{each}.".startswith(f"{project.name}."))
     return [module for name in names if (module := Loaded.of(project, name)) is not None]
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A module in memory, and the file that it has to be."""
+    """A module in memory, and the file that it must agree with."""
 
     project: Project
     name: str
@@ -48,23 +48,23 @@ class Loaded:
 
     @classmethod
     def of(cls, project: Project, name: str) -> "Loaded | None":
-        """The module of that name; None if it only draws, is the suite's, or is a bare folder."""
+        """Return the module, or None if it is exempt, part of the suite, or a bare folder."""
         module = sys.modules[name]
         found = cls(project, name, module, Path(str(getattr(module, "__file__", ""))).resolve())
         expected = name.partition(".")[2].replace(".", "/")
-        apart = expected.startswith(("property_tests", "derivations"))
+        separate = expected.startswith(("property_tests", "derivations"))
         bare = getattr(module, "__file__", None) is None and hasattr(module, "__path__")
-        return None if apart or bare or f"{expected}.py" in EXEMPT else found
+        return None if separate or bare or f"{expected}.py" in EXEMPT else found
 
     @property
     def inside(self) -> str:
-        """Its path within the package, or the whole one if it lies elsewhere."""
+        """Path relative to the package, or absolute if it is elsewhere."""
         package = self.project.package.resolve()
         within = self.path.is_relative_to(package)
         return (self.path.relative_to(package) if within else self.path).as_posix()
 
     def origin(self) -> str | None:
-        """What is wrong with where it was loaded from."""
+        """Describe a wrong place that it was loaded from, or return None."""
         inside = self.name.split(".")[1:]
         stem = self.project.package.resolve().joinpath(*inside)
         if self.path in (stem / "__init__.py", stem.with_name(f"{stem.name}.py")):
@@ -72,21 +72,21 @@ class Loaded:
         return f"{self.name} was loaded from {self.path}, not from {self.project.package}"
 
     def functions(self) -> str | None:
-        """The first function or method whose code is another than the file's."""
+        """Describe the first function or method that differs from the file, or return None."""
         source = self.path.read_bytes()
         codes = {each.co_qualname: each for each in codes_in(compile(source, self.path, "exec"))}
-        for place, node in definitions(ast.parse(source).body, ""):
-            live = _live(self.module, place, node)
+        for name, node in definitions(ast.parse(source).body, ""):
+            live = _live(self.module, name, node)
             if (
                 not isinstance(live, FunctionType)
-                or live.__code__ != codes[place]
+                or live.__code__ != codes[name]
                 or not _has_defaults(live, node.args)
             ):
-                return f"{self.name}:{place} in memory is not what {self.inside} says"
+                return f"{self.name}:{name} in memory differs from {self.inside}"
         return None
 
     def additions(self) -> str | None:
-        """The first name that the file does not bind, or method that no class of it has."""
+        """Describe the first name or method that the file does not define, or return None."""
         source = self.path.read_text(encoding="utf-8")
         table = symtable.symtable(source, str(self.path), "exec")
         bound = {
@@ -94,39 +94,39 @@ class Loaded:
             for each in table.get_symbols()
             if each.is_assigned() or each.is_imported()
         } | {name for name, _ in self.lazy_imports()}
-        defined = {place for place, _ in definitions(ast.parse(source).body, "")}
+        defined = {qualified for qualified, _ in definitions(ast.parse(source).body, "")}
         for name, value in vars(self.module).items():
             own = isinstance(value, ModuleType) and value.__name__ == f"{self.name}.{name}"
             if name not in bound and not own and not re.fullmatch("__.*__", name):
-                return f"{self.name}:{name} in memory is not in {self.inside}"
+                return f"{self.name}:{name} is in memory but not in {self.inside}"
             if isinstance(value, type) and value.__module__ == self.name:
                 for method, live in vars(value).items():
-                    strange = isinstance(live, FunctionType) and not _is_generated(live)
-                    if strange and f"{value.__qualname__}.{method}" not in defined:
+                    written = isinstance(live, FunctionType) and not _is_generated(live)
+                    if written and f"{value.__qualname__}.{method}" not in defined:
                         where = f"{self.name}:{value.__qualname__}.{method}"
-                        return f"{where} in memory is not in {self.inside}"
+                        return f"{where} is in memory but not in {self.inside}"
         return None
 
     def constants(self) -> str | None:
-        """The first literal that has another value."""
+        """Describe the first constant whose value differs from its literal, or return None."""
         for name, value in _constants(ast.parse(self.path.read_bytes()).body):
             if getattr(self.module, name, None) != value:
-                return f"{self.name}:{name} in memory is not the {value!r} of {self.inside}"
+                return f"{self.name}:{name} in memory differs from the {value!r} in {self.inside}"
         return None
 
     def imports(self) -> str | None:
-        """The first name from another module that is not what stands there."""
+        """Describe the first import that is bound to a different object, or return None."""
         for name, value in _bindings(ast.parse(self.path.read_bytes()).body, self.name):
             if getattr(self.module, name, None) is not value:
-                return f"{self.name}:{name} in memory is not what {self.inside} imports"
+                return f"{self.name}:{name} in memory differs from the import in {self.inside}"
         for name, value in self.lazy_imports():
             # Only a name that was already used is an attribute of the module.
             if vars(self.module).get(name, value) is not value:
-                return f"{self.name}:{name} in memory is not what {self.inside}i imports"
+                return f"{self.name}:{name} in memory differs from the import in {self.inside}i"
         return None
 
     def lazy_imports(self) -> list[tuple[str, Any]]:
-        """(name, object) of each import in the stub beside the file, if there is one."""
+        """List (name, object) of each import in the stub next to the file, if there is one."""
         stub = self.path.with_suffix(".pyi")
         return (
             list(_bindings(ast.parse(stub.read_bytes()).body, self.name)) if stub.is_file() else []
@@ -134,6 +134,7 @@ class Loaded:
 
 
 def codes_in(code: CodeType) -> Iterator[CodeType]:
+    """Yield the code of every function and class inside `code`, at any depth."""
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield constant
@@ -141,7 +142,7 @@ def codes_in(code: CodeType) -> Iterator[CodeType]:
 
 
 def definitions(body: list[ast.stmt], prefix: str) -> Iterator[tuple[str, ast.FunctionDef]]:
-    """(qualified name, definition) of every function and method of a module."""
+    """Yield (qualified name, definition) of every function and method of a module."""
     for node in body:
         if isinstance(node, ast.FunctionDef):
             yield prefix + node.name, node
@@ -150,7 +151,7 @@ def definitions(body: list[ast.stmt], prefix: str) -> Iterator[tuple[str, ast.Fu
 
 
 def _has_defaults(live: FunctionType, arguments: ast.arguments) -> bool:
-    """Whether defaults that are written as literals are what the function uses."""
+    """Return whether every default written as a literal is the one in memory."""
     pairs = [
         *zip(arguments.defaults, live.__defaults__ or (), strict=False),
         *(
@@ -166,33 +167,33 @@ def _has_defaults(live: FunctionType, arguments: ast.arguments) -> bool:
             if ast.literal_eval(written) != value:
                 return False
         except (ValueError, TypeError):
-            continue  # something that is calculated
+            continue  # a computed default
     return True
 
 
 def _is_generated(live: FunctionType) -> bool:
-    """Whether a dataclass, an enum or a named tuple wrote it: its code is of no file of ours."""
+    """Return whether the standard library generated it, such as the methods of a dataclass."""
     made_of = live.__code__.co_filename
     return made_of == "<string>" or Path(made_of).parent in STANDARD_LIBRARY
 
 
-def _live(module: ModuleType, place: str, node: ast.FunctionDef) -> Any:
-    """What is found in memory at a qualified name, behind as many wrappers as the file puts there.
+def _live(module: ModuleType, name: str, node: ast.FunctionDef) -> Any:
+    """Return the object in memory at a qualified name, behind the wrappers of its decorators.
 
-    One more, or one that does not come from its decorator's package, and it is the wrapper that is
-    found: whoever put it there replaced the function.
+    A further wrapper, or one whose code is not from its decorator's package, is returned itself:
+    the function was replaced.
     """
-    found = find(module, place)
+    found = find(module, name)
     for decorator in node.decorator_list:
         if _comes_from(found, decorator, module):
             found = getattr(found, "__wrapped__", found)
     return found
 
 
-def find(module: ModuleType, place: str) -> Any:
-    """What stands at a qualified name, out of its descriptor; None if nothing does."""
+def find(module: ModuleType, name: str) -> Any:
+    """Return the object at a qualified name without its descriptor, or None."""
     found: Any = module
-    for part in place.split("."):
+    for part in name.split("."):
         found = vars(found).get(part)
         if found is None:
             return None
@@ -203,9 +204,9 @@ def find(module: ModuleType, place: str) -> Any:
 
 
 def _comes_from(wrapper: Any, decorator: ast.expr, module: ModuleType) -> bool:
-    """Whether the code of a wrapper is of the package that the decorator is imported from."""
+    """Return whether the code of a wrapper is from the package of its decorator."""
     if not isinstance(wrapper, FunctionType):
-        return True  # of C, as functools.cache is
+        return True  # written in C, like functools.cache
     name = next(each.id for each in ast.walk(decorator) if isinstance(each, ast.Name))
     imported = vars(module).get(name)
     package = str(getattr(imported, "__module__", None) or getattr(imported, "__name__", ""))
@@ -214,21 +215,21 @@ def _comes_from(wrapper: Any, decorator: ast.expr, module: ModuleType) -> bool:
 
 
 def _bindings(body: list[ast.stmt], package: str) -> Iterator[tuple[str, Any]]:
-    """(name here, object there) of each import; a relative one starts at `package`."""
+    """Yield (name here, object there) of each import; a relative one starts at `package`."""
     for node in body:
         if isinstance(node, ast.Import):
             for alias in node.names:
-                whole = alias.name if alias.asname else alias.name.partition(".")[0]
-                yield alias.asname or whole, sys.modules.get(whole)
+                bound = alias.name if alias.asname else alias.name.partition(".")[0]
+                yield alias.asname or bound, sys.modules.get(bound)
         if isinstance(node, ast.ImportFrom):
             home = "." * node.level + str(node.module)
-            there = sys.modules.get(importlib.util.resolve_name(home, package))
+            source = sys.modules.get(importlib.util.resolve_name(home, package))
             for alias in node.names:
-                yield alias.asname or alias.name, getattr(there, alias.name, None)
+                yield alias.asname or alias.name, getattr(source, alias.name, None)
 
 
 def _constants(body: list[ast.stmt]) -> Iterator[tuple[str, Any]]:
-    """(name, value) of what a module sets to a literal."""
+    """Yield (name, value) of each assignment of a literal in a module."""
     for node in body:
         match node:
             case ast.Assign([ast.Name(name)], value) | ast.AnnAssign(
@@ -237,10 +238,10 @@ def _constants(body: list[ast.stmt]) -> Iterator[tuple[str, Any]]:
                 try:
                     yield name, ast.literal_eval(value)
                 except (ValueError, TypeError):
-                    continue  # something that is calculated
+                    continue  # a computed value
 
 
-LOOKS = (
+COMPARISONS = (
     Loaded.origin,
     Loaded.functions,
     Loaded.constants,

@@ -65,16 +65,16 @@ def comparison_sheet(
     lefts = [LEFT + i * (wide + SPACE) for i in range(len(columns))]
     tops = [TOP + i * (tall + SPACE) for i in range(len(rows))]
     page = Page(int(lefts[-1] + wide + MARGIN), int(tops[-1] + tall + MARGIN))
-    page.words(MARGIN, 40, "The same noise, by sampler and number of steps", 20)
-    page.words(MARGIN, 62, title, 13, FAINT)
+    page.text(MARGIN, 40, "The same noise, by sampler and number of steps", 20)
+    page.text(MARGIN, 62, title, 13, FAINT)
     for left, steps in zip(lefts, columns, strict=True):
-        page.words(left + wide / 2, TOP - 12, f"{steps} steps", 14, FAINT, "ms")
+        page.text(left + wide / 2, TOP - 12, f"{steps} steps", 14, FAINT, "ms")
     notes = {str(name): f"{each.nfe} NFE a step" for name, each in SAMPLERS.items() if each.nfe > 1}
     for top, row in zip(tops, rows, strict=True):
-        page.words(MARGIN, top + tall / 2, row, 15)
-        page.words(MARGIN, top + tall / 2 + 20, notes.get(row, ""), 13, FAINT)
+        page.text(MARGIN, top + tall / 2, row, 15)
+        page.text(MARGIN, top + tall / 2 + 20, notes.get(row, ""), 13, FAINT)
     last_steps = cells[-1][1]
-    page.words(MARGIN, tops[-1] + tall / 2 + 20, f"{last_steps:,} steps", 13, FAINT)
+    page.text(MARGIN, tops[-1] + tall / 2 + 20, f"{last_steps:,} steps", 13, FAINT)
     canvas = page.pixels()
     for row, steps, block in blocks:
         column = columns.index(steps) if row != rows[-1] else 0

@@ -14,7 +14,7 @@ from torch import Tensor
 from ddpm_core._types import Denoiser
 from ddpm_core.cli.progress import progress, say
 from ddpm_core.denoiser import ClipX0
-from ddpm_core.figures.sheets import chain_gif, sample_grid
+from ddpm_core.figures.grids import sample_grid, trajectory_gif
 from ddpm_core.gate.devices import choose_device
 from ddpm_core.generation.compare import STEPS, compared, comparison_sheet
 from ddpm_core.generation.config import SampleConfig
@@ -201,7 +201,7 @@ def _draw(
     files = {".npy": array.getvalue(), ".png": _grid(drawn, len(labels), trained.watermark)}
     if config.gif:
         columns = config.n if len(labels) > 1 else None  # a row for each class
-        files[".gif"] = chain_gif(chain, columns=columns, watermark=trained.watermark)
+        files[".gif"] = trajectory_gif(chain, columns=columns, watermark=trained.watermark)
     paths = {stem.with_name(stem.name + suffix): content for suffix, content in files.items()}
     for path, content in paths.items():
         write_bytes(path, content)

@@ -14,8 +14,8 @@ from ddpm_core.cli.progress import say
 from ddpm_core.data.dataset import Dataset, batch_indices, load_dataset, spread
 from ddpm_core.data.space import PIXELS, Space
 from ddpm_core.figures.curves import latent_figure
-from ddpm_core.figures.sheets import reconstruction_grid
-from ddpm_core.gate.admission import Admission
+from ddpm_core.figures.grids import reconstruction_grid
+from ddpm_core.gate.authorization import Authorization
 from ddpm_core.latent import AutoencoderLoss, LatentScale, autoencoder_loss, posterior_of
 from ddpm_core.losses import Loss
 from ddpm_core.networks.autoencoder import Autoencoder
@@ -29,7 +29,7 @@ from ddpm_core.storage.saved_autoencoder import (
     save_autoencoder,
 )
 from ddpm_core.training.autoencoder_config import AutoencoderConfig
-from ddpm_core.training.build import admit_run, seeded
+from ddpm_core.training.build import authorize_run, seeded
 from ddpm_core.training.state import NonFiniteError, TrainState
 
 HELDOUT = 500  # images at most, of training as of validation and of test
@@ -74,7 +74,7 @@ class AutoencoderTask:
     config: AutoencoderConfig
     images: Dataset
     state: TrainState
-    admission: Admission
+    authorization: Authorization
 
     command: ClassVar[str] = "train_autoencoder"
     suffix: ClassVar[str] = "-autoencoder"
@@ -86,11 +86,13 @@ class AutoencoderTask:
 
         Raises NotVerified before an accelerator is touched, ValueError for everything else.
         """
-        admission = admit_run(config, Schedule.linear())  # it has none of its own: the code counts
+        authorization = authorize_run(
+            config, Schedule.linear()
+        )  # it has none of its own: the code counts
         images = load_dataset(config.dataset, config.image_size)
-        network = build_autoencoder(config, images).to(admission.device)
+        network = build_autoencoder(config, images).to(authorization.device)
         state = TrainState.create(config, network, autoencode(network))
-        return cls(config=config, images=images, state=state, admission=admission)
+        return cls(config=config, images=images, state=state, authorization=authorization)
 
     @property
     def dataset(self) -> Dataset:
@@ -100,7 +102,7 @@ class AutoencoderTask:
     @property
     def device(self) -> torch.device:
         """The device that the gate admitted."""
-        return torch.device(self.admission.device)
+        return torch.device(self.authorization.device)
 
     @property
     def network(self) -> Autoencoder:

@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import nn
 
-from ddpm_core.gate.admission import Admission, admit
+from ddpm_core.gate.authorization import Authorization, authorize
 from ddpm_core.networks.unet import UNet
 from ddpm_core.randomness import keyed_seed
 from ddpm_core.schedules import Schedule
@@ -15,10 +15,10 @@ from ddpm_core.training.diffusion_config import TrainConfig
 from ddpm_core.training.run_config import RunConfig
 
 
-def admit_run(config: RunConfig, schedule: Schedule) -> Admission:
-    """Pass the gate with the run's options; raises as `admit` does."""
+def authorize_run(config: RunConfig, schedule: Schedule) -> Authorization:
+    """Pass the gate with the run's options; raises as `authorize` does."""
     torch.backends.cudnn.deterministic = True  # a run on a GPU repeats its bits, too
-    return admit(
+    return authorize(
         schedule,
         config.device,
         autocast=config.dtype == "bf16",

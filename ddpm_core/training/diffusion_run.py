@@ -11,12 +11,12 @@ from ddpm_core.cli.progress import say
 from ddpm_core.data.dataset import Dataset, check_decoded, load_dataset, spread
 from ddpm_core.data.space import PIXELS, Space, encoded, open_space
 from ddpm_core.denoiser import NetworkDenoiser
-from ddpm_core.figures.sheets import denoising_sheet, sample_grid
-from ddpm_core.gate.admission import Admission
+from ddpm_core.figures.grids import denoising_grid, sample_grid
+from ddpm_core.gate.authorization import Authorization
 from ddpm_core.schedules import Schedule
 from ddpm_core.storage import files
 from ddpm_core.training import heldout
-from ddpm_core.training.build import admit_run, build_network, build_schedule
+from ddpm_core.training.build import authorize_run, build_network, build_schedule
 from ddpm_core.training.diffusion_config import TrainConfig
 from ddpm_core.training.previews import fixed_times, preview
 from ddpm_core.training.state import TrainState
@@ -37,7 +37,7 @@ class DiffusionTask:
     images: Dataset  # as they were read
     dataset: Dataset  # what is diffused: the images, or their latents
     state: TrainState
-    admission: Admission
+    authorization: Authorization
     space: Space = PIXELS
 
     command: ClassVar[str] = "train"
@@ -49,8 +49,8 @@ class DiffusionTask:
         Raises NotVerified before an accelerator is touched, ValueError for everything else.
         """
         schedule = build_schedule(config)
-        admission = admit_run(config, schedule)
-        device = torch.device(admission.device)
+        authorization = authorize_run(config, schedule)
+        device = torch.device(authorization.device)
         images = load_dataset(config.dataset, config.image_size)
         space = open_space(config.latent, device)
         dataset = encoded(images, space, write=not config.dry_run)
@@ -63,7 +63,7 @@ class DiffusionTask:
             images=images,
             dataset=dataset,
             state=cls.state_of(config, network),
-            admission=admission,
+            authorization=authorization,
             space=space,
         )
 
@@ -75,15 +75,15 @@ class DiffusionTask:
         x_0: float32 data of shape (n, *event), about [-1, 1]. The gate decides on config.device.
         """
         schedule = build_schedule(config)
-        admission = admit_run(config, schedule)
+        authorization = authorize_run(config, schedule)
         dataset = Dataset.of(x_0)
         return cls(
             config=config,
             schedule=schedule,
             images=dataset,
             dataset=dataset,
-            state=cls.state_of(config, network.to(admission.device)),
-            admission=admission,
+            state=cls.state_of(config, network.to(authorization.device)),
+            authorization=authorization,
         )
 
     @staticmethod
@@ -95,7 +95,7 @@ class DiffusionTask:
     @property
     def device(self) -> torch.device:
         """The device that the gate admitted."""
-        return torch.device(self.admission.device)
+        return torch.device(self.authorization.device)
 
     @property
     def suffix(self) -> str:
@@ -138,15 +138,15 @@ class DiffusionTask:
         name = f"step-{step:06d}"
         record.save(folder / "denoising" / f"{name}.npz")
         title, note = f"{config.dataset}, step {step:,}", self.space.note
-        sheet = denoising_sheet(record, title, note=note, watermark=watermark)
+        sheet = denoising_grid(record, title, note=note, watermark=watermark)
         files.write_bytes(folder / "denoising" / f"{name}.png", sheet)
         grid = sample_grid(samples, watermark=watermark)
         files.write_bytes(folder / "samples" / f"{name}.png", grid)
-        one_step = zip(record.times, record.one_shot_mse.tolist(), strict=True)
+        one_step = zip(record.timesteps, record.one_step_mse.tolist(), strict=True)
         return {
             "validation_loss": float(errors.mean()),
             "validation_loss_by_decile": heldout.by_decile(errors),
-            "one_shot_mse": {str(t): mse for t, mse in one_step},
+            "one_step_mse": {str(t): mse for t, mse in one_step},
         }
 
     def conclude(self, folder: Path, step: int, watermark: str | None) -> str:

@@ -80,12 +80,12 @@ def preview(
 
     record = DenoisingRecord(
         step=step,
-        times=times,
-        free_x_t=stack(free, 0, shown),
-        free_x0_hat=stack(free, 1, shown),
+        timesteps=times,
+        sampled_x_t=stack(free, 0, shown),
+        sampled_x0_hat=stack(free, 1, shown),
         heldout_x_0=space.decode(x_0[images]).cpu().numpy(),
         heldout_x_t=stack(one_step, 0, images),
         heldout_x0_hat=stack(one_step, 1, images),
-        one_shot_mse=np.array(mse),
+        one_step_mse=np.array(mse),
     )
     return record, space.decode(free[-1][0]).cpu()

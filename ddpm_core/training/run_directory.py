@@ -14,7 +14,7 @@ from ddpm_core import __version__
 from ddpm_core.cli.options import to_json
 from ddpm_core.data.space import space_named
 from ddpm_core.figures.report import write_report
-from ddpm_core.gate.admission import watermark
+from ddpm_core.gate.authorization import watermark
 from ddpm_core.storage import files
 from ddpm_core.storage.checkpoint import (
     Checkpoint,
@@ -36,12 +36,14 @@ class RunDirectory:
         self.checkpoints = self.path / "checkpoints"
         self.step = 0  # optimizer steps done
         self.losses: dict[str, list[float]] = {}  # since the last row of metrics.jsonl
-        self.admissions = [task.admission.to_json()]  # one per start of the run, this one last
+        self.authorizations = [
+            task.authorization.to_json()
+        ]  # one per start of the run, this one last
 
     @property
     def watermark(self) -> str | None:
         """Watermark of every picture, if the run or its space was ever used unverified."""
-        return watermark(self.admissions) or self.task.space.watermark
+        return watermark(self.authorizations) or self.task.space.watermark
 
     # --- checkpoints ------------------------------------------------------------------------------
 
@@ -56,7 +58,7 @@ class RunDirectory:
             "levels": task.dataset.grey_levels,
             "class_names": list(task.dataset.class_names),
             "losses": self.losses,
-            "admissions": self.admissions,
+            "authorizations": self.authorizations,
             "autoencoder": task.space.digest,
         }
         tensors, keep = task.state.tensors(), task.config.keep_checkpoints
@@ -84,7 +86,7 @@ class RunDirectory:
         losses = checkpoint.state["losses"]
         self.step = checkpoint.step
         self.losses = losses if isinstance(losses, dict) else {"loss": losses}  # of version 0.1
-        self.admissions = [*checkpoint.state.get("admissions", []), *self.admissions]
+        self.authorizations = [*checkpoint.state.get("authorizations", []), *self.authorizations]
 
     def _check_same_run(self, checkpoint: Checkpoint) -> None:
         task, state, path = self.task, checkpoint.state, checkpoint.path
@@ -118,11 +120,11 @@ class RunDirectory:
             if rows.exists():  # rows after the checkpoint will be written again
                 files.truncate_lines(rows, self.step or -1)
         task = self.task
-        environment = {**_environment(), "verification": str(task.admission)}
+        environment = {**_environment(), "verification": str(task.authorization)}
         for name, value in {
             "config.json": to_json(task.config),
-            "env.json": {**environment, "device": task.admission.device},
-            "verification.json": self.admissions,
+            "env.json": {**environment, "device": task.authorization.device},
+            "verification.json": self.authorizations,
         }.items():
             files.write_json(self.path / name, value)
         task.space.install(self.path)

@@ -22,7 +22,7 @@ def start(command: str, prepare: Callable[[], "Task"]) -> int:
     with ExitStack() as stack:
         stop = stack.enter_context(Stop())
 
-        from ddpm_core.gate.admission import NotVerified
+        from ddpm_core.gate.authorization import NotVerified
         from ddpm_core.storage.run_lock import RunLock, RunLocked, check_writable
         from ddpm_core.training.loop import train
         from ddpm_core.training.run_directory import RunDirectory
@@ -61,9 +61,9 @@ def plan(run: "RunDirectory") -> str:
         f"{len(images.test):,} test images of shape {images.shape}, {values}",
         task.describe(),
         f"{'resuming at' if run.step else 'from'} step {run.step:,} of {config.max_steps:,}, "
-        f"{config.batch_size} images each, on {task.admission.device} in {config.dtype}, logged "
-        f"every {config.log_every}, to {run.path}",
-        str(task.admission),
+        f"{config.batch_size} images each, on {task.authorization.device} in {config.dtype}, "
+        f"logged every {config.log_every}, to {run.path}",
+        str(task.authorization),
     ]
     if config.warmup_steps > config.max_steps:
         lines.append(

@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 
 from ddpm_core.data.dataset import Dataset
 from ddpm_core.data.space import Space
-from ddpm_core.gate.admission import Admission
+from ddpm_core.gate.authorization import Authorization
 from ddpm_core.training.run_config import RunConfig
 from ddpm_core.training.state import TrainState
 
@@ -50,7 +50,7 @@ class Task(Protocol):
         ...
 
     @property
-    def admission(self) -> Admission:
+    def authorization(self) -> Authorization:
         """How the gate admitted the run."""
         ...
 

@@ -9,7 +9,7 @@ from ddpm_core._types import Denoiser, Parameterization
 from ddpm_core.cli.options import from_json
 from ddpm_core.data.space import Space, reopen_space
 from ddpm_core.denoiser import ClipX0, NetworkDenoiser
-from ddpm_core.gate.admission import watermark
+from ddpm_core.gate.authorization import watermark
 from ddpm_core.networks.unet import UNet
 from ddpm_core.samplers.ancestral import Variance
 from ddpm_core.schedules import Schedule
@@ -125,6 +125,6 @@ def load_trained(path: Path, device: torch.device) -> Trained:
         image_shape=(shape[0], shape[1], shape[2]),
         grey_levels=checkpoint.state["levels"],
         class_names=tuple(checkpoint.state["class_names"]),
-        watermark=watermark(checkpoint.state.get("admissions", [])) or space.watermark,
+        watermark=watermark(checkpoint.state.get("authorizations", [])) or space.watermark,
         space=space,
     )

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from ddpm_core import Ancestral, ClipX0, Denoiser, NetworkDenoiser, q_sample, q_step, trailing
 from ddpm_core.data.dataset import load_dataset
-from ddpm_core.figures.sheets import sample_grid
+from ddpm_core.figures.grids import sample_grid
 from ddpm_core.randomness import keyed_generator
 from ddpm_core.storage.files import write_bytes
 from ddpm_core.training.trained import load_trained

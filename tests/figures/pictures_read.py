@@ -1,4 +1,4 @@
-"""Pictures read back as arrays, and records to draw, for the tests of pictures and report."""
+"""Decoding of images to arrays, and records to draw, for the tests of figures."""
 
 import io
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 from ddpm_core.figures.record import DenoisingRecord
 
-TIMES = (1000, 700, 300, 50, 0)
+TIMESTEPS = (1000, 700, 300, 50, 0)
 
 
 def decode(png: bytes) -> NDArray[np.uint8]:
@@ -25,13 +25,16 @@ def frames(gif: bytes) -> list[tuple[NDArray[np.uint8], int]]:
 
 
 def make_record(
-    step: int = 500, times: tuple[int, ...] = TIMES, event: tuple[int, ...] = (1, 8, 8), n: int = 3
+    step: int = 500,
+    timesteps: tuple[int, ...] = TIMESTEPS,
+    event: tuple[int, ...] = (1, 8, 8),
+    n: int = 3,
 ) -> DenoisingRecord:
     draw = np.random.default_rng(step).standard_normal
-    many = [draw((len(times), n, *event)).astype(np.float32) for _ in range(4)]
+    many = [draw((len(timesteps), n, *event)).astype(np.float32) for _ in range(4)]
     heldout = draw((n, *event)).astype(np.float32)
     return DenoisingRecord(
-        step, times, many[0], many[1], heldout, many[2], many[3], draw(len(times)) ** 2
+        step, timesteps, many[0], many[1], heldout, many[2], many[3], draw(len(timesteps)) ** 2
     )
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ddpm_core.figures.curves import loss_figure
+from ddpm_core.figures.grids import denoising_grid, sample_grid
 from ddpm_core.figures.report import write_report
-from ddpm_core.figures.sheets import denoising_sheet, sample_grid
 from tests.figures.pictures_read import decode, frames, make_record
 
 # --- losses ------------------------------------------------------------------------------------
@@ -47,7 +47,7 @@ def test_each_loss_has_its_own_line() -> None:
 def test_drawing_leaves_pyplot_and_its_displays_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # importing it raises
     loss_figure([])
-    denoising_sheet(make_record(times=(7, 0), n=1))
+    denoising_grid(make_record(timesteps=(7, 0), n=1))
 
 
 # --- the page ----------------------------------------------------------------------------------
@@ -80,7 +80,7 @@ def read_page(run: Path, **options: str) -> Page:
 def fill(run: Path, steps: tuple[int, ...] = (0, 500, 1000, 1500)) -> None:
     picture = sample_grid(np.zeros((4, 1, 8, 8), np.float32))
     for step in steps:
-        make_record(step, times=(9, 0), n=1).save(run / "denoising" / f"step-{step:06d}.npz")
+        make_record(step, timesteps=(9, 0), n=1).save(run / "denoising" / f"step-{step:06d}.npz")
         for folder in ("denoising", "samples"):
             (run / folder).mkdir(exist_ok=True)
             (run / folder / f"step-{step:06d}.png").write_bytes(picture)

@@ -1,4 +1,4 @@
-"""A miniature of the project for the tests of the gate: one module, three claims, one page."""
+"""A miniature project for the tests of the gate: two modules, three checks, one derivation."""
 
 import importlib
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ddpm_core.gate.admission import Admission, NotVerified, admit
+from ddpm_core.gate.authorization import Authorization, NotVerified, authorize
 from ddpm_core.gate.certificate import Project, canonical, digests, environment, statement
 from ddpm_core.schedules import Schedule
 
@@ -132,13 +132,13 @@ POLICY = {
 
 
 def make(root: Path) -> Project:
-    """The miniature, on the disk below `root`."""
+    """Write the miniature below `root`."""
     files = {
         "mini/__init__.py": LAZY,
         "mini/__init__.pyi": "from .posterior import mean as mean\n",
         "mini/clock.py": "STEP = 1.0\nUNIT = 1.0\nclass Clock:\n    def tick(self): ...\n",
         "mini/posterior.py": POSTERIOR,
-        "mini/figures/report.py": "",  # exempt, as is report.html: they only draw
+        "mini/figures/report.py": "",  # exempt, like report.html: only draws figures
         "mini/figures/report.html": "",
         "mini/figures/style.css": "",
         "property_tests/test_three.py": TESTS,
@@ -157,10 +157,10 @@ def make(root: Path) -> Project:
     return Project("mini", root / "mini", root / "property_tests", root / "derivations")
 
 
-def shown(**changed: Any) -> dict[str, Any]:
-    """What a full green run of it shows, but for what is changed."""
+def results(**changed: Any) -> dict[str, Any]:
+    """Return the results of a complete run without failures, except for the changes."""
     passed = {"outcome": "passed", "claims": 0, "examples": 1}
-    whole = {
+    complete = {
         "environment": dict(environment()),
         "executed": {name: passed for name in CHECKS},
         "alpha_spent": 0.0,
@@ -169,44 +169,44 @@ def shown(**changed: Any) -> dict[str, Any]:
         "mutants": [],
         "worst": None,
     }
-    return {**whole, **changed}
+    return {**complete, **changed}
 
 
 def certify(project: Project, path: Path, **changed: Any) -> Mapping[str, Any]:
-    """The certificate that such a run leaves at `path`."""
-    whole = statement(digests(project), shown(**changed))
-    path.write_bytes(canonical(whole))
-    return whole
+    """Write the certificate of such a run to `path`, and return it."""
+    certificate = statement(digests(project), results(**changed))
+    path.write_bytes(canonical(certificate))
+    return certificate
 
 
 def load(project: Project) -> ModuleType:
-    """mini.posterior as a new process would import it."""
+    """Import mini.posterior as a new process would."""
     forget()
     importlib.invalidate_caches()
     sys.path.insert(0, str(project.package.parent))
-    sys.dont_write_bytecode, kept = True, sys.dont_write_bytecode
+    sys.dont_write_bytecode, before = True, sys.dont_write_bytecode
     try:
         return importlib.import_module("mini.posterior")
     finally:
-        sys.dont_write_bytecode = kept
+        sys.dont_write_bytecode = before
 
 
 def forget() -> None:
-    """Leave no trace of any miniature in this process."""
+    """Remove every miniature from this process."""
     ours = ("mini", "mini_suite", "conftest", "test_three")
     for name in [each for each in sys.modules if each.split(".")[0] in ours]:
         del sys.modules[name]
     sys.path[:] = [each for each in sys.path if not (Path(each) / "mini").is_dir()]
 
 
-def let_in(project: Project, path: Path, device: str = "cpu", **options: Any) -> Admission:
-    """Ask the gate, which wants a certificate unless told otherwise."""
+def authorized(project: Project, path: Path, device: str = "cpu", **options: Any) -> Authorization:
+    """Authorize a run of the miniature; by default a certificate is required."""
     options = {"required": True, **options}
-    return admit(SCHEDULE, device, path=path, project=project, **options)
+    return authorize(SCHEDULE, device, path=path, project=project, **options)
 
 
 def refused(project: Project, path: Path, device: str = "cpu", **options: Any) -> str:
-    """What it says to the one that it turns away."""
+    """Return the message of the refusal."""
     with pytest.raises(NotVerified) as caught:
-        let_in(project, path, device, **options)
+        authorized(project, path, device, **options)
     return str(caught.value)

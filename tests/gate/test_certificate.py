@@ -1,4 +1,4 @@
-"""The certificate: whatever differs from what was verified is named."""
+"""The certificate: every difference from the verified state is reported."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import torch
 from ddpm_core.gate import certificate
 from ddpm_core.gate.certificate import Project, canonical, digests, read, statement
 from tests.gate import miniature
-from tests.gate.miniature import certify, let_in, refused, shown
+from tests.gate.miniature import authorized, certify, refused, results
 
 CHANGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a character": (
@@ -20,7 +20,7 @@ CHANGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "a new module": (
         lambda root: (root / "mini/extra.py").write_text(""),
-        "mini/extra.py is new since verification",
+        "mini/extra.py was added since verification",
     ),
     "the stub of the public names": (
         lambda root: (root / "mini/__init__.pyi").write_text("from .clock import mean as mean\n"),
@@ -28,7 +28,7 @@ CHANGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "a module gone": (
         lambda root: (root / "mini/clock.py").unlink(),
-        "mini/clock.py was there at verification and is gone",
+        "mini/clock.py was removed since verification",
     ),
     "the suite": (
         lambda root: (root / "property_tests/test_three.py").write_text("def test_mean(): pass"),
@@ -56,7 +56,7 @@ CHANGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "no suite": (
         lambda root: (root / "property_tests/policy.json").unlink(),
-        "holds no suite with a policy.json",
+        "contains no policy.json",
     ),
     "a folder for a file": (
         lambda root: (
@@ -69,27 +69,27 @@ CHANGES: dict[str, tuple[Callable[[Path], Any], str]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_is_named(project, path, tmp_path, change):
+def test_change_is_reported(project, path, tmp_path, change):
     certify(project, path)
-    do, says = CHANGES[change]
-    do(tmp_path)
-    said = refused(project, path)
-    assert says in said
-    assert "`make test`" in said
+    make, expected = CHANGES[change]
+    make(tmp_path)
+    message = refused(project, path)
+    assert expected in message
+    assert "`make test`" in message
 
 
-def test_what_only_draws_may_change(project, path, tmp_path):
+def test_exempt_modules_may_change(project, path, tmp_path):
     certify(project, path)
     (tmp_path / "mini/figures/report.py").write_text("color = 'blue'")
     (tmp_path / "mini/figures/report.html").write_text("<b>a run</b>")
-    assert let_in(project, path).state == "verified"
+    assert authorized(project, path).state == "verified"
 
 
 # --- the certificate itself ----------------------------------------------------------------------
 
 
 def resealed(whole: Any, **changed: Any) -> bytes:
-    """What a careful forger writes: the seal fits."""
+    """Return a forged certificate with a matching seal."""
     files = {each["name"]: each["digest"]["sha256"] for each in whole["subject"]}
     predicate = {**whole["predicate"], **changed}
     return canonical(statement(files, {k: v for k, v in predicate.items() if v is not None}))
@@ -109,80 +109,80 @@ def without_subject(whole: Any) -> bytes:
 
 
 DAMAGES: dict[str, tuple[Callable[[Any, bytes], bytes | None], str]] = {
-    "missing": (lambda whole, data: None, "there is no certificate at"),
-    "empty": (lambda whole, data: b"", "is truncated or no certificate at all"),
-    "truncated": (lambda whole, data: data[: len(data) // 2], "is truncated or no certificate"),
-    "a list": (lambda whole, data: b"[]\n", "is truncated or no certificate at all"),
-    "binary": (lambda whole, data: b"\xff\xfe\x00", "is truncated or no certificate at all"),
+    "missing": (lambda whole, data: None, "no certificate at"),
+    "empty": (lambda whole, data: b"", "is truncated or not a certificate"),
+    "truncated": (lambda whole, data: data[: len(data) // 2], "is truncated or not a"),
+    "a list": (lambda whole, data: b"[]\n", "is truncated or not a certificate"),
+    "binary": (lambda whole, data: b"\xff\xfe\x00", "is truncated or not a certificate"),
     "another type": (
         lambda whole, data: canonical({**whole, "_type": "https://example.org"}),
-        "is a statement about something else",
+        "is a statement of another type",
     ),
     "another predicate": (
         lambda whole, data: canonical({**whole, "predicateType": "https://slsa.dev/provenance/v1"}),
-        "is a statement about something else: https://slsa.dev/provenance/v1",
+        "is a statement of another type: https://slsa.dev/provenance/v1",
     ),
     "newer": (
         lambda whole, data: canonical(
             {**whole, "predicate": {**whole["predicate"], "format": certificate.FORMAT + 1}}
         ),
-        "has format 2, and this version reads 1",
+        "has format 2, but this version reads format 1",
     ),
     "edited": (
         lambda whole, data: data.replace(b'"alpha_spent":0.0', b'"alpha_spent":0.1'),
-        "its seal is broken",
+        "its seal does not match",
     ),
     "not a number": (
         lambda whole, data: data.replace(b'"alpha_spent":0.0', b'"alpha_spent":NaN'),
-        "is truncated or no certificate at all",
+        "is truncated or not a certificate",
     ),
-    "no finite number": (
+    "infinite number": (
         lambda whole, data: data.replace(b'"alpha_spent":0.0', b'"alpha_spent":1e999'),
-        "is truncated or no certificate at all",
+        "is truncated or not a certificate",
     ),
-    "deep": (lambda whole, data: b"[" * 100_000, "is truncated or no certificate at all"),
+    "deep": (lambda whole, data: b"[" * 100_000, "is truncated or not a certificate"),
     "a list inside": (
         lambda whole, data: canonical({**whole, "predicate": []}),
-        "is truncated or no certificate at all",
+        "is truncated or not a certificate",
     ),
-    "half a number": (
+    "boolean format": (
         lambda whole, data: resealed_as(whole, True),
-        "has format True, and this version reads 1",
+        "has format True, but this version reads format 1",
     ),
     "no environment": (
         lambda whole, data: resealed(whole, environment={}),
         "default dtype of torch was unknown at verification and is torch.float32 now",
     ),
-    "another form": (
+    "malformed environment": (
         lambda whole, data: resealed(whole, environment=[1]),
-        "the certificate says something in a form that is not its own",
+        "malformed certificate",
     ),
     "no subject": (
         lambda whole, data: without_subject(whole),
-        "the certificate says something in a form that is not its own",
+        "malformed certificate",
     ),
-    "written anew": (lambda whole, data: json.dumps(whole).encode(), "its seal is broken"),
-    "partial": (lambda whole, data: resealed(whole, mutants=None), "does not speak of mutants"),
+    "not canonical": (lambda whole, data: json.dumps(whole).encode(), "its seal does not match"),
+    "partial": (lambda whole, data: resealed(whole, mutants=None), "lacks mutants"),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_certificate_is_refused(project, path, damage):
+def test_damaged_certificate_is_refused(project, path, damage):
     whole = certify(project, path)
-    do, says = DAMAGES[damage]
-    data = do(whole, path.read_bytes())
+    make, expected = DAMAGES[damage]
+    data = make(whole, path.read_bytes())
     path.unlink()
     if data is not None:
         path.write_bytes(data)
-    assert says in refused(project, path)
+    assert expected in refused(project, path)
 
 
-def test_a_certificate_that_cannot_be_read_is_refused(project, path):
+def test_unreadable_certificate_is_refused(project, path):
     path.mkdir()
     assert "cannot be read" in refused(project, path)
 
 
-def test_equal_certificates_are_equal_bytes(project, path):
+def test_equal_certificates_have_equal_bytes(project, path):
     whole = certify(project, path)
     assert canonical(dict(reversed(whole.items()))) == path.read_bytes()
     assert read(path) == whole
@@ -190,26 +190,27 @@ def test_equal_certificates_are_equal_bytes(project, path):
         canonical(float("nan"))
 
 
-def test_the_environment_is_bound(project, path, monkeypatch):
+def test_environment_is_bound(project, path, monkeypatch):
     certify(project, path)
     monkeypatch.setattr(certificate, "_version", lambda name: "0.0")
-    said = refused(project, path)
-    assert "at verification and is 0.0 now" in said
+    assert "at verification and is 0.0 now" in refused(project, path)
 
 
-def test_how_torch_rounds_is_bound(project, path):
+def test_matmul_precision_of_torch_is_bound(project, path):
     certify(project, path)
     torch.set_float32_matmul_precision("medium")
     try:
-        said = refused(project, path)
+        message = refused(project, path)
     finally:
         torch.set_float32_matmul_precision("highest")
-    assert "float32 matmul precision of torch was highest at verification and is medium now" in said
+    assert (
+        "float32 matmul precision of torch was highest at verification and is medium now" in message
+    )
 
 
 PASSED = {"outcome": "passed", "claims": 0, "examples": 1}
 RUNS: dict[str, tuple[dict[str, Any], str]] = {
-    "a check left out": (
+    "a check missing": (
         {"executed": {name: PASSED for name in miniature.CHECKS[1:]}},
         "test_mean was not run",
     ),
@@ -218,24 +219,27 @@ RUNS: dict[str, tuple[dict[str, Any], str]] = {
         "test_new was run but is not in the policy",
     ),
     "skipped": (
-        {"executed": {**shown()["executed"], "test_mean": {**PASSED, "outcome": "skipped"}}},
+        {"executed": {**results()["executed"], "test_mean": {**PASSED, "outcome": "skipped"}}},
         "test_mean skipped",
     ),
     "not offered": (
-        {"executed": {**shown()["executed"], "test_half": {**PASSED, "outcome": "not offered"}}},
+        {"executed": {**results()["executed"], "test_half": {**PASSED, "outcome": "not offered"}}},
         "test_half not offered",
     ),
-    "claims left out": (
-        {"executed": {**shown()["executed"], "test_mean": {**PASSED, "claims": -1}}},
-        "test_mean made -1 claims, the policy asks for 0",
+    "claims missing": (
+        {"executed": {**results()["executed"], "test_mean": {**PASSED, "claims": -1}}},
+        "test_mean made -1 claims; the policy requires 0",
     ),
     "fewer examples": (
-        {"executed": {**shown()["executed"], "test_mean": {**PASSED, "examples": 0}}},
-        "test_mean made 0 examples, the policy asks for 1",
+        {"executed": {**results()["executed"], "test_mean": {**PASSED, "examples": 0}}},
+        "test_mean made 0 examples; the policy requires 1",
     ),
-    "alpha": ({"alpha_spent": 2e-6}, "false alarms were risked at 2e-06 > 1e-06"),
+    "alpha": ({"alpha_spent": 2e-6}, "the probability of a false alarm was 2e-06, above 1e-06"),
     "power": ({"least_power": 0.99}, "a claim had power 0.99, below 0.999999"),
-    "effect": ({"least_effect": 0.2}, "a claim sees effects from 0.2 only, not 0.1"),
+    "effect": (
+        {"least_effect": 0.2},
+        "the smallest effect that a claim detects is 0.2; the policy requires 0.1",
+    ),
     "too many mutants": (
         {"mutants": [{"module": "m", "statement": "s", "killed_by": "t"}]},
         "1 mutants were tested, not 0",
@@ -244,21 +248,21 @@ RUNS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("run", RUNS)
-def test_a_run_that_was_not_complete_certifies_nothing(project, path, run):
-    """Neither where the certificate is written, nor where one was written nevertheless."""
-    changed, says = RUNS[run]
+def test_incomplete_run_certifies_nothing(project, path, run):
+    """Neither when the certificate is written, nor when one exists anyway."""
+    changed, expected = RUNS[run]
     certify(project, path, **changed)
-    assert says in refused(project, path)
-    assert certificate.incomplete(shown(), miniature.POLICY) is None
+    assert expected in refused(project, path)
+    assert certificate.incomplete(results(), miniature.POLICY) is None
 
 
-def test_a_surviving_mutant_certifies_nothing():
+def test_surviving_mutant_certifies_nothing():
     mutant = {"module": "mini.py, line 3", "statement": "return x", "killed_by": None}
-    said = certificate.incomplete(shown(mutants=[mutant]), {**miniature.POLICY, "mutants": 1})
-    assert said == "a mutant survived: mini.py, line 3: return x"
+    message = certificate.incomplete(results(mutants=[mutant]), {**miniature.POLICY, "mutants": 1})
+    assert message == "a mutant survived: mini.py, line 3: return x"
 
 
-def test_the_suite_lies_beside_the_package_or_inside_a_wheel(tmp_path, monkeypatch):
+def test_suite_is_next_to_the_package_or_inside_a_wheel(tmp_path, monkeypatch):
     package = tmp_path / "ddpm_core"
     (package / "gate").mkdir(parents=True)
     monkeypatch.setattr(certificate, "__file__", str(package / "gate" / "certificate.py"))
@@ -269,7 +273,7 @@ def test_the_suite_lies_beside_the_package_or_inside_a_wheel(tmp_path, monkeypat
     assert Project.own().suite == package / "property_tests"
 
 
-def test_a_checkout_and_a_wheel_have_the_same_names(project, tmp_path):
+def test_checkout_and_wheel_have_the_same_names(project, tmp_path):
     before = digests(project)
     for name in ("property_tests", "derivations"):
         (tmp_path / name).rename(project.package / name)

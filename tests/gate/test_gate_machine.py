@@ -1,4 +1,4 @@
-"""Whatever is done, and in whatever order: training starts verified or recorded, or not at all."""
+"""Stateful test: after any sequence of actions, training is verified, recorded or refused."""
 
 import contextlib
 import io
@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from ddpm_core.gate import certificate
-from ddpm_core.gate.admission import NotVerified, admit
+from ddpm_core.gate.authorization import NotVerified, authorize
 from ddpm_core.gate.certificate import Project
 from ddpm_core.schedules import Schedule
 from tests.gate import miniature
 
 SCHEDULE = Schedule.cosine(4)
-REASON = "a run that is thrown away afterwards"
+REASON = "a run that is deleted afterwards"
 BOUND = (
     "mini/posterior.py",
     "mini/clock.py",
@@ -31,7 +31,7 @@ BOUND = (
     "derivations/posterior.md",
 )
 WRONG = miniature.POSTERIOR.replace("SCALE = 0.5", "SCALE = 0.25")
-EASY = "def test_mean(): pass\n"  # another suite, in which nothing is asked
+EASY = "def test_mean(): pass\n"  # a different suite, which checks nothing
 SKIPPING = "import pytest\n" + miniature.TESTS.replace(
     "def test_half", "@pytest.mark.skip\ndef test_half"
 )
@@ -42,7 +42,7 @@ NARROWER = ["-ktest_mean", "-x", "--lf", "--deselect=nothing", "-pno:warnings", 
 
 
 class Gate(RuleBasedStateMachine):
-    """A user, a careless one, and what the gate has to say of it."""
+    """Actions of a careless user, and the decisions that the gate must make."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,10 +51,11 @@ class Gate(RuleBasedStateMachine):
         (self.root / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=prepend\n")
         self.path = self.root / "verification" / "certificate.json"
         self.versions = "1.0"
-        self.certified: dict[str, Any] | None = None  # what was so when the certificate was written
+        self.certified: dict[str, Any] | None = (
+            None  # the bound content when the certificate was written
+        )
         self.intact = False
         self.patched = False
-        self.started: list[tuple[str, bool]] = []  # (state, whether it should have been let in)
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(certificate, "_version", lambda name: self.versions)
         self.patch.setattr(Project, "own", classmethod(lambda cls: self.project))
@@ -65,7 +66,7 @@ class Gate(RuleBasedStateMachine):
         shutil.rmtree(self.root)
 
     def snapshot(self) -> dict[str, Any]:
-        """All that is bound, by content."""
+        """Return the content of everything that is bound."""
         texts = {str(each): each.read_text() for each in self.root.rglob("*.*") if self.bound(each)}
         return {**texts, "versions": self.versions}
 
@@ -94,7 +95,7 @@ class Gate(RuleBasedStateMachine):
         os.utime(self.root / name, (0, 0))
 
     @rule()
-    def edit_what_only_draws(self) -> None:
+    def edit_an_exempt_module(self) -> None:
         with (self.root / "mini/figures/report.py").open("a") as file:
             file.write("\n")
 
@@ -108,17 +109,17 @@ class Gate(RuleBasedStateMachine):
 
     @rule()
     def run_the_suite(self) -> None:
-        code, said = self.pytest()
+        code, output = self.pytest()
         posterior = (self.root / "mini/posterior.py").read_text()
         suite = (self.root / "property_tests/test_three.py").read_text()
-        asks = suite.rstrip() == miniature.TESTS.rstrip()
-        right = "SCALE = 0.5" in posterior
-        assert (code == 0) == (right or suite.startswith(EASY))
-        if asks and right:
+        complete = suite.rstrip() == miniature.TESTS.rstrip()
+        correct = "SCALE = 0.5" in posterior
+        assert (code == 0) == (correct or suite.startswith(EASY))
+        if complete and correct:
             self.certified, self.intact = self.snapshot(), True
-        elif code:  # a check of this code failed: what was certified before is withdrawn
+        elif code:  # a check of this code failed: the certificate is withdrawn
             self.certified = None
-        assert self.path.exists() == (self.certified is not None), said
+        assert self.path.exists() == (self.certified is not None), output
 
     @rule(word=st.sampled_from(NARROWER))
     def run_part_of_the_suite(self, word: str) -> None:
@@ -131,16 +132,16 @@ class Gate(RuleBasedStateMachine):
             self.certified = None
 
     def pytest(self, *words: str) -> tuple[int, str]:
-        """A run as from the command line, in this process."""
+        """Run pytest as from the command line, in this process."""
         miniature.forget()
         self.patch.syspath_prepend(str(self.root))
         folder = str(self.root / "verification")
-        where = ["-q", "--report", folder, "--rootdir", str(self.root), str(self.project.suite)]
-        with contextlib.chdir(self.root), contextlib.redirect_stdout(io.StringIO()) as said:
-            code = int(pytest.main([*where, *words]))
+        options = ["-q", "--report", folder, "--rootdir", str(self.root), str(self.project.suite)]
+        with contextlib.chdir(self.root), contextlib.redirect_stdout(io.StringIO()) as output:
+            code = int(pytest.main([*options, *words]))
         miniature.forget()
-        assert "INTERNALERROR" not in said.getvalue(), said.getvalue()
-        return code, said.getvalue()
+        assert "INTERNALERROR" not in output.getvalue(), output.getvalue()
+        return code, output.getvalue()
 
     @precondition(lambda self: self.path.exists())
     @rule(how=st.sampled_from(["truncate", "forge", "delete"]))
@@ -152,10 +153,10 @@ class Gate(RuleBasedStateMachine):
         elif how == "delete":
             self.path.unlink()
             self.certified = None
-        else:  # the digests of the files as they are now, put in by hand
-            whole = certificate.read(self.path) if data.endswith(b"}\n") else None
+        else:  # replace the digests by those of the current files
+            statement = certificate.read(self.path) if data.endswith(b"}\n") else None
             now = certificate.digests(self.project)
-            for each in whole["subject"] if whole else ():
+            for each in statement["subject"] if statement else ():
                 data = data.replace(each["digest"]["sha256"].encode(), now[each["name"]].encode())
             self.path.write_bytes(data + (b" " if data == self.path.read_bytes() else b""))
 
@@ -165,13 +166,13 @@ class Gate(RuleBasedStateMachine):
         unverified=st.sampled_from([None, None, REASON]),
     )
     def train(self, device: str, required: bool, unverified: str | None) -> None:
-        module = miniature.load(self.project)  # a new process
+        module = miniature.load(self.project)  # as in a new process
         if self.patched:
             module.mean = lambda x: x  # type: ignore[attr-defined]
         fresh = self.intact and self.certified == self.snapshot() and not self.patched
         found, refusal = None, ""
         try:
-            found = admit(
+            found = authorize(
                 SCHEDULE,
                 device,
                 path=self.path,
@@ -183,8 +184,8 @@ class Gate(RuleBasedStateMachine):
             refusal = f"{type(error).__name__}: {error}"
         finally:
             miniature.forget()
-        if refusal.startswith("ValueError"):  # let in, but there is no such device here
-            assert "this machine offers only the CPU" in refusal
+        if refusal.startswith("ValueError"):  # authorized, but the device is not available here
+            assert "this machine has only the CPU" in refusal
             assert device == "cuda"
             assert fresh or unverified == REASON
         elif refusal:
@@ -195,14 +196,14 @@ class Gate(RuleBasedStateMachine):
         else:
             assert found is not None
             assert device == "cpu"
-            let_in = "UNVERIFIED" if unverified else "not verified"
-            assert found.state == ("verified" if fresh else let_in)
+            otherwise = "UNVERIFIED" if unverified else "not verified"
+            assert found.state == ("verified" if fresh else otherwise)
             assert (found.mismatch is None) == fresh
             assert found.reason == (REASON if found.state == "UNVERIFIED" else "")
             assert fresh or unverified or not required
 
     @invariant()
-    def nothing_of_it_is_left_in_this_process(self) -> None:
+    def miniature_is_not_left_in_this_process(self) -> None:
         import sys
 
         assert "mini.posterior" not in sys.modules

@@ -1,4 +1,4 @@
-"""Each single check of the gate, turned round or left out, is missed by a test of the gate."""
+"""Mutation test of the gate: negating or removing any condition fails a test of the gate."""
 
 import ast
 import copy
@@ -15,20 +15,20 @@ from property_tests.catalogue import _parameters
 from property_tests.mutation.inject import injected, source_of
 from tests.gate import miniature
 
-TESTS = {  # of each module, those that are to miss a check of it
-    "gate.certificate": ("test_certificate", "test_admission"),
+TESTS = {  # of each module, the test files that must kill its mutants
+    "gate.certificate": ("test_certificate", "test_authorization"),
     "gate.live": ("test_live",),
     "gate.bytecode": ("test_live",),
-    "gate.admission": ("test_admission", "test_certificate", "test_live"),
-    "gate.devices": ("test_admission",),
+    "gate.authorization": ("test_authorization", "test_certificate", "test_live"),
+    "gate.devices": ("test_authorization",),
     "gate.identities": ("test_on_device",),
     "gate.certify": ("test_certify",),
 }
 FIXTURES = ("project", "path", "tmp_path", "monkeypatch")
 
 
-def slips(source: str) -> Iterator[tuple[str, ast.Module]]:
-    """(what was done where, mutated module): a condition negated, or an operand of and/or gone."""
+def mutations(source: str) -> Iterator[tuple[str, ast.Module]]:
+    """Yield (description, mutated module): a condition negated, or an operand of and/or removed."""
     tree = ast.parse(source)
     for at, node in enumerate(ast.walk(tree)):
         conditional = isinstance(node, ast.If | ast.IfExp)
@@ -37,8 +37,8 @@ def slips(source: str) -> Iterator[tuple[str, ast.Module]]:
             yield f"line {test.lineno}: not ({ast.unparse(test)})", _at(tree, at, i, _negate)
         if isinstance(node, ast.BoolOp):
             for i, value in enumerate(node.values):
-                said = f"line {node.lineno}: without ({ast.unparse(value)})"
-                yield said, _at(tree, at, i, _drop)
+                description = f"line {node.lineno}: without ({ast.unparse(value)})"
+                yield description, _at(tree, at, i, _drop)
 
 
 def _at(tree: ast.Module, at: int, i: int, change: Callable[[Any, int], None]) -> ast.Module:
@@ -55,36 +55,37 @@ def _negate(node: Any, i: int) -> None:
 
 
 def _drop(node: ast.BoolOp, i: int) -> None:
-    node.values[i] = ast.Constant(isinstance(node.op, ast.And))  # what changes nothing there
+    node.values[i] = ast.Constant(isinstance(node.op, ast.And))  # the neutral operand
 
 
 def runs(names: tuple[str, ...]) -> Iterator[Callable[[], None]]:
-    """Every quick test of these files, as a plain call."""
+    """Yield every fast test of these files as a plain call."""
     for name in names:
         for test in vars(importlib.import_module(f"tests.gate.{name}")).values():
             if not inspect.isfunction(test) or not test.__name__.startswith("test_"):
                 continue
-            asked = tuple(inspect.signature(test).parameters)
-            quick = "subprocess" not in test.__code__.co_names
+            parameters = tuple(inspect.signature(test).parameters)
+            fast = "subprocess" not in test.__code__.co_names
             for values in _parameters(getattr(test, "pytestmark", [])):
-                if quick and {*asked} <= {*FIXTURES, *values}:
-                    yield lambda t=test, v=values, a=asked: call(t, v, a)
+                if fast and {*parameters} <= {*FIXTURES, *values}:
+                    yield lambda t=test, v=values, p=parameters: call(t, v, p)
 
 
-def call(test: Callable[..., None], values: dict[str, Any], asked: tuple[str, ...]) -> None:
+def call(test: Callable[..., None], values: dict[str, Any], parameters: tuple[str, ...]) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         root = Path(folder)
-        given = {"tmp_path": root, "path": root / "certificate.json", "monkeypatch": patch}
+        fixtures = {"tmp_path": root, "path": root / "certificate.json", "monkeypatch": patch}
         try:
-            if "project" in asked:
-                given["project"] = miniature.make(root)
-            test(**{name: given[name] for name in asked if name in given}, **values)
+            if "project" in parameters:
+                fixtures["project"] = miniature.make(root)
+            used = {name: fixtures[name] for name in parameters if name in fixtures}
+            test(**used, **values)
         finally:
             miniature.forget()
 
 
 def killed(tests: list[Callable[[], None]]) -> bool:
-    """Whether one of them fails; it goes to the front."""
+    """Return whether a test fails; move that test to the front."""
     for i, test in enumerate(tests):
         try:
             test()
@@ -98,17 +99,17 @@ def killed(tests: list[Callable[[], None]]) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TESTS)
-def test_no_check_can_be_left_out(name):
+def test_no_condition_can_be_negated_or_removed(name):
     module, source = source_of(f"ddpm_core.{name}")
     tests = list(runs(TESTS[name]))
     assert len(tests) >= 9
-    assert not killed(tests), "the tests fail where nothing is injected"
-    made = list(slips(source))
+    assert not killed(tests), "the tests fail without a mutant"
+    made = list(mutations(source))
     assert made
     survivors = []
-    for said, tree in made:
+    for description, tree in made:
         with injected(module, tree):
             if not killed(tests):
-                survivors.append(said)
+                survivors.append(description)
     print(f"{name}: {len(made)} mutants")
     assert not survivors, "\n".join(survivors)

@@ -1,4 +1,4 @@
-"""The commands at the gate: exit codes, what is written down, and the mark on every picture."""
+"""The commands and the gate: exit codes, recorded authorizations, and the watermark."""
 
 import json
 import os
@@ -14,22 +14,22 @@ from PIL import Image
 from ddpm_core import verify
 from ddpm_core.figures.canvas import ALARM
 from ddpm_core.gate.certificate import Project, canonical, statement
-from tests.gate.miniature import shown
+from tests.gate.miniature import results
 from tests.training.miniature_runs import TINY, train
 
 REASON = "the tests look at the watermark"
 UNVERIFIED = ("--unverified", REASON)
-MARK = f"UNVERIFIED: {REASON}"
+WATERMARK = f"UNVERIFIED: {REASON}"
 
 
-def is_marked(path: Path) -> bool:
-    """Whether the picture, or each of its frames, begins with the red strip."""
+def is_watermarked(path: Path) -> bool:
+    """Return whether the image, or each of its frames, starts with the red strip."""
     with Image.open(path) as image:
         frames = getattr(image, "n_frames", 1)
         for number in range(frames):
             image.seek(number)
             pixel = np.array(image.convert("RGB"))[1, 1].astype(int)
-            if np.abs(pixel - ALARM).max() > 24:  # a GIF keeps fewer colours
+            if np.abs(pixel - ALARM).max() > 24:  # a GIF has fewer colours
                 return False
     return True
 
@@ -38,67 +38,67 @@ def state(run: Path, step: int) -> Any:
     return json.loads((run / f"checkpoints/step-{step:06d}/state.json").read_bytes())
 
 
-def test_a_run_without_a_certificate_is_noted_on_the_cpu(tmp_path, capsys, monkeypatch):
+def test_cpu_run_without_a_certificate_is_recorded_as_not_verified(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert train(Path("run"), steps=1) == 0
-    said = "not verified: there is no certificate at verification/certificate.json"
-    assert said in capsys.readouterr().out
-    assert json.loads(Path("run/env.json").read_bytes())["verification"] == said
-    (once,) = state(Path("run"), 1)["admissions"]
+    message = "not verified: no certificate at verification/certificate.json"
+    assert message in capsys.readouterr().out
+    assert json.loads(Path("run/env.json").read_bytes())["verification"] == message
+    (once,) = state(Path("run"), 1)["authorizations"]
     assert (once["state"], once["reason"], once["who"]) == ("not verified", "", "")
-    assert not is_marked(Path("run/samples/step-000001.png"))
+    assert not is_watermarked(Path("run/samples/step-000001.png"))
 
 
 @pytest.mark.parametrize(
     "more", [["--require-verified"], ["--device", "cuda"], ["--device", "mps"]]
 )
-def test_without_a_certificate_nothing_is_trained(tmp_path, capsys, monkeypatch, more):
+def test_training_is_refused_without_a_certificate(tmp_path, capsys, monkeypatch, more):
     monkeypatch.chdir(tmp_path)
     assert train(Path("run"), *more) == 3
-    said = capsys.readouterr().err
-    assert "there is no certificate at verification/certificate.json" in said
-    assert "`make test`" in said
+    message = capsys.readouterr().err
+    assert "no certificate at verification/certificate.json" in message
+    assert "`make test`" in message
     assert not Path("run").exists()
-    assert train(Path("run"), *more, "--dry-run") == 3, "a plan that cannot be carried out is none"
+    assert train(Path("run"), *more, "--dry-run") == 3, "a dry run is refused too"
 
 
-def test_a_reason_marks_all_that_comes_of_it(tmp_path, capsys, monkeypatch):
+def test_watermark_is_on_everything_made_with_unverified(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = Path("run")
     assert train(run, "--require-verified", *UNVERIFIED, steps=2) == 0
-    assert MARK.split(":")[0] in capsys.readouterr().out
+    assert WATERMARK.split(":")[0] in capsys.readouterr().out
     (once,) = json.loads((run / "verification.json").read_bytes())
     assert (once["state"], once["reason"]) == ("UNVERIFIED", REASON)
-    assert once["mismatch"] == "there is no certificate at verification/certificate.json"
+    assert once["mismatch"] == "no certificate at verification/certificate.json"
     assert once["who"]
-    assert state(run, 2)["admissions"] == [once]
+    assert state(run, 2)["authorizations"] == [once]
     for name in ("samples/step-000002.png", "denoising/step-000002.png", "denoising.gif"):
-        assert is_marked(run / name), name
-    assert MARK in (run / "report.html").read_text()
+        assert is_watermarked(run / name), name
+    assert WATERMARK in (run / "report.html").read_text()
 
     command = [sys.executable, "-m", "ddpm_core.sample", str(run), "--n", "2", "--gif"]
     done = subprocess.run([*command, "--steps", "2"], capture_output=True, text=True, check=True)
-    assert MARK in done.stderr
+    assert WATERMARK in done.stderr
     for ending in ("png", "gif"):
-        (drawn,) = (run / "generated").glob(f"*.{ending}")
-        assert is_marked(drawn)
+        (image,) = (run / "generated").glob(f"*.{ending}")
+        assert is_watermarked(image)
 
 
-def test_the_mark_outlives_the_option(tmp_path, monkeypatch, capsys):
+def test_watermark_remains_when_resumed_without_the_option(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     run = Path("run")
-    constant = ("--learning-rate-decay", "constant")  # so that it may be trained longer
+    constant = ("--learning-rate-decay", "constant")  # so that the run can be extended
     assert train(run, *UNVERIFIED, *constant, steps=1) == 0
     assert train(run, *constant, steps=2) == 0
-    first, second = state(run, 2)["admissions"]
+    first, second = state(run, 2)["authorizations"]
     assert (first["state"], second["state"]) == ("UNVERIFIED", "not verified")
-    assert is_marked(run / "samples/step-000002.png")
+    assert is_watermarked(run / "samples/step-000002.png")
     assert train(run, *constant, steps=2) == 0
-    assert f"finished, {MARK}: see" in capsys.readouterr().out
+    assert f"finished, {WATERMARK}: see" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("rank", [0, 1])
-def test_each_rank_of_a_launch_is_refused_by_itself(tmp_path, rank):
+def test_each_rank_of_a_launch_is_refused(tmp_path, rank):
     ranks = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
     command = [sys.executable, "-m", "ddpm_core.train", *TINY, "--device", "cuda"]
     done = subprocess.run(
@@ -109,8 +109,8 @@ def test_each_rank_of_a_launch_is_refused_by_itself(tmp_path, rank):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_refusal_does_not_wake_the_accelerator(tmp_path):
-    """Nor does looking for one: nothing of CUDA is initialised when the exit code is 3."""
+def test_refusal_does_not_initialise_the_accelerator(tmp_path):
+    """CUDA is not initialised when the exit code is 3."""
     code = (
         "import torch, ddpm_core.train as train\n"
         "assert train.main(['--device', 'cuda']) == 3\n"
@@ -121,14 +121,14 @@ def test_the_refusal_does_not_wake_the_accelerator(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_status_says_what_is_missing(tmp_path):
+def test_status_reports_a_missing_certificate(tmp_path):
     command = [sys.executable, "-m", "ddpm_core.verify", "--status"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 3
-    assert done.stdout.startswith("not verified: there is no certificate at verification/cert")
+    assert done.stdout.startswith("not verified: no certificate at verification/cert")
 
 
-def test_a_reader_that_left_changes_nothing_of_the_answer(tmp_path):
+def test_closed_pipe_does_not_affect_the_exit_code_of_status(tmp_path):
     """As `verify --status | head -0` does: the exit code is that of the certificate."""
     reading, writing = os.pipe()
     os.close(reading)
@@ -141,12 +141,11 @@ def test_a_reader_that_left_changes_nothing_of_the_answer(tmp_path):
 
 
 @pytest.mark.parametrize("option", ["--spot", "--status"])
-def test_a_suite_that_cannot_be_read_is_a_sentence(tmp_path, monkeypatch, capsys, option):
-    """A package whose suite was left out when it was installed."""
+def test_missing_suite_gives_an_error_message(tmp_path, monkeypatch, capsys, option):
+    """A package that was installed without its suite."""
     bare = Project("ddpm_core", tmp_path, tmp_path / "property_tests", tmp_path / "derivations")
     monkeypatch.setattr(Project, "own", classmethod(lambda cls: bare))
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "certificate.json").write_bytes(canonical(statement({}, shown())))
+    (tmp_path / "certificate.json").write_bytes(canonical(statement({}, results())))
     assert verify.main([option, "--report", str(tmp_path)]) == 3
-    said = capsys.readouterr().out
-    assert "holds no suite with a policy.json" in said
+    assert "contains no policy.json" in capsys.readouterr().out

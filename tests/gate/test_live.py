@@ -1,4 +1,4 @@
-"""What is in memory is what the files say, or the gate stays shut."""
+"""Code in memory that differs from the files is refused."""
 
 import functools
 import importlib
@@ -14,7 +14,7 @@ import pytest
 from ddpm_core.gate import live
 from ddpm_core.gate.bytecode import stale
 from tests.gate import miniature
-from tests.gate.miniature import certify, let_in, refused
+from tests.gate.miniature import authorized, certify, refused
 
 
 def _replaced(module: ModuleType) -> None:
@@ -33,17 +33,17 @@ def _replaced_property(module: ModuleType) -> None:
     module.Halver.scale = property(lambda self: 1.0)
 
 
-def _gone(module: ModuleType) -> None:
+def _removed(module: ModuleType) -> None:
     del module.mean
 
 
 def _wrapped(module: ModuleType) -> None:
-    """A wrapper that names another function as what it wraps."""
+    """A wrapper with a wrong __wrapped__."""
     module.mean = functools.wraps(module.Halver.half)(lambda x: x)
 
 
 def _wrapped_again(module: ModuleType) -> None:
-    """What a profiler or a cache does: the function itself stands behind the wrapper."""
+    """An added wrapper around the original function, as a profiler or a cache adds it."""
     module.mean = functools.wraps(module.mean)(lambda x: x)
 
 
@@ -70,7 +70,7 @@ def _another_slow_property(module: ModuleType) -> None:
 
 
 def _unwrapped(module: ModuleType) -> None:
-    """Without its cache it is the same function."""
+    """Replace the code behind the cache."""
     module.mean.__wrapped__.__code__ = (lambda x: x).__code__
 
 
@@ -99,7 +99,7 @@ def _other_keyword_defaults(module: ModuleType) -> None:
 
 
 def _another_wrapper(module: ModuleType) -> None:
-    """As many wrappers as in the file, and one of them does something else."""
+    """As many wrappers as in the file, but one of them is different."""
     module.doubled = functools.wraps(module.doubled.__wrapped__)(lambda: 1.0)
 
 
@@ -153,55 +153,64 @@ def _from_an_exempt_file(module: ModuleType) -> None:
 
 
 PATCHES: dict[str, tuple[Callable[[ModuleType], None], str]] = {
-    "a function": (_replaced, "mini.posterior:mean in memory is not what posterior.py says"),
-    "its code": (_other_code, "mini.posterior:Halver.half in memory is not"),
-    "behind a cache": (_unwrapped, "mini.posterior:mean in memory is not"),
-    "a slow property": (_another_slow_property, "mini.posterior:Halver.slow in memory is not"),
-    "a renamed import": (_another_renamed_import, "mini.posterior:ONE in memory is not what post"),
-    "a method": (_replaced_method, "mini.posterior:Halver.half in memory is not"),
-    "a property": (_replaced_property, "mini.posterior:Halver.scale in memory is not"),
-    "gone": (_gone, "mini.posterior:mean in memory is not"),
-    "wrapped": (_wrapped, "mini.posterior:mean in memory is not"),
-    "wrapped again": (_wrapped_again, "mini.posterior:mean in memory is not"),
-    "a wrapped method": (_wrapped_method, "mini.posterior:Halver.half in memory is not"),
-    "a wrapped property": (_wrapped_property, "mini.posterior:Halver.scale in memory is not"),
-    "a wrapped function": (_wrapped_plain, "mini.posterior:third in memory is not"),
-    "a constant": (_another_constant, "mini.posterior:SCALE in memory is not the 0.5 of poster"),
-    "an import": (
-        _another_import,
-        "mini.posterior:STEP in memory is not what posterior.py imports",
+    "a function": (_replaced, "mini.posterior:mean in memory differs from posterior.py"),
+    "its code": (_other_code, "mini.posterior:Halver.half in memory differs"),
+    "behind a cache": (_unwrapped, "mini.posterior:mean in memory differs"),
+    "a slow property": (_another_slow_property, "mini.posterior:Halver.slow in memory differs"),
+    "a renamed import": (
+        _another_renamed_import,
+        "mini.posterior:ONE in memory differs from the import",
     ),
+    "a method": (_replaced_method, "mini.posterior:Halver.half in memory differs"),
+    "a property": (_replaced_property, "mini.posterior:Halver.scale in memory differs"),
+    "removed": (_removed, "mini.posterior:mean in memory differs"),
+    "wrapped": (_wrapped, "mini.posterior:mean in memory differs"),
+    "wrapped again": (_wrapped_again, "mini.posterior:mean in memory differs"),
+    "a wrapped method": (_wrapped_method, "mini.posterior:Halver.half in memory differs"),
+    "a wrapped property": (_wrapped_property, "mini.posterior:Halver.scale in memory differs"),
+    "a wrapped function": (_wrapped_plain, "mini.posterior:third in memory differs"),
+    "a constant": (_another_constant, "mini.posterior:SCALE in memory differs from the 0.5 in"),
+    "an import": (_another_import, "mini.posterior:STEP in memory differs from the import in pos"),
     "elsewhere": (_from_elsewhere, "mini.posterior was loaded from"),
-    "defaults": (_other_defaults, "mini.posterior:third in memory is not"),
-    "no defaults": (_no_defaults, "mini.posterior:third in memory is not"),
-    "keyword defaults": (_other_keyword_defaults, "mini.posterior:third in memory is not"),
-    "no keyword defaults": (_no_keyword_defaults, "mini.posterior:third in memory is not"),
-    "wrapper by name": (_another_wrapper_by_name, "mini.posterior:tripled in memory is not"),
-    "the package": (_an_added_name_of_the_package, "mini:extra in memory is not in __init__.py"),
-    "a public name": (_another_public_name, "mini:mean in memory is not what __init__.pyi imports"),
-    "a submodule": (_another_module_of_the_package, "mini:posterior in memory is not in"),
-    "another wrapper": (_another_wrapper, "mini.posterior:doubled in memory is not"),
-    "generated": (_another_generated_method, "mini.posterior:Pair.__init__ in memory is not in"),
-    "added": (_an_added_method, "mini.posterior:Halver.__getattribute__ in memory is not in"),
-    "a builtin": (_a_shadowed_builtin, "mini.posterior:float in memory is not in posterior.py"),
-    "a module": (_another_module, "mini.posterior:math in memory is not what posterior.py imports"),
+    "defaults": (_other_defaults, "mini.posterior:third in memory differs"),
+    "no defaults": (_no_defaults, "mini.posterior:third in memory differs"),
+    "keyword defaults": (_other_keyword_defaults, "mini.posterior:third in memory differs"),
+    "no keyword defaults": (_no_keyword_defaults, "mini.posterior:third in memory differs"),
+    "wrapper by name": (_another_wrapper_by_name, "mini.posterior:tripled in memory differs"),
+    "the package": (
+        _an_added_name_of_the_package,
+        "mini:extra is in memory but not in __init__.py",
+    ),
+    "a public name": (
+        _another_public_name,
+        "mini:mean in memory differs from the import in __init__.pyi",
+    ),
+    "a submodule": (_another_module_of_the_package, "mini:posterior is in memory but not in"),
+    "another wrapper": (_another_wrapper, "mini.posterior:doubled in memory differs"),
+    "generated": (
+        _another_generated_method,
+        "mini.posterior:Pair.__init__ is in memory but not in",
+    ),
+    "added": (_an_added_method, "mini.posterior:Halver.__getattribute__ is in memory but not in"),
+    "a builtin": (_a_shadowed_builtin, "mini.posterior:float is in memory but not in posterior.py"),
+    "a module": (_another_module, "mini.posterior:math in memory differs from the import in pos"),
     "no file": (_not_from_a_file, "mini.posterior was loaded from"),
     "an exempt file": (_from_an_exempt_file, "mini.posterior was loaded from"),
 }
 
 
 @pytest.mark.parametrize("patch", PATCHES)
-def test_what_is_in_memory_is_what_the_files_say(project, path, patch):
+def test_difference_between_memory_and_files_is_refused(project, path, patch):
     certify(project, path)
     module = miniature.load(project)
     assert live.mismatch(project) is None
-    do, says = PATCHES[patch]
-    do(module)
-    assert says in refused(project, path)
+    apply, expected = PATCHES[patch]
+    apply(module)
+    assert expected in refused(project, path)
 
 
-def test_old_bytecode_is_noticed(project, path):
-    """A file that changed without its size and time: Python runs what it kept of the former one."""
+def test_stale_bytecode_is_detected(project, path):
+    """If a file changes but not its size and time, Python runs the cached bytecode."""
     file = project.package / "posterior.py"
     text, times = file.read_text(), (0, 10**18)
     os.utime(file, ns=times)
@@ -209,24 +218,22 @@ def test_old_bytecode_is_noticed(project, path):
     file.write_text(text.replace("SCALE * x", "SCALE + x"))
     os.utime(file, ns=times)
     module = miniature.load(project)
-    assert module.mean(4.0) == 2.0  # what the file said before
-    assert stale(project) == (
-        "mini.posterior:mean was loaded from bytecode of another posterior.py"
-    )
-    assert "mini.posterior:mean in memory is not" in str(live.mismatch(project))
+    assert module.mean(4.0) == 2.0  # the previous content
+    assert stale(project) == "mini.posterior:mean was loaded from stale bytecode of posterior.py"
+    assert "mini.posterior:mean in memory differs" in str(live.mismatch(project))
 
 
-def test_new_bytecode_is_the_file(project):
+def test_current_bytecode_is_accepted(project):
     module = miniature.load(project)
     assert stale(project) is None
     module.third = functools.wraps(module.third)(lambda x: x)  # as a type checker does
     assert stale(project) is None
     del module.third
-    assert "mini.posterior:third was loaded from bytecode" in str(stale(project))
+    assert "mini.posterior:third was loaded from stale bytecode" in str(stale(project))
 
 
-def test_a_function_is_known_by_those_inside_it(project):
-    """A type checker decorates them, which changes the code around them and not their own."""
+def test_function_is_compared_by_its_inner_functions(project):
+    """A type checker decorates them, which changes only the code around them."""
     module = miniature.load(project)
     text = (project.package / "posterior.py").read_text()
 
@@ -238,7 +245,7 @@ def test_a_function_is_known_by_those_inside_it(project):
     recompiled("return inner(x)", "return (inner)(x + 0)")
     assert stale(project) is None
     recompiled("return y * SCALE", "return y + SCALE")
-    assert "mini.posterior:outer was loaded from bytecode" in str(stale(project))
+    assert "mini.posterior:outer was loaded from stale bytecode" in str(stale(project))
 
 
 def test_two_installations_are_refused(project, path, tmp_path):
@@ -249,14 +256,14 @@ def test_two_installations_are_refused(project, path, tmp_path):
     (other / "__init__.py").write_text("")
     sys.path.append(str(other.parent))
     try:
-        said = refused(project, path)
+        message = refused(project, path)
     finally:
         sys.path.remove(str(other.parent))
-    assert f"mini is installed twice, at {project.package} and {other}" in said
+    assert f"mini is installed twice, at {project.package} and {other}" in message
 
 
-def test_our_own_modules_are_read_as_they_are():
-    """In a process without the shape checks, which wrap every function here."""
+def test_modules_of_this_library_pass_and_a_replaced_function_is_reported():
+    """In a new process, because the shape checks of this one wrap every function."""
     code = (
         "import ddpm_core.training.diffusion_run, ddpm_core.sample, ddpm_core.verify\n"
         "from ddpm_core.gate import live, certificate\n"
@@ -271,12 +278,12 @@ def test_our_own_modules_are_read_as_they_are():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [
         "None",
-        "ddpm_core.posterior:q_posterior in memory is not what posterior.py says",
+        "ddpm_core.posterior:q_posterior in memory differs from posterior.py",
     ]
 
 
-def test_what_only_draws_and_what_only_checks_is_left_alone(project, path):
-    """A module that draws, a folder without an __init__, and the suite inside a wheel."""
+def test_exempt_modules_and_the_suite_are_not_compared(project, path):
+    """A module that only draws, a folder without an __init__, and the suite inside a wheel."""
     helper = project.package / "property_tests" / "helper.py"
     helper.parent.mkdir()
     helper.write_text("LIMIT = 1")
@@ -286,4 +293,4 @@ def test_what_only_draws_and_what_only_checks_is_left_alone(project, path):
         importlib.import_module(name).LIMIT = 2
     (project.package / "figures" / "report.py").write_text("LIMIT = 3")
     helper.write_text("LIMIT = 3")
-    assert let_in(project, path).state == "verified"
+    assert authorized(project, path).state == "verified"

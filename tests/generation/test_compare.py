@@ -47,7 +47,7 @@ def draw(run: Path, out: Path, flags: str) -> np.ndarray | None:
 
 
 def test_the_animation_goes_from_noise_to_the_first_samples(run, tmp_path, monkeypatch):
-    calls = given_to(monkeypatch, drawing, "chain_gif")
+    calls = given_to(monkeypatch, drawing, "trajectory_gif")
     images = draw(run, tmp_path, "--n 3 --batch-size 2 --gif")
     ((chain,), _) = calls[0]
     assert [t for t, _, _ in chain] == [*range(20, -1, -1)]
@@ -126,7 +126,7 @@ def test_the_comparison_lays_samplers_below_and_numbers_beside_each_other(monkey
         ("ancestral, every level", 20, torch.zeros(1, 1, 8, 8)),
     ]  # fmt: skip
     pasted = given_to(monkeypatch, comparison, "paste")
-    words = given_to(monkeypatch, comparison.Page, "words")
+    words = given_to(monkeypatch, comparison.Page, "text")
     comparison.comparison_sheet(cells)
     places = [(x, y) for (_, _, x, y), _ in pasted]
     lefts, tops = sorted({x for x, _ in places}), sorted({y for _, y in places})

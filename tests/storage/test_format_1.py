@@ -1,7 +1,11 @@
-"""Checkpoints of format 1 load under today's names. `format_1/` holds three runs, written by an
-earlier version and stopped after step 2 of 4."""
+"""Checkpoints of format 1 load under the current names.
 
+`format_1/` contains three runs written by an earlier version and stopped after step 2 of 4.
+"""
+
+import json
 import shutil
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -16,6 +20,7 @@ from ddpm_core.train_autoencoder import main as train_autoencoder
 from ddpm_core.training.trained import load_trained
 
 RUNS = Path(__file__).parent / "format_1"
+UNVERIFIED = {"state": "UNVERIFIED", "reason": "a run before the renaming"}
 SHORT = [
     *("--max-steps", "4", "--batch-size", "4", "--sample-every", "4", "--save-every", "2"),
     *("--preview-samples", "2", "--width", "2"),
@@ -59,12 +64,29 @@ def test_an_autoencoder_and_a_run_in_its_latents_resume_and_sample(runs):
     assert train_autoencoder([*SHORT, *coder, str(runs / "autoencoder")]) == 0
 
 
-def test_old_layer_and_option_names_are_translated_and_others_kept():
+def test_names_of_layers_options_and_state_are_renamed_and_others_unchanged():
     found = format_1.renamed_layers({"shrink.0.conv.weight/step": 1, "grow.1.bias": 2, "up.0": 3})
     assert found == {"downsample.0.conv.weight/step": 1, "upsample.1.bias": 2, "up.0": 3}
-    state = {"config": {"rate_decay": "cosine", "fourier_octaves": [3], "T": 9}, "step": 1}
+    options = {"rate_decay": "cosine", "fourier_octaves": [3], "T": 9}
+    state = {"config": options, "step": 1, "admissions": [UNVERIFIED]}
     assert format_1.renamed_state(state) == {
         "config": {"learning_rate_decay": "cosine", "fourier_frequencies": [3], "T": 9},
         "step": 1,
+        "authorizations": [UNVERIFIED],
     }
     assert format_1.renamed_state({"config": None}) == {"config": None}
+
+
+def test_watermark_of_a_format_1_run_remains(runs):
+    """The recorded authorizations of a run are those of all its starts, under either name."""
+    path = runs / "pixels/checkpoints/step-000002"
+    manifest = json.loads((path / "MANIFEST.json").read_bytes())
+    assert manifest["format"] == 1
+    state = json.loads((path / "state.json").read_bytes())
+    data = json.dumps(state | {"admissions": [UNVERIFIED]}).encode()
+    (path / "state.json").write_bytes(data)
+    manifest["files"]["state.json"] = {"bytes": len(data), "sha256": sha256(data).hexdigest()}
+    (path / "MANIFEST.json").write_text(json.dumps(manifest))
+    (path.parent / "LATEST.json").unlink()
+    trained = load_trained(runs / "pixels", torch.device("cpu"))
+    assert trained.watermark == "UNVERIFIED: a run before the renaming"

@@ -49,7 +49,7 @@ def fingerprint(folder: Path) -> dict[str, bytes]:
     assert newest is not None
     files = [*sorted(newest.glob("*.safetensors")), folder / "metrics.jsonl"]
     state = json.loads((newest / "state.json").read_bytes())
-    assert state.pop("admissions")
+    assert state.pop("authorizations")
     bits = {each.name: each.read_bytes() for each in files}
     return bits | {"state.json": json.dumps(state).encode()}
 

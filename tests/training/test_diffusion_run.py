@@ -57,11 +57,11 @@ def test_a_crashed_run_goes_on_to_the_same_bits(coder, run, tmp_path, monkeypatc
 def test_the_sheet_shows_guesses_decoded_and_states_as_colours(coder, run):
     record = DenoisingRecord.load(run / "denoising" / "step-000008.npz")
     kept = load_autoencoder(coder, CPU)
-    assert record.free_x0_hat.shape[2:] == (1, 8, 8)
-    assert record.free_x_t.shape[2:] == (3, 8, 8)
-    first = record.free_x_t[0][:, :, ::2, ::2] * 3  # a third of the noise is shown
+    assert record.sampled_x0_hat.shape[2:] == (1, 8, 8)
+    assert record.sampled_x_t.shape[2:] == (3, 8, 8)
+    first = record.sampled_x_t[0][:, :, ::2, ::2] * 3  # a third of the noise is shown
     assert 0.5 < first.std() < 1.5
-    assert np.array_equal(record.free_x_t[..., ::2, ::2], record.free_x_t[..., 1::2, 1::2])
+    assert np.array_equal(record.sampled_x_t[..., ::2, ::2], record.sampled_x_t[..., 1::2, 1::2])
     data = load_dataset("digits")
     shown = spread(spread(data.validation, 64), 3)
     y = kept.encode(data.take(shown), shown)
@@ -79,8 +79,10 @@ def test_a_preview_does_not_clip_latents(coder, tmp_path, monkeypatch):
 
 def test_samples_are_decoded(coder, run, tmp_path, monkeypatch):
     chains = []
-    real = drawing.chain_gif
-    monkeypatch.setattr(drawing, "chain_gif", lambda *a, **k: chains.append(a[0]) or real(*a, **k))
+    real = drawing.trajectory_gif
+    monkeypatch.setattr(
+        drawing, "trajectory_gif", lambda *a, **k: chains.append(a[0]) or real(*a, **k)
+    )
     out = ("--out-dir", str(tmp_path), "--n", "5", "--steps", "4", "--gif")
     assert sample.main([str(run), *out]) == 0
     (file,) = tmp_path.glob("*.npy")
@@ -130,9 +132,9 @@ def test_a_run_in_latents_lends_its_copy(run, tmp_path):
 
 
 def test_the_sheet_and_the_report_say_what_their_colours_are(coder, tmp_path, monkeypatch):
-    notes, real = [], diffusion.denoising_sheet
+    notes, real = [], diffusion.denoising_grid
     monkeypatch.setattr(
-        diffusion, "denoising_sheet", lambda *a, **k: notes.append(k["note"]) or real(*a, **k)
+        diffusion, "denoising_grid", lambda *a, **k: notes.append(k["note"]) or real(*a, **k)
     )
     assert train(tmp_path / "latent", "--latent", str(coder), steps=1) == 0
     assert train(tmp_path / "pixels", steps=1) == 0

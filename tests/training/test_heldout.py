@@ -78,12 +78,12 @@ def test_a_visit_sees_the_same_noise_every_time_and_exactly_its_columns():
     options = {"samples": 4, "steps": 5, "seed": 0}
     first, drawn = preview(denoiser, SCHEDULE, images, (50, 20, 0), step=0, **options)
     again, _ = preview(denoiser, SCHEDULE, images, (50, 20, 0), step=9, **options)
-    assert (first.free_x_t == again.free_x_t).all()
+    assert (first.sampled_x_t == again.sampled_x_t).all()
     assert (first.heldout_x_t == again.heldout_x_t).all()
-    assert first.times == (50, 20, 0)
-    assert (first.free_x_t[-1] == drawn[:3].numpy()).all()
+    assert first.timesteps == (50, 20, 0)
+    assert (first.sampled_x_t[-1] == drawn[:3].numpy()).all()
     assert (first.heldout_x0_hat[-1] == images[[0, 1, 3]].numpy()).all()
-    assert first.one_shot_mse[-1] == 0
+    assert first.one_step_mse[-1] == 0
 
 
 def test_images_measured_a_few_at_a_time_keep_their_own_noise(monkeypatch):

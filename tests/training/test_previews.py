@@ -23,7 +23,7 @@ def test_heldout_images_meet_other_noise_at_every_time_and_the_same_at_every_pre
         )
 
     record, drawn = look(0)
-    assert np.array_equal(record.free_x_t[-1], drawn[:3])
+    assert np.array_equal(record.sampled_x_t[-1], drawn[:3])
     # x_0 is 0, so x_t is sigma_t noise; at T the noise is all there is.
     sigma = [float(schedule.one_minus_alpha_bar(t).sqrt()) for t in times[:3]]
     noise = [record.heldout_x_t[i] / sigma[i] for i in range(3)]
@@ -100,4 +100,4 @@ def test_predictions_are_clipped_where_the_space_clips(clips):
     )
     largest = 1.0 if clips else 3.0
     assert float(samples.max()) == largest
-    assert record.free_x0_hat[:2].max() == record.heldout_x0_hat[:2].max() == largest
+    assert record.sampled_x0_hat[:2].max() == record.heldout_x0_hat[:2].max() == largest

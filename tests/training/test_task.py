@@ -6,7 +6,7 @@ from torch import nn
 
 from ddpm_core import DiffusionTask, NetworkDenoiser, TrainConfig, training_loop
 from ddpm_core.cli.options import parse
-from ddpm_core.gate.admission import NotVerified
+from ddpm_core.gate.authorization import NotVerified
 from ddpm_core.training.autoencoder_config import AutoencoderConfig
 from ddpm_core.training.autoencoder_run import AutoencoderTask
 from ddpm_core.training.run_directory import RunDirectory
