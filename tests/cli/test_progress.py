@@ -16,6 +16,8 @@ from ddpm_core.cli import progress as module
 from ddpm_core.cli.progress import progress, say
 from tests.training.miniature_runs import after_step, train
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 class Terminal(io.StringIO):
     def isatty(self) -> bool:

@@ -25,6 +25,8 @@ from ddpm_core.training.trained import latest_checkpoint
 from tests.data.datasets_written import write_npz
 from tests.training.miniature_runs import encode
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 CPU = torch.device("cpu")
 
 

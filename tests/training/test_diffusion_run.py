@@ -20,6 +20,8 @@ from ddpm_core.training.diffusion_run import DiffusionTask
 from ddpm_core.training.trained import load_trained
 from tests.training.miniature_runs import Crash, after_step, crash, encode, fingerprint, train
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 CPU = torch.device("cpu")
 
 

@@ -13,6 +13,8 @@ from tests.data.datasets_written import GREY, write_npz
 from tests.evaluation.evaluated import newest
 from tests.training.miniature_runs import Crash, after_step, crash, fingerprint, train
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def test_a_run_that_draws_levels_by_their_terms_goes_on_to_the_same_bits(tmp_path, monkeypatch):
     """What it knows of the terms is kept: from the ninth step on it is drawn by."""

@@ -13,6 +13,8 @@ from ddpm_core.training import step
 from tests.data.datasets_written import GREY, write_npz
 from tests.training.miniature_runs import Crash, after_step, crash, fingerprint, train
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.mark.parametrize("number", [1, 6])
 def test_a_crashed_run_goes_on_to_the_same_bits(finished, tmp_path, monkeypatch, number):

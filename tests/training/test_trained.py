@@ -16,6 +16,8 @@ from ddpm_core.training import diffusion_run as diffusion
 from ddpm_core.training.trained import load_trained
 from tests.training.miniature_runs import encode, train
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def test_what_a_checkpoint_lacks_is_named(tmp_path):
     tensors = {"model": {"w": torch.ones(2)}}
