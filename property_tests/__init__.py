@@ -1,1 +1,1 @@
-"""The claims of the derivations, as attacks that run on any implementation of DDPM."""
+"""Property tests of the derivations, for any implementation of DDPM."""

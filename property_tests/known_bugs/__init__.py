@@ -1,6 +1,6 @@
-"""Real bugs of real projects, each re-expressed as one wrong method of our adapter."""
+"""Real bugs of real projects, each reproduced as one wrong method of our adapter."""
 
-# they enter themselves
+# Importing these modules registers their bugs.
 from . import (
     benign_variants,
     forward_process,

@@ -12,12 +12,12 @@ from .registry import known, table
     "lucidrains/denoising-diffusion-pytorch #19",
     "linspace(0, T + 1, T + 1) / (T + 1) is linspace(0, T, T + 1) / T",
     "test_schedules.py::test_built_in_schedules_match_their_definition",
-    right=True,
+    benign=True,
     family="cosine",
     T=21,
 )
 class CosineStepsOverSteps(DdpmCore):
-    unit_roundoff = 2.0**-50  # what its cosines and quotients lose: declared
+    unit_roundoff = 2.0**-50  # its cosines and quotients lose precision
 
     def schedule(self, name: str, T: int) -> Array:
         if name != "cosine":
@@ -32,7 +32,7 @@ class CosineStepsOverSteps(DdpmCore):
     "openai/guided-diffusion #26",
     "targ * rate + src * (1 - rate), with the rate as the decay",
     "test_ema.py::test_average_is_the_weighted_sum_of_all_weights",
-    right=True,
+    benign=True,
 )
 class EmaByProducts(DdpmCore):
     def ema(self, decay: float, weights: Array, buffers: Array) -> Averages:
@@ -47,13 +47,13 @@ class EmaByProducts(DdpmCore):
 @known(
     "N11-fixed-large-variance",
     "jhbastek/PhysicsInformedDiffusionModels #4; aqlaboratory/genie #5; zoubohao #18",
-    "a table of beta_t whose first entry is the posterior variance of the second level: never used",
+    "a table of beta_t whose first entry is the posterior variance at t = 2: never used",
     "test_samplers.py::test_step_is_posterior_mean_plus_scaled_noise",
-    right=True,
+    benign=True,
     step="one step",
     variance="fixed_large",
 )
-class FirstEntryOfTheSecondLevel(DdpmCore):
+class FirstEntryOfTimestepTwo(DdpmCore):
     def reverse_step(
         self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
     ) -> Array:
@@ -67,9 +67,9 @@ class FirstEntryOfTheSecondLevel(DdpmCore):
 @known(
     "N09-sin-cos-interleaved",
     "huggingface/diffusers #3981; facebookresearch/DiT #78",
-    "sin, cos, sin, cos, ... where the layout is declared so",
+    "sin, cos, sin, cos, ... with that layout declared",
     "test_embeddings.py::test_entries_are_sines_and_cosines_of_their_angles",
-    right=True,
+    benign=True,
 )
 class Interleaved(DdpmCore):
     def embedding(self, t: Times, width: int) -> Array:

@@ -1,4 +1,4 @@
-"""Bugs of the forward process."""
+"""Known bugs of the forward process."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from .registry import bfloat16, column, known, table
 @known(
     "F02-q-sample-missing-sqrt",
     "Ryota-Kawamura/How-Diffusion-Models-Work #1",
-    "noise scaled by 1 - alpha_bar without the root",
+    "the noise is scaled by 1 - alpha_bar without the root",
     "test_forward_process.py::test_sample_is_mean_plus_scaled_noise",
 )
 class MissingRoot(DdpmCore):
@@ -22,7 +22,7 @@ class MissingRoot(DdpmCore):
 @known(
     "F06-add-noise-ignores-argument",
     "huggingface/diffusers PR #3839",
-    "noise is drawn anew, so that the target is independent of x_t",
+    "new noise is drawn, so that the target is independent of x_t",
     "test_losses.py::test_training_sample_contains_the_returned_noise",
 )
 class IgnoresNoise(DdpmCore):
@@ -35,7 +35,7 @@ class IgnoresNoise(DdpmCore):
 @known(
     "F09-coef-not-reshaped",
     "DSaurus/threestudio-3dgs #17; IrisRainbowNeko/HCP-Diffusion PR #82",
-    "a coefficient of shape (batch,) against (batch, ..., width): silent where batch == width",
+    "a coefficient of shape (batch,) times (batch, ..., width): no error if batch == width",
     "test_forward_process.py::test_sample_is_mean_plus_scaled_noise",
 )
 class CoefficientAlongWidth(DdpmCore):
@@ -49,7 +49,7 @@ class CoefficientAlongWidth(DdpmCore):
 @known(
     "F11-add-noise-in-bf16",
     "huggingface/diffusers PR #9004",
-    "alpha_bar is cast to bfloat16 before 1 - alpha_bar is taken: no noise at small t",
+    "alpha_bar is cast to bfloat16 before 1 - alpha_bar is computed: no noise at small t",
     "test_forward_process.py::test_sample_is_mean_plus_scaled_noise",
 )
 class Bfloat16AlphaBar(DdpmCore):

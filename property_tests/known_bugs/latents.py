@@ -1,4 +1,4 @@
-"""Bugs of latents: what is drawn, and the scale that is applied once each way."""
+"""Known bugs of latents: sampling, and the scale that is applied once in each direction."""
 
 import numpy as np
 
@@ -6,16 +6,16 @@ from ..adapters.ddpm_core import DdpmCore
 from ..protocol import Array, Autoencoder, Scale
 from .registry import known
 
-THROUGH = "test_latent_scale.py::test_decoding_inverts_encoding"
+ROUND_TRIP = "test_latent_scale.py::test_decoding_inverts_encoding"
 
 
 @known(
     "Z01-scale-missing-at-decode",
     "huggingface/diffusers #5166",
-    "latents are scaled before diffusion and decoded as they are",
-    THROUGH,
+    "latents are scaled before diffusion and decoded without unscaling",
+    ROUND_TRIP,
 )
-class DecodedAsTheyAre(DdpmCore):
+class DecodedWithoutTheScale(DdpmCore):
     def from_latents(self, autoencoder: Autoencoder, y: Array) -> Array:
         return autoencoder.decoder(y)
 
@@ -23,8 +23,8 @@ class DecodedAsTheyAre(DdpmCore):
 @known(
     "Z02-shift-missing-at-encode",
     "huggingface/diffusers #8887, #8708",
-    "training multiplies by the scale alone, sampling also adds the shift",
-    THROUGH,
+    "training multiplies by the scale only, sampling also adds the shift",
+    ROUND_TRIP,
 )
 class EncodedWithoutTheShift(DdpmCore):
     def to_latents(self, autoencoder: Autoencoder, x: Array, noise: Array | None) -> Array:
@@ -35,8 +35,8 @@ class EncodedWithoutTheShift(DdpmCore):
 @known(
     "Z03-shift-missing-at-decode",
     "huggingface/diffusers PR #14671",
-    "one pipeline takes the shift off and never puts it back",
-    THROUGH,
+    "one pipeline subtracts the shift and never adds it back",
+    ROUND_TRIP,
 )
 class DecodedWithoutTheShift(DdpmCore):
     def from_latents(self, autoencoder: Autoencoder, y: Array) -> Array:
@@ -47,8 +47,8 @@ class DecodedWithoutTheShift(DdpmCore):
 @known(
     "Z04-scaled-after-decoding",
     "priyammaz/PyTorch-Adventures #4",
-    "the scale is put back on the image, not on its latents",
-    THROUGH,
+    "the scale is applied to the image instead of its latents",
+    ROUND_TRIP,
 )
 class ScaledAfterDecoding(DdpmCore):
     def from_latents(self, autoencoder: Autoencoder, y: Array) -> Array:
@@ -63,22 +63,22 @@ class ScaledAfterDecoding(DdpmCore):
 @known(
     "Z05-scale-of-another-autoencoder",
     "hpcaitech/Open-Sora #493",
-    "the scale of one released autoencoder is written into the code, whichever is used",
+    "the scale of one released autoencoder is hard-coded for all of them",
     "test_latent_scale.py::test_scaled_latents_have_mean_0_and_variance_1",
 )
-class ScaleWrittenIntoTheCode(DdpmCore):
+class HardCodedScale(DdpmCore):
     def latent_scale(self, latents: Array) -> Scale:
         channels = latents.shape[1]
         return Scale(np.zeros(channels), np.full(channels, 1 / 0.18215))
 
 
 @known(
-    "Z06-deviation-is-variance",
+    "Z06-std-is-variance",
     "rachtsingh/ibp_vae #3; rishikksh20/vae_tacotron2 #3",
-    "the noise of a draw is multiplied by the exponential of the whole log variance",
+    "the noise is multiplied by the exponential of the log variance, without the half",
     "test_latent.py::test_latent_sample_is_mean_plus_scaled_noise",
 )
-class DeviationIsVariance(DdpmCore):
+class StdIsVariance(DdpmCore):
     def latent_draw(self, moments: Array, noise: Array) -> Array:
         mean, log_var = np.split(moments, 2, axis=1)
         return mean + np.exp(log_var) * noise
@@ -87,11 +87,11 @@ class DeviationIsVariance(DdpmCore):
 @known(
     "Z07-kl-of-log-variances",
     "AntixK/PyTorch-VAE #69",
-    "-(1 + log var - mean^2 - var) / 2, reported to take log var for log deviation: it does not",
+    "-(1 + log var - mean^2 - var) / 2, reported to confuse log variance and log std: it does not",
     "test_latent.py::test_latent_kl_is_the_divergence_from_standard_normal",
-    right=True,
+    benign=True,
 )
-class DivergenceOfLogVariances(DdpmCore):
+class KlOfLogVariances(DdpmCore):
     def latent_kl(self, moments: Array) -> Array:
         mean, log_var = np.split(moments.reshape(len(moments), moments.shape[1], -1), 2, axis=1)
         return -0.5 * (1 + log_var - mean**2 - np.exp(log_var)).sum(axis=(1, 2))

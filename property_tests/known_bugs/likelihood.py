@@ -1,4 +1,4 @@
-"""Bugs of the variational bound, and one that is none."""
+"""Known bugs of the variational bound, and a benign variant."""
 
 import numpy as np
 
@@ -10,11 +10,11 @@ from .registry import column, known, table
 @known(
     "V02-prior-std-is-variance",
     "Michedev/DDPMs-Pytorch @08cff5b",
-    "the prior's term takes the variance 1 - alpha_bar for a standard deviation",
+    "the prior's term uses the variance 1 - alpha_bar as a standard deviation",
     "test_likelihood.py::test_each_term_is_a_kl_or_a_decoder_likelihood",
     variance="fixed_small",
 )
-class PriorOfASquaredVariance(DdpmCore):
+class PriorStdIsVariance(DdpmCore):
     def vlb_of_denoiser(
         self,
         betas: Betas,
@@ -27,23 +27,23 @@ class PriorOfASquaredVariance(DdpmCore):
     ) -> Array:
         terms = super().vlb_of_denoiser(betas, variance, x_0, denoiser, noises, grey_levels, times)
         signal = table(betas)[times[0]]
-        mean, deviation = np.sqrt(signal) * x_0, 1 - signal
-        each = (deviation**2 + mean**2 - 1) / 2 - np.log(deviation)
+        mean, std = np.sqrt(signal) * x_0, 1 - signal
+        each = (std**2 + mean**2 - 1) / 2 - np.log(std)
         return np.concatenate([terms[:-1], each.reshape(1, len(x_0), -1).sum(axis=2)])
 
 
 @known(
     "P05-learned-range-linear",
     "huggingface/diffusers PR #2090",
-    "a learned variance lies between the two ends themselves, not between their logs",
+    "a learned variance is interpolated between the two ends, not between their logs",
     "test_learned_variance.py::test_learned_variance_interpolates_in_log_space",
 )
-class BetweenTheEnds(DdpmCore):
+class LinearInterpolation(DdpmCore):
     def learned_kernel(
         self, betas: Betas, x0_hat: Array, x_t: Array, interpolation: Array, s: Times, t: Times
     ) -> Gaussian:
         low, high = (
-            super(BetweenTheEnds, self).learned_kernel(betas, x0_hat, x_t, end, s, t)
+            super(LinearInterpolation, self).learned_kernel(betas, x0_hat, x_t, end, s, t)
             for end in (0 * interpolation, 0 * interpolation + 1)
         )
         return Gaussian(low.mean, interpolation * high.var + (1 - interpolation) * low.var)
@@ -52,10 +52,10 @@ class BetweenTheEnds(DdpmCore):
 @known(
     "P06-learned-range-strided-max",
     "huggingface/diffusers PR #3006",
-    "the upper end of a learned variance is that of one step, whatever the stride",
+    "the upper end of a learned variance is that of one step, for any stride",
     "test_learned_variance.py::test_learned_variance_interpolates_in_log_space",
 )
-class EndOfOneStep(DdpmCore):
+class UpperEndOfOneStep(DdpmCore):
     def learned_kernel(
         self, betas: Betas, x0_hat: Array, x_t: Array, interpolation: Array, s: Times, t: Times
     ) -> Gaussian:
@@ -70,9 +70,9 @@ class EndOfOneStep(DdpmCore):
     "openai/improved-diffusion #119",
     "2 (log std2 - log std1) where others write log var2 - log var1: the same number",
     "test_losses.py::test_gaussian_kl_matches_the_densities",
-    right=True,
+    benign=True,
 )
-class DivergenceOfDeviations(DdpmCore):
+class KlByStds(DdpmCore):
     def gaussian_kl(self, left: Gaussian, right: Gaussian) -> Array:
         logs = 2 * (np.log(np.sqrt(right.var)) - np.log(np.sqrt(left.var)))
         return (logs + (left.var + (left.mean - right.mean) ** 2) / right.var - 1) / 2

@@ -1,4 +1,4 @@
-"""Bugs of conversions, losses, seeds, images, averages and embeddings."""
+"""Known bugs of conversions, losses, seeds, images, averages and embeddings."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +27,11 @@ class VSign(DdpmCore):
 @known(
     "L13-timesteps-exclude-zero",
     "dome272/Diffusion-Models-pytorch @0a909fc",
-    "the finest level is never trained",
+    "timestep 1 is never trained",
     "test_losses.py::test_training_samples_follow_the_marginal",
     betas=(0.1, 0.5, 0.3, 0.8),
 )
-class FinestLevelNeverTrained(DdpmCore):
+class FirstTimestepNeverTrained(DdpmCore):
     def training_draw(self, betas: Betas, x_0: Array, seed: int) -> Draw:
         t, noise, _ = super().training_draw(betas, x_0, seed)
         t = np.where(t == 1, 2, t)
@@ -53,15 +53,15 @@ class ZeroOverZero(DdpmCore):
     ) -> Array:
         of_x0 = super().loss_weight(betas, "x0", t, gamma, zero_terminal)
         snr = super().loss_weight(betas, "x0", t, np.inf, zero_terminal)
-        right = super().loss_weight(betas, name, t, gamma, zero_terminal)
+        correct = super().loss_weight(betas, name, t, gamma, zero_terminal)
         with np.errstate(invalid="ignore"):
-            return of_x0 / snr if name == "eps" else right
+            return of_x0 / snr if name == "eps" else correct
 
 
 @known(
     "L11-weight-cross-product",
     "Tencent-Hunyuan/UniRL #447; HannesStark/boltzgen PR #230",
-    "losses (batch,) times weights (batch, 1): every loss gets every weight",
+    "losses (batch,) times weights (batch, 1): every loss is multiplied by every weight",
     "test_losses.py::test_each_sample_loss_has_its_own_weight",
 )
 class EveryWeight(DdpmCore):
@@ -72,7 +72,7 @@ class EveryWeight(DdpmCore):
 @known(
     "L19-seed-zero-is-falsy",
     "huggingface/diffusers PR #10964",
-    "`if seed:` takes seed 0 for no seed, so that its runs do not repeat",
+    "`if seed:` treats seed 0 as no seed, so that its runs are not reproducible",
     "test_contract.py::test_equal_seeds_give_equal_draws",
 )
 class SeedZero(DdpmCore):
@@ -84,7 +84,7 @@ class SeedZero(DdpmCore):
 @known(
     "L21-data-not-normalised",
     "lucidrains/denoising-diffusion-pytorch 16c9ae7; mlcommons/training #721",
-    "images enter in [0, 1]",
+    "images are in [0, 1]",
     "test_images.py::test_grey_levels_span_minus_one_to_one",
     grey_levels=17,
 )
@@ -96,7 +96,7 @@ class UnitRange(DdpmCore):
 @known(
     "E02-ema-buffers-not-copied",
     "lucidrains/ema-pytorch #8",
-    "the copy keeps the buffers that it started with",
+    "the copy retains its initial buffers",
     "test_ema.py::test_buffers_are_copied",
 )
 class StaleBuffers(DdpmCore):

@@ -1,7 +1,7 @@
-"""How a wrong variant is entered, by its id in the collected list of bugs.
+"""Registry of the known bugs.
 
-Every class overrides one method of our own adapter with what the named project once shipped, in our
-words and on the paper's clock. `caught_by` names a property that turns red.
+Every class overrides one method of our own adapter with the behaviour that the named project once
+had, reimplemented here with the paper's timesteps. `caught_by` names a property that fails.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from ..protocol import Array, Betas
 
 @dataclass(frozen=True)
 class KnownBug:
-    """A wrong implementation, where it stood, and the property that catches it."""
+    """A wrong implementation, its source, and the property that catches it."""
 
     id: str
     where: str
@@ -30,29 +30,29 @@ BENIGN_VARIANTS: list[KnownBug] = []
 
 
 def known(
-    id: str, where: str, what: str, caught_by: str, /, right: bool = False, **arguments: Any
+    id: str, where: str, what: str, caught_by: str, /, benign: bool = False, **arguments: Any
 ) -> Any:
-    """Enter a class into the list of bugs, or of benign variants."""
+    """Register a class in the list of bugs, or of benign variants."""
 
-    def enter(variant: type[DdpmCore]) -> type[DdpmCore]:
+    def register(variant: type[DdpmCore]) -> type[DdpmCore]:
         bug = KnownBug(id, where, what, variant, caught_by, arguments)
-        (BENIGN_VARIANTS if right else BUGS).append(bug)
+        (BENIGN_VARIANTS if benign else BUGS).append(bug)
         return variant
 
-    return enter
+    return register
 
 
 def table(betas: Betas) -> Array:
-    """alpha_bar_0..alpha_bar_T, the way most repositories make it."""
+    """Return alpha_bar_0..alpha_bar_T, as most repositories compute it."""
     return np.concatenate([[1.0], np.cumprod(1 - np.array(betas))])
 
 
 def column(values: Array, like: Array) -> Array:
-    """(batch,) as (batch, 1, ..., 1)."""
+    """Reshape (batch,) to (batch, 1, ..., 1)."""
     return values.reshape(-1, *[1] * (like.ndim - 1))
 
 
 def bfloat16(x: Array) -> Array:
-    """x with the 16 low bits of its float32 cut off."""
+    """Truncate the 16 low bits of the float32 value."""
     bits = x.astype(np.float32).view(np.uint32) & np.uint32(0xFFFF0000)
     return bits.view(np.float32).astype(np.float64)

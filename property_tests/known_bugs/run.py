@@ -1,4 +1,4 @@
-"""Run the property that a known bug names, on the bug or on the right implementation."""
+"""Run the property that a known bug names, on the bug or on the correct implementation."""
 
 import importlib
 from typing import Any
@@ -13,14 +13,16 @@ from .registry import KnownBug
 CAUGHT = (AssertionError, pytest.fail.Exception)
 
 
-def attack(bug: KnownBug, right: bool = False) -> None:
-    """Run the property on the wrong implementation, or on the right one."""
-    attack_with(DdpmCore if right else bug.implementation, bug.caught_by, bug.arguments)
+def run_property(bug: KnownBug, correct: bool = False) -> None:
+    """Run the property on the wrong implementation, or on the correct one."""
+    run_property_on(DdpmCore if correct else bug.implementation, bug.caught_by, bug.arguments)
 
 
-def attack_with(implementation: type[DdpmCore], test_id: str, arguments: dict[str, Any]) -> None:
-    """Call the test file::name of the suite on an implementation of our choice."""
+def run_property_on(
+    implementation: type[DdpmCore], test_id: str, arguments: dict[str, Any]
+) -> None:
+    """Call the test `file::name` of the suite on the given implementation."""
     file, name = test_id.split("::")
     test = getattr(importlib.import_module(f"..{file.removesuffix('.py')}", __package__), name)
-    more = {"ledger": Ledger("known bugs")} if "ledger" in arguments_of(test) else {}
-    test(impl=implementation(), **arguments, **more)
+    extra = {"ledger": Ledger("known bugs")} if "ledger" in arguments_of(test) else {}
+    test(impl=implementation(), **arguments, **extra)

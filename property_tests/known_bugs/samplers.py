@@ -1,4 +1,4 @@
-"""Bugs of the posterior and of samplers."""
+"""Known bugs of the posterior and of ancestral samplers."""
 
 from itertools import pairwise
 
@@ -12,7 +12,7 @@ from .registry import column, known, table
 @known(
     "P04-prev-zero-at-start",
     "gmongaras/Diffusion_models_from_scratch @024e5ac",
-    "alpha_bar before the first level is 0 instead of 1: x_0 is ignored there",
+    "alpha_bar before the first step is 0 instead of 1: x_0 is ignored there",
     "test_posterior.py::test_mean_and_variance_match_bayes",
     step="one step",
     part="mean",
@@ -31,7 +31,7 @@ class PrevZero(DdpmCore):
 @known(
     "P09-eps-coefficient-one-minus-alpha-bar",
     "coleygroup/shepherd PR #14",
-    "the reverse mean takes off (1 - alpha_bar) / sqrt(1 - alpha_bar) eps, not beta / ...",
+    "the reverse mean subtracts (1 - alpha_bar) / sqrt(1 - alpha_bar) eps instead of beta / ...",
     "test_samplers.py::test_step_is_posterior_mean_plus_scaled_noise",
     step="one step",
     variance="fixed_small",
@@ -44,14 +44,14 @@ class EpsCoefficient(DdpmCore):
         alpha, sigma = alpha_bar[t] / alpha_bar[s], np.sqrt(1 - alpha_bar[t])
         eps = (x_t - np.sqrt(alpha_bar[t]) * x0_hat) / sigma
         mean = (x_t - (1 - alpha_bar[t]) / sigma * eps) / np.sqrt(alpha)
-        right = super().reverse_step(betas, variance, x0_hat, x_t, s, t, 0 * noise)
-        return mean + super().reverse_step(betas, variance, x0_hat, x_t, s, t, noise) - right
+        correct = super().reverse_step(betas, variance, x0_hat, x_t, s, t, 0 * noise)
+        return mean + super().reverse_step(betas, variance, x0_hat, x_t, s, t, noise) - correct
 
 
 @known(
     "A02-predicted-noise-reused",
     "IDEALLab/EngiOpt #66",
-    "the network's own noise estimate stands where fresh noise belongs",
+    "the network's noise prediction is used instead of fresh noise",
     "test_samplers.py::test_output_distribution_matches_the_recursion",
     variance="fixed_small",
     event=(2,),

@@ -1,4 +1,4 @@
-"""Bugs of schedules."""
+"""Known bugs of schedules."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from .registry import known, table
 @known(
     "S04-cosine-not-squared",
     "lilianweng/lilianweng.github.io #9",
-    "f(t) = cos(...) where cos(...)^2 belongs",
+    "f(t) = cos(...) instead of cos(...)^2",
     "test_schedules.py::test_built_in_schedules_match_their_definition",
     family="cosine",
     T=250,
@@ -26,7 +26,7 @@ class CosineNotSquared(DdpmCore):
 @known(
     "S05-linear-endpoints-not-rescaled",
     "huggingface/diffusers PR #12341; IDEALLab/EngiOpt PR #67",
-    "betas 1e-4..0.02 whatever T is",
+    "betas 1e-4..0.02 for any T",
     "test_schedules.py::test_built_in_schedules_match_their_definition",
     family="linear",
     T=250,
@@ -52,7 +52,7 @@ class BetaAboveOne(DdpmCore):
 @known(
     "S08-alphas-bar-half",
     "AUTOMATIC1111/stable-diffusion-webui #14071",
-    "the table stored in float16 with the model's weights, then used as if it were exact",
+    "the table is stored in float16 with the model's weights, and used as if exact",
     "test_forward_process.py::test_alpha_bar_is_the_squared_scale_of_composed_steps",
 )
 class AlphaBarHalf(DdpmCore):
@@ -63,7 +63,7 @@ class AlphaBarHalf(DdpmCore):
 @known(
     "S17-schedule-mutates-argument",
     "CleanDiffuserTeam/CleanDiffuser #31",
-    "the last entry of the caller's times is overwritten",
+    "the last of the caller's timesteps is overwritten",
     "test_contract.py::test_arguments_are_not_modified",
     method="q_sample",
 )
@@ -76,7 +76,7 @@ class MutatesTimes(DdpmCore):
 @known(
     "S18-strided-betas-recumulated",
     "gmongaras/Diffusion_models_from_scratch @320d790",
-    "a strided chain sub-samples the betas and cumulates those, instead of sub-sampling alpha_bar",
+    "strided sampling selects betas and accumulates them, instead of selecting alpha_bar",
     "test_ddim.py::test_output_distribution_matches_the_recursion",
     eta=0.0,
     event=(2,),
@@ -84,8 +84,10 @@ class MutatesTimes(DdpmCore):
 class StridedBetas(DdpmCore):
     def sample(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
         betas, times, denoiser = spec.betas, spec.times, spec.denoiser
-        kept = tuple(betas[t - 1] for t in sorted(times) if t)
-        levels = dict(enumerate(sorted(times)))
-        every = tuple(range(len(kept), -1, -1))
-        wrong = SamplingSpec(kept, spec.sampler, every, lambda x, i: denoiser(x, levels[i]))
+        selected = tuple(betas[t - 1] for t in sorted(times) if t)
+        timesteps = dict(enumerate(sorted(times)))
+        indices = tuple(range(len(selected), -1, -1))
+        wrong = SamplingSpec(
+            selected, spec.sampler, indices, lambda x, i: denoiser(x, timesteps[i])
+        )
         return super().sample(wrong, x_T, noises)

@@ -7,7 +7,7 @@ import pytest
 
 from .. import fresh_noise
 from ..adapters.ddpm_core import DdpmCore
-from ..known_bugs.run import CAUGHT, attack_with
+from ..known_bugs.run import CAUGHT, run_property_on
 from ..strategies import STEEP, STEEP_GRID
 from . import bound_faults, faults, latent_faults
 
@@ -231,9 +231,9 @@ CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
     ("wrong", "test", "arguments"), CONTROLS, ids=[each[0].__name__ for each in CONTROLS]
 )
 def test_injected_fault_fails_and_correct_code_passes(wrong, test, arguments):
-    attack_with(DdpmCore, test, arguments)
+    run_property_on(DdpmCore, test, arguments)
     with pytest.raises(CAUGHT):
-        attack_with(wrong, test, arguments)
+        run_property_on(wrong, test, arguments)
 
 
 def test_fresh_noise_runs_count_false_alarms(monkeypatch, capsys):

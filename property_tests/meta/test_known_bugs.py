@@ -1,30 +1,30 @@
-"""Every known bug turns the property that names it red; no benign variant is flagged."""
+"""Every known bug fails the property it names; no benign variant is flagged."""
 
 import pytest
 
 from ..known_bugs import BENIGN_VARIANTS, BUGS, KnownBug
-from ..known_bugs.readme import PAGE, page, written
-from ..known_bugs.run import CAUGHT, attack
+from ..known_bugs.readme import PAGE, page, saved_effects
+from ..known_bugs.run import CAUGHT, run_property
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.id)
 def test_known_bug_is_caught(bug: KnownBug):
     with pytest.raises(CAUGHT):
-        attack(bug)
+        run_property(bug)
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.id)
 def test_catching_property_passes_without_the_bug(bug: KnownBug):
-    """Otherwise the failure above would say nothing of the bug."""
-    attack(bug, right=True)
+    """Verify that the failure is caused by the bug."""
+    run_property(bug, correct=True)
 
 
 @pytest.mark.parametrize("variant", BENIGN_VARIANTS, ids=lambda bug: bug.id)
 def test_benign_variant_is_not_flagged(variant: KnownBug):
-    attack(variant)
+    run_property(variant)
 
 
 def test_readme_table_is_up_to_date():
-    stands = PAGE.read_text(encoding="utf-8")
-    assert stands == page(written()), "run python -m property_tests.known_bugs.readme"
-    assert {bug.id for bug in BUGS} == {name for name, effect in written().items() if effect}
+    text = PAGE.read_text(encoding="utf-8")
+    assert text == page(saved_effects()), "run python -m property_tests.known_bugs.readme"
+    assert {bug.id for bug in BUGS} == {name for name, effect in saved_effects().items() if effect}
