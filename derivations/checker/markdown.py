@@ -18,7 +18,7 @@ OTHER_MATH = re.compile(r"\$|^[ \t]*(```|~~~)", re.MULTILINE)
 
 
 class MarkdownError(ValueError):
-    """Markdown that the checker does not read; `offset` is its position on the page."""
+    """Markdown that the checker refuses; `offset` is its position on the page."""
 
     def __init__(self, offset: int, message: str) -> None:
         super().__init__(message)
@@ -53,7 +53,7 @@ class Section(NamedTuple):
 
 
 def read(text: str) -> Iterator[Section]:
-    """Yield the sections of a page; raises MarkdownError at the first text that is not read."""
+    """Yield the sections of a page; raises MarkdownError at the first text that is refused."""
     page = _Page(text)
     tokens = parser().parse(text)
     starts = [i for i, each in enumerate(tokens) if _is_heading(each)]
@@ -94,7 +94,7 @@ def _is_heading(token: Token) -> bool:
 
 
 class _Page:
-    """Finds the positions that tokens lack: theirs are line numbers."""
+    """Positions of the tokens of a page; markdown-it itself gives only line numbers."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -128,7 +128,7 @@ class _Page:
         for match in OTHER_MARKUP.finditer(rest):
             if match[0] not in FOLDS:
                 rule = "write [text](page.md#place), and no HTML but details and summary"
-                raise MarkdownError(match.start(), f"{match[0]} is not checked by anyone: {rule}")
+                raise MarkdownError(match.start(), f"{match[0]} is not checked: {rule}")
         for match in OTHER_MATH.finditer(rest):
             raise _other_math(match.start(), match[0])
 
@@ -152,8 +152,8 @@ class _Page:
         *above, line = content[: token.meta["start"]].split("\n")
         offset = offsets[len(above)] + len(line)
         if not self.text.startswith(f"{token.content}`$", offset):
-            raise MarkdownError(offset, "in a list or a quotation a formula stands on one line")
-        self._pass(offset - 2, offset + len(token.content) + 2)
+            raise MarkdownError(offset, "in a list or a quotation, write a formula on one line")
+        self._blank(offset - 2, offset + len(token.content) + 2)
         return Latex(offset, token.content, False)
 
     def _block(self, token: Token, comment: str) -> Latex:
@@ -164,7 +164,7 @@ class _Page:
             "math" in token.info.lower() and token.info != "math"
         ):
             raise _other_math(self.text.index(token.markup, start), token.markup)
-        self._pass(start, start + len(written))
+        self._blank(start, start + len(written))
         return Latex(start + len(f"```{token.info}\n"), token.content, True, comment)
 
     def _end_row(self) -> None:
@@ -175,12 +175,12 @@ class _Page:
                 self._end, f"{line.strip(' |')} is outside the columns of its table"
             )
 
-    def _pass(self, start: int, end: int) -> None:
-        """Replace what was read by spaces, so that all positions stay."""
+    def _blank(self, start: int, end: int) -> None:
+        """Replace what was parsed by spaces, which keeps all positions."""
         self._rest += [self.text[self._copied : start], " " * (end - start)]
         self._copied = end
 
 
 def _other_math(offset: int, found: str) -> MarkdownError:
     rule = "write $`...`$ in a line, or a block from ```math to ```"
-    return MarkdownError(offset, f"{found} begins nothing that is read; {rule}")
+    return MarkdownError(offset, f"{found} starts nothing that is parsed; {rule}")

@@ -30,7 +30,7 @@ def read_all(folder: Path = HERE) -> dict[str, Page]:
     for path in sorted(folder.glob("*.md")):
         if path.stem != "README":
             if not re.fullmatch(r"[a-z][a-z_]*", path.stem) or path.stem in ("index", "graph"):
-                raise PageError(f"derivations/{path.name}: a page has the name of a module")
+                raise PageError(f"derivations/{path.name}: a page is named like a module")
             pages[path.stem] = read(path, readme.declared)
     names: dict[str, Equation] = {}
     for page in pages.values():
@@ -68,7 +68,7 @@ def read(path: Path, shared: Mapping[str, str], text: str | None = None) -> Page
                 page.formulas.append(Formula(page, latex.offset, latex.text, relation, name))
         if name and name not in page.equations:
             raise page.wrong(
-                section.heading.offset, f"the section {name} holds no block with \\tag{{{name}}}"
+                section.heading.offset, f"the section {name} has no block with \\tag{{{name}}}"
             )
     return page
 
@@ -83,7 +83,9 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         good = Page(path, data[: error.start].decode("utf-8"), {})
         byte = f"0x{data[error.start]:02x}"
-        raise good.wrong(error.start, f"the byte {byte} is no UTF-8; save it as UTF-8") from None
+        raise good.wrong(
+            error.start, f"the byte {byte} is not UTF-8. Save the file as UTF-8"
+        ) from None
 
 
 def _name(page: Page, section: Section) -> str | None:
@@ -94,8 +96,8 @@ def _name(page: Page, section: Section) -> str | None:
     if not NAME.fullmatch(name) or not name.startswith(f"{prefix}."):
         raise page.wrong(
             section.heading.offset,
-            f"{name!r} is no name of an equation of this page; write ### {prefix}.NAME with "
-            "small letters, figures and hyphens",
+            f"{name!r} is not a name of an equation on this page. Write ### {prefix}.NAME with "
+            "lower-case letters, digits and hyphens",
         )
     return name
 
@@ -112,7 +114,7 @@ def _take_display(page: Page, latex: Latex, heading: str | None, rows: Mapping[s
     if tag[1] != heading:
         raise page.wrong(
             offset + tag.start(1),
-            f"the tag {tag[1]} stands under the heading {heading or '(none)'}",
+            f"the tag {tag[1]} is under the heading {heading or '(none)'}",
         )
     if tag[1] in page.equations:
         raise page.wrong(offset + tag.start(1), f"{tag[1]} has two blocks")
@@ -120,7 +122,7 @@ def _take_display(page: Page, latex: Latex, heading: str | None, rows: Mapping[s
     reason = reason_row["reason"] if reason_row else ""
     formula_text = body[: tag.start()].rstrip()
     if body[tag.end() :].replace(r"\end{aligned}", "").strip():
-        raise page.wrong(offset + tag.end(), "the tag stands at the end of its block")
+        raise page.wrong(offset + tag.end(), "the tag must be at the end of its block")
     relation = None if reason else _parsed(page, offset, formula_text)
     if relation is not None and not relation.signs:
         raise page.wrong(offset, f"{tag[1]} states nothing: it has no =, < or \\le")
@@ -140,7 +142,7 @@ def _assumptions(page: Page, cell: Cell) -> tuple[Relation, ...]:
         words = words.replace(f"$`{latex.text}`$", "", 1)
     unread = re.search(r"\\|[<>=]", words)
     if unread:
-        way = f"{unread[0]} in Assumes is read by nobody; write a condition as $`0 \\le s < t`$"
+        way = f"{unread[0]} in Assumes is not parsed. Write a condition as $`0 \\le s < t`$"
         raise page.wrong(page.line_start(cell.offset), way)
     return tuple(_parsed(page, latex.offset, latex.text) for latex in cell.formulas)
 
@@ -185,7 +187,7 @@ def _declare(page: Page) -> set[Latex]:
         except FormulaError as error:
             raise page.wrong(latex.offset + error.offset, str(error)) from None
         if kind.text not in KINDS:
-            raise page.wrong(kind.offset, f"{kind.text} is no kind; it is one of {KINDS}")
+            raise page.wrong(kind.offset, f"{kind.text} is not a kind. Kinds are {KINDS}")
         if page.declared.get(symbol.name, kind.text) != kind.text:
             raise page.wrong(
                 latex.offset,

@@ -1,1 +1,1 @@
-"""The pages as a site that opens from disk: the derivation beside the code and its tests."""
+"""Site of the derivations: each equation beside its code and its tests; opens from disk."""

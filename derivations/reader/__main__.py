@@ -1,4 +1,4 @@
-"""python -m derivations.reader: the pages as a site, each equation beside its code and tests."""
+"""Write the pages as a site that shows each equation beside its code and its tests."""
 
 import argparse
 import sys
@@ -19,13 +19,13 @@ def main() -> int:
     parser.add_argument(
         "--report",
         type=Path,
-        help="the folder that pytest property_tests wrote (default: verification, if there is one)",
+        help="the folder that pytest property_tests wrote (default: verification, if it exists)",
     )
     arguments = parser.parse_args()
     report = (arguments.report or Path("verification")) / "report.json"
     if arguments.report and not report.is_file():
         parser.error(
-            f"--report {arguments.report}: {report} is no file; pytest property_tests writes one"
+            f"--report {arguments.report}: there is no {report}. Run pytest property_tests"
         )
     start = time.monotonic()
     try:

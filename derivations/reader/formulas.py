@@ -1,4 +1,4 @@
-"""KaTeX, run while the site is built, so that reading it needs neither script nor network."""
+"""Render formulas with KaTeX at build time, so that the site needs no script and no network."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ RENDER = """
 
 
 class Formulas:
-    """HTML of every formula of a page, by its text and whether it stands in a block."""
+    """HTML of every formula, by its text and whether it is a block."""
 
     def __init__(self) -> None:
         self._script = dukpy.JSInterpreter()
@@ -28,7 +28,7 @@ class Formulas:
         self._known: dict[tuple[str, bool], str] = {}
 
     def read(self, page: Page) -> None:
-        """Render all of it; raises PageError at the first formula that KaTeX refuses."""
+        """Render the formulas of a page; raises PageError at the first one that KaTeX refuses."""
         for latex in (each for section in page.sections for each in section.formulas):
             text, display = latex.text, latex.is_block
             if (text, display) not in self._known:
@@ -39,10 +39,10 @@ class Formulas:
                 self._known[text, display] = answer["html"]
 
     def html(self, text: str, display: bool) -> str:
-        """What `read` made of it."""
+        """Return the HTML of a formula that was read."""
         return self._known[text, display]
 
 
 def untagged(text: str) -> str:
-    """Without its \\tag: the heading above it says the name."""
+    """Drop the \\tag, because the heading shows the name."""
     return TAG.sub("", text)

@@ -1,4 +1,4 @@
-"""What the last run of the suite showed of each equation: green, red, amber or nothing."""
+"""Outcome of the last run of the suite for each equation: green, red, amber or none."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ READ_THE_TEXT = (
 
 
 class Outcome(NamedTuple):
-    """A colour and what it stands for."""
+    """A colour and the sentence that explains it."""
 
     colour: str  # "green", "red", "amber", "none"
     said: str
@@ -30,7 +30,7 @@ class ReportError(ValueError):
 
 
 class Outcomes:
-    """The rows of report.json, and what has changed since they were written."""
+    """Rows of report.json, and what has changed since they were written."""
 
     def __init__(self, report: Path) -> None:
         self.implementation, self.rows = _rows(report)
@@ -38,16 +38,16 @@ class Outcomes:
 
     @property
     def headline(self) -> str:
-        """One sentence about the run as a whole."""
+        """One sentence about the complete run."""
         if not self.rows:
-            return "No run of the suite is on record: pytest property_tests makes one."
+            return "There is no report of the suite: run pytest property_tests."
         failed = sum(row["outcome"] == "failed" for row in self.rows)
         said = f"{failed} failed" if failed else "none failed"
         doubt = f"; {self.doubt}" if self.doubt else ""
         return f"Last run: {len(self.rows)} checks of {self.implementation}, {said}{doubt}."
 
     def check(self, reference: str) -> Outcome:
-        """Of one test, all of its parameters together."""
+        """Return the outcome of one test with all of its parameters."""
         file, _, test = reference.partition("::")
         key = f"{Path(file).name}::{test}"
         if not file.startswith("property_tests/test_"):
@@ -55,25 +55,25 @@ class Outcomes:
         return self._judge([row for row in self.rows if _names(row, key)])
 
     def text_of(self, name: str) -> Outcome | None:
-        """Of the checks for which the printed equation is the oracle; None if there are none."""
+        """Return the outcome of the checks that evaluate the printed equation; None without any."""
         keys = {f"{test}[{name}]" for test in READ_THE_TEXT}
         rows = [row for row in self.rows if row["check"] in keys]
         return self._judge(rows) if rows else None
 
     def equation(self, equation: Equation) -> Outcome:
-        """The worst of its checks."""
+        """Return the worst outcome of the checks of an equation."""
         text = self.text_of(equation.name)
         found = [*map(self.check, equation.checks), *([text] if text else [])]
         found = [each for each in found if each.colour != "none"]
         if not found and not equation.formula.prose:
-            return Outcome("none", "proved; no test of the suite speaks of it")
+            return Outcome("none", "proved; no test of the suite covers it")
         if not found:
-            return Outcome("none", "checked by no machine")
+            return Outcome("none", "not machine-checked")
         return min(found, key=lambda each: ("red", "amber", "green").index(each.colour))
 
     def _judge(self, rows: list[Mapping[str, Any]]) -> Outcome:
         if not self.rows:
-            return Outcome("none", "no run is on record")
+            return Outcome("none", "there is no report")
         if not rows:
             return Outcome("amber", "not in the last run")
         evidence = _evidence(rows)
@@ -102,12 +102,12 @@ def _rows(report: Path) -> tuple[str, list[dict[str, Any]]]:
         ]
     except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
         raise ReportError(
-            f"{report} is no report of the suite ({error!r}); pytest property_tests writes one"
+            f"{report} is not a report of the suite ({error!r}). Run pytest property_tests"
         ) from None
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What this page reads of a row; raises where it is missing or of another kind."""
+    """Return the fields of a row that the site shows; raises if one is missing or malformed."""
     return {
         "check": _text(row["check"]),
         "outcome": _text(row["outcome"]),
@@ -122,36 +122,36 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _list(value: object) -> list[Any]:
     if not isinstance(value, list):
-        raise TypeError(f"{value!r:.40} where a list is expected")
+        raise TypeError(f"{value!r:.40} is not a list")
     return value
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r:.40} where a text is expected")
+        raise TypeError(f"{value!r:.40} is not a string")
     value.encode()  # half of a surrogate pair cannot be written
     return value
 
 
 def _number(value: object) -> float:
     if not isinstance(value, int | float) or not isfinite(number := float(value)):
-        raise TypeError(f"{value!r:.40} where a number is expected")
+        raise TypeError(f"{value!r:.40} is not a finite number")
     return number
 
 
 def _doubt(report: Path) -> str | None:
-    """Why the run says nothing of this very code, as the gate would put it; None if it does."""
+    """Return why the run does not certify this code, as the gate would; None if it does."""
     try:
         whole = read(report.with_name("certificate.json"))
         if whole["predicate"].get("report") != {"sha256": sha256(report.read_bytes()).hexdigest()}:
-            return "the certificate beside it is that of another run"
+            return "the certificate beside it belongs to another run"
         return mismatch(whole, Project.own())
     except CertificateError as error:
         return str(error)
 
 
 def _evidence(rows: list[Mapping[str, Any]]) -> str:
-    """How hard it was tried, in a few words."""
+    """Summarize the evidence in a few words."""
     claims = [claim for row in rows for claim in row["claims"]]
     numbers = sum(row["comparisons"] for row in rows)
     parts = [f"{len(rows)} run{'s' if len(rows) > 1 else ''}"]

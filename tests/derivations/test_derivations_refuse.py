@@ -23,10 +23,10 @@ def test_a_good_page_is_parsed(tmp_path: Path):
 @pytest.mark.parametrize(
     ("old", "new", "place", "sentence"),
     [
-        ("### bad.one", "### other.one", "8:5", "is no name of an equation of this page"),
-        ("### bad.one", "### bad.One", "8:5", "small letters"),
-        ("\\tag{bad.one}", "\\tag{bad.two}", "12:6", "stands under the heading bad.one"),
-        ("y^2\n", "y^2\n\\tag{bad.one}\n", "12:14", "the tag stands at the end"),
+        ("### bad.one", "### other.one", "8:5", "is not a name of an equation on this page"),
+        ("### bad.one", "### bad.One", "8:5", "lower-case letters"),
+        ("\\tag{bad.one}", "\\tag{bad.two}", "12:6", "is under the heading bad.one"),
+        ("y^2\n", "y^2\n\\tag{bad.one}\n", "12:14", "the tag must be at the end"),
         ("= y^2", "= w^2", "11:8", "w is not declared on this page"),
         ("= y^2", "= {y^2", "11:12", "expected }, found the end"),
         ("= y^2", "= y_1", "11:8", "y is a real and has no index"),
@@ -36,11 +36,11 @@ def test_a_good_page_is_parsed(tmp_path: Path):
         ("f(y) = y^2", "f(y)", "11:1", "states nothing"),
         ("f(y) = y^2", "f(2) = y^2", "11:1", "with other indices or arguments"),
         ("| Code | - |\n", "", "8:1", "found are Assumes, Uses, Checked by, Source"),
-        ("| real |", "| complex |", "5:11", "complex is no kind"),
+        ("| real |", "| complex |", "5:11", "complex is not a kind"),
         ("| Code | - |", "| Code |", "8:1", "found are Assumes, Uses, Checked by, Source"),
         ("= y^2", "= 1 2", "11:10", "two adjacent numbers"),
         ("= y^2", "= y \\\\ y = y", "11:10", "a continued line starts with a sign"),
-        ("| Assumes | nothing |", "| Assumes | 0 <= y |", "17:1", "write a condition as $`0 \\le"),
+        ("| Assumes | nothing |", "| Assumes | 0 <= y |", "17:1", "Write a condition as $`0 \\le"),
         ("= y^2", f"= {'(' * 99}y{')' * 99}", "11:48", "brackets are nested more than 40 deep"),
     ],
 )
@@ -136,9 +136,7 @@ def test_a_dead_row_or_link_is_refused(tmp_path: Path, old: str, new: str, sente
         ),
     ],
 )
-def test_an_equation_that_states_nothing_or_is_unchecked_is_refused(
-    stem: str, old: str, new: str, sentence: str
-):
+def test_an_empty_or_unchecked_equation_is_refused(stem: str, old: str, new: str, sentence: str):
     page = PAGES[stem]
     assert old in page.text
     changed = pages.read(page.path, PAGES["README"].declared, page.text.replace(old, new, 1))
@@ -148,16 +146,16 @@ def test_an_equation_that_states_nothing_or_is_unchecked_is_refused(
 
 
 @pytest.mark.parametrize("stem", ["index", "graph", "two words", "a-b", "Bad"])
-def test_a_page_whose_name_no_module_can_have_is_refused(tmp_path: Path, stem: str):
+def test_a_page_that_is_not_named_like_a_module_is_refused(tmp_path: Path, stem: str):
     (tmp_path / "README.md").write_text("# Nothing\n")
     (tmp_path / f"{stem}.md").write_text("# A page\n")
-    with pytest.raises(pages.PageError, match=f"{stem}.md: a page has the name of a module"):
+    with pytest.raises(pages.PageError, match=f"{stem}.md: a page is named like a module"):
         pages.read_all(tmp_path)
 
 
 def test_unreadable_text_is_refused_at_its_position(tmp_path: Path):
     (tmp_path / "bad.md").write_bytes(b"# A page\n\ncaf\xe9\n")
-    with pytest.raises(pages.PageError, match=r"bad\.md:3:4: the byte 0xe9 is no UTF-8"):
+    with pytest.raises(pages.PageError, match=r"bad\.md:3:4: the byte 0xe9 is not UTF-8"):
         pages.read(tmp_path / "bad.md", {})
     with pytest.raises(pages.PageError, match=r"README\.md: it cannot be read: No such file"):
         pages.read_all(tmp_path)

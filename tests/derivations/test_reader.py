@@ -1,4 +1,4 @@
-"""The site of the derivations: what it holds, what its colours mean, and what stops its build."""
+"""The site of the derivations: its contents, its links, and what stops the build."""
 
 import re
 import shutil
@@ -22,7 +22,7 @@ NO_REPORT = Path("there") / "is none"
 
 
 class Page(HTMLParser):
-    """The places and the links of a page."""
+    """Anchors and links of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -60,26 +60,26 @@ def dead_links(folder: Path) -> list[str]:
     return dead
 
 
-def test_every_link_is_alive(folder: Path):
+def test_every_link_resolves(folder: Path):
     assert not dead_links(folder)
 
 
 @pytest.mark.parametrize("link", ["nowhere.html", "#nowhere", "posterior.html#nowhere"])
-def test_a_dead_link_is_seen(folder: Path, tmp_path: Path, link: str):
+def test_a_dead_link_is_reported(folder: Path, tmp_path: Path, link: str):
     shutil.copytree(folder, tmp_path / "site")
     with (tmp_path / "site" / "ema.html").open("a") as page:
         page.write(f'<a href="{link}">')
     assert dead_links(tmp_path / "site") == [f"ema.html: {link}"]
 
 
-def test_nothing_is_fetched_and_no_script_is_run(folder: Path):
+def test_the_site_needs_no_network_and_no_script(folder: Path):
     for path in [*folder.rglob("*.html"), *folder.rglob("*.css")]:
         text = path.read_text(encoding="utf-8")
         assert "<script" not in text
         assert not re.search(r"(src|href)=\"https?:|url\(https?:|@import", text), path
 
 
-def test_each_equation_stands_beside_its_code_and_its_tests(folder: Path):
+def test_each_equation_is_shown_beside_its_code_and_its_tests(folder: Path):
     text = (folder / "posterior.html").read_text(encoding="utf-8")
     row = next(each for each in text.split("<section") if 'id="posteriormean"' in each)
     source = (HERE.parent / "ddpm_core/posterior.py").read_text(encoding="utf-8")
@@ -91,7 +91,7 @@ def test_each_equation_stands_beside_its_code_and_its_tests(folder: Path):
     assert re.search(r'class="dot none"', row)  # of a run there is no report
 
 
-def test_every_equation_has_its_own_formula_and_both_its_neighbours(folder: Path, site: Site):
+def test_every_equation_shows_its_formula_and_its_dependencies(folder: Path, site: Site):
     """KaTeX keeps the text of a formula in its MathML; arcs are the rows Uses, read both ways."""
     arcs = set(
         re.findall(r'data-from="(.+?)" data-to="(.+?)"', (folder / "graph.html").read_text())
@@ -119,8 +119,8 @@ def readme() -> str:
 
 
 @pytest.mark.parametrize("stem", verified_core.modules())
-def test_the_code_leads_back_to_the_pages(folder: Path, stem: str):
-    """From each file of the mathematics; that each public function cites is tested elsewhere."""
+def test_the_code_has_links_back_to_the_pages(folder: Path, stem: str):
+    """Every file of the core has one; another test checks every public function."""
     page = (folder / "code" / f"ddpm_core.{stem.replace('/', '.')}.html").read_text("utf-8")
     assert re.search(r'<a href="\.\./\w+\.html#[\w-]+">[a-z-]+\.[a-z0-9-]+</a>', page)
 
@@ -180,7 +180,9 @@ def test_pages_follow_each_other_in_reading_order(folder: Path):
     "strange",
     ["thesis.txt", ".git", "CNAME", "images/photo.jpg", "code/thesis.py", "code/a/b.html"],
 )
-def test_what_is_none_of_the_site_s_is_never_removed(folder: Path, site: Site, strange: str):
+def test_files_that_are_not_part_of_the_site_are_never_removed(
+    folder: Path, site: Site, strange: str
+):
     (folder / strange).parent.mkdir(exist_ok=True)
     (folder / strange).write_text("years of work")
     with pytest.raises(FileExistsError, match=f"{strange} is not a file of this site"):
@@ -189,8 +191,8 @@ def test_what_is_none_of_the_site_s_is_never_removed(folder: Path, site: Site, s
     (folder / strange).unlink()
 
 
-def test_a_folder_that_only_looks_like_a_site_is_left_alone(tmp_path: Path, site: Site):
-    """Its names are those of a site, but no list says that a site wrote them."""
+def test_a_folder_that_only_looks_like_a_site_is_unchanged(tmp_path: Path, site: Site):
+    """Its file names are those of a site, but it has no list of the site's files."""
     (tmp_path / "images").mkdir()
     for name in ("index.html", "style.css", "images/photo.jpg"):
         (tmp_path / name).write_text("years of work")
@@ -200,7 +202,7 @@ def test_a_folder_that_only_looks_like_a_site_is_left_alone(tmp_path: Path, site
         assert (tmp_path / name).read_text() == "years of work"
 
 
-def test_what_a_newer_site_no_longer_has_goes_with_the_older(folder: Path, site: Site):
+def test_files_that_the_new_site_lacks_are_removed(folder: Path, site: Site):
     (folder / "code" / "gone.html").write_text("of an older checkout")
     with (folder / LIST).open("a") as listed:
         listed.write("\ncode/gone.html")
@@ -208,7 +210,7 @@ def test_what_a_newer_site_no_longer_has_goes_with_the_older(folder: Path, site:
     assert not (folder / "code" / "gone.html").exists()
 
 
-def test_it_goes_where_a_link_leads_unless_that_leads_nowhere(tmp_path: Path, site: Site):
+def test_a_symbolic_link_is_followed_unless_it_is_broken(tmp_path: Path, site: Site):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     site.write(tmp_path / "link")
@@ -219,7 +221,7 @@ def test_it_goes_where_a_link_leads_unless_that_leads_nowhere(tmp_path: Path, si
         site.write(tmp_path / "loop")
 
 
-def test_a_site_that_cannot_be_moved_in_leaves_the_old_one(
+def test_a_failed_replacement_keeps_the_old_site(
     folder: Path, site: Site, monkeypatch: pytest.MonkeyPatch
 ):
     rename = Path.rename
@@ -236,7 +238,7 @@ def test_a_site_that_cannot_be_moved_in_leaves_the_old_one(
     assert list(folder.parent.iterdir()) == [folder]
 
 
-def test_the_command_writes_it_again_and_touches_nothing_else(
+def test_the_command_replaces_the_site_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     out = tmp_path / "site"
@@ -247,7 +249,7 @@ def test_the_command_writes_it_again_and_touches_nothing_else(
     assert command.main() == 0
     assert (out / "index.html").read_text() != "old"
     assert [each.name for each in tmp_path.iterdir()] == ["site"]
-    assert "No run of the suite is on record" in capsys.readouterr().out
+    assert "There is no report of the suite" in capsys.readouterr().out
     (out / "thesis.txt").touch()
     assert command.main() == 1
     assert "is not a file of this site, so nothing was changed" in capsys.readouterr().err
@@ -255,7 +257,7 @@ def test_the_command_writes_it_again_and_touches_nothing_else(
 
 
 @pytest.mark.parametrize("folder", ["mistyped", "file"])
-def test_a_report_that_was_asked_for_has_to_be_there(
+def test_a_missing_report_is_refused(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -267,7 +269,7 @@ def test_a_report_that_was_asked_for_has_to_be_there(
     with pytest.raises(SystemExit) as stopped:
         command.main()
     assert stopped.value.code == 2
-    assert f"--report {folder}: {folder}/report.json is no file" in capsys.readouterr().err
+    assert f"--report {folder}: there is no {folder}/report.json" in capsys.readouterr().err
     assert not (tmp_path / "site").exists()
 
 

@@ -1,4 +1,4 @@
-"""What the site says of the last run of the suite: green, red, amber or nothing."""
+"""Colours of the site: the outcome of the last run of the suite for each equation."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from derivations.checker.equations import Equation
 from derivations.reader import outcomes
 from derivations.reader.outcomes import Outcomes, ReportError
 from derivations.reader.site import Site
-from tests.gate.miniature import shown
+from tests.gate.miniature import results
 
 Named = Mapping[str, Equation]
 
@@ -42,7 +42,7 @@ def report(folder: Path, *rows: dict[str, object], certified: bool = True, **cha
         }
         sums = {"executed": executed, "mutants": [{"killed_by": "us"}] * policy["mutants"]}
         sha = {"sha256": sha256(path.read_bytes()).hexdigest()}
-        whole = statement({**digests(Project.own()), **changed}, shown(**sums, report=sha))
+        whole = statement({**digests(Project.own()), **changed}, results(**sums, report=sha))
         (folder / "certificate.json").write_bytes(canonical(whole))
     return path
 
@@ -59,7 +59,7 @@ def colour(path: Path, named: Named, name: str = "posterior.mean") -> str:
     return Outcomes(path).equation(named[name]).colour
 
 
-def test_green_is_for_what_passed_with_this_very_code(tmp_path: Path, named: Named):
+def test_green_means_passed_for_this_code(tmp_path: Path, named: Named):
     assert colour(report(tmp_path, *GOOD), named) == "green"
 
 
@@ -71,12 +71,12 @@ def test_one_failure_is_red(tmp_path: Path, named: Named, bad: int):
 
 
 @pytest.mark.parametrize("outcome", ["deviates", "not offered", "error", "xfailed", ""])
-def test_what_was_not_shown_is_amber(tmp_path: Path, named: Named, outcome: str):
+def test_every_other_outcome_is_amber(tmp_path: Path, named: Named, outcome: str):
     assert colour(report(tmp_path, row(CHECK, outcome), row(TEXT)), named) == "amber"
 
 
 @pytest.mark.parametrize("outcome", ["deviates", "not offered", "error", ""])
-def test_one_run_among_those_that_passed_is_enough(tmp_path: Path, named: Named, outcome: str):
+def test_one_other_outcome_among_passed_runs_is_amber(tmp_path: Path, named: Named, outcome: str):
     rows = (row(f"{CHECK}[a]"), row(f"{CHECK}[b]", outcome), row(TEXT))
     assert colour(report(tmp_path, *rows), named) == "amber"
 
@@ -84,7 +84,7 @@ def test_one_run_among_those_that_passed_is_enough(tmp_path: Path, named: Named,
 @pytest.mark.parametrize(
     "other", [f"{CHECK}_too", f"{CHECK}_too[a]", CHECK.replace("posterior.py", "losses.py")]
 )
-def test_a_test_whose_name_is_alike_says_nothing(tmp_path: Path, named: Named, other: str):
+def test_a_test_with_a_similar_name_is_ignored(tmp_path: Path, named: Named, other: str):
     assert colour(report(tmp_path, *GOOD, row(other, "failed")), named) == "green"
     assert colour(report(tmp_path, row(other), row(TEXT)), named) == "amber"
 
@@ -97,7 +97,7 @@ def test_each_check_of_the_printed_text_colours_its_equation(
     assert colour(report(tmp_path, *rows), named) == "red"
 
 
-def test_the_checks_of_the_printed_text_are_those_that_the_gate_asks_for():
+def test_the_checks_of_the_printed_text_are_those_of_the_policy():
     asked = (each.partition("[") for each in Project.own().policy()["required"])
     equations = Site(Path("there is none")).panes.named
     per_equation = {
@@ -106,7 +106,7 @@ def test_the_checks_of_the_printed_text_are_those_that_the_gate_asks_for():
     assert per_equation == set(outcomes.READ_THE_TEXT)
 
 
-def test_the_worst_figure_and_the_least_p_are_said(tmp_path: Path):
+def test_the_worst_value_and_the_least_p_are_shown(tmp_path: Path):
     claims = [{"p": p, "n": 20} for p in (0.5, 0.02, None)]
     rows = ({**row(f"{CHECK}[a]"), "worst": 0.125}, {**row(f"{CHECK}[b]"), "claims": claims})
     seen = Outcomes(report(tmp_path, *rows)).check(f"property_tests/{CHECK}")
@@ -123,14 +123,14 @@ def test_a_check_that_was_not_run_is_amber(tmp_path: Path, named: Named):
 @pytest.mark.parametrize(
     "changed", ["ddpm_core/clock.py", "property_tests/strategies.py", "derivations/ema.md"]
 )
-def test_whatever_changed_since_it_is_amber(tmp_path: Path, named: Named, changed: str):
+def test_a_change_since_the_run_is_amber(tmp_path: Path, named: Named, changed: str):
     path = report(tmp_path, *GOOD, **{changed: "0" * 64})
     assert colour(path, named) == "amber"
     assert f"{changed} changed since verification" in Outcomes(path).headline
 
 
 def test_every_page_shows_the_colours_of_the_run(tmp_path: Path):
-    """The printed mean is refuted: its dot is red wherever it stands, that of the variance not."""
+    """A failure of the printed mean colours its dot red on every page, and no other dot."""
     seen = Site(report(tmp_path, *GOOD[:2], row(TEXT, "failed")))
     pages = dict(seen.files())
     for name, colour in (("mean", "red"), ("var", "green"), ("law", "amber"), ("exponent", "none")):
@@ -170,14 +170,14 @@ def test_nothing_that_a_run_says_becomes_markup(tmp_path: Path):
     assert f'aria-label="amber: {escaped}: 1 run' in pages["posterior.html"]
 
 
-def test_a_run_without_a_certificate_or_with_another_run_s_is_amber(tmp_path: Path, named: Named):
+def test_a_run_without_its_own_certificate_is_amber(tmp_path: Path, named: Named):
     assert colour(report(tmp_path, *GOOD, certified=False), named) == "amber"
     path = report(tmp_path, *GOOD)
     path.write_text(path.read_text() + " ")
     assert colour(path, named) == "amber"
 
 
-def test_without_a_run_and_without_a_check_there_is_no_colour(tmp_path: Path, named: Named):
+def test_without_a_run_or_a_check_there_is_no_colour(tmp_path: Path, named: Named):
     assert colour(tmp_path / "report.json", named) == "none"
     assert colour(report(tmp_path, *GOOD), named, "posterior.exponent") == "none"
 
@@ -207,11 +207,11 @@ WHOLE = json.dumps({"totals": {"implementation": "ours"}, "checks": [row(CHECK)]
         ('"claims": []', '"claims": [{"p": 0.5}]'),
     ],
 )
-def test_something_else_than_a_report_is_refused(tmp_path: Path, old: str, new: str):
+def test_a_malformed_report_is_refused(tmp_path: Path, old: str, new: str):
     path = tmp_path / "report.json"
     path.write_text(WHOLE)
     assert Outcomes(path).rows
     assert old in WHOLE
     path.write_text(WHOLE.replace(old, new))
-    with pytest.raises(ReportError, match=r"report\.json is no report of the suite"):
+    with pytest.raises(ReportError, match=r"report\.json is not a report of the suite"):
         Outcomes(path)

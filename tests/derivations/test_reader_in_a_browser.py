@@ -1,4 +1,4 @@
-"""The site in Chromium, at the width of a screen and of a phone: nothing to stumble over."""
+"""The site and the reports in Chromium, at the width of a screen and of a phone."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Tab:
-    """One that keeps what its console and its network complain of."""
+    """A browser tab that records messages of the console and the network."""
 
     def __init__(self, browser: Browser) -> None:
         self._page = browser.new_page()
@@ -45,13 +45,13 @@ class Tab:
         on("requestfailed", lambda request: hear(f"not there: {request.url}"))
         on("request", lambda request: request.url.startswith("http") and hear(request.url))
 
-    def wrong_with(self, page: Path, plant: str = "") -> list[str]:
-        """What is wrong with it at either width, after `plant` was run in it."""
+    def wrong_with(self, page: Path, fault: str = "") -> list[str]:
+        """Return the defects at both widths, after the script `fault` was run."""
         self._heard.clear()
         self._page.goto(page.as_uri())
-        if plant:
+        if fault:
             self._page.evaluate(
-                f"async () => {{{plant}; await new Promise(done => setTimeout(done, 100))}}"
+                f"async () => {{{fault}; await new Promise(done => setTimeout(done, 100))}}"
             )
         if self._page.query_selector(".katex"):
             self._page.evaluate("Promise.all([...document.fonts].map(font => font.load()))")
@@ -62,11 +62,11 @@ class Tab:
         return self._heard + found
 
     def wide(self, width: int) -> None:
-        """The window's width in pixels."""
+        """Set the width of the window in pixels."""
         self._page.set_viewport_size({"width": width, "height": 900})
 
     def box(self, selector: str) -> dict[str, float]:
-        """Where the first of them stands: x, y, width, height; all 0 if it is not shown."""
+        """Return x, y, width and height of the first match; all 0 if it is not shown."""
         found: dict[str, float] = self._page.evaluate(
             f"document.querySelector({selector!r}).getBoundingClientRect().toJSON()"
         )
@@ -79,7 +79,7 @@ class Tab:
         return [f"{page.name}: {each}" for each in found]
 
     def hidden_lines(self) -> int:
-        """Number of stretches of code of which a part is out of sight."""
+        """Return the number of excerpts that are partly hidden."""
         found: int = self._page.evaluate(
             "[...document.querySelectorAll('details[open] pre.code')].filter(each => "
             "each.scrollWidth > each.clientWidth + 1 || each.scrollHeight > each.clientHeight + 1)"
@@ -88,7 +88,7 @@ class Tab:
         return found
 
     def media(self, **kept: Literal["dark", "light", "print", "screen"]) -> None:
-        """color_scheme="dark", media="print"."""
+        """Emulate a medium, such as color_scheme="dark" or media="print"."""
         self._page.emulate_media(**kept)  # type: ignore[arg-type]  # each takes two of the four
 
 
@@ -159,9 +159,9 @@ def test_a_faint_text_is_reported(tab: Tab, reports: list[Path]):
 
 
 @pytest.mark.parametrize(
-    ("plant", "said"),
+    ("fault", "said"),
     [
-        ("console.error('planted')", ["console: planted"]),
+        ("console.error('injected')", ["console: injected"]),
         ("setTimeout(() => nowhere())", ["script: nowhere is not defined"]),
         ("document.images[0].src = 'nowhere.png'", ["not there: ", "no image: nowhere.png"]),
         (
@@ -184,8 +184,8 @@ def test_a_faint_text_is_reported(tab: Tab, reports: list[Path]):
         ("document.querySelector('.katex .mathnormal').append('\\u{10ff00}')", ["no glyph for"]),
     ],
 )
-def test_a_planted_fault_is_seen(tab: Tab, folder: Path, plant: str, said: list[str]):
-    found = tab.wrong_with(folder / "posterior.html", plant)
+def test_an_injected_fault_is_reported(tab: Tab, folder: Path, fault: str, said: list[str]):
+    found = tab.wrong_with(folder / "posterior.html", fault)
     for sentence in said:
         assert any(sentence in each for each in found), found
 
@@ -193,7 +193,7 @@ def test_a_planted_fault_is_seen(tab: Tab, folder: Path, plant: str, said: list[
 ROW = "section:has(#posteriormean)"
 
 
-def test_the_pane_stands_beside_the_equation_and_on_a_phone_below_it(tab: Tab, folder: Path):
+def test_the_pane_is_beside_the_equation_and_on_a_phone_below_it(tab: Tab, folder: Path):
     assert not tab.wrong_with(folder / "posterior.html")
     tab.wide(1280)
     text, pane = tab.box(f"{ROW} .text"), tab.box(f"{ROW} .pane")
@@ -208,14 +208,14 @@ def test_the_pane_stands_beside_the_equation_and_on_a_phone_below_it(tab: Tab, f
     assert pane["width"] == 390
 
 
-def test_the_skip_link_is_out_of_sight_until_it_has_the_focus(tab: Tab, folder: Path):
+def test_the_skip_link_is_hidden_until_it_has_the_focus(tab: Tab, folder: Path):
     assert not tab.wrong_with(folder / "posterior.html")
     assert tab.box(".skip")["right"] < 0
     assert not tab.wrong_with(folder / "posterior.html", "document.querySelector('.skip').focus()")
     assert tab.box(".skip")["x"] >= 0
 
 
-def test_on_paper_there_is_no_navigation_and_no_line_of_code_is_cut(tab: Tab, folder: Path):
+def test_a_print_has_no_navigation_and_no_cut_code(tab: Tab, folder: Path):
     tab.media(media="print")
     assert not tab.wrong_with(folder / "posterior.html")
     tab.wide(700)

@@ -1,4 +1,4 @@
-"""Nothing is lost on the way to the site: the text of the pages, their rows, code and tests."""
+"""The site shows everything: the text of the pages, their rows, code and tests."""
 
 import re
 from collections import Counter
@@ -24,7 +24,7 @@ STATUS = re.compile(r"<!-- status -->.*<!-- /status -->", re.DOTALL)
 
 
 class Words(HTMLParser):
-    """The words that a reader sees, a formula being the one word of its LaTeX without spaces."""
+    """Visible words of a page; a formula is one word, its LaTeX without spaces."""
 
     def __init__(self, html: str, without: str = "aside nav footer title h1 h2 h3 style") -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Words(HTMLParser):
 
 
 def written(text: str) -> list[str]:
-    """The words of a page's Markdown, headings and the rows of equations left out."""
+    """Return the words of a page's Markdown without headings and rows of equations."""
     formulas: list[str] = []
 
     def keep(match: re.Match[str]) -> str:
@@ -89,7 +89,7 @@ STEMS = sorted(path.stem for path in HERE.glob("*.md"))
 
 
 @pytest.mark.parametrize("stem", STEMS)
-def test_a_page_says_what_is_written_once_and_in_its_order(pages: dict[str, str], stem: str):
+def test_a_page_shows_its_text_once_and_in_order(pages: dict[str, str], stem: str):
     main = pages[html_name(stem)].partition("<main")[2].partition("</main>")[0]
     without_status = re.sub(r"<table><thead><tr><th>Equation, and .*?</table>", "", main)
     seen = Words(f"<main{without_status}").found
@@ -97,7 +97,7 @@ def test_a_page_says_what_is_written_once_and_in_its_order(pages: dict[str, str]
 
 
 def rows(pages: dict[str, str], site: Site) -> Iterator[tuple[Equation, str, str]]:
-    """Of each equation, in the order of the site: (itself, its text, its pane)."""
+    """Yield (equation, its text, its pane), in the order of the site."""
     for stem in site.order:
         for section in pages[html_name(stem)].split('<section class="row">')[1:]:
             heading = re.search(r'<h3 id="([\w-]+)">', section)
@@ -111,8 +111,8 @@ def rows(pages: dict[str, str], site: Site) -> Iterator[tuple[Equation, str, str
     assert site.panes.named
 
 
-def test_what_leads_into_an_equation_stands_in_its_row(pages: dict[str, str], site: Site):
-    """On a phone the pane of the equation before would else come between."""
+def test_the_lead_of_an_equation_is_in_its_row(pages: dict[str, str], site: Site):
+    """Otherwise the pane of the previous equation would separate them on a phone."""
     led = 0
     for equation, text, _ in rows(pages, site):
         source = equation.formula.page.text
@@ -137,15 +137,15 @@ def test_a_pane_repeats_the_rows_of_its_equation(pages: dict[str, str], site: Si
     assert seen == len(site.panes.named)
 
 
-def stretch(reference: str) -> list[str]:
-    """The numbered lines of a file, as a pane has to show them."""
+def excerpt(reference: str) -> list[str]:
+    """Return the numbered lines of a file as a pane must show them."""
     place = find(reference)
     assert place is not None
     lines = place.path.read_text(encoding="utf-8").splitlines()
     return [f"{i}{lines[i - 1]}" for i in range(place.first, place.last + 1)]
 
 
-def test_a_pane_shows_the_real_lines_of_all_its_code_and_tests(pages: dict[str, str], site: Site):
+def test_a_pane_shows_the_source_lines_of_its_code_and_tests(pages: dict[str, str], site: Site):
     folded = Counter[bool]()
     on_page: dict[str, set[str]] = {}
     for equation, _, pane in rows(pages, site):
@@ -158,7 +158,7 @@ def test_a_pane_shows_the_real_lines_of_all_its_code_and_tests(pages: dict[str, 
         for reference, (state, _, lines) in zip(references, details, strict=True):
             text = Plain(lines).text.split("\n")
             assert [each.rstrip() for each in text] == [
-                each.rstrip() for each in stretch(reference)
+                each.rstrip() for each in excerpt(reference)
             ]
             opened = reference in equation.code and reference not in shown
             assert bool(state) == opened, (equation.name, reference)
@@ -180,7 +180,7 @@ class Plain(HTMLParser):
         self.text += data
 
 
-def test_a_function_leads_back_to_exactly_its_equations(pages: dict[str, str], site: Site):
+def test_a_function_links_back_to_exactly_its_equations(pages: dict[str, str], site: Site):
     expected: dict[tuple[str, int], set[str]] = {}
     for name, equation in site.panes.named.items():
         for reference in (*equation.code, *equation.checks):
@@ -208,7 +208,7 @@ def test_a_page_of_code_is_the_file(pages: dict[str, str], site: Site):
         assert shown in lines, name_of(path)
 
 
-def test_every_page_names_all_the_others_and_marks_itself(pages: dict[str, str], site: Site):
+def test_every_page_links_to_all_others_and_marks_itself(pages: dict[str, str], site: Site):
     every = [*map(html_name, site.order), "graph.html"]
     for file in (each for each in pages if each.endswith(".html")):
         nav = re.search(r'<nav class="pages".*?>(.*?)</nav>', pages[file], re.S)
@@ -243,8 +243,8 @@ def test_an_arc_goes_from_name_to_name(pages: dict[str, str], site: Site):
         assert (int(start), int(end)) == (height[used], height[user])
 
 
-def test_a_name_lights_up_what_it_comes_from_and_what_follows(pages: dict[str, str], site: Site):
-    """As the sentence above the graph says: the arcs to it in blue, those from it in orange."""
+def test_a_name_highlights_its_sources_and_its_uses(pages: dict[str, str], site: Site):
+    """Arcs to the name are blue and arcs from it orange, as the text above the graph says."""
     style = pages["graph.html"].partition("<style>")[2]
     for name in site.panes.named:
         pointed = re.escape(f"svg:has(#{anchor(name)}:is(:hover,:focus,:target))")
