@@ -12,7 +12,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from .run import Row, run_mutants, sampled
+from .run import Row, cost, run_mutants, sampled
 from .targets import PROPERTIES, STATISTICS
 
 MAX_EQUIVALENT = 0.03  # fraction of the mutants that may be listed as equivalent
@@ -29,8 +29,9 @@ def main() -> int:
     rows, complaints = [], []
     print("| module | mutants | killed | equivalent | seconds |\n|---|---|---|---|---|")
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # in each process, because the arrays are small
+    longest_first = sorted(given.modules, key=cost, reverse=True)  # the processes end together
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        for row, more in pool.map(run_mutants, given.modules):
+        for row, more in pool.map(run_mutants, longest_first):
             rows.append(row)
             complaints += more
             print(row, flush=True)
