@@ -1,4 +1,4 @@
-"""Compare what a page prints with what an implementation returns, at one point."""
+"""Comparison of an equation of a page with an implementation, at one point."""
 
 import numpy as np
 
@@ -6,12 +6,12 @@ from ..oracles.exact import kappa, mpf
 from ..protocol import Implementation
 from ..statistics.tolerances import allowance, check
 from . import pages
-from .answers import ASK
-from .asking import Answer, Point
-from .latent_answers import LATENT
+from .evaluation import Evaluation, Point
+from .evaluators import EVALUATORS
+from .latent_evaluators import LATENT
 
 AT_DATA = ("ancestral.lands-on-data", "posterior.last-step", "losses.decoder-variance")
-OWN_LEVELS = {  # asked at levels of their own
+OWN_TIMESTEPS = {  # evaluated at timesteps of their own
     *("losses.kl", "losses.prior", "losses.decoder", "losses.decoder-lowest"),
     *("losses.decoder-highest", "likelihood.bits", "likelihood.dequantised"),
     *("probability-flow.density", "probability-flow.data"),
@@ -26,20 +26,20 @@ OWN_LEVELS = {  # asked at levels of their own
 
 
 def compare(impl: Implementation, name: str, point: Point) -> bool:
-    """Fail where the text and the implementation differ; False where nothing is assumed of it."""
+    """Fail if text and implementation differ; return False if an assumption does not hold."""
     if name in AT_DATA:
         point = point._replace(s=0)
     levels = {"s": point.s, "t": point.t, "T": len(point.betas), "K": 1, "k": point.t + 1}
-    if name not in OWN_LEVELS and pages.world(name, point.betas, levels, {}) is None:
+    if name not in OWN_TIMESTEPS and pages.instance(name, point.betas, levels, {}) is None:
         return False
-    answer: Answer = ASK[name](impl, point)
-    where = pages.world(name, point.betas, levels | (answer.levels or {}), answer.values)
+    answer: Evaluation = EVALUATORS[name](impl, point)
+    where = pages.instance(name, point.betas, levels | (answer.levels or {}), answer.values)
     if where is None:
         return False
     s = point.s if answer.s is None else answer.s
-    conditioning = mpf(1) if name in OWN_LEVELS else kappa(point.betas, s, point.t)
+    conditioning = mpf(1) if name in OWN_TIMESTEPS else kappa(point.betas, s, point.t)
     unit = allowance(impl.unit_roundoff, conditioning, answer.times)
     for part, got in enumerate(answer.got):
-        want = pages.text(name, where, part if pages.is_law(name) else None)
+        want = pages.text(name, where, part if pages.is_distribution(name) else None)
         check(name, (0,), np.float64([got]), want.exact, unit * want.size + answer.absolute)
     return True

@@ -38,13 +38,13 @@ def with_code() -> Iterator[str]:
             yield name
 
 
-def is_law(name: str) -> bool:
-    """Whether its right side is a normal law."""
+def is_distribution(name: str) -> bool:
+    """Return whether the right side is a Gaussian distribution."""
     return isinstance(equations()[name].relation.members[-1], _syntax.Gaussian)
 
 
-def world(name: str, betas: Betas, levels: dict[str, int], values: Values) -> Any | None:
-    """Where the equation is read; None where its assumptions do not hold."""
+def instance(name: str, betas: Betas, levels: dict[str, int], values: Values) -> Any | None:
+    """Return the instance for evaluation; None if an assumption does not hold."""
     equation = equations()[name]
     page = equation.formula.page
     known = _random_instances.definitions(page, equation, equations())
@@ -61,7 +61,7 @@ def world(name: str, betas: Betas, levels: dict[str, int], values: Values) -> An
 
 
 def text(name: str, where: Any, part: int | None = None) -> Text:
-    """The right side in that world; `part` 0 or 1 is the mean or the variance of a law."""
+    """Evaluate the right side; `part` 0 or 1 is the mean or the variance of a distribution."""
     side = equations()[name].relation.members[1]
     if part is not None:
         side = (side.mean, side.variance)[part]

@@ -14,9 +14,9 @@ from ..statistics.monte_carlo import Ledger
 from ..statistics.statistics import slope, standard_normal
 from ..strategies import STEEP, betas, numbers
 from . import pages
-from .answers import ASK
-from .asking import Point
 from .comparing import compare
+from .evaluation import Point
+from .evaluators import EVALUATORS
 
 ORACLE = "the LaTeX of the derivations, parsed"
 
@@ -33,17 +33,19 @@ def points(draw: st.DrawFn) -> Point:
 
 def test_every_equation_with_code_has_an_evaluator():
     """None is left out, and none is asked that no page has."""
-    assert set(ASK) == set(pages.with_code())
+    assert set(EVALUATORS) == set(pages.with_code())
 
 
-@pytest.mark.parametrize("name", sorted(ASK))
+@pytest.mark.parametrize("name", sorted(EVALUATORS))
 @given(point=points())
 def test_code_computes_what_the_page_states(impl: Implementation, name: str, point: Point):
     """Each equation with code: the right side as it is printed, within what rounding allows."""
     assume(compare(impl, name, point))
 
 
-@pytest.mark.parametrize("name", [name for name in sorted(ASK) if pages.is_law(name)])
+@pytest.mark.parametrize(
+    "name", [name for name in sorted(EVALUATORS) if pages.is_distribution(name)]
+)
 def test_simulation_follows_the_distribution_on_the_page(ledger: Ledger, name: str):
     """Each law with code, on levels that one-step kernels make: whitened by the text.
 
@@ -51,7 +53,7 @@ def test_simulation_follows_the_distribution_on_the_page(ledger: Ledger, name: s
     """
     for s, t in ((2, 3), (1, 4)):
         levels = {"s": s, "t": t, "T": len(STEEP), "K": 1}
-        where = pages.world(name, STEEP, levels, {})
+        where = pages.instance(name, STEEP, levels, {})
         target, given_levels = pages.conditions(name, where)
         claim = ledger.claim(f"{name}, as printed", (STEEP, s, t), scalars=2000 * 15)
         rng = claim.rng

@@ -15,9 +15,9 @@ from derivations.checker import syntax as s
 from derivations.checker.evaluate import Undefined, evaluate
 from property_tests.adapters.ddpm_core import DdpmCore
 from property_tests.meta import pages as suite
-from property_tests.meta.answers import ASK
-from property_tests.meta.asking import Point
 from property_tests.meta.comparing import compare
+from property_tests.meta.evaluation import Point
+from property_tests.meta.evaluators import EVALUATORS
 
 NAMED = pages.equations(pages.read_all())
 prove.load()
@@ -52,7 +52,7 @@ def caught(mutant: mutations.Mutant, monkeypatch: pytest.MonkeyPatch) -> str:
             random_instances.check_formula(each.formula, known)
         except (random_instances.Counterexample, Undefined):
             return "counterexample"
-        if each.name in ASK and not agrees(each.name, known, monkeypatch):
+        if each.name in EVALUATORS and not agrees(each.name, known, monkeypatch):
             return "differs from the code"
     try:
         prove.prove(known[mutant.name], known)

@@ -1,65 +1,68 @@
-"""How a sampler is asked for what its page says of one step or its levels, and guidance."""
+"""Evaluators of the equations of samplers, timestep spacings and guidance."""
 
 import numpy as np
 
 from ..oracles import chains
 from ..oracles.exact import kappa, kernel, mpf
 from ..protocol import Array, Guidance, Implementation, SamplingSpec
-from .asking import Answer, Ask, Point, at, name, one, x
+from .evaluation import Evaluation, Evaluator, Point, at, name, one, x
 from .pages import Values
 
-GUESS, OTHER = name(r"\hat{x}", 0), name(r"\hat{x}'", 0)  # the other is before or after it
+PREDICTION, OTHER = (
+    name(r"\hat{x}", 0),
+    name(r"\hat{x}'", 0),
+)  # OTHER belongs to the preceding or the next timestep
 
 
-def reverse(variance: str, noise: bool) -> Ask:
-    """An ancestral step."""
+def reverse(variance: str, noise: bool) -> Evaluator:
+    """Evaluate an ancestral step."""
 
-    def ask(impl: Implementation, p: Point) -> Answer:
+    def evaluate(impl: Implementation, p: Point) -> Evaluation:
         z = p.other if noise else 0.0
         got = impl.reverse_step(p.betas, variance, one(p.x_0), one(p.x_t), p.s, p.t, one(z))
-        return Answer((got[0],), {GUESS: p.x_0, x(p.t): p.x_t, name("z"): z}, times=2)
+        return Evaluation((got[0],), {PREDICTION: p.x_0, x(p.t): p.x_t, name("z"): z}, times=2)
 
-    return ask
+    return evaluate
 
 
 def eta(p: Point) -> float:
     return p.i / p.n
 
 
-def ddim(impl: Implementation, p: Point) -> Answer:
+def ddim(impl: Implementation, p: Point) -> Evaluation:
     got = impl.ddim_step(p.betas, eta(p), one(p.x_0), one(p.x_t), p.s, p.t, one(p.other))
-    values = {GUESS: p.x_0, x(p.t): p.x_t, name("z"): p.other, name(r"\eta"): eta(p)}
-    return Answer((got[0],), values, times=2)
+    values = {PREDICTION: p.x_0, x(p.t): p.x_t, name("z"): p.other, name(r"\eta"): eta(p)}
+    return Evaluation((got[0],), values, times=2)
 
 
-def ddim_variance(impl: Implementation, p: Point) -> Answer:
-    """The square of what a unit of noise becomes."""
+def ddim_variance(impl: Implementation, p: Point) -> Evaluation:
+    """Evaluate the square of the coefficient of the noise."""
     got = impl.ddim_step(p.betas, eta(p), one(0.0), one(0.0), p.s, p.t, one(1.0))[0]
-    return Answer((got**2,), {name(r"\eta"): eta(p)}, times=2)
+    return Evaluation((got**2,), {name(r"\eta"): eta(p)}, times=2)
 
 
-def ddim_along(impl: Implementation, p: Point) -> Answer:
-    """The square of what the state of one deviation of noise becomes."""
+def ddim_along(impl: Implementation, p: Point) -> Evaluation:
+    """Evaluate the square of the step from a state of one standard deviation of noise."""
     state = one(float(kernel(p.betas, 0, p.t).var) ** 0.5)
     got = impl.ddim_step(p.betas, eta(p), one(0.0), state, p.s, p.t, one(0.0))[0]
-    return Answer((got**2,), {name(r"\eta"): eta(p)}, times=4)
+    return Evaluation((got**2,), {name(r"\eta"): eta(p)}, times=4)
 
 
-def ddim_up(impl: Implementation, p: Point) -> Answer:
+def ddim_up(impl: Implementation, p: Point) -> Evaluation:
     spec = SamplingSpec(
         p.betas, "ddim", (p.t, p.s, 0) if p.s else (p.t, 0), lambda x_t, t: one(p.x_0)
     )
     got = impl.encode(spec, one(p.x_t), p.s)
-    return Answer((got[0],), {GUESS: p.x_0, x(p.s): p.x_t}, times=2)
+    return Evaluation((got[0],), {PREDICTION: p.x_0, x(p.s): p.x_t}, times=2)
 
 
-def solved(sampler: str, steps: int) -> Ask:
+def solved(sampler: str, steps: int) -> Evaluator:
     """What a solver's step t -> s leads to: the state that the denoiser is shown last at s.
 
     The step before it, if any, comes from t + 1, where the guess is another.
     """
 
-    def ask(impl: Implementation, p: Point) -> Answer:
+    def evaluate(impl: Implementation, p: Point) -> Evaluation:
         first = p.t + steps - 1
         guesses = {p.s: p.other, p.t: p.x_0, p.t + 1: 0.5 * p.other}
         seen: dict[int, Array] = {}
@@ -70,14 +73,16 @@ def solved(sampler: str, steps: int) -> Ask:
 
         times = (*range(first, p.t - 1, -1), p.s, 0)
         impl.sample(SamplingSpec(p.betas, sampler, times, denoiser), one(p.x_t), [one(0.0)] * steps)
-        values = {GUESS: p.x_0, x(p.t): float(seen[p.t][0])}
+        values = {PREDICTION: p.x_0, x(p.t): float(seen[p.t][0])}
         values[OTHER] = guesses[first] if steps > 1 else p.other
-        return Answer((seen[p.s][0],), values, times=4, absolute=slope_error(impl, p, first))
+        return Evaluation(
+            (seen[p.s][0],), values, times=4, absolute=extrapolation_error(impl, p, first)
+        )
 
-    return ask
+    return evaluate
 
 
-def slope_error(impl: Implementation, p: Point, first: int) -> float:
+def extrapolation_error(impl: Implementation, p: Point, first: int) -> float:
     """What the error of the step before, 8 u kappa of its own levels, adds to a led-on guess."""
     if first == p.t:
         return 0.0
@@ -86,22 +91,22 @@ def slope_error(impl: Implementation, p: Point, first: int) -> float:
     return 16 * impl.unit_roundoff * float(kappa(p.betas, p.t, first)) * size
 
 
-def rung(ladder: str) -> Ask:
-    """A level of a ladder of n steps, counted from data."""
+def timestep_of(spacing: str) -> Evaluator:
+    """Evaluate a timestep of a spacing of n steps, counted from data."""
 
-    def ask(impl: Implementation, p: Point) -> Answer:
+    def evaluate(impl: Implementation, p: Point) -> Evaluation:
         T = p.n + 7 * p.t
-        found = impl.timestep_spacing(ladder, (0.01,) * T, p.n)[::-1][p.i]
-        return Answer((float(found),), {}, {"T": T, "t": 1, "s": 0, "n": p.n, "i": p.i})
+        found = impl.timestep_spacing(spacing, (0.01,) * T, p.n)[::-1][p.i]
+        return Evaluation((float(found),), {}, {"T": T, "t": 1, "s": 0, "n": p.n, "i": p.i})
 
-    return ask
+    return evaluate
 
 
-def guided(rescale: bool) -> Ask:
+def guided(rescale: bool) -> Evaluator:
     """The first of two pixels. Without a label both guesses are equal, so that with it alone they
     vary, by 1/2; roundings are counted in the checks of test_guidance."""
 
-    def ask(impl: Implementation, p: Point) -> Answer:
+    def evaluate(impl: Implementation, p: Point) -> Evaluation:
         scale, share = 0.5 * p.n + 0.25, p.i / p.n if rescale else 0.0
         labelled, unlabelled = np.float64([[p.x_0, p.x_0 + 1]]), np.float64([[p.other, p.other]])
         guidance = Guidance(lambda x_t, t, c: unlabelled if c is None else labelled, scale, share)
@@ -115,25 +120,25 @@ def guided(rescale: bool) -> Ask:
         m = (1 + scale) * (abs(p.x_0) + 1 + abs(p.other))
         roundings = 4 + (18 * (1 + 1 / scale) * m / (scale / 2) if rescale else 0)
         near = impl.unit_roundoff * m * roundings
-        return Answer((got,), values, times=0, absolute=near)
+        return Evaluation((got,), values, times=0, absolute=near)
 
-    return ask
+    return evaluate
 
 
-SAMPLERS: dict[str, Ask] = {
+SAMPLERS: dict[str, Evaluator] = {
     "guidance.guess": guided(rescale=False),
     "guidance.rescale": guided(rescale=True),
     "losses.mean-hat": reverse("fixed_small", noise=False),
     "ancestral.step": reverse("fixed_small", noise=True),
     "ancestral.step-large": reverse("fixed_large", noise=True),
     "ancestral.lands-on-data": reverse("fixed_small", noise=False),
-    "ancestral.ladder": rung("trailing"),
+    "ancestral.ladder": timestep_of("trailing"),
     "ddim.variance": ddim_variance,
     "ddim.along": ddim_along,
     "ddim.step": ddim,
     "ddim.invert": ddim_up,
-    "ddim.linspace": rung("linspace"),
-    "ddim.leading": rung("leading"),
+    "ddim.linspace": timestep_of("linspace"),
+    "ddim.leading": timestep_of("leading"),
     "dpm-solver.first": solved("dpm++1", steps=1),
     "dpm-solver.second": solved("dpm++2m", steps=2),
     "heun.step": solved("heun", steps=1),

@@ -1,4 +1,4 @@
-"""How the bound is asked for what an equation of its pages says, one number at a time."""
+"""Evaluators of the equations of the bound and of the probability flow."""
 
 import math
 
@@ -8,10 +8,10 @@ from ..oracles import bound
 from ..oracles.exact import kappa, kernel, mp, mpf, posterior
 from ..protocol import Array, DenoiserWithJacobian, Gaussian, Implementation, Times
 from ..statistics.tolerances import roundings_of_divergence
-from .asking import Answer, Ask, Point, at, name, one, x
+from .evaluation import Evaluation, Evaluator, Point, at, name, one, x
 
 
-def divergence(impl: Implementation, p: Point) -> Answer:
+def divergence(impl: Implementation, p: Point) -> Evaluation:
     sigma, eta = 0.25 * p.n, 0.5 + 0.25 * p.i
     left, right = (
         Gaussian(one(mean), one(deviation**2)) for mean, deviation in ((p.x_0, sigma), (p.x_t, eta))
@@ -19,10 +19,10 @@ def divergence(impl: Implementation, p: Point) -> Answer:
     values = {name("h"): p.x_0, name("a"): p.x_t, name(r"\sigma"): sigma, name(r"\eta"): eta}
     laws = map(mpf, (p.x_0, sigma**2, p.x_t, eta**2))
     near = float(impl.unit_roundoff * roundings_of_divergence(*laws))
-    return Answer((impl.gaussian_kl(left, right)[0],), values, times=0, absolute=near)
+    return Evaluation((impl.gaussian_kl(left, right)[0],), values, times=0, absolute=near)
 
 
-def prior(impl: Implementation, p: Point) -> Answer:
+def prior(impl: Implementation, p: Point) -> Evaluation:
     """The variance that is left is right to 8 u kappa, whose slope is below 1; then as any."""
     T = len(p.betas)
 
@@ -31,44 +31,46 @@ def prior(impl: Implementation, p: Point) -> Answer:
 
     got = impl.vlb_terms(p.betas, one(p.x_0), reverse, [one(p.other)], None, (T, 0))[-1, 0]
     near = impl.unit_roundoff * (8 * float(kappa(p.betas, 0, T)) + 16) * (2 + p.x_0**2)
-    return Answer((got,), {x(0): p.x_0}, {"T": T}, times=0, absolute=near)
+    return Evaluation((got,), {x(0): p.x_0}, {"T": T}, times=0, absolute=near)
 
 
-def grey_level(place: str) -> Ask:
+def grey_level(place: str) -> Evaluator:
     """A law of deviation 1, with edges at most 2.5 deviations away: they are off by 18 u, and the
     density is at most 0.4; the log of a mass is off by 4 u (1 + its size), its mass by that times
     the mass: 24 u in all."""
 
-    def ask(impl: Implementation, p: Point) -> Answer:
+    def evaluate(impl: Implementation, p: Point) -> Evaluation:
         levels, h = p.n + 1, p.other / 8
         inner = 1 + p.i % (levels - 2)
         g = {"lowest": -1.0, "highest": 1.0}.get(place, 2 * inner / (levels - 1) - 1)
         found = impl.log_grey_level(Gaussian(one(h), one(1.0)), one(g), levels)[0]
         values = {name("h"): h, name(r"\sigma"): 1.0, name("g"): g}
         near = 24 * impl.unit_roundoff
-        return Answer((math.exp(found),), values, {"n": levels}, times=0, absolute=near)
+        return Evaluation((math.exp(found),), values, {"n": levels}, times=0, absolute=near)
 
-    return ask
+    return evaluate
 
 
-def decoder_variance(impl: Implementation, p: Point) -> Answer:
+def decoder_variance(impl: Implementation, p: Point) -> Evaluation:
     found = impl.reverse_kernel(p.betas, "fixed_small", one(p.x_0), one(p.x_t), at(0), at(p.t))
-    return Answer((found.var[0],), {}, s=0)
+    return Evaluation((found.var[0],), {}, s=0)
 
 
-def bits(levels: bool) -> Ask:
-    def ask(impl: Implementation, p: Point) -> Answer:
+def bits(levels: bool) -> Evaluator:
+    def evaluate(impl: Implementation, p: Point) -> Evaluation:
         nats, k = one(p.other), p.i + 2
         got = (
             impl.dequantised_bits_per_dim(nats, p.n, k) if levels else impl.bits_per_dim(nats, p.n)
         )
         near = 8 * impl.unit_roundoff * (abs(p.other) + k)
-        return Answer((got[0],), {name("L"): p.other}, {"n": p.n, "k": k}, times=0, absolute=near)
+        return Evaluation(
+            (got[0],), {name("L"): p.other}, {"n": p.n, "k": k}, times=0, absolute=near
+        )
 
-    return ask
+    return evaluate
 
 
-def known_slopes(p: Point) -> DenoiserWithJacobian:
+def known_jacobians(p: Point) -> DenoiserWithJacobian:
     """x0_hat = x_0 at the lower level, `other` at the higher one, with slopes of 1/4 and -1/2."""
 
     def slopes(x_t: Array, t: int) -> tuple[Array, Array]:
@@ -78,19 +80,21 @@ def known_slopes(p: Point) -> DenoiserWithJacobian:
     return slopes
 
 
-def flow_step(impl: Implementation, p: Point) -> Answer:
+def flow_step(impl: Implementation, p: Point) -> Evaluation:
     """The slopes that the step has seen, worked out in float64, as good as its own. They are
     quotients by r >= 1e-2 of numbers below 20, and multiplied by r_t - r_s."""
     if p.s == 0:
-        return Answer((0.0,), {})
-    got = impl.probability_flow(p.betas, one(p.x_t), known_slopes(p), None, (p.t, p.s, 0))
+        return Evaluation((0.0,), {})
+    got = impl.probability_flow(p.betas, one(p.x_t), known_jacobians(p), None, (p.t, p.s, 0))
     scale, noise = levels_of(p)
     start = (p.x_t - scale[0] * p.x_0) / noise[0]
     there = scale[1] * p.x_0 + noise[1] * start
     end = (there - scale[1] * p.other) / noise[1]
     values = {x(p.s): p.x_t, name(r"\hat{\epsilon}"): start, name(r"\hat{\epsilon}'"): end}
     size = abs(p.x_t) + abs(p.x_0) + abs(p.other) + noise[1] / noise[0] * (abs(p.x_t) + abs(p.x_0))
-    return Answer((got.x_T[0],), values, times=4, absolute=32 * impl.unit_roundoff * float(size))
+    return Evaluation(
+        (got.x_T[0],), values, times=4, absolute=32 * impl.unit_roundoff * float(size)
+    )
 
 
 def levels_of(p: Point) -> tuple[Array, Array]:
@@ -98,9 +102,9 @@ def levels_of(p: Point) -> tuple[Array, Array]:
     return np.float64([k.scale for k in kernels]), np.sqrt(np.float64([k.var for k in kernels]))
 
 
-def flow_volume(impl: Implementation, p: Point) -> Answer:
+def flow_volume(impl: Implementation, p: Point) -> Evaluation:
     if p.s == 0:
-        return Answer((0.0,), {})
+        return Evaluation((0.0,), {})
     shape = (1, p.n)
     x_1, rows = np.full(shape, p.x_t), np.eye(p.n)[None]
 
@@ -112,23 +116,23 @@ def flow_volume(impl: Implementation, p: Point) -> Answer:
     start, end = p.n * (1 - scale[0] / 4) / noise[0], p.n * (1 + scale[1] / 2) / noise[1]
     values = {name("D"): start, name("D'"): end}
     near = 32 * p.n * impl.unit_roundoff * float(2 + noise[1] / scale[1] / noise[0])
-    return Answer((got.log_volume[0, 0],), values, {"n": p.n}, times=4, absolute=near)
+    return Evaluation((got.log_volume[0, 0],), values, {"n": p.n}, times=4, absolute=near)
 
 
-def flow_density(impl: Implementation, p: Point) -> Answer:
-    """With what the flow itself says of its end and its volume."""
+def flow_density(impl: Implementation, p: Point) -> Evaluation:
+    """Use the end and the volume that the flow itself returns."""
     T = len(p.betas)
     if T < 3:
-        return Answer((0.0,), {}, {"T": 0})
+        return Evaluation((0.0,), {}, {"T": 0})
     times = tuple(range(T, -1, -1))
-    flow = impl.probability_flow(p.betas, one(p.x_t), known_slopes(p), None, times)
-    got = impl.flow_log_density(p.betas, one(p.x_t), known_slopes(p), None, times)
+    flow = impl.probability_flow(p.betas, one(p.x_t), known_jacobians(p), None, times)
+    got = impl.flow_log_density(p.betas, one(p.x_t), known_jacobians(p), None, times)
     values = {name("V"): flow.log_volume[0, 0], ("y", (T,), ()): flow.x_T[0]}
     near = 8 * impl.unit_roundoff * float(1 + abs(flow.log_volume[0, 0]) + flow.x_T[0] ** 2)
-    return Answer((got.nats[0],), values, {"T": T}, times=0, absolute=near)
+    return Evaluation((got.nats[0],), values, {"T": T}, times=0, absolute=near)
 
 
-def flow_data(impl: Implementation, p: Point) -> Answer:
+def flow_data(impl: Implementation, p: Point) -> Evaluation:
     """With densities in float64 of the forward process and of a decoder N(x_1 / 2, 1/4)."""
     law = Gaussian(one(p.x_t / 2), one(0.25))
     scale, var = kernel(p.betas, 0, 1)
@@ -141,31 +145,31 @@ def flow_data(impl: Implementation, p: Point) -> Answer:
     away = 1 + abs(drawn) + abs(decodes) + abs(mpf(p.other))
     away += (abs(p.x_0) + abs(p.x_t)) ** 2 / var
     near = float(impl.unit_roundoff * 64 * kappa(p.betas, 0, 1) * away)
-    return Answer((got[0],), values, times=0, absolute=near)
+    return Evaluation((got[0],), values, times=0, absolute=near)
 
 
-def learned_variance(s: int | None) -> Ask:
+def learned_variance(s: int | None) -> Evaluator:
     """An interpolation of i / 4: the errors of both ends, and of an exponent of up to 20."""
 
-    def ask(impl: Implementation, p: Point) -> Answer:
+    def evaluate(impl: Implementation, p: Point) -> Evaluation:
         if len(p.betas) < 2:
-            return Answer((0.0,), {}, {"T": 1})
+            return Evaluation((0.0,), {}, {"T": 1})
         interpolation, low = one(p.i / 4), p.s if s is None else s
         found = impl.learned_kernel(
             p.betas, one(p.x_0), one(p.x_t), interpolation, at(low), at(p.t)
         )
         worst = float(max(kappa(p.betas, low, p.t), kappa(p.betas, 1, 2)))
         near = 16 * impl.unit_roundoff * (2 + p.i) * (worst + 20) * float(found.var[0])
-        return Answer((found.var[0],), {name("h"): p.i / 4}, times=0, absolute=near, s=low)
+        return Evaluation((found.var[0],), {name("h"): p.i / 4}, times=0, absolute=near, s=low)
 
-    return ask
+    return evaluate
 
 
-def hybrid(impl: Implementation, p: Point) -> Answer:
+def hybrid(impl: Implementation, p: Point) -> Evaluation:
     """Of n equal numbers at t = 1, where the decoder's density is all there is of the bound."""
     T = len(p.betas)
     if T < 2:
-        return Answer((0.0,), {}, {"T": 0})
+        return Evaluation((0.0,), {}, {"T": 0})
     row = np.ones((1, p.n))
     x_0, noise, eps_hat = p.x_0 * row, p.x_t * row, (p.x_t + 0.125) * row
     found = impl.hybrid(p.betas, x_0, noise, eps_hat, 0.0 * row, at(1), None)
@@ -177,18 +181,18 @@ def hybrid(impl: Implementation, p: Point) -> Answer:
     values = {name("A"): 1 / 64, name("D"): cost, name(r"\kappa"): 1e-3}
     size = 1 + abs(cost) + p.n * (abs(p.x_0) + abs(p.x_t) / scale) / mp.sqrt(law.var)
     near = float(impl.unit_roundoff * 64 * kappa(p.betas, 1, 2) * size)
-    return Answer((found.loss[0],), values, {"n": p.n, "T": T}, times=0, absolute=near)
+    return Evaluation((found.loss[0],), values, {"n": p.n, "T": T}, times=0, absolute=near)
 
 
-def importance(impl: Implementation, p: Point) -> Answer:
+def importance(impl: Implementation, p: Point) -> Evaluation:
     roots = 1.25 + np.cos(np.arange(p.n) + p.x_0)
     found = impl.timestep_probabilities(roots**2)
     values = {("M", (i + 1,), ()): root for i, root in enumerate(roots.tolist())}
     levels = {"T": len(roots), "t": p.i + 1}
-    return Answer((found[p.i],), values, levels, times=0, absolute=16 * impl.unit_roundoff)
+    return Evaluation((found[p.i],), values, levels, times=0, absolute=16 * impl.unit_roundoff)
 
 
-BOUND: dict[str, Ask] = {
+BOUND: dict[str, Evaluator] = {
     "learned-variance.range": learned_variance(None),
     "learned-variance.decoder": learned_variance(0),
     "learned-variance.hybrid": hybrid,

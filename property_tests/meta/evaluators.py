@@ -1,4 +1,4 @@
-"""How the implementation is asked for what an equation of the pages says, one scalar at a time."""
+"""Evaluators of the implementation, one for each equation with code."""
 
 import math
 
@@ -8,140 +8,140 @@ from ..oracles.exact import kappa, kernel, mp, mpf
 from ..protocol import Implementation
 from ..statistics.statistics import power_of_mean
 from ..statistics.tolerances import zero_terminal
-from .asking import FLOAT32, Answer, Ask, Point, at, name, one, x
-from .bound_answers import BOUND
-from .latent_answers import LATENT
+from .bound_evaluators import BOUND
+from .evaluation import FLOAT32, Evaluation, Evaluator, Point, at, name, one, x
+from .latent_evaluators import LATENT
 from .pages import Values
-from .sampler_answers import SAMPLERS
+from .sampler_evaluators import SAMPLERS
 
 T_LINEAR = 40  # the least round T above 21
 
 
-def marginal(impl: Implementation, p: Point) -> Answer:
+def marginal(impl: Implementation, p: Point) -> Evaluation:
     found = impl.q_marginal(p.betas, one(p.x_0), at(p.t))
-    return Answer((found.mean[0], found.var[0]), {x(0): p.x_0})
+    return Evaluation((found.mean[0], found.var[0]), {x(0): p.x_0})
 
 
-def step(impl: Implementation, p: Point) -> Answer:
+def step(impl: Implementation, p: Point) -> Evaluation:
     found = impl.q_step(p.betas, one(p.other), at(p.s), at(p.t))
-    return Answer((found.mean[0], found.var[0]), {x(p.s): p.other}, s=p.s)
+    return Evaluation((found.mean[0], found.var[0]), {x(p.s): p.other}, s=p.s)
 
 
-def one_step(impl: Implementation, p: Point) -> Answer:
+def one_step(impl: Implementation, p: Point) -> Evaluation:
     return step(impl, p._replace(s=p.t - 1))
 
 
-def posterior(impl: Implementation, p: Point) -> Answer:
+def posterior(impl: Implementation, p: Point) -> Evaluation:
     found = impl.q_posterior(p.betas, one(p.x_0), one(p.x_t), at(p.s), at(p.t))
-    return Answer((found.mean[0], found.var[0]), {x(p.t): p.x_t, x(0): p.x_0})
+    return Evaluation((found.mean[0], found.var[0]), {x(p.t): p.x_t, x(0): p.x_0})
 
 
-def part(ask: Ask, index: int, times: int = 1) -> Ask:
-    def of_it(impl: Implementation, p: Point) -> Answer:
-        whole = ask(impl, p)
+def part(evaluator: Evaluator, index: int, times: int = 1) -> Evaluator:
+    def of_it(impl: Implementation, p: Point) -> Evaluation:
+        whole = evaluator(impl, p)
         return whole._replace(got=(whole.got[index],), times=times)
 
     return of_it
 
 
-def kept(previous: bool) -> Ask:
-    """A share of the variance: the square of what a step makes of 1."""
+def squared_scale(previous: bool) -> Evaluator:
+    """Evaluate alpha_bar(t) / alpha_bar(s): the square of the mean of a step from 1."""
 
-    def ask(impl: Implementation, p: Point) -> Answer:
+    def evaluate(impl: Implementation, p: Point) -> Evaluation:
         s = p.t - 1 if previous else p.s
         mean = impl.q_step(p.betas, one(1.0), at(s), at(p.t)).mean[0]
-        return Answer((mean**2,), {}, times=2, s=s)
+        return Evaluation((mean**2,), {}, times=2, s=s)
 
-    return ask
+    return evaluate
 
 
-def conversion(source: str, target: str) -> Ask:
+def conversion(source: str, target: str) -> Evaluator:
     symbol = {"eps": name(r"\epsilon"), "x0": x(0), "v": name("v")}
     symbol["score"] = name(r"\mathrm{score}")
 
-    def ask(impl: Implementation, p: Point) -> Answer:
+    def evaluate(impl: Implementation, p: Point) -> Evaluation:
         got = impl.convert(p.betas, source, target, one(p.other), one(p.x_t), at(p.t))
-        return Answer((got[0],), {symbol[source]: p.other, x(p.t): p.x_t}, times=2)
+        return Evaluation((got[0],), {symbol[source]: p.other, x(p.t): p.x_t}, times=2)
 
-    return ask
+    return evaluate
 
 
-def guess(target: str) -> Ask:
-    def ask(impl: Implementation, p: Point) -> Answer:
+def prediction(target: str) -> Evaluator:
+    def evaluate(impl: Implementation, p: Point) -> Evaluation:
         got = impl.convert(p.betas, "x0", target, one(p.other), one(p.x_t), at(p.t))
-        return Answer((got[0],), {name(r"\hat{x}", 0): p.other, x(p.t): p.x_t}, times=3)
+        return Evaluation((got[0],), {name(r"\hat{x}", 0): p.other, x(p.t): p.x_t}, times=3)
 
-    return ask
+    return evaluate
 
 
-def target(what: str) -> Ask:
-    def ask(impl: Implementation, p: Point) -> Answer:
+def target(what: str) -> Evaluator:
+    def evaluate(impl: Implementation, p: Point) -> Evaluation:
         got = impl.target(p.betas, what, one(p.x_0), one(p.other), at(p.t))
         scale, var = kernel(p.betas, 0, p.t)
         x_t = scale * mpf(p.x_0) + mp.sqrt(var) * mpf(p.other)
         values = {x(0): p.x_0, x(p.t): x_t, name(r"\epsilon"): p.other}
-        # The text's slope is a difference of numbers of 60 digits, which vanishes but for 1e-40.
-        return Answer((got[0],), values, times=2, absolute=1e-40)
+        # The derivative in the text is a finite difference in 60 digits, exact to 1e-40.
+        return Evaluation((got[0],), values, times=2, absolute=1e-40)
 
-    return ask
+    return evaluate
 
 
-def weight(what: str) -> Ask:
-    def ask(impl: Implementation, p: Point) -> Answer:
+def weight(what: str) -> Evaluator:
+    def evaluate(impl: Implementation, p: Point) -> Evaluation:
         gamma = abs(p.other) + 0.125
         got = impl.loss_weight(p.betas, what, at(p.t), gamma, False)
-        return Answer((got[0],), {name(r"\gamma"): gamma}, times=3)
+        return Evaluation((got[0],), {name(r"\gamma"): gamma}, times=3)
 
-    return ask
-
-
-def constant(what: str) -> Ask:
-    def ask(impl: Implementation, p: Point) -> Answer:
-        return Answer((impl.constant_weight(p.betas, what, at(p.t), False)[0],), {}, times=3)
-
-    return ask
+    return evaluate
 
 
-def table(impl: Implementation, p: Point) -> Answer:
-    return Answer((impl.alpha_bar(p.betas)[p.t],), {})
+def constant(what: str) -> Evaluator:
+    def evaluate(impl: Implementation, p: Point) -> Evaluation:
+        return Evaluation((impl.constant_weight(p.betas, what, at(p.t), False)[0],), {}, times=3)
+
+    return evaluate
 
 
-def log_table(impl: Implementation, p: Point) -> Answer:
-    """The logarithm passes on whole what exp lost, 1.5 u; its own errors are relative."""
+def table(impl: Implementation, p: Point) -> Evaluation:
+    return Evaluation((impl.alpha_bar(p.betas)[p.t],), {})
+
+
+def log_table(impl: Implementation, p: Point) -> Evaluation:
+    """Bound the error: 1.5 u of exp is preserved by the logarithm; its own error is relative."""
     got = float(np.log(impl.alpha_bar(p.betas)[p.t]))
-    return Answer((got,), {}, absolute=2 * impl.unit_roundoff)
+    return Evaluation((got,), {}, absolute=2 * impl.unit_roundoff)
 
 
-def log_snr(impl: Implementation, p: Point) -> Answer:
+def log_snr(impl: Implementation, p: Point) -> Evaluation:
     """L - M with M = log(1 - e^L): 2.5 u |L|, 4 u + 1.5 u |M| and u |L - M|.
 
     The smaller of |L| and |M| is at most log 2, the larger at most that and |L - M|. So the error
     is below (2.8 + 4 + 5 |L - M|) u.
     """
     got = impl.log_snr(p.betas, at(p.t))[0]
-    return Answer((got,), {}, absolute=7 * impl.unit_roundoff)
+    return Evaluation((got,), {}, absolute=7 * impl.unit_roundoff)
 
 
-def terminal(impl: Implementation, p: Point) -> Answer:
+def terminal(impl: Implementation, p: Point) -> Evaluation:
     """Shifting the roots cancels, which the schedules' own check bounds; at T it is 0 exactly."""
     bounds = dict(enumerate(zero_terminal(impl, p.betas), start=1))
     want, unit = bounds.get(p.t, (0, 0))
     got = impl.zero_terminal_snr(p.betas)[p.t]
-    return Answer((got,), {}, times=0, absolute=float(unit * want))
+    return Evaluation((got,), {}, times=0, absolute=float(unit * want))
 
 
-def sample(impl: Implementation, p: Point) -> Answer:
+def sample(impl: Implementation, p: Point) -> Evaluation:
     got = impl.q_sample(p.betas, one(p.x_0), at(p.t), one(p.other))
-    return Answer((got[0],), {x(0): p.x_0, name(r"\epsilon"): p.other})
+    return Evaluation((got[0],), {x(0): p.x_0, name(r"\epsilon"): p.other})
 
 
-def shaped(family: str) -> Ask:
+def shaped(family: str) -> Evaluator:
     """A beta, or alpha_bar where no cap is reached, of a shipped shape with its own parameters.
 
     Either table entry is right to 8 u kappa; the ratio and the difference add u each.
     """
 
-    def ask(impl: Implementation, p: Point) -> Answer:
+    def evaluate(impl: Implementation, p: Point) -> Evaluation:
         T, t = T_LINEAR, 1 + (7 * p.n + p.t) % T_LINEAR
         levels = {"T": T, "t": t}
         if family == "linear":
@@ -153,93 +153,95 @@ def shaped(family: str) -> Ask:
             values = {name(r"\delta"): _decimal(shape["s"]), name(r"\beta_{\mathrm{max}}"): 0.5}
         else:
             shape = {"start": -float(p.n), "end": 3.0 + p.i, "tau": 0.5 * p.n, "max_beta": 0.999}
-            levels["t"] = t = min(t, T - 1)  # the cap is at the last level
+            levels["t"] = t = min(t, T - 1)  # max_beta applies at the last timestep
             values = {name("p"): -float(p.n), name("r"): 3.0 + p.i, name(r"\tau"): 0.5 * p.n}
         signal = impl.shaped_schedule(family, T, shape).signal
         got = signal[t] if family == "sigmoid" else 1 - signal[t] / signal[t - 1]
         kappas = [1 - math.log(each) / (1 - each) for each in signal[max(t - 1, 1) : t + 1]]
         near = (8 * sum(kappas) + 2) * impl.unit_roundoff
-        return Answer((got,), values, levels, times=0, absolute=near)
+        return Evaluation((got,), values, levels, times=0, absolute=near)
 
-    return ask
+    return evaluate
 
 
 def _decimal(value: float) -> mpf:
-    """The number that the decimal means."""
+    """Return the exact value of the decimal literal."""
     return mpf(repr(value))
 
 
-def mean_square(impl: Implementation, p: Point) -> Answer:
+def mean_square(impl: Implementation, p: Point) -> Evaluation:
     says, wanted = np.float64([[p.x_0, p.x_t, p.other]]), np.float64([[p.other, 1.0, p.x_0]])
     values: Values = {name("y", j + 1): wanted[0, j] for j in range(3)}
     values |= {name(r"\hat{y}", j + 1): says[0, j] for j in range(3)}
-    return Answer((impl.loss(says, wanted)[0],), values, {"n": 3})
+    return Evaluation((impl.loss(says, wanted)[0],), values, {"n": 3})
 
 
-def weighted(impl: Implementation, p: Point) -> Answer:
+def weighted(impl: Implementation, p: Point) -> Evaluation:
     says, wanted = np.float64([[p.x_0], [p.x_t]]), np.float64([[p.other], [1.0]])
     weights = np.float64([0.5, 3.0])
     values: Values = {name(r"\omega", j + 1): weights[j] for j in range(2)}
     values |= {name(r"\ell", j + 1): each for j, each in enumerate(impl.loss(says, wanted))}
-    return Answer((impl.weighted_loss(says, wanted, weights).mean(),), values, {"n": 2})
+    return Evaluation((impl.weighted_loss(says, wanted, weights).mean(),), values, {"n": 2})
 
 
-def wave(half: int) -> Ask:
-    def ask(impl: Implementation, p: Point) -> Answer:
+def wave(half: int) -> Evaluator:
+    def evaluate(impl: Implementation, p: Point) -> Evaluation:
         t, h = 37 * p.t, p.n
         got = impl.embedding(at(t), 2 * h)[0, p.i + half * h]
         period = impl.embedding_layout().max_period
         levels = {"t": t, "s": 0, "T": t, "h": h, "i": p.i}
         near = 2 * FLOAT32  # rounded once, at most 1; its angle is of float64
-        return Answer((got,), {name("P"): period}, levels, times=0, absolute=near)
+        return Evaluation((got,), {name("P"): period}, levels, times=0, absolute=near)
 
-    return ask
+    return evaluate
 
 
-def octave(impl: Implementation, p: Point) -> Answer:
+def octave(impl: Implementation, p: Point) -> Evaluation:
     got = impl.fourier_features(np.float64(p.other).reshape(1, 1, 1, 1), (p.i,)).ravel()[1]
     angle = 2.0**p.i * np.pi * abs(p.other)
     near = (2 * angle + 1.5) * impl.unit_roundoff  # pi, a product, and the sine's own
-    return Answer((got,), {name("y"): p.other}, {"k": p.i}, times=0, absolute=near)
+    return Evaluation((got,), {name("y"): p.other}, {"k": p.i}, times=0, absolute=near)
 
 
-def decay(impl: Implementation, p: Point) -> Answer:
+def decay(impl: Implementation, p: Point) -> Evaluation:
     found = impl.ema(0.25, np.zeros((p.n + 1, 1)), np.zeros((p.n + 1, 1))).decays[p.i]
-    return Answer((found,), {name("d"): 0.25}, {"k": p.i})
+    return Evaluation((found,), {name("d"): 0.25}, {"k": p.i})
 
 
-def follow(impl: Implementation, p: Point) -> Answer:
+def follow(impl: Implementation, p: Point) -> Evaluation:
     weights = np.float64([[p.x_0], [p.x_t]])
     found = impl.ema(0.25, weights, weights).weights[0, 0]
     values = {name("d"): 0.25, name("y"): p.x_0, name("z"): p.x_t}
     near = 3 * impl.unit_roundoff * max(abs(p.x_0), abs(p.x_t))  # three roundings
-    return Answer((found,), values, {"k": 0}, times=0, absolute=near)
+    return Evaluation((found,), values, {"k": 0}, times=0, absolute=near)
 
 
-def pixel(impl: Implementation, p: Point) -> Answer:
+def pixel(impl: Implementation, p: Point) -> Evaluation:
     found = impl.to_unit_range(np.array([[[[p.i]]]], np.uint8), p.n).ravel()[0]
     near = 3 * FLOAT32  # a quotient of at most 2, and a difference of at most 1
-    return Answer((found,), {}, {"k": p.i, "n": p.n}, times=0, absolute=near)
+    return Evaluation((found,), {}, {"k": p.i, "n": p.n}, times=0, absolute=near)
 
 
-def condition(impl: Implementation, p: Point) -> Answer:
-    return Answer((float(kappa(p.betas, p.s, p.t)),), {})
+def condition(impl: Implementation, p: Point) -> Evaluation:
+    return Evaluation((float(kappa(p.betas, p.s, p.t)),), {})
 
 
-def power(impl: Implementation, p: Point) -> Answer:
+def power(impl: Implementation, p: Point) -> Evaluation:
     threshold, shift = 1.0 + 0.25 * p.i, 0.125 * p.n
     alpha = math.erfc(threshold / math.sqrt(2))  # of both sides
     values = {name(r"\delta"): shift, name("a"): threshold}
     near = 3e-14  # erfc, ndtri and ndtr are each right to 1e-14; Phi's slope is below 0.4
-    return Answer((power_of_mean(p.n, shift, alpha),), values, {"n": p.n}, times=0, absolute=near)
+    return Evaluation(
+        (power_of_mean(p.n, shift, alpha),), values, {"n": p.n}, times=0, absolute=near
+    )
 
 
-ASK: dict[str, Ask] = {
-    "schedules.alpha": kept(previous=True),
+EVALUATORS: dict[str, Evaluator] = {
+    "schedules.alpha": squared_scale(previous=True),
     "schedules.alpha-bar": table,
     "schedules.log-alpha-bar": log_table,
     "schedules.beta": part(one_step, 1),
-    "schedules.alpha-between": kept(previous=False),
+    "schedules.alpha-between": squared_scale(previous=False),
     "schedules.beta-between": part(step, 1),
     "schedules.one-minus-sum": part(marginal, 1),
     "schedules.log-snr": log_snr,
@@ -263,8 +265,8 @@ ASK: dict[str, Ask] = {
         for goal in ("eps", "x0", "v", "score")
         if source != goal
     },
-    "losses.eps-hat": guess("eps"),
-    "losses.v-hat": guess("v"),
+    "losses.eps-hat": prediction("eps"),
+    "losses.v-hat": prediction("v"),
     "losses.simple": mean_square,
     "losses.weighted": weighted,
     "losses.constant-eps": constant("eps"),

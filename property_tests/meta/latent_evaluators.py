@@ -1,4 +1,4 @@
-"""How latents are asked for what an equation of their page says, one number at a time."""
+"""Evaluators of the equations of latents."""
 
 import math
 
@@ -7,7 +7,7 @@ import numpy as np
 from ..oracles import bound
 from ..oracles.exact import mp, mpf
 from ..protocol import Array, Autoencoder, Gaussian, Implementation, Scale
-from .asking import Answer, Ask, Point, name
+from .evaluation import Evaluation, Evaluator, Point, name
 
 SHIFT, SCALE = 0.75, 1.5
 
@@ -17,17 +17,17 @@ def moments(p: Point) -> Array:
     return np.float64([[p.x_0, p.x_t]])
 
 
-def posterior(impl: Implementation, p: Point) -> Answer:
+def posterior(impl: Implementation, p: Point) -> Evaluation:
     got = impl.latent_draw(moments(p), np.float64([[p.other]]))[0]
     values = {name("h"): p.x_0, name(r"\ell"): p.x_t, name(r"\xi"): p.other}
     near = 8 * impl.unit_roundoff * (abs(p.x_0) + math.exp(p.x_t / 2) * abs(p.other))
-    return Answer((got[0],), values, times=0, absolute=near)
+    return Evaluation((got[0],), values, times=0, absolute=near)
 
 
-def kl(impl: Implementation, p: Point) -> Answer:
+def kl(impl: Implementation, p: Point) -> Evaluation:
     values = {name("h"): p.x_0, name(r"\ell"): p.x_t}
     near = 16 * impl.unit_roundoff * (p.x_0**2 + math.exp(p.x_t) + 1 + abs(p.x_t))
-    return Answer((impl.latent_kl(moments(p))[0],), values, times=0, absolute=near)
+    return Evaluation((impl.latent_kl(moments(p))[0],), values, times=0, absolute=near)
 
 
 def row_of(p: Point) -> Array:
@@ -36,7 +36,7 @@ def row_of(p: Point) -> Array:
     return np.stack([row, row])[None, None]
 
 
-def loss(impl: Implementation, p: Point) -> Answer:
+def loss(impl: Implementation, p: Point) -> Evaluation:
     """Of an error of half of x_0 everywhere, whose neighbours are alike but for a half."""
     off = np.full((1, 1, 2, p.n), p.x_0 / 2)
     off[..., 0] += 0.5
@@ -52,10 +52,10 @@ def loss(impl: Implementation, p: Point) -> Answer:
     }
     size = 1 + (abs(p.x_0) + abs(p.other) + 1) ** 2 + math.exp(p.x_t) + abs(p.x_t)
     near = 64 * impl.unit_roundoff * size * 4
-    return Answer((got[0],), values, {"n": 2 * p.n}, times=0, absolute=near)
+    return Evaluation((got[0],), values, {"n": 2 * p.n}, times=0, absolute=near)
 
 
-def gradient(impl: Implementation, p: Point) -> Answer:
+def gradient(impl: Implementation, p: Point) -> Evaluation:
     """The loss of an image of zeros with a weight of 1, less that with 0."""
     off, none = row_of(p), np.zeros((1, 2))
     with_it, without = (
@@ -63,21 +63,21 @@ def gradient(impl: Implementation, p: Point) -> Answer:
     )
     values = {("d", (i + 1,), ()): each for i, each in enumerate(off[0, 0, 0].tolist())}
     near = 64 * impl.unit_roundoff * (4 * p.other**2)
-    return Answer((with_it - without,), values, {"n": p.n}, times=0, absolute=near)
+    return Evaluation((with_it - without,), values, {"n": p.n}, times=0, absolute=near)
 
 
-def measured(part: int) -> Ask:
+def measured(part: int) -> Evaluator:
     """Shift and scale of n numbers between x_0 - 1 and x_0 + 1 that are not all alike."""
 
-    def ask(impl: Implementation, p: Point) -> Answer:
+    def evaluate(impl: Implementation, p: Point) -> Evaluation:
         u = p.x_0 + np.cos(np.arange(p.n) * 2.0)
         found = impl.latent_scale(u.reshape(p.n, 1))
         values = {("u", (i + 1,), ()): each for i, each in enumerate(u.tolist())}
         values |= {name("a"): float(u.mean())}
         near = 4 * p.n * impl.unit_roundoff * (2 + abs(p.x_0)) ** 2 * 8
-        return Answer((found[part][0],), values, {"n": p.n}, times=0, absolute=near)
+        return Evaluation((found[part][0],), values, {"n": p.n}, times=0, absolute=near)
 
-    return ask
+    return evaluate
 
 
 def autoencoder() -> Autoencoder:
@@ -85,21 +85,21 @@ def autoencoder() -> Autoencoder:
     return Autoencoder(lambda x: np.concatenate([x, 0 * x], axis=1), lambda z: z, scale)
 
 
-def scaled(impl: Implementation, p: Point) -> Answer:
+def scaled(impl: Implementation, p: Point) -> Evaluation:
     got = impl.to_latents(autoencoder(), np.float64([[p.x_0]]), None)[0]
     values = {name("z"): p.x_0, name("a"): SHIFT, name("b"): SCALE}
     near = 8 * impl.unit_roundoff * (1 + abs(p.x_0))
-    return Answer((got[0],), values, times=0, absolute=near)
+    return Evaluation((got[0],), values, times=0, absolute=near)
 
 
-def unscaled(impl: Implementation, p: Point) -> Answer:
+def unscaled(impl: Implementation, p: Point) -> Evaluation:
     got = impl.from_latents(autoencoder(), np.float64([[p.x_0]]))[0]
     values = {name("y"): p.x_0, name("a"): SHIFT, name("b"): SCALE}
     near = 8 * impl.unit_roundoff * (1 + 2 * abs(p.x_0))
-    return Answer((got[0],), values, times=0, absolute=near)
+    return Evaluation((got[0],), values, times=0, absolute=near)
 
 
-def data(impl: Implementation, p: Point) -> Answer:
+def data(impl: Implementation, p: Point) -> Evaluation:
     """An encoder N(x_0 / 2, 1/4), a decoder N(y, 1/2), and any density of latents."""
     x_0, y = np.float64([[p.x_0]]), np.float64([[p.x_t]])
     law, decoder = Gaussian(x_0 / 2, 0.25 + 0 * x_0), Gaussian(y, 0.5 + 0 * y)
@@ -109,10 +109,10 @@ def data(impl: Implementation, p: Point) -> Answer:
     values = {name("Q"): mp.exp(drawn), name("G"): mp.exp(-mpf(p.other))}
     values |= {name("G'"): mp.exp(decodes)}
     near = 32 * impl.unit_roundoff * float(3 + abs(drawn) + abs(decodes) + abs(p.other))
-    return Answer((got[0],), values, times=0, absolute=near)
+    return Evaluation((got[0],), values, times=0, absolute=near)
 
 
-LATENT: dict[str, Ask] = {
+LATENT: dict[str, Evaluator] = {
     "latent.posterior": posterior,
     "latent.kl": kl,
     "latent.loss": loss,
