@@ -69,9 +69,9 @@ def test_every_outcome_is_shown_beside_its_check(outcome: str):
     assert outcomes.count((outcome.replace(" ", "-"), outcome)) == 1 + 3 * (outcome == "passed")
     assert len(outcomes) == 4
     verdict = {
-        "passed": "4 checks hold.",
+        "passed": "4 checks pass.",
         "failed": "1 of 4 checks fail.",
-    }.get(outcome, "3 checks hold, 1 are not offered or deviate as listed.")
+    }.get(outcome, "3 checks pass, 1 are not offered or deviate as listed.")
     assert verdict in page.words
     assert ("because" in page.words) == (outcome == "failed")
 
@@ -82,7 +82,7 @@ def test_the_evidence_of_a_check_is_shown():
     words = Page(html_page(TOTALS, [], [check(), check(claims=[CLAIM, least]), unknown])).words
     for said in (
         "3 numbers, no false alarm",
-        "0.5 of what rounding allows",
+        "0.5 of the rounding allowance",
         "2 claims, n = 2,000, \u03b1 = 2e-09; an effect of 0.1 is detected with power 1 - 1e-06",
         "p = 0.125",
         "variance: ratio 1.01",

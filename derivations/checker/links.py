@@ -150,7 +150,7 @@ def _lets_a_step_stand_still(assumption: Relation) -> bool:
 def _check_that_it_says_something(
     equation: Equation, wrong: Callable[[str, str], PageError]
 ) -> None:
-    """A slip may leave x = x, which no proof objects to."""
+    """Refuse x = x, which every proof accepts."""
     if equation.relation is None:
         return
     found = is_identity(equation.relation, equation.formula.page.declared)

@@ -161,5 +161,5 @@ def _evidence(rows: list[Mapping[str, Any]]) -> str:
         parts.append(f"{n:,} scalars" + ("" if least is None else f", least p {least:.2g}"))
     if numbers:
         worst = max(row["worst"] for row in rows)
-        parts.append(f"{numbers:,} numbers, the worst at {worst:.2g} of what rounding allows")
+        parts.append(f"{numbers:,} numbers, the worst at {worst:.2g} of the rounding allowance")
     return "; ".join(parts)

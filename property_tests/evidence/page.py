@@ -18,10 +18,10 @@ def html_page(totals: Row, lines: Sequence[str], checks: Sequence[Row]) -> str:
     """Return the page for the rows of report.json; failed checks come first."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # takes 0.1 s
 
-    asked = [each for each in checks if not each["control"]]
+    properties = [each for each in checks if not each["control"]]
     controls = [each for each in checks if each["control"]]
     failed = [each for each in checks if each["outcome"] == "failed"]
-    asked.sort(key=lambda each: _place(_topic(each)))
+    properties.sort(key=lambda each: _place(_topic(each)))
     environment = Environment(
         loader=FileSystemLoader([Path(__file__).parent, _styles()]),
         autoescape=True,
@@ -31,10 +31,10 @@ def html_page(totals: Row, lines: Sequence[str], checks: Sequence[Row]) -> str:
     )
     return environment.get_template("page.html").render(
         implementation=totals["implementation"],
-        verdict=_verdict(failed, asked),
+        verdict=_verdict(failed, properties),
         lines=lines,
         failed=[{"failure": "", **each} for each in failed],
-        topics=[_section(name, list(group)) for name, group in groupby(asked, key=_topic)],
+        topics=[_section(name, list(group)) for name, group in groupby(properties, key=_topic)],
         controls=_controls(controls),
     )
 
@@ -47,12 +47,12 @@ def _styles() -> Path:
     return Path(library.origin).parent / "figures"
 
 
-def _verdict(failed: Sequence[Row], asked: Sequence[Row]) -> str:
+def _verdict(failed: Sequence[Row], properties: Sequence[Row]) -> str:
     if failed:
-        return f"{len(failed)} of {len(asked)} checks fail."
-    missing = sum(each["outcome"] != "passed" for each in asked)
+        return f"{len(failed)} of {len(properties)} checks fail."
+    missing = sum(each["outcome"] != "passed" for each in properties)
     rest = f", {missing} are not offered or deviate as listed" if missing else ""
-    return f"{len(asked) - missing} checks hold{rest}."
+    return f"{len(properties) - missing} checks pass{rest}."
 
 
 def _section(topic: str, checks: Sequence[Row]) -> Row:
@@ -83,7 +83,7 @@ def _row(check: Row) -> Row:
 
 
 def _evidence(check: Row) -> tuple[str, str, str]:
-    """Return how hard a fault was searched for, and the worst value with its place."""
+    """Return the size of the test, and the worst value with its position."""
     claims = check["claims"]
     if claims:
         n = sum(claim["n"] for claim in claims)
@@ -101,7 +101,7 @@ def _evidence(check: Row) -> tuple[str, str, str]:
     if check["comparisons"]:
         return (
             f"{check['comparisons']:,} numbers, no false alarm",
-            f"{check['worst']:.3g} of what rounding allows",
+            f"{check['worst']:.3g} of the rounding allowance",
             check["worst_at"],
         )
     return (f"{check['calls']:,} calls, no false alarm" if check["calls"] else ""), "", ""

@@ -1,4 +1,4 @@
-"""Faults of the variational bound, and of what goes with it, each with the check that sees it."""
+"""Injected faults of the variational bound and the flow, each with the check that fails."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ class NonuniformTimesteps(DdpmCore):
 
 
 class ScaledDivergence(DdpmCore):
-    """Divergences with respect to the state, without the scale of their levels."""
+    """Divergences with respect to the state, without the scale of their timesteps."""
 
     def probability_flow(self, betas, x_1, denoiser, probes, times):
         x_T, volume = super().probability_flow(betas, x_1, denoiser, probes, times)
@@ -72,14 +72,14 @@ class OverestimatedStepError(DdpmCore):
 
 
 class FlowDensityWithoutDecoder(DdpmCore):
-    """The density of level 1 for that of data."""
+    """The density at timestep 1 instead of that of the data."""
 
     def flow_bound(self, betas, x_0, x_1, log_p_1, *others):
         return -log_p_1
 
 
 class HybridWithoutStopGradient(DdpmCore):
-    """Without the stop: a thousandth of the bound's gradient reaches the guess."""
+    """A thousandth of the bound's gradient reaches the prediction."""
 
     def hybrid(self, betas, x_0, noise, eps_hat, var_output, t, grey_levels):
         found = super().hybrid(betas, x_0, noise, eps_hat, var_output, t, grey_levels)

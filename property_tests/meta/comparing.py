@@ -32,14 +32,14 @@ def compare(impl: Implementation, name: str, point: Point) -> bool:
     levels = {"s": point.s, "t": point.t, "T": len(point.betas), "K": 1, "k": point.t + 1}
     if name not in OWN_TIMESTEPS and pages.instance(name, point.betas, levels, {}) is None:
         return False
-    answer: Evaluation = EVALUATORS[name](impl, point)
-    where = pages.instance(name, point.betas, levels | (answer.levels or {}), answer.values)
+    evaluation: Evaluation = EVALUATORS[name](impl, point)
+    where = pages.instance(name, point.betas, levels | (evaluation.levels or {}), evaluation.values)
     if where is None:
         return False
-    s = point.s if answer.s is None else answer.s
+    s = point.s if evaluation.s is None else evaluation.s
     conditioning = mpf(1) if name in OWN_TIMESTEPS else kappa(point.betas, s, point.t)
-    unit = allowance(impl.unit_roundoff, conditioning, answer.times)
-    for part, got in enumerate(answer.got):
+    unit = allowance(impl.unit_roundoff, conditioning, evaluation.times)
+    for part, got in enumerate(evaluation.got):
         want = pages.text(name, where, part if pages.is_distribution(name) else None)
-        check(name, (0,), np.float64([got]), want.exact, unit * want.size + answer.absolute)
+        check(name, (0,), np.float64([got]), want.exact, unit * want.size + evaluation.absolute)
     return True

@@ -1,4 +1,4 @@
-"""Our own adapter with one slip each, of the kinds that no known bug and no mutant makes."""
+"""Injected faults: our own adapter with one fault each, beyond the known bugs and the mutants."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ class AlwaysFloat32(DdpmCore):
 
 class NoiseFromTheGlobalGenerator(DdpmCore):
     def training_draw(self, *arguments):
-        np.random.standard_normal()  # noqa: NPY002 - the slip itself
+        np.random.standard_normal()  # noqa: NPY002 - the fault
         return super().training_draw(*arguments)
 
 
@@ -51,11 +51,11 @@ class SharedNoise(DdpmCore):
 
 
 class StateFromThePreviousRun(DdpmCore):
-    before = np.zeros(1)
+    previous = np.zeros(1)
 
     def sample(self, spec, x_T, noises):
-        moved, self.before = super().sample(spec, x_T, noises) + self.before.flat[0], x_T
-        return moved
+        shifted, self.previous = super().sample(spec, x_T, noises) + self.previous.flat[0], x_T
+        return shifted
 
 
 class InflatedPosteriorVariance(DdpmCore):
@@ -201,10 +201,10 @@ class FirstOrderOnly(DdpmCore):
 
 class ScaledPredictions(DdpmCore):
     def sample(self, spec, x_T, noises):
-        def more(x_t, t):
+        def scaled(x_t, t):
             return 1.001 * spec.denoiser(x_t, t)
 
-        return super().sample(spec._replace(denoiser=more), x_T, noises)
+        return super().sample(spec._replace(denoiser=scaled), x_T, noises)
 
 
 class StateAsPrediction(DdpmCore):
@@ -215,14 +215,14 @@ class StateAsPrediction(DdpmCore):
 
 
 class InversionFromAHigherTimestep(DdpmCore):
-    def encode(self, spec, x, level):
-        rest = [each for each in spec.times if each != level or each == spec.times[0]]
-        higher = min(rest[:-1]) if level == 0 else min(t for t in rest if t > level)
-        return super().encode(spec, x, higher if higher != spec.times[0] else level) * 1.01
+    def encode(self, spec, x, timestep):
+        rest = [each for each in spec.times if each != timestep or each == spec.times[0]]
+        higher = min(rest[:-1]) if timestep == 0 else min(t for t in rest if t > timestep)
+        return super().encode(spec, x, higher if higher != spec.times[0] else timestep) * 1.01
 
 
 class ConstantStride(DdpmCore):
-    """The target of a step is T // N below its source, wherever the next step begins."""
+    """The target of a step is T // N below its source, independent of the next step."""
 
     def sample(self, spec, x_T, noises):
         stride, x = len(spec.betas) // len([*noises, x_T]), x_T

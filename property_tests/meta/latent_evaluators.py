@@ -13,7 +13,7 @@ SHIFT, SCALE = 0.75, 1.5
 
 
 def moments(p: Point) -> Array:
-    """One latent of mean x_0 whose variance has the logarithm x_t."""
+    """Return one latent of mean x_0 and log variance x_t."""
     return np.float64([[p.x_0, p.x_t]])
 
 
@@ -31,13 +31,13 @@ def kl(impl: Implementation, p: Point) -> Evaluation:
 
 
 def row_of(p: Point) -> Array:
-    """An image of two equal rows, which differ from each other nowhere."""
+    """Return an image of two equal rows."""
     row = p.other * np.cos(np.arange(p.n) + p.x_t)
     return np.stack([row, row])[None, None]
 
 
 def loss(impl: Implementation, p: Point) -> Evaluation:
-    """Of an error of half of x_0 everywhere, whose neighbours are alike but for a half."""
+    """Evaluate an error of x_0 / 2, plus 1/2 in the first column."""
     off = np.full((1, 1, 2, p.n), p.x_0 / 2)
     off[..., 0] += 0.5
     got = impl.autoencoder_loss(row_of(p), row_of(p) + off, moments(p), 0.25, 3.0)
@@ -56,7 +56,7 @@ def loss(impl: Implementation, p: Point) -> Evaluation:
 
 
 def gradient(impl: Implementation, p: Point) -> Evaluation:
-    """The loss of an image of zeros with a weight of 1, less that with 0."""
+    """Evaluate the difference of the losses with weights 1 and 0."""
     off, none = row_of(p), np.zeros((1, 2))
     with_it, without = (
         impl.autoencoder_loss(0 * off, off, none, 0.0, weight)[0] for weight in (1.0, 0.0)
@@ -67,7 +67,7 @@ def gradient(impl: Implementation, p: Point) -> Evaluation:
 
 
 def measured(part: int) -> Evaluator:
-    """Shift and scale of n numbers between x_0 - 1 and x_0 + 1 that are not all alike."""
+    """Evaluate shift and scale of n different numbers between x_0 - 1 and x_0 + 1."""
 
     def evaluate(impl: Implementation, p: Point) -> Evaluation:
         u = p.x_0 + np.cos(np.arange(p.n) * 2.0)
@@ -100,7 +100,7 @@ def unscaled(impl: Implementation, p: Point) -> Evaluation:
 
 
 def data(impl: Implementation, p: Point) -> Evaluation:
-    """An encoder N(x_0 / 2, 1/4), a decoder N(y, 1/2), and any density of latents."""
+    """Use an encoder N(x_0 / 2, 1/4), a decoder N(y, 1/2), and any density of latents."""
     x_0, y = np.float64([[p.x_0]]), np.float64([[p.x_t]])
     law, decoder = Gaussian(x_0 / 2, 0.25 + 0 * x_0), Gaussian(y, 0.5 + 0 * y)
     got = impl.latent_bound(x_0, y, law, decoder, np.float64([p.other]), None)

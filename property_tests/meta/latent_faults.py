@@ -1,4 +1,4 @@
-"""Faults of latents, each with the check that sees it."""
+"""Injected faults of latents, each with the check that fails."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from ..protocol import Gaussian, Scale
 
 
 class MeanLatentKl(DdpmCore):
-    """Nats of a latent, in the mean over the latents of a sample."""
+    """The mean over the latents of a sample instead of the sum."""
 
     def latent_kl(self, moments):
         return super().latent_kl(moments) / moments[0].size * 2
@@ -21,7 +21,7 @@ class NonzeroKlOfNoise(DdpmCore):
 
 
 class WrappedGradientEdge(DdpmCore):
-    """Differences between the first and the last pixel of a row, too."""
+    """The gradient term includes differences between the first and the last pixel."""
 
     def autoencoder_loss(self, x, x_hat, moments, kl_weight, gradient_weight):
         plain = super().autoencoder_loss(x, x_hat, moments, kl_weight, 0.0)
@@ -31,11 +31,11 @@ class WrappedGradientEdge(DdpmCore):
 
 
 class KlPerLatent(DdpmCore):
-    """The divergence counts for each latent alike, however many pixels they stand for."""
+    """The divergence has equal weight for each latent, independent of the number of pixels."""
 
     def autoencoder_loss(self, x, x_hat, moments, kl_weight, gradient_weight):
-        share = x[0].size / (moments[0].size / 2)
-        return super().autoencoder_loss(x, x_hat, moments, kl_weight * share, gradient_weight)
+        ratio = x[0].size / (moments[0].size / 2)
+        return super().autoencoder_loss(x, x_hat, moments, kl_weight * ratio, gradient_weight)
 
 
 class SharedChannelScale(DdpmCore):
@@ -44,7 +44,7 @@ class SharedChannelScale(DdpmCore):
 
 
 class BesselCorrectedScale(DdpmCore):
-    """The deviation about the mean as of a sample, not of what was measured: 2 % at n = 28."""
+    """The standard deviation uses n - 1 instead of n: 2 % at n = 28."""
 
     def latent_scale(self, latents):
         found = super().latent_scale(latents)
@@ -75,7 +75,7 @@ class ClippedLatents(DdpmCore):
 
 
 class NatsInOtherUnits(DdpmCore):
-    """The draw in the units of the encoder, the density of latents in those of their scale."""
+    """The density of the latents is not converted to the units of the encoder."""
 
     def latent_bound(self, x_0, y, distribution, decoder, nats, grey_levels):
         found = super().latent_bound(x_0, y, distribution, decoder, nats, grey_levels)

@@ -1,4 +1,4 @@
-"""The derivations, wherever they lie: beside the suite in a checkout, in the package in a wheel."""
+"""Access to the derivations: next to the suite in a checkout, inside the package in a wheel."""
 
 import importlib
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ Values = dict[tuple[Any, ...], Any]
 
 
 class Text(NamedTuple):
-    """What an equation's right side comes to, and its size: that of the terms it is made of."""
+    """The value of the right side of an equation, and the sum of its absolute terms."""
 
     exact: mpf
     size: mpf
@@ -27,12 +27,12 @@ class Text(NamedTuple):
 
 @lru_cache(maxsize=1)
 def equations() -> dict[str, Any]:
-    """Every named equation of the pages."""
+    """Return every named equation of the pages."""
     return dict(_pages.equations(_pages.read_all()))
 
 
 def with_code() -> Iterator[str]:
-    """The equations that say what a function returns."""
+    """Yield the equations that define the output of a function."""
     for name, equation in equations().items():
         if equation.code and equation.relation and equation.relation.signs[0] == "=":
             yield name
@@ -69,24 +69,24 @@ def text(name: str, where: Any, part: int | None = None) -> Text:
 
 
 def conditions(name: str, where: Any) -> tuple[int, list[int]]:
-    """Of a law: the level that it speaks of, and the levels that are given."""
+    """Return the timestep of a distribution and the timesteps it is conditioned on."""
     left = equations()[name].relation.members[0]
     target, *given = (where.integer(each.index[0]) for each in (*left.arguments, *left.given))
     return target, given
 
 
 def coefficients(name: str, where: Any, given: list[int]) -> dict[int, float]:
-    """How the mean of a law moves with each level that is given: it is linear in all of them."""
-    nothing: Values = {("x", (level,), ()): mpf(0) for level in given}
+    """Return the coefficients of the mean, which is linear in the conditioning states."""
+    zeros: Values = {("x", (level,), ()): mpf(0) for level in given}
     found = {}
     for level in given:
-        unit = nothing | {("x", (level,), ()): mpf(1)}
+        unit = zeros | {("x", (level,), ()): mpf(1)}
         found[level] = float(text(name, replace(where, fixed=where.fixed | unit), 0).exact)
     return found
 
 
 def size(node: Any, where: Any) -> mpf:
-    """The sum of the absolute terms that a formula adds up, wherever in it they stand."""
+    """Return the sum of the absolute terms of a formula, at any depth."""
     match node:
         case _syntax.Sum(terms):
             return sum(size(term, where) for _, term in terms)
@@ -105,6 +105,6 @@ def size(node: Any, where: Any) -> mpf:
 
 
 def _is_defined(node: Any, where: Any) -> bool:
-    """Whether it is a bare name that stands for the right side of its definition."""
+    """Return whether it is a bare symbol with a definition."""
     bare = not node.index and not node.arguments
     return bare and node.name in where.definitions and (node.name, (), ()) not in where.fixed

@@ -1,4 +1,4 @@
-"""Bad adapters get a failure in the protocol's terms, and every other claim still runs."""
+"""Invalid outputs are reported in terms of the protocol, and the other checks still run."""
 
 import ast
 import time
@@ -18,7 +18,7 @@ X, T = np.zeros((2, 3)), np.array([1, 2])
 
 
 class Bad(DdpmCore):
-    """Each method is wrong in a way of its own."""
+    """An adapter with a different fault in each method."""
 
     name = "bad"
 
@@ -87,7 +87,7 @@ class Partial:
 
 
 def test_partial_implementation_passes_fails_and_omits(pytester):
-    """Right, wrong and missing methods: passed, failed, not offered; nothing is skipped over."""
+    """Verify that correct, wrong and missing methods pass, fail and are not offered."""
     pytester.makepyfile(partial_adapter=ADAPTER)
     pytester.syspathinsert(SUITE.parent)
     pytester.syspathinsert()
@@ -126,16 +126,16 @@ def test_adapter_without_name_or_valid_precision_is_refused(attributes, sentence
 
 
 def test_our_adapter_offers_every_method():
-    """Of our own implementation a missing method is a hole in the proof, and no column."""
+    """Verify that no method of our own implementation is missing."""
     methods = [name for name in dir(Implementation) if not name.startswith("_")]
     assert len(methods) > 15
     assert [name for name in methods if not callable(getattr(DdpmCore, name, None))] == []
 
 
 def arithmetic(source: str, clock: bool = False) -> list[int]:
-    """The lines that calculate; | and & join types and conditions, and are no arithmetic.
+    """Return the lines with arithmetic; | and & join types and conditions and do not count.
 
-    With `clock`, steps by one from a clock to another are left out as well.
+    With `clock`, shifts of a timestep by one do not count either.
     """
     return [
         node.lineno
@@ -151,7 +151,7 @@ def is_one(node: ast.AST | None) -> bool:
 
 
 def imported(source: str) -> set[str]:
-    """The top-level packages that the source imports; a relative import stays within the suite."""
+    """Return the top-level packages that the source imports, without relative imports."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -162,7 +162,7 @@ def imported(source: str) -> set[str]:
 
 
 def test_our_adapter_contains_no_arithmetic():
-    """It converts arrays and calls the library, so that nothing is right here and wrong there."""
+    """Verify that it only converts arrays and calls the library."""
     for path in (SUITE / "adapters" / "ddpm_core").glob("*.py"):
         assert arithmetic(path.read_text(encoding="utf-8")) == [], path
     assert arithmetic("def f(x: int | None):\n    return -x") == [2]
@@ -170,7 +170,7 @@ def test_our_adapter_contains_no_arithmetic():
 
 @pytest.mark.parametrize("release", ["diffusers", "azula", "denoising_diffusion_pytorch"])
 def test_release_adapters_only_shift_timesteps(release):
-    """A coefficient of ours would be tested in place of theirs; the release is not imported."""
+    """Verify that no coefficient of ours is tested instead of theirs, by their source."""
     source = (SUITE / "adapters" / f"{release}.py").read_text(encoding="utf-8")
     assert arithmetic(source, clock=True) == []
     assert arithmetic("a = t - 1\nb = -1\nc = 2 * t", clock=True) == [3]

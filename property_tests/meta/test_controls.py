@@ -1,4 +1,4 @@
-"""A fault for each property that no known bug and no mutant turns red."""
+"""An injected fault for each property that fails for no known bug and no mutant."""
 
 import re
 from typing import Any
@@ -240,6 +240,6 @@ def test_fresh_noise_runs_count_false_alarms(monkeypatch, capsys):
     monkeypatch.setattr(fresh_noise, "DdpmCore", faults.InflatedPosteriorVariance)
     assert fresh_noise.main(["--runs", "1"]) == 1
     counted = re.search(r"(\d+) false alarms", capsys.readouterr().out)
-    # One for each of the four schedules, whose first pair of levels already fails.
+    # One for each of the four schedules: the first pair of timesteps fails.
     assert counted is not None
     assert int(counted[1]) == len(STEEP_GRID)

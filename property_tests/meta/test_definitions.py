@@ -1,4 +1,4 @@
-"""Each p-value, power and threshold by another route, on numbers small enough to count."""
+"""Each p-value, power and threshold compared with an independent calculation."""
 
 import math
 
@@ -14,7 +14,7 @@ U = np.float64([[[0.5, -1.0]], [[2.0, 0.25]], [[-0.75, 1.5]], [[0.1, -0.4]], [[1
 
 
 def close(p: float, want: float) -> bool:
-    """Two libraries' tails, each right to some 1e-12."""
+    """Compare the tails of two libraries, each accurate to about 1e-12."""
     return math.isclose(p, want, rel_tol=1e-9)
 
 
@@ -50,7 +50,7 @@ def test_block_sums_skip_axes_of_length_one():
 
 @pytest.mark.parametrize("counts", [(0, 3, 4), (1, 3, 3), (4, 2, 1), (2, 5, 0)])
 def test_binomial_tail_matches_enumeration(counts):
-    """Twice the smaller tail, times the number of cells, at most 1."""
+    """Compare with twice the smaller tail, times the number of cells, at most 1."""
     chances = (0.125, 0.375, 0.5)
     tails = []
     for count, chance in zip(counts, chances, strict=True):
@@ -61,7 +61,7 @@ def test_binomial_tail_matches_enumeration(counts):
 
 
 def test_ties_are_counted_in_pairs():
-    """Three equal and two equal numbers are 3 + 1 pairs; of 7 numbers 21 pairs could be equal."""
+    """Count 3 + 1 pairs in three equal and two equal numbers, of the 21 pairs of 7 numbers."""
     noise = np.float64([1, 1, 1, 2, 2, 3, 4])
     density = stats.norm.pdf(1)  # the largest density times spacing, at 1: 0.2420 * 2 u
     found = statistics.ties(noise, 2.0**-20)
@@ -85,11 +85,11 @@ def test_power_is_the_probability_beyond_the_threshold(alpha):
 
 
 def test_claim_rejects_at_its_threshold_and_not_above():
-    share = ALPHA_CLAIM / STATISTICS
+    threshold = ALPHA_CLAIM / STATISTICS
     claim = Ledger("source").claim("equation", 0)
-    claim.check([Finding("just above", np.nextafter(share, 1), "")])
-    with pytest.raises(AssertionError, match="at the share"):
-        claim.check([Finding("at the share", share, "")])
+    claim.check([Finding("just above", np.nextafter(threshold, 1), "")])
+    with pytest.raises(AssertionError, match="at the threshold"):
+        claim.check([Finding("at the threshold", threshold, "")])
 
 
 def test_power_is_computed_at_the_threshold_of_one_statistic():

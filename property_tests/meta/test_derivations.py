@@ -1,6 +1,6 @@
-"""The pages and the code say the same: what a page prints is the oracle of the function it names.
+"""Comparison of pages and code: an equation is the oracle of the functions under *Code*.
 
-The text is parsed, evaluated in 60 digits and compared with what the implementation returns.
+Its LaTeX is parsed, evaluated in 60 digits and compared with the output of the implementation.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ ORACLE = "the LaTeX of the derivations, parsed"
 
 @st.composite
 def points(draw: st.DrawFn) -> Point:
-    """Steep schedules of at most six steps, scalars: the rest is for the other checks."""
+    """Draw steep schedules of at most six steps, and scalars."""
     schedule = draw(st.lists(betas, min_size=2, max_size=6).map(tuple))
     t = draw(st.integers(1, len(schedule)))
     n = draw(st.integers(2, 9))
@@ -32,14 +32,14 @@ def points(draw: st.DrawFn) -> Point:
 
 
 def test_every_equation_with_code_has_an_evaluator():
-    """None is left out, and none is asked that no page has."""
+    """Compare the names in both directions."""
     assert set(EVALUATORS) == set(pages.with_code())
 
 
 @pytest.mark.parametrize("name", sorted(EVALUATORS))
 @given(point=points())
 def test_code_computes_what_the_page_states(impl: Implementation, name: str, point: Point):
-    """Each equation with code: the right side as it is printed, within what rounding allows."""
+    """Compare the printed right side with the code, within the rounding error."""
     assume(compare(impl, name, point))
 
 
@@ -47,9 +47,9 @@ def test_code_computes_what_the_page_states(impl: Implementation, name: str, poi
     "name", [name for name in sorted(EVALUATORS) if pages.is_distribution(name)]
 )
 def test_simulation_follows_the_distribution_on_the_page(ledger: Ledger, name: str):
-    """Each law with code, on levels that one-step kernels make: whitened by the text.
+    """Whiten states simulated by one-step kernels with the printed mean and variance.
 
-    What is left is standard normal, and independent of all that the law is conditioned on.
+    The residual is standard normal and independent of the conditioning states.
     """
     for s, t in ((2, 3), (1, 4)):
         levels = {"s": s, "t": t, "T": len(STEEP), "K": 1}
@@ -58,8 +58,8 @@ def test_simulation_follows_the_distribution_on_the_page(ledger: Ledger, name: s
         claim = ledger.claim(f"{name}, as printed", (STEEP, s, t), scalars=2000 * 15)
         rng = claim.rng
         x = {0: rng.choice([0.0, 1.3, -0.7, 30.0], size=(2000, 3, 5))}
-        for level in range(1, len(STEEP) + 1):
-            x[level] = simulate(STEEP, x[level - 1], level - 1, level, rng)
+        for timestep in range(1, len(STEEP) + 1):
+            x[timestep] = simulate(STEEP, x[timestep - 1], timestep - 1, timestep, rng)
         mean = sum(
             coefficient * x[level]
             for level, coefficient in pages.coefficients(name, where, given_levels).items()

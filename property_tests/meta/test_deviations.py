@@ -1,4 +1,4 @@
-"""A listed deviation must fail, must be offered and must exist; only then is the run green."""
+"""A run passes only if each listed deviation exists, is offered and fails."""
 
 from pathlib import Path
 
@@ -66,7 +66,7 @@ def test_unknown_deviation_key_is_a_usage_error(pytester):
 
 
 def test_deviations_have_reason_effect_and_location():
-    """Read without the releases; each sentence is one, and each effect has a figure or an error."""
+    """Verify a complete sentence, and a figure or an error, without the releases installed."""
     tables = [each for each in vars(known_deviations).values() if isinstance(each, dict)]
     listed = [each for table in tables for each in table.values() if isinstance(each, Deviation)]
     assert len(listed) > 50

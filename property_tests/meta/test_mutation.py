@@ -1,4 +1,4 @@
-"""The mutants: each slip is made, checks are left alone, and nothing stays planted."""
+"""Tests of the mutants: all mutations are made, except of checks, and none remains injected."""
 
 import ast
 from functools import partial
@@ -49,7 +49,7 @@ def f(x_0, noise, value):
 
 
 def test_equal_metadata_is_not_mutated():
-    """noise and x_0 share shape, dtype and device, so only value is a slip where those are read."""
+    """Only `value` is a mutation where metadata are read: noise and x_0 share theirs."""
     made = {each.statement for each in mutants(CHECKED)}
     assert "work = compute_dtype(value)" in made
     assert "work = compute_dtype(x_0)" not in made
@@ -85,15 +85,15 @@ def test_names_out_of_scope_are_not_substituted():
 
 def test_outputs_distinguish_mutants_from_equivalents():
     module, source = source_of("ddpm_core.losses")
-    right = outputs(DdpmCore(), "losses")
+    correct = outputs(DdpmCore(), "losses")
     for mutated, same in (
         ("(target - prediction)", True),
         ("(prediction - 2 * target)", False),
     ):
         tree = ast.parse(source.replace("(prediction - target)", mutated))
         with injected(module, tree):
-            assert same_bits(right, outputs(DdpmCore(), "losses")) == same
-    assert same_bits(right, outputs(DdpmCore(), "losses"))
+            assert same_bits(correct, outputs(DdpmCore(), "losses")) == same
+    assert same_bits(correct, outputs(DdpmCore(), "losses"))
 
 
 def test_rounding_is_distinguished_from_a_mutation():

@@ -1,4 +1,4 @@
-"""The oracles: alone, right by quadrature, and able to be wrong."""
+"""The oracles do not import the code under test and agree with quadrature."""
 
 import subprocess
 import sys
@@ -98,7 +98,7 @@ def test_mixture_denoiser_and_score_match_quadrature(t):
 
     x_t = 0.3
     mass, first = integral(lambda x: 1), integral(lambda x: x)
-    slope = integral(lambda x: -(x_t - scale * x) / var)  # the density's, under the integral
+    slope = integral(lambda x: -(x_t - scale * x) / var)  # the derivative of the density
     guess = mixture.denoiser(STEEP, mixture.BUMPS, x_t, t)
     assert abs(guess / (first / mass) - 1) < CLOSE
     assert abs(mixture.score(STEEP, mixture.BUMPS, x_t, t) / (slope / mass) - 1) < CLOSE
@@ -106,7 +106,7 @@ def test_mixture_denoiser_and_score_match_quadrature(t):
 
 @pytest.mark.parametrize("variance", ["fixed_small", "fixed_large"])
 def test_sampler_output_matches_nested_quadrature(variance):
-    """x_0 of the chain 3 -> 1 -> 0 by Gauss-Hermite nodes, exact for what is quadratic."""
+    """Compare x_0 of the steps 3 -> 1 -> 0 with Gauss-Hermite nodes, exact for quadratics."""
     data = gaussian.MultivariateGaussian(np.array([0.6]), np.array([[0.25]]))
     nodes, weights = np.polynomial.hermite_e.hermegauss(6)
     weights = weights / weights.sum()
@@ -149,7 +149,7 @@ def test_quadrature_of_one_component_is_gaussian(path):
 
 
 def test_two_node_averages_match_quadrature():
-    """Divergence and entropy, and the mass between two edges."""
+    """Compare the divergence, the entropy and the mass between two edges."""
     left, right = bound.Gaussian(mpf("0.3"), mpf("0.5")), bound.Gaussian(mpf("-0.2"), mpf("1.5"))
     places = [-12, -2, 0.3, 2, 12]
 
@@ -189,7 +189,7 @@ def test_exact_reverse_step_matches_quadrature():
 
 
 def test_flow_recursion_converges_to_the_exact_flow():
-    """Of normal data, whose best guess is a straight line: with the square of the step."""
+    """Verify second order for Gaussian data, whose optimal denoiser is affine."""
     data, x_1, errors = bound.Gaussian(mpf("0.75"), mpf("0.25")), 0.5, []
     for n in (32, 64):
         betas = schedule_family(n)
@@ -212,7 +212,7 @@ def test_flow_recursion_converges_to_the_exact_flow():
 
 @pytest.mark.parametrize("t", [1, 3])
 def test_mixture_slope_and_density_match_finite_differences(t):
-    """By 60-digit differences of the guess and of what the components weigh."""
+    """Compare with 60-digit differences of the prediction and with the weighted components."""
     data, x = mixture.BUMPS, 0.25
     scale, var = exact.kernel(STEEP, 0, t)
     step = mpf("1e-20")

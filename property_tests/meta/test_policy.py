@@ -1,4 +1,4 @@
-"""policy.json asks for every check that there is: what it does not name could go unnoticed."""
+"""policy.json requires every check."""
 
 import json
 
@@ -11,13 +11,15 @@ from ..statistics.monte_carlo import ALPHA_RUN, MIN_EFFECT, POWER
 
 
 def test_every_check_is_required(request: pytest.FixtureRequest):
-    """Of a run that was not narrowed, exactly; of another, no check that is unknown."""
+    """Compare exactly for a complete run; otherwise only find unknown checks."""
     policy = json.loads(PAGE.read_bytes())
     inside = [each for each in request.session.items if PAGE.parent in each.path.parents]
     names = {f"{each.path.name}::{each.name}" for each in inside}
-    assert len(names) == len(inside), "two checks have one name"
+    assert len(names) == len(inside), "two checks have the same name"
     files = [each.name for each in PAGE.parent.rglob("test_*.py")]
-    assert len({*files}) == len(files), "two files have one name: verify --spot looks for it"
+    assert len({*files}) == len(files), (
+        "two files have the same name: verify --spot needs unique names"
+    )
     new = names - policy["required"].keys()
     assert not new, "run the suite, then python -m property_tests.evidence.policy"
     everything = {each.path for each in inside} == {*PAGE.parent.rglob("test_*.py")}

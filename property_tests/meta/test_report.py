@@ -1,4 +1,4 @@
-"""The report: every check has its row, however the suite was run, and a failure its diagnosis."""
+"""The report has a row for every check, also with xdist, and a diagnosis for every failure."""
 
 import json
 from pathlib import Path
@@ -32,7 +32,7 @@ class Buggy(DdpmCore):
 
 
 def test_report_names_failures_and_similar_bugs(pytester):
-    """Run in another process, which must send every row."""
+    """Run in a worker process, which must send every row."""
     pytester.makepyfile(buggy=BUGGY.format(suite=PACKAGE))
     pytester.syspathinsert(SUITE.parent)
     pytester.syspathinsert()
@@ -88,7 +88,7 @@ def test_overspending_run_is_reported():
 
 
 def test_unwritable_report_fails_the_run(pytester):
-    pytester.makefile("", taken="a file, where a folder is asked for")
+    pytester.makefile("", taken="a file in place of the folder")
     done = pytester.runpytest_subprocess(
         f"--rootdir={SUITE.parent}", str(SUITE / "test_images.py"), "--report", "taken"
     )

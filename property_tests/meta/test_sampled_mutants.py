@@ -1,4 +1,4 @@
-"""Each run of the suite proves anew that it sees: it kills mutants that a hash chose."""
+"""Each run of the suite kills mutants that a hash selects."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ from ..mutation.targets import MUTANTS_PER_RUN
 
 
 def test_mutants_selected_by_hash_are_killed():
-    """In a process of its own, whose properties run as in the whole mutation run."""
+    """Run in a separate process, as in the complete mutation run."""
     suite = Path(__file__).parent.parent
     command = [sys.executable, "-m", f"{__package__.removesuffix('.meta')}.mutation"]
     done = subprocess.run(

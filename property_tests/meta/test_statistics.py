@@ -1,4 +1,4 @@
-"""The statistics: right under the claim, and red on every bad source of noise."""
+"""The statistics are calibrated under the null and reject every bad source of noise."""
 
 from collections.abc import Callable
 
@@ -18,9 +18,9 @@ def normal(shape: tuple[int, ...] = SHAPE, seed: int = 0) -> Array:
 
 
 def rejected(u: Array) -> list[str]:
-    """The statistics that reject u at their share of a claim's alpha."""
-    share = ALPHA_CLAIM / monte_carlo.STATISTICS
-    return [each.name for each in statistics.standard_normal(u) if not each.p > share]
+    """Return the statistics that reject u at their fraction of the alpha of a claim."""
+    threshold = ALPHA_CLAIM / monte_carlo.STATISTICS
+    return [each.name for each in statistics.standard_normal(u) if not each.p > threshold]
 
 
 BAD: dict[str, tuple[Callable[[Array], Array], str]] = {
@@ -44,8 +44,8 @@ BAD: dict[str, tuple[Callable[[Array], Array], str]] = {
 
 @pytest.mark.parametrize("kind", BAD)
 def test_bad_noise_is_detected(kind):
-    spoil, statistic = BAD[kind]
-    assert statistic in rejected(spoil(normal()))
+    distort, statistic = BAD[kind]
+    assert statistic in rejected(distort(normal()))
 
 
 def test_good_noise_passes():
@@ -53,16 +53,16 @@ def test_good_noise_passes():
 
 
 def test_half_precision_noise_is_detected_by_ties():
-    share = ALPHA_CLAIM / monte_carlo.STATISTICS
+    threshold = ALPHA_CLAIM / monte_carlo.STATISTICS
     noise = normal()
-    assert statistics.ties(noise, 2.0**-53).p > share
-    assert statistics.ties(noise.astype(np.float16).astype(float), 2.0**-53).p < share
+    assert statistics.ties(noise, 2.0**-53).p > threshold
+    assert statistics.ties(noise.astype(np.float16).astype(float), 2.0**-53).p < threshold
 
 
 def test_correlated_residual_is_detected():
     w = normal(seed=1)
-    leaning = (normal() + 0.1 * w) / np.sqrt(1.01)
-    assert statistics.slope(leaning, w).p < ALPHA_CLAIM / monte_carlo.STATISTICS
+    correlated = (normal() + 0.1 * w) / np.sqrt(1.01)
+    assert statistics.slope(correlated, w).p < ALPHA_CLAIM / monte_carlo.STATISTICS
     assert statistics.slope(normal(), w).p > 1e-6
 
 
@@ -76,7 +76,7 @@ def test_unequal_counts_are_detected():
 def test_p_values_are_uniform_under_the_null():
     """P(p <= 0.01) = 0.01 for each statistic; cells and counts are conservative.
 
-    2,000 replicates: the number below 0.01 is Bin(2000, 0.01), held to 1e-9 a side.
+    2,000 replicates: the number below 0.01 is Bin(2000, 0.01), tested at 1e-9 per side.
     """
     replicates, level = 2000, 0.01
     low, high = (stats.binom.ppf(q, replicates, level) for q in (1e-9, 1 - 1e-9))
@@ -94,7 +94,7 @@ def test_p_values_are_uniform_under_the_null():
 @pytest.mark.parametrize("scalars", [1000, 28_000])
 @pytest.mark.parametrize("effect", [0.05, 0.2])
 def test_declared_power_matches_measured_power(scalars, effect):
-    """At a level where power is neither 0 nor 1, over 4,000 replicates drawn from the exact law."""
+    """Use an alpha where the power is neither 0 nor 1, and 4,000 exact replicates."""
     alpha, replicates = 1e-3, 4000
     rng = np.random.default_rng(1)
     z = rng.standard_normal(replicates) + effect * np.sqrt(scalars)
@@ -132,7 +132,7 @@ def test_claim_without_enough_power_is_refused():
 
 
 def test_shrinking_after_a_rejection_spends_no_alpha():
-    """Hypothesis then searches for a smaller example, which is no new chance to be wrong."""
+    """Shrinking searches for a smaller example of the same rejection."""
     ledger = Ledger("source")
     with pytest.raises(AssertionError, match=r"variance is 3\.96 times the exact value"):
         ledger.claim("equation", 0).check(statistics.standard_normal(2 * normal()))

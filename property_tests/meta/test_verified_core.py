@@ -1,4 +1,4 @@
-"""No module of the mathematics goes without a page, a property, mutants and citations."""
+"""Every module of the mathematics has a page, a property, mutants and citations."""
 
 import importlib
 import shutil

@@ -112,7 +112,7 @@ def test_the_worst_value_and_the_least_p_are_shown(tmp_path: Path):
     seen = Outcomes(report(tmp_path, *rows)).check(f"property_tests/{CHECK}")
     assert seen.said == (
         "passed: 2 runs; 60 scalars, least p 0.02; "
-        "6 numbers, the worst at 0.5 of what rounding allows"
+        "6 numbers, the worst at 0.5 of the rounding allowance"
     )
 
 
