@@ -74,8 +74,8 @@ def known_jacobians(p: Point) -> DenoiserWithJacobian:
     """x0_hat = x_0 at the lower level, `other` at the higher one, with slopes of 1/4 and -1/2."""
 
     def slopes(x_t: Array, t: int) -> tuple[Array, Array]:
-        guess = np.full_like(x_t, p.x_0 if t == p.s else p.other)
-        return guess, np.full((len(x_t), 1, 1), 0.25 if t == p.s else -0.5)
+        prediction = np.full_like(x_t, p.x_0 if t == p.s else p.other)
+        return prediction, np.full((len(x_t), 1, 1), 0.25 if t == p.s else -0.5)
 
     return slopes
 
@@ -174,9 +174,9 @@ def hybrid(impl: Implementation, p: Point) -> Evaluation:
     x_0, noise, eps_hat = p.x_0 * row, p.x_t * row, (p.x_t + 0.125) * row
     found = impl.hybrid(p.betas, x_0, noise, eps_hat, 0.0 * row, at(1), None)
     scale, var = kernel(p.betas, 0, 1)
-    guess = mpf(p.x_0) - mp.sqrt(var) / scale / 8
+    mean = mpf(p.x_0) - mp.sqrt(var) / scale / 8
     low = posterior(p.betas, 0.0, 0.0, 1, 2).var
-    law = bound.Gaussian(guess, mp.sqrt(var * low))
+    law = bound.Gaussian(mean, mp.sqrt(var * low))
     cost = -p.n * bound.log_density(law, mpf(p.x_0))
     values = {name("A"): 1 / 64, name("D"): cost, name(r"\kappa"): 1e-3}
     size = 1 + abs(cost) + p.n * (abs(p.x_0) + abs(p.x_t) / scale) / mp.sqrt(law.var)

@@ -57,24 +57,24 @@ def ddim_up(impl: Implementation, p: Point) -> Evaluation:
 
 
 def solved(sampler: str, steps: int) -> Evaluator:
-    """What a solver's step t -> s leads to: the state that the denoiser is shown last at s.
+    """Evaluate a solver's step t -> s: the last state at s that is passed to the denoiser.
 
-    The step before it, if any, comes from t + 1, where the guess is another.
+    The preceding step, if any, comes from t + 1, with another prediction.
     """
 
     def evaluate(impl: Implementation, p: Point) -> Evaluation:
         first = p.t + steps - 1
-        guesses = {p.s: p.other, p.t: p.x_0, p.t + 1: 0.5 * p.other}
+        predictions = {p.s: p.other, p.t: p.x_0, p.t + 1: 0.5 * p.other}
         seen: dict[int, Array] = {}
 
         def denoiser(x_t: Array, t: int) -> Array:
             seen[t] = x_t
-            return one(guesses[t])
+            return one(predictions[t])
 
         times = (*range(first, p.t - 1, -1), p.s, 0)
         impl.sample(SamplingSpec(p.betas, sampler, times, denoiser), one(p.x_t), [one(0.0)] * steps)
         values = {PREDICTION: p.x_0, x(p.t): float(seen[p.t][0])}
-        values[OTHER] = guesses[first] if steps > 1 else p.other
+        values[OTHER] = predictions[first] if steps > 1 else p.other
         return Evaluation(
             (seen[p.s][0],), values, times=4, absolute=extrapolation_error(impl, p, first)
         )
@@ -83,7 +83,7 @@ def solved(sampler: str, steps: int) -> Evaluator:
 
 
 def extrapolation_error(impl: Implementation, p: Point, first: int) -> float:
-    """What the error of the step before, 8 u kappa of its own levels, adds to a led-on guess."""
+    """Bound the error of an extrapolated prediction from the preceding step, 8 u kappa there."""
     if first == p.t:
         return 0.0
     ahead, behind = chains.gain(p.betas, p.s, p.t), chains.gain(p.betas, p.t, first)
@@ -103,19 +103,24 @@ def timestep_of(spacing: str) -> Evaluator:
 
 
 def guided(rescale: bool) -> Evaluator:
-    """The first of two pixels. Without a label both guesses are equal, so that with it alone they
-    vary, by 1/2; roundings are counted in the checks of test_guidance."""
+    """Evaluate the first of two pixels.
+
+    The unconditional predictions are equal; the conditional ones have a standard deviation of 1/2.
+    The checks of test_guidance count the roundings.
+    """
 
     def evaluate(impl: Implementation, p: Point) -> Evaluation:
-        scale, share = 0.5 * p.n + 0.25, p.i / p.n if rescale else 0.0
+        scale, rescale_factor = 0.5 * p.n + 0.25, p.i / p.n if rescale else 0.0
         labelled, unlabelled = np.float64([[p.x_0, p.x_0 + 1]]), np.float64([[p.other, p.other]])
-        guidance = Guidance(lambda x_t, t, c: unlabelled if c is None else labelled, scale, share)
+        guidance = Guidance(
+            lambda x_t, t, c: unlabelled if c is None else labelled, scale, rescale_factor
+        )
         guidance = guidance._replace(together=False)
         got = impl.guided(guidance, np.float64([[0.0, 1.0]]), p.t, at(0))[0, 0]
-        guess = mpf(p.other) + mpf(scale) * (mpf(p.x_0) - mpf(p.other))
+        guided_mean = mpf(p.other) + mpf(scale) * (mpf(p.x_0) - mpf(p.other))
         values: Values = {name("y"): p.x_0, name("z"): p.other, name("g"): scale}
         if rescale:
-            values |= {name(r"\hat{x}", 0): guess, name(r"\rho"): share}
+            values |= {name(r"\hat{x}", 0): guided_mean, name(r"\rho"): rescale_factor}
             values |= {name("a"): 0.5, name("b"): 0.5 * scale}
         m = (1 + scale) * (abs(p.x_0) + 1 + abs(p.other))
         roundings = 4 + (18 * (1 + 1 / scale) * m / (scale / 2) if rescale else 0)

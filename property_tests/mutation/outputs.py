@@ -62,10 +62,10 @@ def _losses(impl: Implementation, case: Case, rng: np.random.Generator) -> list[
 
 
 def _guidance(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
-    def guess(x_t: Array, t: int, labels: Times | None) -> Array:
+    def predict(x_t: Array, t: int, labels: Times | None) -> Array:
         return np.tanh(x_t) if labels is None else 2 * x_t + t
 
-    guidance = Guidance(guess, rng.uniform(1, 8), rng.uniform(0, 1), together=False)
+    guidance = Guidance(predict, rng.uniform(1, 8), rng.uniform(0, 1), together=False)
     return [impl.guided(guidance, case.first, int(case.t[0]), case.s)]
 
 
