@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from benchmarks.unet import WithTime
 from ddpm_core.data.dataset import Dataset, batch_indices, load_dataset, spread
-from ddpm_core.evaluation.bits_per_dim import Part, bound_of, whole
+from ddpm_core.evaluation.bits_per_dim import BoundSums, bound_sums, merged
 from ddpm_core.evaluation.config import EvaluateConfig
 from ddpm_core.evaluation.evaluate import check, summary
 from ddpm_core.losses import l_simple
@@ -160,16 +160,18 @@ def seconds_of(trained: Trained) -> float:
     return sum(row.get("seconds", 0.0) for row in rows if row["step"] <= trained.step)
 
 
-def evaluated(name: str, config: EvaluateConfig, trained: Trained, dataset: Dataset) -> Part:
+def evaluated(name: str, config: EvaluateConfig, trained: Trained, dataset: Dataset) -> BoundSums:
     """Evaluate the bound on the test images and the noise prediction errors."""
     test = spread(dataset.test, config.n)
     evaluations = (config.strata or trained.schedule.T) * len(test)
     with tqdm(total=evaluations, desc=name, unit="NFE", unit_scale=True, disable=None) as bar:
         parts = test.split(config.batch_size)
-        return whole([bound_of(config, trained, dataset, each, CPU, bar.update) for each in parts])
+        return merged(
+            [bound_sums(config, trained, dataset, each, CPU, bar.update) for each in parts]
+        )
 
 
-def paired(ours: Part, theirs: Part, dims: int) -> tuple[float, float]:
+def paired(ours: BoundSums, theirs: BoundSums, dims: int) -> tuple[float, float]:
     """Return the mean of ours minus theirs over images, in bits/dim, and its standard error."""
     bits = (ours.images - theirs.images) / (dims * math.log(2))
     return float(bits.mean()), float(bits.std(ddof=1) / math.sqrt(len(bits)))

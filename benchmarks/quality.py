@@ -60,7 +60,7 @@ def main() -> None:
     print(f"the classifier has {float(classifier.accuracy):.1%} accuracy on the test images")
 
     def features(images: Tensor) -> Tensor:
-        return classifier.look(images)[0]
+        return classifier.features_and_classes(images)[0]
 
     reference = features(dataset.take(spread(dataset.test, REFERENCE)))
 

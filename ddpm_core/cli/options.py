@@ -17,7 +17,7 @@ Config = TypeVar("Config")
 
 
 def flag(name: str) -> str:
-    """The flag of a field, as it is typed; class_ is --class."""
+    """Return the flag of a field; class_ becomes --class."""
     return "--" + name.rstrip("_").replace("_", "-")
 
 
@@ -81,25 +81,25 @@ def _by_group(kind: type[Any]) -> type[Any]:
     return found
 
 
-def marks(config: Any, words: Mapping[str, str]) -> list[str]:
-    """What names the files of a call: each option that is not as by default, in its words."""
+def suffixes(config: Any, forms: Mapping[str, str]) -> list[str]:
+    """Return the file-name suffixes of a call: one per option that differs from its default."""
     defaults, found = {each.name: each.default for each in dataclasses.fields(config)}, []
-    for name, form in words.items():
+    for name, form in forms.items():
         value = getattr(config, name)
         if value != defaults[name]:
             found.append(form.format(*value if isinstance(value, tuple) else (value,)))
     return found
 
 
-def leave_out(config: Any, names: Sequence[str], reason: str) -> None:
-    """Refuse options that would have no effect, where they are not as by default."""
+def refuse_unused(config: Any, names: Sequence[str], reason: str) -> None:
+    """Refuse options that would have no effect, unless they have their default."""
     for each in dataclasses.fields(config):
         if each.name in names and getattr(config, each.name) != each.default:
-            raise ValueError(f"leave {flag(each.name)} out: {reason}")
+            raise ValueError(f"omit {flag(each.name)}: {reason}")
 
 
 def usage_error(command: str, sentence: str) -> NoReturn:
-    """Say what is wrong with the call and exit 2."""
+    """Print what is wrong with the call and exit with 2."""
     print(f"ddpm_core.{command}: {sentence}", file=sys.stderr)
     raise SystemExit(2)
 
@@ -114,9 +114,9 @@ def _config_path(arguments: Sequence[str]) -> Path | None:
 
 
 def _file_arguments(kind: type[Any], path: Path) -> Iterator[str]:
-    """The entries of a TOML file as flags, so that one parser checks both."""
+    """Yield the entries of a TOML file as flags, so that one parser checks both."""
     if not path.is_file():
-        raise FileNotFoundError(f"--config {path} is no file; name a TOML file of options")
+        raise FileNotFoundError(f"--config {path} is not a file; pass a TOML file of options")
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -140,7 +140,7 @@ def _file_arguments(kind: type[Any], path: Path) -> Iterator[str]:
 
 
 def to_json(config: Any) -> dict[str, Any]:
-    """The fields as JSON values."""
+    """Return the fields as JSON values."""
     return {
         name: str(value)
         if isinstance(value, Path)
@@ -152,7 +152,7 @@ def to_json(config: Any) -> dict[str, Any]:
 
 
 def from_json(kind: type[Config], values: dict[str, Any]) -> Config:
-    """The inverse of `to_json`. Raises ValueError for an option that is unknown here."""
+    """Invert `to_json`. Raises ValueError for an unknown option."""
     hints = get_type_hints(kind)
     unknown = sorted(values.keys() - hints.keys())
     if unknown:

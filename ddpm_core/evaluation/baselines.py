@@ -1,4 +1,4 @@
-"""Bits per dimension of models that learn next to nothing, for comparison."""
+"""Baselines: bits per dimension of three models that learn almost nothing."""
 
 import math
 
@@ -12,13 +12,15 @@ from ddpm_core.randomness import keyed_generator
 
 
 def baselines(dataset: Dataset, test: Int64[Tensor, " test"], seed: int) -> dict[str, float]:
-    """The mean over `test`, in bits per dimension, of three models of the training images."""
+    """Return the mean bits per dimension of the test images under each baseline."""
     dims = math.prod(dataset.shape)
     return {
         "uniform": math.log2(dataset.grey_levels),
-        "per-pixel marginal": _mean(marginal(dataset, test), dims),
+        "per-pixel marginal": _mean(marginal_nats(dataset, test), dims),
         "full-covariance Gaussian": float(
-            dequantised_bits_per_dim(normal(dataset, test, seed), dims, dataset.grey_levels).mean()
+            dequantised_bits_per_dim(
+                gaussian_nats(dataset, test, seed), dims, dataset.grey_levels
+            ).mean()
         ),
     }
 
@@ -27,20 +29,22 @@ def _mean(nats: Tensor, dims: int) -> float:
     return float(bits_per_dim(nats, dims).mean())
 
 
-def marginal(dataset: Dataset, test: Int64[Tensor, " test"]) -> Float64[Tensor, " test"]:
-    """-log of the product of each pixel's own histogram, one image added to each level's count."""
+def marginal_nats(dataset: Dataset, test: Int64[Tensor, " test"]) -> Float64[Tensor, " test"]:
+    """Return -log of the product of per-pixel histograms, with one count added to each bin."""
     train, pixels = (dataset.images[each].flatten(1).long() for each in (dataset.train, test))
     counts = torch.ones(train.shape[1], dataset.grey_levels, dtype=torch.float64)
     counts.scatter_add_(1, train.T, torch.ones(train.T.shape, dtype=torch.float64))
-    log_share = (counts / counts.sum(1, keepdim=True)).log()
-    return -log_share.gather(1, pixels.T).sum(0)
+    log_probability = (counts / counts.sum(1, keepdim=True)).log()
+    return -log_probability.gather(1, pixels.T).sum(0)
 
 
-def normal(dataset: Dataset, test: Int64[Tensor, " test"], seed: int) -> Float64[Tensor, " test"]:
-    """-log density of a Gaussian of the dequantised images, at dequantised ones.
+def gaussian_nats(
+    dataset: Dataset, test: Int64[Tensor, " test"], seed: int
+) -> Float64[Tensor, " test"]:
+    """Return -log density of dequantised test images under a Gaussian with full covariance.
 
-    Its covariance is that of the training images and that of the uniform noise, a twelfth of the
-    square of a level's width, without which pixels that never change would have none.
+    The covariance is that of the training images plus that of the uniform dequantisation noise,
+    width^2 / 12. Without the noise, constant pixels would make it singular.
     """
     width = 2 / (dataset.grey_levels - 1)
     train, x = (dataset.take(each).flatten(1).double() for each in (dataset.train, test))

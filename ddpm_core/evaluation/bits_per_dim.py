@@ -1,4 +1,4 @@
-"""The bound of a run's test images, some images at a time, each part kept once it is done."""
+"""Variational bound of a run's test images, computed and cached batch by batch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from ddpm_core._types import Denoiser, Prediction
 from ddpm_core.clock import Time
 from ddpm_core.data.dataset import Dataset
 from ddpm_core.denoiser import ClipX0, NetworkDenoiser
-from ddpm_core.evaluation.cache import key_for, pack, unpack
+from ddpm_core.evaluation.cache import cache_key, pack, unpack
 from ddpm_core.evaluation.config import EvaluateConfig
 from ddpm_core.likelihood import reverse_of, stratified_vlb, vlb_terms
 from ddpm_core.losses import l_simple
@@ -26,34 +26,34 @@ DECILES = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """Sums over some images, in float64."""
+class BoundSums:
+    """Bounds of some images and sums over them, in float64."""
 
-    images: Float64[np.ndarray, " images"]  # the bound of each, in nats
-    terms: Float64[np.ndarray, " terms"]  # each term, from the decoder's to the prior's
-    errors: Float64[np.ndarray, " deciles"]  # squared errors of the noise, by tenth of the levels
-    asked: Float64[np.ndarray, " deciles"]  # how many they are
-    autoencoder: Float64[np.ndarray, " images"]  # of each, what latents cost; 0 of pixels
+    images: Float64[np.ndarray, " images"]  # bound of each image, in nats
+    terms: Float64[np.ndarray, " terms"]  # sum of each term, from the decoder to the prior
+    errors: Float64[np.ndarray, " deciles"]  # sum of squared eps errors, by decile of t
+    counts: Float64[np.ndarray, " deciles"]  # number of these errors
+    autoencoder: Float64[np.ndarray, " images"]  # nats of the autoencoder; 0 for pixels
 
     def to_bytes(self, key: str) -> bytes:
-        """As a file of arrays; `key` says of what."""
+        """Return the content of a cache file."""
         return pack(key, **vars(self))
 
 
-def read_part(path: Path, key: str) -> Part | None:
-    """The part, if the file is whole and was made of the same."""
-    found = unpack(path, key, list(Part.__dataclass_fields__))
-    return None if found is None else Part(**found)
+def read_cached(path: Path, key: str) -> BoundSums | None:
+    """Read a cache file, or return None if it is missing, damaged or has another key."""
+    found = unpack(path, key, list(BoundSums.__dataclass_fields__))
+    return None if found is None else BoundSums(**found)
 
 
-def key_of(config: EvaluateConfig, trained: Trained, dataset: Dataset) -> str:
-    """A digest of all that the numbers depend on."""
-    told = (config.strata, trained.variance(config.variance), trained.clips(config.clip))
-    return key_for(trained, dataset, (*told, config.seed, config.batch_size))
+def bound_key(config: EvaluateConfig, trained: Trained, dataset: Dataset) -> str:
+    """Return a digest of everything that the bound depends on."""
+    options = (config.strata, trained.variance(config.variance), trained.clips(config.clip))
+    return cache_key(trained, dataset, (*options, config.seed, config.batch_size))
 
 
 def denoiser_in_float64(trained: Trained) -> NetworkDenoiser:
-    """What the network says, in its own precision, of states that are kept in float64."""
+    """Return a denoiser of float64 states that evaluates the network in its own precision."""
 
     def network(x_t: Tensor, *rest: Tensor) -> Tensor:
         predicted: Tensor = trained.network(x_t.float(), *rest).double()
@@ -64,55 +64,55 @@ def denoiser_in_float64(trained: Trained) -> NetworkDenoiser:
     )
 
 
-class Subject(NamedTuple):
-    """What is diffused of some images, in float64."""
+class DiffusedImages(NamedTuple):
+    """Images or their latents, in float64, and what the bound needs to know of them."""
 
     x_0: Float64[Tensor, " images *event"]
-    grey_levels: int | None  # None of latents
-    beside: Float64[Tensor, " images"]  # nats of the bound that latents leave to the autoencoder
+    grey_levels: int | None  # None for latents
+    autoencoder: Float64[Tensor, " images"]  # nats that the autoencoder adds to the bound
 
 
-def subject_of(
+def diffused_images(
     trained: Trained, dataset: Dataset, indices: Int64[Tensor, " images"], device: torch.device
-) -> Subject:
+) -> DiffusedImages:
     """Return the images themselves, or a draw of their latents. Eq. latent.bound."""
     x = dataset.take(indices).to(device)
-    return Subject(*trained.space.bound_terms(x, indices, dataset.grey_levels))
+    return DiffusedImages(*trained.space.bound_terms(x, indices, dataset.grey_levels))
 
 
-def bound_of(
+def bound_sums(
     config: EvaluateConfig,
     trained: Trained,
     dataset: Dataset,
     indices: Int64[Tensor, " images"],
     device: torch.device,
-    tick: Callable[[int], Any] = lambda calls: None,
-) -> Part:
-    """The bound of these images, their noise keyed by (seed, t, index); x0_hat in float64.
+    on_evaluations: Callable[[int], Any] = lambda count: None,
+) -> BoundSums:
+    """Compute the bound of these images, with noise keyed by (seed, t, index), in float64.
 
-    tick is told of every call of the network.
+    on_evaluations is called with the number of images after every network evaluation.
     """
     with torch.no_grad():
-        x_0, grey_levels, beside = subject_of(trained, dataset, indices, device)
+        x_0, grey_levels, autoencoder = diffused_images(trained, dataset, indices, device)
     labels = None
     if trained.config.conditional and dataset.labels is not None:
         labels = dataset.labels[indices].to(device)
     schedule, T = trained.schedule, trained.schedule.T
-    errors, asked = torch.zeros(2, DECILES, dtype=torch.float64)
+    errors, counts = torch.zeros(2, DECILES, dtype=torch.float64)
 
     plain = denoiser_in_float64(trained)
 
-    def watched(x_t: Tensor, t: Time, cond: Tensor | None = None) -> Prediction:
+    def recorded(x_t: Tensor, t: Time, cond: Tensor | None = None) -> Prediction:
         found = plain(x_t, t, cond)
         noise, eps_hat = (convert(schedule, "x0", "eps", x, x_t, t) for x in (x_0, found.x0_hat))
         each = l_simple(eps_hat, noise).per_sample.cpu()
-        tenth = (torch.as_tensor(t).cpu().expand(len(x_0)) - 1) * DECILES // T
-        errors.index_add_(0, tenth, each)
-        asked.index_add_(0, tenth, torch.ones_like(each))
-        tick(len(x_0))
+        decile = (torch.as_tensor(t).cpu().expand(len(x_0)) - 1) * DECILES // T
+        errors.index_add_(0, decile, each)
+        counts.index_add_(0, decile, torch.ones_like(each))
+        on_evaluations(len(x_0))
         return found
 
-    denoiser: Denoiser = ClipX0(watched) if trained.clips(config.clip) else watched
+    denoiser: Denoiser = ClipX0(recorded) if trained.clips(config.clip) else recorded
     reverse = reverse_of(schedule, denoiser, trained.variance(config.variance), labels)
     with torch.no_grad():
         if config.strata is None:
@@ -131,17 +131,17 @@ def bound_of(
                 schedule, x_0, reverse, generator, grey_levels=grey_levels, strata=config.strata
             )
     terms = terms.cpu()
-    sums = (terms.sum(0) + beside, terms.sum(1), errors, asked, beside)
-    return Part(*(each.numpy() for each in sums))
+    sums = (terms.sum(0) + autoencoder, terms.sum(1), errors, counts, autoencoder)
+    return BoundSums(*(each.numpy() for each in sums))
 
 
-def whole(parts: list[Part]) -> Part:
-    """All images of all parts."""
-    each_image = {"images", "autoencoder"}
-    return Part(
+def merged(batches: list[BoundSums]) -> BoundSums:
+    """Return the sums over all batches."""
+    per_image = {"images", "autoencoder"}
+    return BoundSums(
         **{
-            name: np.concatenate(values) if name in each_image else np.sum(values, axis=0)
-            for name in Part.__dataclass_fields__
-            for values in [[getattr(part, name) for part in parts]]
+            name: np.concatenate(values) if name in per_image else np.sum(values, axis=0)
+            for name in BoundSums.__dataclass_fields__
+            for values in [[getattr(batch, name) for batch in batches]]
         }
     )

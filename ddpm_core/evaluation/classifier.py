@@ -1,4 +1,4 @@
-"""A small classifier of a data set, for the features that samples are compared in."""
+"""Small classifier of a dataset; its features are used to compare samples with images."""
 
 import hashlib
 from pathlib import Path
@@ -17,13 +17,13 @@ from ddpm_core.training.build import seeded
 
 FEATURES = 64
 STEPS, BATCH = 600, 128
-FORM = f"form 1, {STEPS} steps of {BATCH} images"  # a file of another is made anew
+RECIPE = f"form 1, {STEPS} steps of {BATCH} images"  # a saved classifier of another is retrained
 AT_A_TIME = 250
-MEASURED = 5000  # training images at most behind the units of the features
+MEASURED = 5000  # maximum number of training images for mean and scale of the features
 
 
 class Classifier(nn.Module):
-    """Two convolutions and a hidden layer, whose activations are the features."""
+    """Two convolutions and a hidden layer; the activations of the hidden layer are the features."""
 
     mean: Tensor
     unit: Tensor
@@ -46,31 +46,31 @@ class Classifier(nn.Module):
     def forward(
         self, images: Float[Tensor, "n channels height width"]
     ) -> Float[Tensor, " n classes"]:
-        """The logits."""
+        """Return the logits."""
         logits: Tensor = self.head(self.body(images))
         return logits
 
     @torch.no_grad()
-    def look(
+    def features_and_classes(
         self, images: Float[Tensor, "n channels height width"]
     ) -> tuple[Float64[Tensor, " n features"], Int64[Tensor, " n"]]:
-        """Features, and the classes guessed.
+        """Return standardized features and predicted classes.
 
-        Features are less their mean over training images, in units of their deviation there: the
-        root of the mean of their variances, one number for all.
+        The mean over training images is subtracted. All features are divided by one number: the
+        root mean square of their standard deviations over training images.
         """
         found = torch.cat([self.body(part) for part in images.split(AT_A_TIME)])
         return (found.double() - self.mean) / self.unit, self.head(found).argmax(1)
 
 
 def trained_classifier(dataset: Dataset) -> Classifier:
-    """One trained on the training images, the same each time; its accuracy is on test images.
+    """Train a classifier, deterministically, and measure its accuracy on test images.
 
-    Raises ValueError where there are not two classes.
+    Raises ValueError if there are fewer than two classes.
     """
     labels = dataset.labels
     if labels is None or len(dataset.class_names) < 2:
-        raise ValueError(f"{dataset.name} has fewer than two classes: there is nothing to tell")
+        raise ValueError(f"{dataset.name} has fewer than two classes; a classifier needs two")
     network = _untrained(dataset)
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
     for step in progress(range(STEPS), "classifier", "step"):
@@ -79,16 +79,16 @@ def trained_classifier(dataset: Dataset) -> Classifier:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    features, _ = network.look(dataset.take(spread(dataset.train, MEASURED)))
-    _, guessed = network.look(dataset.take(dataset.test))
+    features, _ = network.features_and_classes(dataset.take(spread(dataset.train, MEASURED)))
+    _, predicted = network.features_and_classes(dataset.take(dataset.test))
     network.mean.copy_(features.mean(0))
     network.unit.copy_(features.var(0).mean().sqrt())
-    network.accuracy.copy_((guessed == labels[dataset.test]).double().mean())
+    network.accuracy.copy_((predicted == labels[dataset.test]).double().mean())
     return network
 
 
-def kept_classifier(path: Path, dataset: Dataset) -> Classifier:
-    """That of the file, if it is whole and of this data set; else a new one, put there."""
+def saved_classifier(path: Path, dataset: Dataset) -> Classifier:
+    """Load the classifier of this dataset, or train and save it if that fails."""
     network = _untrained(dataset)
     try:
         found = load(path.read_bytes())
@@ -96,7 +96,12 @@ def kept_classifier(path: Path, dataset: Dataset) -> Classifier:
         network.load_state_dict(found)
         if digest == _digest(network, dataset).tolist():
             return network
-    except (OSError, SafetensorError, KeyError, RuntimeError):  # none yet, cut off, or another's
+    except (
+        OSError,
+        SafetensorError,
+        KeyError,
+        RuntimeError,
+    ):  # missing, truncated, or of another dataset
         pass
     network = trained_classifier(dataset)
     write_bytes(path, save({**network.state_dict(), "digest": _digest(network, dataset)}))
@@ -109,6 +114,6 @@ def _untrained(dataset: Dataset) -> Classifier:
 
 
 def _digest(network: Classifier, dataset: Dataset) -> Tensor:
-    """Of the weights, and of all that they were made from."""
-    made_from = f"{FORM}, {dataset.digest()}".encode()
+    """Return the digest of the weights and of everything that they depend on."""
+    made_from = f"{RECIPE}, {dataset.digest()}".encode()
     return torch.tensor(list(hashlib.sha256(made_from + weights_digest(network)).digest()))

@@ -1,4 +1,4 @@
-"""What a call of the evaluate command is: one frozen dataclass, whose fields are its options."""
+"""Options of `evaluate`: a frozen dataclass whose fields are the flags."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,50 +6,50 @@ from typing import Literal
 
 import tyro
 
-from ddpm_core.cli.options import flag, leave_out, marks
+from ddpm_core.cli.options import flag, refuse_unused, suffixes
 from ddpm_core.samplers.names import SamplerName
 
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """Say how good a trained run is: bits per dimension of its test images, and its samples.
+    """Evaluate a trained run: bits per dimension of test images, and quality of samples.
 
-    Running the same command again goes on where it stopped.
+    Running the same command again resumes.
     """
 
     run: tyro.conf.Positional[Path]
-    """The run directory, or one of its checkpoints."""
+    """Run directory, or one of its checkpoints."""
     config: Path | None = None
-    """A TOML file of these options; flags win over it."""
+    """TOML file of these options; flags override it."""
     out_dir: Path | None = None
-    """Where to write; RUN/evaluation where none is given."""
+    """Output folder; default: RUN/evaluation."""
     n: int | None = None
-    """Test images, evenly spread; all of them where none are given."""
+    """Number of test images, evenly spaced; default: all."""
     strata: int | None = None
-    """Estimate the bound without bias from so many of its terms; all terms where none are given."""
+    """Unbiased estimate of the bound from this many stratified timesteps; default: all T."""
     variance: Literal["fixed_small", "fixed_large", "learned_range"] | None = None
-    """Variance of the reverse steps; what the run learned, or fixed_small, where none is given."""
+    """Variance of the reverse steps; default: the learned variance if the run has one, else
+    fixed_small."""
     flow: int | None = None
-    """Also a bound along the probability flow, followed through so many levels: 3 or more, and 100
-    are many."""
+    """Also compute a bound along the probability flow, solved on this many timesteps (at least 3;
+    100 is ample)."""
     clip: bool = True
-    """Clip x0_hat to [-1, 1], as the sampler does; latents are never clipped."""
+    """Clip x0_hat to [-1, 1], as in sampling; latents are never clipped."""
     batch_size: int = 250
-    """Images at a time; what is done is kept after each."""
+    """Images per batch; every finished batch is cached."""
     seed: int = 0
-    """Keys every random number."""
+    """Seed that keys every random number."""
     samples: int = 1000
-    """Samples drawn and compared with test images; 0 for none."""
+    """Number of samples to compare with test images; 0 for none."""
     sampler: SamplerName = "dpm++"
-    """How they are drawn: see the sample command."""
+    """Sampler of the samples; see the sample command."""
     steps: int | None = None
-    """Steps of the sampler, at levels that are evenly spread; 30, or all levels where there are
-    fewer, where none are given."""
+    """Number of sampler steps, at evenly spaced timesteps; default: 30, or T if T is smaller."""
     fid: bool = False
-    """Also the Fréchet distance of Inception's features, by torch-fidelity and its weights, which
-    are to be there: nothing is downloaded."""
+    """Also compute FID, with torch-fidelity and its Inception weights. Both must be installed:
+    nothing is downloaded."""
     device: str = "auto"
-    """auto, cpu, cuda, mps, xpu."""
+    """auto, cpu, cuda, mps or xpu."""
 
     def __post_init__(self) -> None:
         least_of = {
@@ -66,22 +66,22 @@ class EvaluateConfig:
                 raise ValueError(f"{flag(name)} = {value} is below {least}")
         if self.samples == 1:
             raise ValueError(
-                "--samples = 1, and a covariance takes two: pass 2 or more, or 0 for no samples"
+                "--samples = 1, but a covariance needs at least 2; pass 2 or more, or 0 for none"
             )
         if self.flow is not None and self.flow < 3:
             raise ValueError(
-                f"--flow = {self.flow} is below 3: a step is compared with two of half its length, "
-                "which take three levels; pass 3 or more"
+                f"--flow = {self.flow} is below 3; the estimate of the step error compares one "
+                "step with two of half its length. Pass 3 or more"
             )
         if not self.samples:
-            leave_out(self, ("sampler", "steps", "fid"), "--samples 0 draws none")
+            refuse_unused(self, ("sampler", "steps", "fid"), "--samples 0 draws none")
 
     def name(self, step: int) -> str:
-        """What tells the files of this call from those of another."""
-        return "-".join([f"step-{step:06d}-seed-{self.seed}", *marks(self, MARKS)])
+        """Return the stem of the file names: step, seed and every non-default option."""
+        return "-".join([f"step-{step:06d}-seed-{self.seed}", *suffixes(self, SUFFIXES)])
 
 
-MARKS = {
+SUFFIXES = {
     "n": "{}-images",
     "strata": "{}-strata",
     "variance": "{}",

@@ -1,4 +1,4 @@
-"""What the evaluate command does: the bound of a run's test images, its split, and baselines."""
+"""The evaluate command: bound of a run's test images, its terms, baselines, sample quality."""
 
 import math
 from collections.abc import Iterator
@@ -11,10 +11,10 @@ import torch
 from ddpm_core.cli.progress import progress, say
 from ddpm_core.data.dataset import Dataset, check_decoded, load_dataset, spread
 from ddpm_core.evaluation.baselines import baselines
-from ddpm_core.evaluation.bits_per_dim import Part, bound_of, key_of, read_part, whole
-from ddpm_core.evaluation.cache import place
+from ddpm_core.evaluation.bits_per_dim import BoundSums, bound_key, bound_sums, merged, read_cached
+from ddpm_core.evaluation.cache import cache_file
 from ddpm_core.evaluation.config import EvaluateConfig
-from ddpm_core.evaluation.flow_likelihood import check_flow, flow_figures, sentence
+from ddpm_core.evaluation.flow_likelihood import check_flow, flow_likelihood, flow_summary
 from ddpm_core.evaluation.sample_quality import check_quality, columns, sample_quality, table
 from ddpm_core.figures.curves import bound_figure
 from ddpm_core.gate.devices import choose_device
@@ -22,11 +22,11 @@ from ddpm_core.storage.files import write_bytes, write_json
 from ddpm_core.storage.run_lock import RunLock
 from ddpm_core.training.trained import Trained, load_trained
 
-DOUBT = 0.1  # of what it costs to know nothing: a bound that is off by more says little
+LARGE_ERROR = 0.1  # relative to the uniform model; a larger error triggers a warning
 
 
 def evaluate(config: EvaluateConfig) -> list[Path]:
-    """Write the figures as .json, a picture of them as .png, print a row; returns the paths.
+    """Write the results as .json, a plot of the bound as .png, print a row; return the paths.
 
     Raises ValueError or FileNotFoundError for a run or data that cannot be evaluated.
     """
@@ -39,131 +39,134 @@ def evaluate(config: EvaluateConfig) -> list[Path]:
     folder = config.out_dir or trained.run / "evaluation"
     with RunLock(folder):
         test = spread(dataset.test, config.n or len(dataset.test))
-        found = whole(_parts(config, trained, dataset, test, folder, device))
-        result = summary(config, trained, dataset, found)
+        sums = merged(_batches(config, trained, dataset, test, folder, device))
+        result = summary(config, trained, dataset, sums)
         result["baselines"] = baselines(dataset, test, config.seed)
-        result["flow"] = flow_figures(config, trained, dataset, test, folder, device)
+        result["flow"] = flow_likelihood(config, trained, dataset, test, folder, device)
         result["quality"] = sample_quality(config, trained, dataset, folder, device)
-        result["notes"] = list(doubts(config, result))
+        result["warnings"] = list(warnings(config, result))
         paths = [folder / f"{config.name(trained.step)}.{ending}" for ending in ("json", "png")]
         write_json(paths[0], result)
         write_bytes(paths[1], bound_figure(result, watermark=trained.watermark))
-    say("\n\n".join(told(result)) + "\n")
+    say("\n\n".join(report(result)) + "\n")
     return paths
 
 
-def told(result: dict[str, Any]) -> Iterator[str]:
-    """What a call prints."""
+def report(result: dict[str, Any]) -> Iterator[str]:
+    """Yield the paragraphs that the command prints."""
     yield row(result)
-    shares = result["bits_per_dim"]["shares"].items()
-    yield "of which " + ", ".join(f"{name.replace('_', ' ')} {bits:.3f}" for name, bits in shares)
+    parts = result["bits_per_dim"]["breakdown"].items()
+    yield "of which " + ", ".join(f"{name.replace('_', ' ')} {bits:.3f}" for name, bits in parts)
     if result["flow"]:
-        yield sentence(result["flow"])
-    yield from result["notes"]
+        yield flow_summary(result["flow"])
+    yield from result["warnings"]
     if result["quality"]:
         yield table(result["quality"])
 
 
-def doubts(config: EvaluateConfig, result: dict[str, Any]) -> Iterator[str]:
-    """Which bound is known too badly to be used, and what makes it better known."""
-    bound, flow, nothing = (result[name] for name in ("bits_per_dim", "flow", "baselines"))
-    images = "the data have no more test images" if config.n is None else "take more test images"
-    terms = images if config.strata is None else "take more --strata, or none"
+def warnings(config: EvaluateConfig, result: dict[str, Any]) -> Iterator[str]:
+    """Yield a warning for each bound whose error is too large, with a remedy."""
+    bound, flow, uniform = result["bits_per_dim"], result["flow"], result["baselines"]["uniform"]
+    images = "the data have no more test images" if config.n is None else "use more test images"
+    terms = images if config.strata is None else "use more --strata, or omit it"
     if config.strata is not None and config.n is not None:
         terms += ", and more test images"
     if bound["standard_error"] is None:
-        yield f"NOTE: of one image no error is known: {images}"
-    errors = [[("the bound", bound["standard_error"], terms)]]
+        yield f"NOTE: a single image has no standard error: {images}"
+    errors = [[("standard error of the bound", bound["standard_error"], terms)]]
     if flow:
-        errors.append(  # each of which may stem from the one before
+        errors.append(  # only the first large one is reported: it may cause those after it
             [
-                ("the flow", abs(flow["step_error"]), "take more levels for --flow"),
-                ("the flow's divergence", flow["probe_error"], images),
-                ("the flow's bound", flow["standard_error"], images),
+                ("step error of the flow", abs(flow["step_error"]), "use a larger --flow"),
+                ("probe error of the flow", flow["probe_error"], images),
+                ("standard error of the flow's bound", flow["standard_error"], images),
             ]
         )
-    for known in errors:
-        far = [
-            each for each in known if each[1] is not None and each[1] > DOUBT * nothing["uniform"]
+    for each in errors:
+        large = [
+            (name, error, remedy)
+            for name, error, remedy in each
+            if error is not None and error > LARGE_ERROR * uniform
         ]
-        for name, error, way_out in far[:1]:
+        for name, error, remedy in large[:1]:
             yield (
-                f"NOTE: {name} may be off by {error:.3f} bits/dim, and to know nothing at all "
-                f"costs {nothing['uniform']:.3f}: {way_out}"
+                f"NOTE: the {name} is {error:.3f} bits/dim, more than {LARGE_ERROR:.0%} of the "
+                f"{uniform:.3f} of a uniform model: {remedy}"
             )
 
 
 def check(config: EvaluateConfig, trained: Trained, dataset: Dataset) -> None:
-    """Refuse what has no bound, before any of it is worked out."""
+    """Refuse runs, data and options that cannot be evaluated, before any computation."""
     trained.variance(config.variance)
     trained.check_clip(config.clip)
     check_flow(config, trained)
     name, T = dataset.name, trained.schedule.T
     if dataset.images.is_floating_point():
         raise ValueError(
-            f"--dataset {name} holds real numbers, and bits per dimension are of grey levels: "
-            "store uint8 images and their number of `levels`"
+            f"--dataset {name} is continuous-valued, but bits per dimension are defined for grey "
+            "levels; store uint8 images and their number of `levels`"
         )
     check_decoded(dataset)
     if dataset.shape != trained.picture_shape or dataset.grey_levels != trained.grey_levels:
         raise ValueError(
             f"{config.run} was trained on images of shape {trained.picture_shape} with "
-            f"{trained.grey_levels} grey levels, but {name} has {dataset.shape} with "
-            f"{dataset.grey_levels} now"
+            f"{trained.grey_levels} grey levels, but {name} now has {dataset.shape} with "
+            f"{dataset.grey_levels}"
         )
     if config.n is not None and config.n > len(dataset.test):
-        many = len(dataset.test)
+        available = len(dataset.test)
         raise ValueError(
-            f"--n = {config.n}, but {name} has {many} test images; take {many} or fewer"
+            f"--n = {config.n}, but {name} has {available} test images; use {available} or fewer"
         )
     if config.strata is not None and config.strata > T:
         raise ValueError(
-            f"--strata = {config.strata}, but {config.run} has T = {T} levels; take {T} or fewer"
+            f"--strata = {config.strata}, but {config.run} has T = {T} timesteps; use {T} or fewer"
         )
     conditional = trained.config.conditional
     if conditional and dataset.labels is None:
-        raise ValueError(f"{config.run} is told classes, but {name} has none now")
+        raise ValueError(f"{config.run} is class-conditional, but {name} no longer has labels")
     check_quality(config, trained, dataset)
 
 
-def _parts(
+def _batches(
     config: EvaluateConfig,
     trained: Trained,
     dataset: Dataset,
     test: torch.Tensor,
     folder: Path,
     device: torch.device,
-) -> list[Part]:
-    """Each part from its file, or worked out and put there."""
-    key, parts = key_of(config, trained, dataset), []
-    calls = (config.strata or trained.schedule.T) * len(test)
-    with progress(calls, "bound", "call") as bar:
+) -> list[BoundSums]:
+    """Read each batch from the cache, or compute and cache it."""
+    key, batches = bound_key(config, trained, dataset), []
+    timesteps = config.strata or trained.schedule.T
+    with progress(timesteps * len(test), "bound", "network evaluation") as bar:
         for indices in test.split(config.batch_size):
-            path, own = place(folder / "parts", key, indices)
-            part = read_part(path, own)
-            if part is None:
-                part = bound_of(config, trained, dataset, indices, device, bar.update)
-                write_bytes(path, part.to_bytes(own))
+            path, own_key = cache_file(folder / "bound", key, indices)
+            sums = read_cached(path, own_key)
+            if sums is None:
+                sums = bound_sums(config, trained, dataset, indices, device, bar.update)
+                write_bytes(path, sums.to_bytes(own_key))
             else:
-                bar.update(len(indices) * (config.strata or trained.schedule.T))
-            parts.append(part)
-    return parts
+                bar.update(len(indices) * timesteps)
+            batches.append(sums)
+    return batches
 
 
 def summary(
-    config: EvaluateConfig, trained: Trained, dataset: Dataset, found: Part
+    config: EvaluateConfig, trained: Trained, dataset: Dataset, sums: BoundSums
 ) -> dict[str, Any]:
-    """The figures, in bits per dimension."""
-    n, dims = len(found.images), math.prod(dataset.shape)
+    """Return the bound and its terms, in bits per dimension, as JSON values."""
+    n, dims = len(sums.images), math.prod(dataset.shape)
     unit = dims * math.log(2)
-    bits, terms = found.images / unit, found.terms / n / unit
+    bits, terms = sums.images / unit, sums.terms / n / unit
     error = float(bits.std(ddof=1) / math.sqrt(n)) if n > 1 else None
-    names = ("decoder", "steps") if config.strata is None else ("lowest_levels", "other_levels")
+    # A stratified estimate has no separate decoder: the first stratum includes it.
+    names = ("decoder", "steps") if config.strata is None else ("first_stratum", "other_strata")
     parts = (terms[0], terms[1:-1].sum(), terms[-1])
-    shares = dict(zip((*names, "prior"), map(float, parts), strict=True))
+    breakdown = dict(zip((*names, "prior"), map(float, parts), strict=True))
     if not trained.space.exact:
-        shares["autoencoder"] = float(found.autoencoder.mean() / unit)
-    means = found.errors / np.maximum(found.asked, 1)
+        breakdown["autoencoder"] = float(sums.autoencoder.mean() / unit)
+    means = sums.errors / np.maximum(sums.counts, 1)
     return {
         "run": str(config.run),
         "step": trained.step,
@@ -171,31 +174,35 @@ def summary(
         "dataset": dataset.name,
         "images": n,
         "dims": dims,
-        "levels": dataset.grey_levels,
+        "grey_levels": dataset.grey_levels,
         "T": trained.schedule.T,
         "variance": trained.variance(config.variance),
         "clip": trained.clips(config.clip),
         "seed": config.seed,
         "strata": config.strata,
-        "bits_per_dim": {"total": float(bits.mean()), "standard_error": error, "shares": shares},
-        "terms": terms.tolist(),  # from the decoder's to the prior's; of stretches where estimated
+        "bits_per_dim": {
+            "total": float(bits.mean()),
+            "standard_error": error,
+            "breakdown": breakdown,
+        },
+        "terms": terms.tolist(),  # from the decoder to the prior; with --strata, of each stratum
         "eps_mse": {
-            "mean": float(found.errors.sum() / found.asked.sum()),
+            "mean": float(sums.errors.sum() / sums.counts.sum()),
             "by_decile": [
-                float(mean) if asked else None
-                for mean, asked in zip(means, found.asked, strict=True)
+                float(mean) if count else None
+                for mean, count in zip(means, sums.counts, strict=True)
             ],
         },
     }
 
 
 def row(result: dict[str, Any]) -> str:
-    """One row of a table, with its head."""
-    split = result["bits_per_dim"]
-    error = "" if split["standard_error"] is None else f" ({split['standard_error']:.3f})"
+    """Return a Markdown table with one row."""
+    bound = result["bits_per_dim"]
+    error = "" if bound["standard_error"] is None else f" ({bound['standard_error']:.3f})"
     names, quality = list(result["baselines"]), columns(result["quality"])
     head = ["data", "images", "bits/dim (standard error)", "eps-MSE", *names, *quality]
-    cells = [result["dataset"], f"{result['images']:,}", f"{split['total']:.3f}{error}"]
+    cells = [result["dataset"], f"{result['images']:,}", f"{bound['total']:.3f}{error}"]
     cells += [f"{result['eps_mse']['mean']:.4f}"]
     cells += [f"{each:.3f}" for each in result["baselines"].values()]
     cells += quality.values()

@@ -1,4 +1,4 @@
-"""The features that FID is of, by torch-fidelity where it and its weights are at hand."""
+"""Inception features for FID, computed by torch-fidelity if it is installed."""
 
 from pathlib import Path
 
@@ -15,41 +15,42 @@ AT_A_TIME = 64
 
 
 def weights_file() -> Path:
-    """Where torch-fidelity itself keeps them."""
+    """Return the path where torch-fidelity stores its weights."""
     return Path(torch.hub.get_dir()) / "checkpoints" / WEIGHTS
 
 
 def check_inception() -> None:
-    """Say what --fid lacks. Raises ValueError; nothing is downloaded.
+    """Raise ValueError if --fid lacks the package or its weights; nothing is downloaded.
 
-    torch-fidelity unpickles its weights, so they are first read by what runs no code of a file.
+    torch-fidelity unpickles its weights, so they are first loaded with weights_only=True, which
+    executes no code of the file.
     """
     try:
-        import torch_fidelity  # noqa: F401 - not before it is asked for
-    except (ImportError, RuntimeError) as error:  # it, or a torchvision of another torch
+        import torch_fidelity  # noqa: F401 - optional, imported only for --fid
+    except (ImportError, RuntimeError) as error:  # missing, or a torchvision of another torch
         raise ValueError(
-            f"--fid needs the package torch-fidelity ({error}): pip install torch-fidelity, and a "
-            "torchvision that belongs to this torch, or leave --fid out"
+            f"--fid needs the package torch-fidelity ({error}). Run pip install torch-fidelity, "
+            "with a torchvision that matches this torch, or omit --fid"
         ) from None
     path = weights_file()
     if not path.is_file():
         raise ValueError(
-            f"--fid needs the weights of Inception in {path}, where there is no file: put "
-            f"{SOURCE} there, or leave --fid out"
+            f"--fid needs the Inception weights, but {path} does not exist. Save {SOURCE} "
+            "there, or omit --fid"
         )
     try:
         torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # zip, pickle and torch raise kinds of their own; torch's words say unpickle
+    except Exception:  # many types; torch's own message advises unpickling
         raise ValueError(
-            f"--fid: {path} is damaged, or holds more than weights: put {SOURCE} there again, or "
-            "leave --fid out"
+            f"--fid: {path} is damaged, or contains more than weights. Save {SOURCE} there "
+            "again, or omit --fid"
         ) from None
 
 
 def inception_features(
     images: Float[Tensor, "n channels height width"], device: torch.device
 ) -> Float64[Tensor, " n 2048"]:
-    """Of images in [-1, 1] as 8-bit pictures; grey ones are repeated three times."""
+    """Return the features of images in [-1, 1], as 8-bit RGB; grey is repeated to 3 channels."""
     from torch_fidelity import FeatureExtractorInceptionV3
 
     network = FeatureExtractorInceptionV3(

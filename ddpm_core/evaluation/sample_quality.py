@@ -1,4 +1,4 @@
-"""How real samples of a run look, beside what real images and noise come to."""
+"""Sample quality: distances of samples, real images and noise to test images."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from ddpm_core.cli.progress import progress
 from ddpm_core.data.dataset import Dataset, spread
 from ddpm_core.data.space import Space
-from ddpm_core.evaluation.cache import key_for, pack, place, unpack
-from ddpm_core.evaluation.classifier import AT_A_TIME, FEATURES, Classifier, kept_classifier
+from ddpm_core.evaluation.cache import cache_file, cache_key, pack, unpack
+from ddpm_core.evaluation.classifier import AT_A_TIME, FEATURES, Classifier, saved_classifier
 from ddpm_core.evaluation.config import EvaluateConfig
 from ddpm_core.evaluation.distances import (
     copy_rate,
@@ -31,9 +31,9 @@ from ddpm_core.samplers.timestep_spacing import TIMESTEP_SPACINGS
 from ddpm_core.storage.files import write_bytes
 from ddpm_core.training.trained import Trained
 
-STEPS = 30  # where none are asked for
-REFERENCE = 5000  # test images at most
-DIMS = 1024  # numbers of an image at most, where it is compared pixel by pixel
+STEPS = 30  # default number of sampler steps
+REFERENCE = 5000  # maximum number of test images
+DIMS = 1024  # maximum number of values per image in pixel distances
 TITLES = {
     "feature_frechet": "Fréchet distance of features",
     "feature_kernel": "kernel distance of features",
@@ -48,20 +48,20 @@ Images = Float[Tensor, "_ channels height width"]
 
 
 def check_quality(config: EvaluateConfig, trained: Trained, dataset: Dataset) -> None:
-    """Refuse what cannot be drawn or compared, before any of it is worked out."""
+    """Refuse samples that cannot be drawn or compared, before any computation."""
     if not config.samples:
         return
     T, name = trained.schedule.T, dataset.name
     if config.steps is not None and config.steps > T:
         raise ValueError(
-            f"--steps = {config.steps}, but {config.run} has T = {T} levels; take {T} or fewer, or "
-            "--samples 0 for no samples"
+            f"--steps = {config.steps}, but {config.run} has T = {T} timesteps; use {T} or fewer, "
+            "or --samples 0 for none"
         )
-    for has, what in ((len(dataset.train), "training"), (len(dataset.test), "test")):
-        if has < 2:
+    for have, what in ((len(dataset.train), "training"), (len(dataset.test), "test")):
+        if have < 2:
             raise ValueError(
-                f"--samples = {config.samples}, but {name} has {has} {what} image, and a "
-                "covariance takes two: pass --samples 0, or add images"
+                f"--samples = {config.samples}, but {name} has {have} {what} image and a "
+                "covariance needs at least 2; pass --samples 0, or add images"
             )
     try:
         sampler_of(config, trained)
@@ -76,10 +76,10 @@ def check_quality(config: EvaluateConfig, trained: Trained, dataset: Dataset) ->
 def sample_quality(
     config: EvaluateConfig, trained: Trained, dataset: Dataset, folder: Path, device: torch.device
 ) -> dict[str, Any] | None:
-    """Each distance of samples from test images, and of real images and of noise; None of none.
-    Of a run in latents also of those real images as they come back from their latents.
+    """Return the distances of samples, real images and noise to test images; None with 0 samples.
 
-    Samples, and the classifier whose features are compared, are kept in `folder`.
+    For a run in latents, also those of the real images after encoding and decoding. Samples and the
+    classifier are cached in `folder`.
     """
     if not config.samples:
         return None
@@ -95,10 +95,10 @@ def sample_quality(
     figures = by_pixels(sets, reference, dataset)
     feature = None
     if len(dataset.class_names) > 1:
-        classifier = kept_classifier(folder / "classifier.safetensors", dataset)
+        classifier = saved_classifier(folder / "classifier.safetensors", dataset)
         feature = (
             f"{FEATURES} activations of a small classifier of {dataset.name} with "
-            f"{float(classifier.accuracy):.1%} accuracy on test images; not Inception's"
+            f"{float(classifier.accuracy):.1%} accuracy on test images, not of Inception"
         )
         figures |= by_features(sets, reference, classifier)
     if config.fid:
@@ -107,58 +107,58 @@ def sample_quality(
             name: frechet(inception_features(images, device), known)
             for name, images in sets.items()
         }
-    why = f"{dataset.name} has fewer than two classes, and no classifier to take features from"
+    reason = f"{dataset.name} has fewer than two classes, so there is no classifier for features"
     return {
         "n": {name: len(images) for name, images in sets.items()} | {"reference": len(reference)},
         "sampler": config.sampler,
         "steps": steps_of(config, trained),
         "feature": feature,
-        "pixels": pixels_named(dataset.shape),
+        "pixels": pixel_description(dataset.shape),
         "distances": {name: figures[name] for name in TITLES if name in figures},
-        "missing": {name: why for name in NEED_CLASSES if name not in figures},
+        "missing": {name: reason for name in NEED_CLASSES if name not in figures},
     }
 
 
 def samples(
     config: EvaluateConfig, trained: Trained, dataset: Dataset, folder: Path, device: torch.device
 ) -> Images:
-    """--samples images from the noise that --seed keys, each batch from its file or put there.
+    """Draw --samples images from noise keyed by --seed, each batch read from the cache or added.
 
-    A run that is told classes is told them in the proportions that they have in training.
+    A class-conditional run is conditioned on classes in the proportions of the training images.
     """
     denoiser = trained.denoiser(config.clip)
-    told = None
+    labels = None
     if trained.config.conditional and dataset.labels is not None:
-        told = in_proportion(dataset.labels[dataset.train], config.samples)
+        labels = in_proportion(dataset.labels[dataset.train], config.samples)
     variance, steps = trained.variance(config.variance), steps_of(config, trained)
     options = (config.sampler, steps, variance, trained.clips(config.clip), config.seed)
-    classes = None if told is None else told.tolist()
-    key = key_for(trained, dataset, ("samples", *options, classes))
-    parts = []
+    classes = None if labels is None else labels.tolist()
+    key = cache_key(trained, dataset, ("samples", *options, classes))
+    batches = []
     with progress(config.samples, "samples", "image") as bar:
         for indices in torch.arange(config.samples).split(config.batch_size):
-            path, own = place(folder / "samples", key, indices)
-            found = unpack(path, own, ["images"])
-            if found is None:
-                chain = generate(
+            path, own_key = cache_file(folder / "samples", key, indices)
+            arrays = unpack(path, own_key, ["images"])
+            if arrays is None:
+                trajectory = generate(
                     sampler_of(config, trained),
                     denoiser,
                     trained.image_shape,
                     indices=indices.tolist(),
                     seed=config.seed,
-                    cond=None if told is None else told[indices].to(device),
+                    cond=None if labels is None else labels[indices].to(device),
                     device=device,
                 )
-                drawn = trained.space.decode(deque(chain, maxlen=1)[0].x_t)
-                found = {"images": drawn.cpu().numpy()}
-                write_bytes(path, pack(own, **found))
-            parts.append(torch.from_numpy(found["images"]))
+                drawn = trained.space.decode(deque(trajectory, maxlen=1)[0].x_t)
+                arrays = {"images": drawn.cpu().numpy()}
+                write_bytes(path, pack(own_key, **arrays))
+            batches.append(torch.from_numpy(arrays["images"]))
             bar.update(len(indices))
-    drawn = torch.cat(parts)
+    drawn = torch.cat(batches)
     if not drawn.isfinite().all():
         raise ValueError(
-            f"{config.run}: samples hold values that are not finite, and have no distance from "
-            "images; look at its report, or pass --samples 0"
+            f"{config.run}: samples contain non-finite values, so distances are undefined; see the "
+            "report of the run, or pass --samples 0"
         )
     return drawn
 
@@ -166,22 +166,22 @@ def samples(
 def reconstructions(
     space: Space, dataset: Dataset, indices: Int64[Tensor, " n"], device: torch.device
 ) -> Images:
-    """Encode and decode images: no sample of latents can be better."""
+    """Encode and decode images: a lower limit for the distances of samples in latents."""
     return torch.cat(
         [
-            space.decode(space.encode(dataset.take(part).to(device), part)).cpu()
-            for part in indices.split(AT_A_TIME)
+            space.decode(space.encode(dataset.take(batch).to(device), batch)).cpu()
+            for batch in indices.split(AT_A_TIME)
         ]
     )
 
 
 def steps_of(config: EvaluateConfig, trained: Trained) -> int:
-    """--steps, or else STEPS, of which a short clock has fewer."""
+    """Return --steps, or its default: STEPS, or T if T is smaller."""
     return config.steps or min(STEPS, trained.schedule.T)
 
 
 def sampler_of(config: EvaluateConfig, trained: Trained) -> Sampler[Any]:
-    """--sampler along --steps levels that are even in the level."""
+    """Return --sampler with --steps evenly spaced timesteps."""
     times = TIMESTEP_SPACINGS["trailing"](trained.schedule, steps_of(config, trained))
     return build_sampler(
         config.sampler, trained.schedule, times, variance=trained.variance(config.variance)
@@ -189,25 +189,27 @@ def sampler_of(config: EvaluateConfig, trained: Trained) -> Sampler[Any]:
 
 
 def in_proportion(labels: Int64[Tensor, " many"], n: int) -> Int64[Tensor, " n"]:
-    """n labels, each class in the proportion that it has in `labels`, to within one."""
+    """Return n labels with the class proportions of `labels`, to within one label per class."""
     return labels.sort().values[torch.arange(n) * len(labels) // n]
 
 
 def by_features(
     sets: Mapping[str, Images], reference: Images, classifier: Classifier
 ) -> dict[str, dict[str, float]]:
-    """What a classifier tells of each set against the reference."""
-    features, guesses = classifier.look(reference)
-    seen = {name: classifier.look(images) for name, images in sets.items()}
-    classes = classifier.head.out_features
+    """Return distances of features and of predicted classes of each set to the reference."""
+    known, known_classes = classifier.features_and_classes(reference)
+    found = {name: classifier.features_and_classes(images) for name, images in sets.items()}
+    count = classifier.head.out_features
     return {
-        "feature_frechet": {name: frechet(found, features) for name, (found, _) in seen.items()},
+        "feature_frechet": {
+            name: frechet(features, known) for name, (features, _) in found.items()
+        },
         "feature_kernel": {
-            name: kernel_distance(found, features) for name, (found, _) in seen.items()
+            name: kernel_distance(features, known) for name, (features, _) in found.items()
         },
         "class_histogram": {
-            name: histogram_distance(guessed, guesses, classes)
-            for name, (_, guessed) in seen.items()
+            name: histogram_distance(classes, known_classes, count)
+            for name, (_, classes) in found.items()
         },
     }
 
@@ -215,15 +217,15 @@ def by_features(
 def by_pixels(
     sets: Mapping[str, Images], reference: Images, dataset: Dataset
 ) -> dict[str, dict[str, float]]:
-    """What the pixels of each set tell; for the copy rate, test images are the real ones."""
+    """Return pixel distances and copy rates; for the copy rate, "real" are the test images."""
     test = pixels(reference)
     found = {name: pixels(images) for name, images in sets.items()}
-    looked_up = found | {"real": test}
-    looked_up.pop("decoded", None)  # which are training images, and near to themselves
-    near = {name: torch.full((len(each),), torch.inf).double() for name, each in looked_up.items()}
-    for part in dataset.train.split(AT_A_TIME):
-        train = pixels(dataset.take(part))
-        for name, each in looked_up.items():
+    compared = found | {"real": test}
+    compared.pop("decoded", None)  # decoded training images are close to themselves
+    near = {name: torch.full((len(each),), torch.inf).double() for name, each in compared.items()}
+    for batch in dataset.train.split(AT_A_TIME):
+        train = pixels(dataset.take(batch))
+        for name, each in compared.items():
             near[name] = torch.minimum(near[name], nearest(each, train))
     return {
         "pixel_frechet": {name: frechet(each, test) for name, each in found.items()},
@@ -232,27 +234,27 @@ def by_pixels(
 
 
 def pixels(images: Images) -> Float64[Tensor, " n dims"]:
-    """The pixels of each image as a row, large images averaged down first."""
+    """Return the pixels of each image as a row; large images are averaged down first."""
     small = nn.functional.adaptive_avg_pool2d(images, pixel_size(images.shape[1:]))
     return small.flatten(1).double()
 
 
 def pixel_size(shape: Sequence[int]) -> tuple[int, int]:
-    """(height, width) over the smallest whole number that leaves no more than DIMS numbers."""
+    """Return (height, width), divided by the smallest integer that leaves at most DIMS values."""
     channels, height, width = shape
     sizes = ((max(1, height // by), max(1, width // by)) for by in count(1))
     return next(size for size in sizes if channels * size[0] * size[1] <= DIMS)
 
 
-def pixels_named(shape: tuple[int, int, int]) -> str:
-    """What `pixels` are of such images, in words."""
+def pixel_description(shape: tuple[int, int, int]) -> str:
+    """Describe the result of `pixels` for images of this shape."""
     height, width = pixel_size(shape)
-    whole = (height, width) == shape[1:]
-    return f"{height} x {width} pixels{'' if whole else ', averaged down'}"
+    unchanged = (height, width) == shape[1:]
+    return f"{height} x {width} pixels{'' if unchanged else ', averaged down'}"
 
 
 def columns(quality: Mapping[str, Any] | None) -> dict[str, str]:
-    """What a row of a table says of it, beside its floors: no cell where there are no features."""
+    """Return the columns for a row: feature distances, with those of real images and noise."""
     distances = {} if quality is None else quality["distances"]
     found = {}
     for name in ("feature_frechet", "feature_kernel"):
@@ -264,13 +266,13 @@ def columns(quality: Mapping[str, Any] | None) -> dict[str, str]:
 
 
 def table(quality: Mapping[str, Any]) -> str:
-    """Every distance beside its floors, and what the features are."""
+    """Return a Markdown table of all distances, and a line about the features."""
     n = quality["n"]
-    drawn = f"{n['samples']:,} samples ({quality['sampler']}, {quality['steps']} steps)"
-    head = f"against {n['reference']:,} test images"
-    sets = {"samples": drawn, "real": f"{n['real']:,} real images", "noise": "noise"}
+    samples = f"{n['samples']:,} samples ({quality['sampler']}, {quality['steps']} steps)"
+    head = f"compared with {n['reference']:,} test images"
+    sets = {"samples": samples, "real": f"{n['real']:,} real images", "noise": "noise"}
     if "decoded" in n:
-        sets["decoded"] = "those real images, from their latents"
+        sets["decoded"] = "real images, encoded and decoded"
     lines = [[head, *sets.values()]]
     for name, found in quality["distances"].items():
         form = ".1%" if name in ("class_histogram", "copy_rate") else ".4f"
@@ -278,6 +280,6 @@ def table(quality: Mapping[str, Any]) -> str:
         cells = (f"{found[each]:{form}}" if each in found else "-" for each in sets)
         lines.append([title, *cells])
     rows = [f"| {' | '.join(line)} |" for line in lines]
-    notes = dict.fromkeys(quality["missing"].values())
+    reasons = dict.fromkeys(quality["missing"].values())
     rows.insert(1, f"|{'---|' * len(lines[0])}")
-    return "\n".join([*rows, "", f"features: {quality['feature'] or ', '.join(notes)}"])
+    return "\n".join([*rows, "", f"features: {quality['feature'] or ', '.join(reasons)}"])

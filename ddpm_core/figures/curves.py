@@ -187,37 +187,38 @@ def _smooth(values: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
 
 
 def bound_figure(result: Mapping[str, Any], *, watermark: str | None = None) -> bytes:
-    """PNG of two panels from the figures of an evaluation, on a log scale.
+    """Draw the results of an evaluation as a PNG of two panels, on a log scale.
 
-    Left: each term of the bound over t, in bits per dimension. Right: the error of the noise in
-    each tenth of the noise levels.
+    Left: each term of the bound over t, in bits per dimension. Right: squared error of the noise
+    prediction (eps-MSE) by decile of the timesteps.
     """
     from matplotlib.ticker import NullFormatter
 
     figure, (left, right) = _panels()
     bound = result["bits_per_dim"]
-    _style(left, f"{bound['total']:.3f} bits per dimension, term by term", "noise level t")
+    _style(left, f"{bound['total']:.3f} bits per dimension, term by term", "timestep t")
     first, *steps, prior = result["terms"]
-    T, shares = result["T"], iter(bound["shares"].items())
-    levels = np.linspace(1, T, len(steps) + 1)
-    line = "-" if len(steps) > 1 else "D"  # of one point nothing would be seen
+    T, breakdown = result["T"], iter(bound["breakdown"].items())
+    timesteps = np.linspace(1, T, len(steps) + 1)
+    line = "-" if len(steps) > 1 else "D"  # a line through one point would be invisible
     for t, terms, form, color in (
-        (levels[:1], [first], "s", TRAIN),
-        (levels[1:], steps, line, TRAIN),
+        (timesteps[:1], [first], "s", TRAIN),
+        (timesteps[1:], steps, line, TRAIN),
         ([T], [prior], "o", HELDOUT),
     ):
-        name, bits = next(shares)
-        label = _share(name, bits, terms)
+        name, bits = next(breakdown)
+        label = _legend_label(name, bits, terms)
         left.plot(t, _positive(terms), form, color=color, lw=1.6, ms=6, label=label)
-    beside = [f"{_share(name, bits, ())} (of no level)" for name, bits in shares]
+    others = [f"{_legend_label(name, bits, ())} (at no timestep)" for name, bits in breakdown]
     if result["flow"]:
-        beside.append(f"by the flow, in place of all these: {result['flow']['bits_per_dim']:.3f}")
-    for label in beside:
+        flow = result["flow"]["bits_per_dim"]
+        others.append(f"probability flow, instead of all these: {flow:.3f}")
+    for label in others:
         left.plot([], [], " ", label=label)
     left.set_xscale("log")
     left.xaxis.set_minor_formatter(NullFormatter())
     _finish(left)
-    _style(right, f"error of the noise, {result['eps_mse']['mean']:.4f} in the mean", "tenth of t")
+    _style(right, f"eps-MSE, mean {result['eps_mse']['mean']:.4f}", "decile of t")
     errors = _positive(result["eps_mse"]["by_decile"])
     right.plot(range(1, 11), errors, color=HELDOUT, lw=2.2, marker="o", label="test images (EMA)")
     _finish(right)
@@ -225,9 +226,9 @@ def bound_figure(result: Mapping[str, Any], *, watermark: str | None = None) -> 
     return _png(figure)
 
 
-def _share(name: str, bits: float, terms: Sequence[float]) -> str:
-    """How a part of the bound stands in the legend, with what its terms hide from a log scale."""
+def _legend_label(name: str, bits: float, terms: Sequence[float]) -> str:
+    """Return the legend entry of a part of the bound, with the number of terms not drawn."""
     hidden = sum(not term > 0 for term in terms)
-    which = "not drawn" if hidden == len(terms) else f"of which {hidden} not drawn"
-    note = f" ({which}: no logarithm)" if hidden else ""
+    which = "not drawn" if hidden == len(terms) else f"{hidden} not drawn"
+    note = f" ({which}: not positive)" if hidden else ""
     return f"{name.replace('_', ' ')}: {bits:.3f}{note}"

@@ -1,4 +1,4 @@
-"""One picture of every sampler at several numbers of steps, all from the same noise."""
+"""Figure of every sampler at several numbers of steps, all from the same noise."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,13 +16,18 @@ from ddpm_core.samplers.timestep_spacing import TIMESTEP_SPACINGS, TimestepSpaci
 from ddpm_core.schedules import Schedule
 
 STEPS = (5, 10, 20, 50, 100)
-LEFT, TOP, MARGIN, SPACE = 210, 96, 28, 16  # of the row labels; above the cells; edges; gaps
-CELL = 72  # pixels of an image's longer side, nearly
+LEFT, TOP, MARGIN, SPACE = (
+    210,
+    96,
+    28,
+    16,
+)  # width of the row labels; space above the cells; edges; gaps
+CELL = 72  # longer side of an image, in pixels, approximately
 
 Cell = tuple[str, int, Float[Tensor, "n channels height width"]]
 
 
-def compared(
+def comparison_cells(
     denoiser: Denoiser,
     schedule: Schedule,
     shape: tuple[int, int, int],
@@ -33,14 +38,14 @@ def compared(
     cond: Int[Tensor, " n"] | None = None,
     device: torch.device | str = "cpu",
 ) -> Iterator[Cell]:
-    """(row, steps, n images) of each cell, row by row; the last row is the ancestral chain of T.
+    """Yield (row, steps, n images) of each cell; the last row is ancestral sampling in T steps.
 
     A sampler that cannot start at the schedule's last timestep has no row.
     """
     columns = [steps for steps in STEPS if steps <= schedule.T] or [schedule.T]
     rows: list[tuple[SamplerName, str, list[int]]] = [
         *((name, name, columns) for name in SAMPLERS),
-        ("ancestral", "ancestral, every level", [schedule.T]),
+        ("ancestral", "ancestral, all timesteps", [schedule.T]),
     ]
     for name, row, all_steps in rows:
         for steps in all_steps:
@@ -54,10 +59,10 @@ def compared(
             yield row, steps, last.x_t
 
 
-def comparison_sheet(
+def comparison_grid(
     cells: Sequence[Cell], *, title: str = "", watermark: str | None = None
 ) -> bytes:
-    """PNG: a row for each sampler, a column for each number of steps. title: what is behind it."""
+    """Draw the cells as a PNG: one row per sampler, one column per number of steps."""
     rows = list(dict.fromkeys(row for row, _, _ in cells))
     columns = list(dict.fromkeys(steps for row, steps, _ in cells if row != rows[-1]))
     blocks = [(row, steps, grid(enlarge(to_pixels(x), CELL))) for row, steps, x in cells]
@@ -69,7 +74,9 @@ def comparison_sheet(
     page.text(MARGIN, 62, title, 13, FAINT)
     for left, steps in zip(lefts, columns, strict=True):
         page.text(left + wide / 2, TOP - 12, f"{steps} steps", 14, FAINT, "ms")
-    notes = {str(name): f"{each.nfe} NFE a step" for name, each in SAMPLERS.items() if each.nfe > 1}
+    notes = {
+        str(name): f"{each.nfe} NFE per step" for name, each in SAMPLERS.items() if each.nfe > 1
+    }
     for top, row in zip(tops, rows, strict=True):
         page.text(MARGIN, top + tall / 2, row, 15)
         page.text(MARGIN, top + tall / 2 + 20, notes.get(row, ""), 13, FAINT)

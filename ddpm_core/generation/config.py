@@ -1,4 +1,4 @@
-"""What a call of the sample command is: one frozen dataclass, each of whose fields is an option."""
+"""Options of `sample`: a frozen dataclass whose fields are the flags."""
 
 import math
 from collections.abc import Sequence
@@ -8,58 +8,59 @@ from typing import Annotated, Literal
 
 import tyro
 
-from ddpm_core.cli.options import flag, leave_out, marks
+from ddpm_core.cli.options import flag, refuse_unused, suffixes
 from ddpm_core.samplers.names import SamplerName
 
 
 @dataclass(frozen=True)
 class SampleConfig:
-    """Draw samples from a trained run and say what was written."""
+    """Sample images from a trained run."""
 
     run: tyro.conf.Positional[Path]
-    """The run directory, or one of its checkpoints."""
+    """Run directory, or one of its checkpoints."""
     config: Path | None = None
-    """A TOML file of these options; flags win over it."""
+    """TOML file of these options; flags override it."""
     out_dir: Path | None = None
-    """Where to write; RUN/generated where none is given."""
+    """Output folder; default: RUN/generated."""
     n: int = 64
-    """Number of samples."""
+    """Number of samples; with --class, per class."""
     first: int = 0
-    """Index of the first sample: sample i of a seed is the same whatever batch draws it."""
+    """Index of the first sample. Sample i depends on --seed and i, not on the batch."""
     sampler: SamplerName = "ancestral"
-    """How to step. ancestral: as in the DDPM paper; ddim: any noise, see --eta; dpm++: second
-    order, good with 10 to 20 steps; heun: second order, asks the network twice a step, and wants
-    --timestep-spacing log_snr on a schedule that ends in almost pure noise, such as cosine."""
+    """ancestral: as in the DDPM paper. ddim: any amount of noise, see --eta. dpm++: DPM-Solver++ of
+    second order, good with 10 to 20 steps. heun: second order, two network evaluations per step;
+    use --timestep-spacing log_snr if the schedule ends in almost pure noise, such as cosine."""
     steps: int | None = None
-    """Sampler steps; every level where none are given."""
+    """Number of sampler steps; default: all T timesteps."""
     timestep_spacing: Literal["trailing", "leading", "linspace", "log_snr"] = "trailing"
-    """How the levels of --steps are spread."""
+    """Spacing of the timesteps of --steps."""
     eta: float = 0.0
-    """Noise of a ddim step, 0 (none) to 1 (as much as ancestral)."""
+    """Noise of a ddim step: 0 is deterministic, 1 as much noise as ancestral."""
     batch_size: int = 64
-    """Samples drawn at a time."""
+    """Samples per batch."""
     seed: int = 0
-    """Keys every random number."""
+    """Seed that keys every random number."""
     variance: Literal["fixed_small", "fixed_large", "learned_range"] | None = None
-    """Variance of an ancestral step; what the run learned, or fixed_small, where none is given."""
+    """Variance of an ancestral step; default: the learned variance if the run has one, else
+    fixed_small."""
     class_: Annotated[tuple[str, ...] | None, tyro.conf.arg(name="class")] = None
-    """Draw images of a class, by name or number, of several, or of all: --n of each, from a run
-    that was trained with --conditional. RUN goes before it."""
+    """Classes to sample, by name or number, or all: --n images of each. Needs a run trained with
+    --conditional. RUN must come before it."""
     guidance_scale: float = 1.0
-    """How far to go from the guess without the class (0) to that with it (1), and beyond: more is
-    clearer and less varied. It is 1 + w of Ho & Salimans."""
+    """Classifier-free guidance: 0 is unconditional, 1 is conditional, above 1 extrapolates, for
+    clearer and less varied images. It is 1 + w of Ho & Salimans."""
     guidance_rescale: float = 0.0
-    """How much of the contrast that guidance adds is taken back, 0 to 1."""
+    """Fraction, 0 to 1, to which the standard deviation before guidance is restored."""
     guidance_interval: tuple[int, int] | None = None
-    """The lowest and the highest level that are guided; all where none are given."""
+    """Lowest and highest timestep with guidance; default: all."""
     clip: bool = True
-    """Clip x0_hat to [-1, 1] at every step; latents, which have no range, are never clipped."""
+    """Clip x0_hat to [-1, 1] at every step; latents are never clipped."""
     gif: bool = False
-    """Also write the chain of the first samples as an animation."""
+    """Also write the sampling trajectories of the first samples as an animation."""
     compare: bool = False
-    """Only draw a picture of every sampler at several numbers of steps, from the same noise."""
+    """Only draw one figure: every sampler at several numbers of steps, from the same noise."""
     device: str = "auto"
-    """auto, cpu, cuda, mps, xpu."""
+    """auto, cpu, cuda, mps or xpu."""
 
     def __post_init__(self) -> None:
         for name, least in {"n": 1, "first": 0, "batch_size": 1, "seed": 0}.items():
@@ -69,18 +70,18 @@ class SampleConfig:
             raise ValueError(f"--steps = {self.steps} is below 1")
         if self.compare:
             own = ("sampler", "steps", "eta", "variance", "n", "first", "batch_size", "gif")
-            leave_out(self, own, "--compare draws by every sampler, at several numbers")
+            refuse_unused(self, own, "--compare uses every sampler, at several numbers of steps")
         if self.steps is None and not self.compare:
-            leave_out(self, ("timestep_spacing",), "without --steps every level is visited")
+            refuse_unused(self, ("timestep_spacing",), "without --steps all timesteps are used")
         if not 0 <= self.eta <= 1:
             raise ValueError(
-                f"--eta = {self.eta:g} is outside [0, 1]; 0 is deterministic, 1 as ancestral"
+                f"--eta = {self.eta:g} is outside [0, 1]; 0 is deterministic, 1 is ancestral"
             )
         if self.eta and self.sampler != "ddim":
-            raise ValueError(f"--eta = {self.eta:g} is for --sampler ddim, not {self.sampler}")
+            raise ValueError(f"--eta = {self.eta:g} needs --sampler ddim, not {self.sampler}")
         if self.variance is not None and self.sampler != "ancestral":
             raise ValueError(
-                f"--variance {self.variance} is for --sampler ancestral, not {self.sampler}"
+                f"--variance {self.variance} needs --sampler ancestral, not {self.sampler}"
             )
         if not 0 <= self.guidance_scale < math.inf:
             raise ValueError(f"--guidance-scale = {self.guidance_scale} must be finite and >= 0")
@@ -93,25 +94,25 @@ class SampleConfig:
         if self.class_ == ():
             raise ValueError("--class needs a name, a number, or all")
         if self.class_ is not None and ("all" in self.class_ and len(self.class_) > 1):
-            raise ValueError(f"--class {' '.join(self.class_)}: all stands alone")
+            raise ValueError(f"--class {' '.join(self.class_)}: all cannot be combined")
         if self.class_ is None:
-            leave_out(self, guidance, "it leads towards a class, which --class names")
+            refuse_unused(self, guidance, "guidance needs --class")
         if self.guidance_scale == 1:
-            leave_out(self, guidance[1:], "--guidance-scale 1 does not guide")
+            refuse_unused(self, guidance[1:], "--guidance-scale 1 is without guidance")
 
-    def marks(self, labels: Sequence[int]) -> str:
-        """What tells the files of this call from those of another: all that is not as by default.
+    def suffix(self, labels: Sequence[int]) -> str:
+        """Return the suffix of the file names: every option that differs from its default.
 
-        labels: the numbers of the classes that --class names.
+        labels: the numbers of the classes of --class.
         """
-        found = marks(self, MARKS)
+        found = suffixes(self, SUFFIXES)
         if self.class_ is not None:
             which = "all" if "all" in self.class_ else "-".join(map(str, labels))
             found.append(f"class-{which}")
         return "".join(f"-{each}" for each in found)
 
 
-MARKS = {
+SUFFIXES = {
     "n": "{}-samples",
     "sampler": "{}",
     "steps": "{}-steps",
@@ -122,5 +123,5 @@ MARKS = {
     "first": "from-{}",
     "guidance_scale": "scale-{:g}",
     "guidance_rescale": "rescale-{:g}",
-    "guidance_interval": "levels-{}-{}",
+    "guidance_interval": "interval-{}-{}",
 }

@@ -1,4 +1,4 @@
-"""What the sample command does: a trained run, its denoiser and a sampler, made into files."""
+"""The sample command: build denoiser and sampler of a trained run, sample, write files."""
 
 import difflib
 import io
@@ -16,7 +16,7 @@ from ddpm_core.cli.progress import progress, say
 from ddpm_core.denoiser import ClipX0
 from ddpm_core.figures.grids import sample_grid, trajectory_gif
 from ddpm_core.gate.devices import choose_device
-from ddpm_core.generation.compare import STEPS, compared, comparison_sheet
+from ddpm_core.generation.compare import STEPS, comparison_cells, comparison_grid
 from ddpm_core.generation.config import SampleConfig
 from ddpm_core.guidance import Guided
 from ddpm_core.samplers.base import Sampler, generate
@@ -28,14 +28,14 @@ from ddpm_core.training.trained import Trained, load_trained
 
 GIF_FRAMES = 60
 GRID_IMAGES = 256
-COMPARED = 4  # images in a cell of the comparison
+COMPARED = 4  # images per cell of the comparison
 
 
 def draw(config: SampleConfig) -> list[Path]:
-    """Write the samples as .npy in [0, 1], a grid as .png, the chain as .gif; returns the paths.
+    """Write the samples as .npy in [0, 1], a grid as .png, trajectories as .gif; return the paths.
 
-    With --compare, only the picture of all samplers. Raises ValueError or FileNotFoundError where
-    RUN holds no sound checkpoint, or none that can do what is asked.
+    With --compare, only the figure of all samplers. Raises ValueError or FileNotFoundError if RUN
+    has no intact checkpoint, or its checkpoint cannot do what the options require.
     """
     device = choose_device(config.device)
     trained = load_trained(config.run, device)
@@ -49,13 +49,15 @@ def draw(config: SampleConfig) -> list[Path]:
     if not can_start(config.sampler, schedule, times):
         raise ValueError(
             f"--sampler {config.sampler} cannot start at t = {times[0]} of {config.run}, where "
-            "x_T holds no signal (zero terminal SNR): use --sampler ddim or dpm++, or "
+            "x_T contains no signal (zero terminal SNR): use --sampler ddim or dpm++, or "
             "--timestep-spacing leading"
         )
     variance = trained.variance(config.variance)
     sampler = build_sampler(config.sampler, schedule, times, eta=config.eta, variance=variance)
-    folder = writable_folder(config.out_dir or trained.run / "generated")  # before any work is lost
-    stem = folder / f"step-{trained.step:06d}-seed-{config.seed}{config.marks(labels)}"
+    folder = writable_folder(
+        config.out_dir or trained.run / "generated"
+    )  # refuse early, before any sampling
+    stem = folder / f"step-{trained.step:06d}-seed-{config.seed}{config.suffix(labels)}"
     denoiser = build_denoiser(config, trained, labels)
     if config.compare:
         return [_compare(config, trained, denoiser, labels, stem, device)]
@@ -63,47 +65,47 @@ def draw(config: SampleConfig) -> list[Path]:
 
 
 def check_timesteps(config: SampleConfig, T: int) -> None:
-    """Refuse options that name more levels than there are."""
+    """Refuse options that need more than T timesteps."""
     if config.steps is not None and config.steps > T:
         raise ValueError(
-            f"--steps = {config.steps}, but {config.run} has T = {T} levels; take {T} or fewer"
+            f"--steps = {config.steps}, but {config.run} has T = {T} timesteps; use {T} or fewer"
         )
     if config.guidance_interval is not None and config.guidance_interval[1] > T:
         low, high = config.guidance_interval
         raise ValueError(
-            f"--guidance-interval {low} {high}, but {config.run} has T = {T} levels; "
+            f"--guidance-interval {low} {high}, but {config.run} has T = {T} timesteps; "
             f"end it at {T} or below"
         )
 
 
 def chosen_classes(config: SampleConfig, trained: Trained) -> list[int]:
-    """The labels that --class names, or none. Raises ValueError for what the run does not know."""
-    wanted, names, withheld = config.class_, trained.class_names, trained.config.label_dropout
+    """Return the labels of --class, or []. Raises ValueError for an unknown class."""
+    wanted, names, dropout = config.class_, trained.class_names, trained.config.label_dropout
     if wanted and not trained.config.conditional:
         raise ValueError(
             f"--class {' '.join(wanted)}, but {config.run} was trained without classes; "
-            "leave it out, or train with --conditional"
+            "omit it, or train with --conditional"
         )
-    if trained.config.conditional and not withheld and config.guidance_scale != 1:
+    if trained.config.conditional and not dropout and config.guidance_scale != 1:
         raise ValueError(
             f"--guidance-scale = {config.guidance_scale:g}, but {config.run} was trained with "
-            "--label-dropout 0 and has no guess without a class; leave it out"
+            "--label-dropout 0 and has no unconditional prediction; omit it"
         )
-    if trained.config.conditional and not withheld and not wanted:
+    if trained.config.conditional and not dropout and not wanted:
         raise ValueError(
-            f"{config.run} was trained with --label-dropout 0 and draws nothing without a class; "
-            f"name one with --class: {', '.join(names)}, or all"
+            f"{config.run} was trained with --label-dropout 0 and cannot sample without a class; "
+            f"choose one with --class: {', '.join(names)}, or all"
         )
     if wanted and "all" in wanted:
         return list(range(len(names)))
     labels = [_label(each, names) for each in wanted or ()]
     if len(set(labels)) < len(labels):
-        raise ValueError(f"--class {' '.join(wanted or ())} names a class twice; name each once")
+        raise ValueError(f"--class {' '.join(wanted or ())} contains a class twice; list each once")
     return labels
 
 
 def _label(name: str, names: Sequence[str]) -> int:
-    """The place of a class by its name, or else by its number."""
+    """Return the index of a class, by its name or else its number."""
     if name in names:
         return names.index(name)
     if name.isascii() and name.isdigit() and int(name) < len(names):
@@ -117,7 +119,7 @@ def _label(name: str, names: Sequence[str]) -> int:
 
 
 def build_denoiser(config: SampleConfig, trained: Trained, labels: Sequence[int]) -> Denoiser:
-    """The network's, guided where there are labels, clipped last."""
+    """Return the network's denoiser, guided if there are labels, then clipped."""
     denoiser = trained.denoiser(clip=False)
     if labels:
         scale, rescale = config.guidance_scale, config.guidance_rescale
@@ -134,9 +136,9 @@ def _compare(
     stem: Path,
     device: torch.device,
 ) -> Path:
-    many = len(SAMPLERS) * sum(steps <= trained.schedule.T for steps in STEPS) + 1
+    total = len(SAMPLERS) * sum(steps <= trained.schedule.T for steps in STEPS) + 1
     each = [labels[i % len(labels)] for i in range(COMPARED)] if labels else []
-    drawing = compared(
+    drawing = comparison_cells(
         denoiser,
         trained.schedule,
         trained.image_shape,
@@ -147,15 +149,15 @@ def _compare(
         device=device,
     )
     cells = []
-    with progress(many, "comparison", "chain") as bar:
+    with progress(total, "comparison", "sampling run") as bar:
         for row, steps, x_0 in drawing:
             cells.append((row, steps, trained.space.decode(x_0).cpu()))
             bar.update()
     path = stem.with_name(f"{stem.name}-compare.png")
-    title = f"{config.timestep_spacing} levels, seed {config.seed}"
+    title = f"{config.timestep_spacing} timesteps, seed {config.seed}"
     if config.class_ is not None:
         title += f", class {' '.join(config.class_)}, guidance scale {config.guidance_scale:g}"
-    write_bytes(path, comparison_sheet(cells, title=title, watermark=trained.watermark))
+    write_bytes(path, comparison_grid(cells, title=title, watermark=trained.watermark))
     return path
 
 
@@ -171,28 +173,31 @@ def _draw(
     times = sampler.times
     shown = set(times[:: max(1, len(times) // GIF_FRAMES)]) | {0}
     numbers = range(config.first, config.first + config.n)
-    wanted = [(label, i) for label in labels or [0] for i in numbers]  # all from the same noise
-    space, images, chain = trained.space, [], []
+    wanted = [
+        (label, i) for label in labels or [0] for i in numbers
+    ]  # every class from the same noise
+    space, images, trajectory = trained.space, [], []
 
-    def seen(pictures: Tensor) -> Float[np.ndarray, "n channels height width"]:
-        return pictures.cpu().numpy()
+    def to_array(images: Tensor) -> Float[np.ndarray, "n channels height width"]:
+        return images.cpu().numpy()
 
-    with progress(len(wanted) * len(times), "samples", "level") as bar:
+    with progress(len(wanted) * len(times), "samples", "timestep") as bar:
         for start in range(0, len(wanted), config.batch_size):
-            told, indices = zip(*wanted[start : start + config.batch_size], strict=True)
+            batch_labels, indices = zip(*wanted[start : start + config.batch_size], strict=True)
             steps = generate(
                 sampler,
                 denoiser,
                 trained.image_shape,
                 indices=indices,
                 seed=config.seed,
-                cond=torch.tensor(told, device=device) if labels else None,
+                cond=torch.tensor(batch_labels, device=device) if labels else None,
                 device=device,
             )
             for t, x_t, x0_hat in steps:
                 bar.update(len(indices))
                 if config.gif and start == 0 and t in shown:
-                    chain.append((t, seen(space.colors(x_t)), seen(space.decode(x0_hat))))
+                    colors, decoded = space.colors(x_t), space.decode(x0_hat)
+                    trajectory.append((t, to_array(colors), to_array(decoded)))
             images.append(space.decode(x_t).cpu())
     drawn = torch.cat(images)
 
@@ -200,8 +205,8 @@ def _draw(
     np.save(array, ((drawn.clamp(-1, 1) + 1) / 2).numpy(), allow_pickle=False)
     files = {".npy": array.getvalue(), ".png": _grid(drawn, len(labels), trained.watermark)}
     if config.gif:
-        columns = config.n if len(labels) > 1 else None  # a row for each class
-        files[".gif"] = trajectory_gif(chain, columns=columns, watermark=trained.watermark)
+        columns = config.n if len(labels) > 1 else None  # one row per class
+        files[".gif"] = trajectory_gif(trajectory, columns=columns, watermark=trained.watermark)
     paths = {stem.with_name(stem.name + suffix): content for suffix, content in files.items()}
     for path, content in paths.items():
         write_bytes(path, content)
@@ -211,7 +216,7 @@ def _draw(
 def _grid(
     drawn: Float[Tensor, "n channels height width"], classes: int, watermark: str | None
 ) -> bytes:
-    """The first images; of several classes the first of each, a row for each class."""
+    """Draw the first images, or the first of each class with one row per class."""
     if classes < 2:
         return sample_grid(drawn[:GRID_IMAGES], watermark=watermark)
     rows = drawn.unflatten(0, (classes, -1))[:, : max(1, GRID_IMAGES // classes)]

@@ -53,7 +53,7 @@ class Trained:
         """Refuse --no-clip in latents, which are never clipped."""
         if not asked and not self.space.clips:
             raise ValueError(
-                f"leave --no-clip out: {self.run} was trained in latents, which are never clipped"
+                f"omit --no-clip: {self.run} was trained in latents, which are never clipped"
             )
 
     @property
@@ -81,7 +81,7 @@ class Trained:
         """
         if asked == "learned_range" and not self.learns_variance:
             raise ValueError(
-                f"--variance learned_range, but {self.run} learned no variance; leave it out, or "
+                f"--variance learned_range, but {self.run} learned no variance; omit it, or "
                 "train with --loss hybrid or vlb"
             )
         return asked or ("learned_range" if self.learns_variance else "fixed_small")

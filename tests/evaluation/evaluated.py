@@ -1,4 +1,4 @@
-"""What the evaluate command left in a folder."""
+"""Results of the evaluate command in a folder."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,6 @@ from typing import Any
 
 
 def newest(folder: Path) -> dict[str, Any]:
-    """The figures that were written last."""
+    """Return the results written last."""
     paths = [path for path in folder.glob("step-*.json") if path.is_file()]
     return json.loads(max(paths, key=lambda path: path.stat().st_mtime_ns).read_bytes())

@@ -1,4 +1,4 @@
-"""What the evaluate command makes of its options, and what it takes from what is kept."""
+"""Options of the evaluate command, and what it reads from the cache."""
 
 import math
 from pathlib import Path
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("undrawn")
 @pytest.fixture(scope="module")
 def runs(shared_runs: SharedRuns, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("runs")
-    kinds = {"RUN": [], "TOLD": ["--conditional"], "LEARNED": ["--loss", "hybrid"]}
+    kinds = {"RUN": [], "CONDITIONAL": ["--conditional"], "LEARNED": ["--loss", "hybrid"]}
     return {name: shared_runs.train(folder / name, *more) for name, more in kinds.items()}
 
 
@@ -47,8 +47,8 @@ def figures(run: Path, out: Path, *flags: str) -> dict:
     ],
     ids=lambda flags: flags[0],
 )
-def test_nothing_is_taken_from_another_question(runs, tmp_path, plain, flags):
-    """Where another was answered before, one is answered as in an empty folder."""
+def test_cache_of_other_options_is_not_used(runs, tmp_path, plain, flags):
+    """After a call with other options, results equal those in an empty folder."""
     first = figures(runs["RUN"], tmp_path / "used", "--n", "4", *plain)
     got = figures(runs["RUN"], tmp_path / "used", "--n", "4", *plain, *flags)
     want = figures(runs["RUN"], tmp_path / "empty", "--n", "4", *plain, *flags)
@@ -59,18 +59,21 @@ def test_nothing_is_taken_from_another_question(runs, tmp_path, plain, flags):
 
 
 @pytest.mark.parametrize("more", [("--strata", "2"), ("--strata", "2", "--flow", "4")])
-def test_the_network_is_told_the_class_of_its_image(runs, tmp_path, monkeypatch, more):
-    trained, dataset = load_trained(runs["TOLD"], torch.device("cpu")), load_dataset("digits")
-    told = []
-    trained.network.register_forward_pre_hook(lambda _, given: told.append(given[2:]))
+def test_network_is_conditioned_on_the_class_of_its_image(runs, tmp_path, monkeypatch, more):
+    trained, dataset = (
+        load_trained(runs["CONDITIONAL"], torch.device("cpu")),
+        load_dataset("digits"),
+    )
+    conditions = []
+    trained.network.register_forward_pre_hook(lambda _, given: conditions.append(given[2:]))
     monkeypatch.setattr(evaluation, "load_trained", lambda *given: trained)
-    figures(runs["TOLD"], tmp_path, "--n", "2", *more)
+    figures(runs["CONDITIONAL"], tmp_path, "--n", "2", *more)
     label = dataset.labels[evaluation.spread(dataset.test, 2)]
-    assert told
-    assert all(len(each) == 1 and torch.equal(each[0], label) for each in told)
+    assert conditions
+    assert all(len(each) == 1 and torch.equal(each[0], label) for each in conditions)
 
 
-def test_each_tenth_has_the_errors_of_its_levels(runs, tmp_path, monkeypatch):
+def test_each_decile_has_the_errors_of_its_timesteps(runs, tmp_path, monkeypatch):
     found = figures(runs["RUN"], tmp_path, "--n", "2")["eps_mse"]["by_decile"]
     trained, dataset = load_trained(runs["RUN"], torch.device("cpu")), load_dataset("digits")
     schedule, errors = trained.schedule, []
@@ -80,12 +83,12 @@ def test_each_tenth_has_the_errors_of_its_levels(runs, tmp_path, monkeypatch):
         noise = bound.keyed_noise((1, 8, 8), 0, "bound", t, index.tolist(), dtype=torch.float64)
         x_t = schedule.alpha_bar(t).sqrt() * x_0 + schedule.one_minus_alpha_bar(t).sqrt() * noise
         with torch.no_grad():
-            guess = trained.network(x_t.float(), torch.full((2,), t)).double()
-        errors.append(float((guess - noise).square().mean()))
+            eps_hat = trained.network(x_t.float(), torch.full((2,), t)).double()
+        errors.append(float((eps_hat - noise).square().mean()))
     assert np.allclose(found, np.reshape(errors, (10, 2)).mean(1), rtol=1e-5)
 
 
-def test_estimated_parts_draw_noise_of_their_own(runs, tmp_path, monkeypatch):
+def test_batches_of_an_estimate_have_different_noise(runs, tmp_path, monkeypatch):
     real, keys = bound.keyed_generator, []
     monkeypatch.setattr(bound, "keyed_generator", lambda *given: keys.append(given) or real(*given))
     for seed in ("0", "1"):
@@ -97,23 +100,21 @@ def test_estimated_parts_draw_noise_of_their_own(runs, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("flags", "variance"), [((), "learned_range"), (("--variance", "fixed_large"), "fixed_large")]
 )
-def test_the_variance_that_was_asked_for_is_used(
-    runs, tmp_path, monkeypatch, name, flags, variance
-):
+def test_chosen_variance_is_used(runs, tmp_path, monkeypatch, name, flags, variance):
     module = {"bound": bound, "flow": flow}[name]
-    real, seen = module.reverse_of, []
-    monkeypatch.setattr(module, "reverse_of", lambda *given: seen.append(given[2]) or real(*given))
+    real, used = module.reverse_of, []
+    monkeypatch.setattr(module, "reverse_of", lambda *given: used.append(given[2]) or real(*given))
     figures(runs["LEARNED"], tmp_path, "--n", "2", "--strata", "2", "--flow", "4", *flags)
-    assert seen == [variance]
+    assert used == [variance]
 
 
-def test_unclipped_is_unclipped(runs, tmp_path, monkeypatch):
+def test_no_clip_does_not_clip(runs, tmp_path, monkeypatch):
     for module in (bound, flow):
         monkeypatch.setattr(module, "ClipX0", None)
     figures(runs["RUN"], tmp_path, "--n", "2", "--strata", "2", "--flow", "4", "--no-clip")
 
 
-def test_the_errors_of_the_flow_are_of_its_mean(runs, tmp_path, monkeypatch):
+def test_errors_of_the_flow_are_those_of_the_mean(runs, tmp_path, monkeypatch):
     unit = 64 * math.log(2)
 
     def made(schedule, denoiser, x_1, *rest, **named):
@@ -131,7 +132,7 @@ def test_the_errors_of_the_flow_are_of_its_mean(runs, tmp_path, monkeypatch):
     assert found["step_error"] == pytest.approx(7)
 
 
-def test_a_part_is_written_in_one_step(runs, tmp_path, monkeypatch):
+def test_cache_files_are_written_atomically(runs, tmp_path, monkeypatch):
     real, names = flow.write_bytes, []
     monkeypatch.setattr(
         flow, "write_bytes", lambda path, data: names.append(path) or real(path, data)

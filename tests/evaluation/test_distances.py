@@ -1,7 +1,4 @@
-"""Distances of samples from real images, each against a value that is reached another way.
-
-And the classifier that features are of.
-"""
+"""Distances, each compared with a value computed another way; and the classifier of features."""
 
 import itertools
 import math
@@ -25,7 +22,7 @@ UNIT = 2.0**-52
 
 
 def with_moments(mean: np.ndarray, covariance: np.ndarray, n: int, seed: int) -> torch.Tensor:
-    """n rows whose mean and unbiased covariance are these, to roundoff."""
+    """Return n rows with this mean and unbiased covariance, to roundoff."""
     draw = np.random.default_rng(seed).standard_normal((n, len(mean)))
     draw -= draw.mean(0)
     white = (
@@ -39,7 +36,7 @@ def rows(n: int, dims: int, seed: int) -> torch.Tensor:
     return torch.randn(n, dims, dtype=torch.float64, generator=generator)
 
 
-def test_frechet_of_independent_coordinates_is_that_of_means_and_deviations():
+def test_frechet_of_independent_coordinates_is_that_of_means_and_standard_deviations():
     """|m1 - m2|^2 + |s1 - s2|^2, in one dimension and in three."""
     for means, deviations in (
         ([[1.0], [-2.0]], [[0.5], [3.0]]),
@@ -54,8 +51,8 @@ def test_frechet_of_independent_coordinates_is_that_of_means_and_deviations():
         assert abs(frechet(x, y) - want) <= 100 * UNIT * ((means**2).sum() + (deviations**2).sum())
 
 
-def test_frechet_of_covariances_that_do_not_commute_is_by_the_root_of_their_product():
-    """SciPy's root of a matrix: another algorithm, accurate here to its condition of about 1e3."""
+def test_frechet_of_covariances_that_do_not_commute_equals_scipy():
+    """SciPy's matrix root is another algorithm; its condition number here is about 1e3."""
     first = np.array([[4.0, 1.5, 0.0], [1.5, 1.0, 0.2], [0.0, 0.2, 0.5]])
     second = np.array([[1.0, -0.6, 0.3], [-0.6, 2.0, 0.0], [0.3, 0.0, 3.0]])
     assert np.abs(first @ second - second @ first).max() > 1
@@ -65,16 +62,16 @@ def test_frechet_of_covariances_that_do_not_commute_is_by_the_root_of_their_prod
     assert abs(frechet(x, y) - (scale - 2 * np.trace(root).real)) <= 1e3 * UNIT * scale
 
 
-def test_frechet_of_a_set_and_itself_is_0_and_two_rows_will_do():
-    """Also with fewer rows than dimensions, where covariances have no full rank."""
+def test_frechet_of_a_set_and_itself_is_0_and_two_rows_suffice():
+    """Also with fewer rows than dimensions, where covariances are rank-deficient."""
     x = rows(5, 20, seed=0)
     assert abs(frechet(x, x)) <= 100 * UNIT * float(x.var(0).sum())
     assert abs(frechet(x, x + 1) - 20) <= 1000 * UNIT * float(x.square().sum() + 20)
     assert abs(frechet(x[:2], x[:2])) <= 100 * UNIT * float(x[:2].var(0).sum())
 
 
-def test_the_kernel_distance_is_the_mean_over_pairs_of_different_rows():
-    """Pair by pair, in exact sums of floats; across the blocks that pairs come in."""
+def test_kernel_distance_is_the_mean_over_pairs_of_different_rows():
+    """Pair by pair, with exactly rounded sums."""
     x, y = rows(7, 4, seed=1), rows(6, 4, seed=2) + 0.5
 
     def pair(a, b):
@@ -89,25 +86,25 @@ def test_the_kernel_distance_is_the_mean_over_pairs_of_different_rows():
     assert abs(kernel_distance(x, y) - want) <= 1e3 * UNIT * sum(own)
 
 
-def test_the_kernel_distance_is_the_same_in_blocks(monkeypatch):
+def test_kernel_distance_does_not_depend_on_the_blocks(monkeypatch):
     x, y = rows(7, 4, seed=1), rows(6, 4, seed=2) + 0.5
-    whole = kernel_distance(x, y)
+    in_one_block = kernel_distance(x, y)
     near = nearest(x, y)
     monkeypatch.setattr("ddpm_core.evaluation.distances.ROWS", 4)
-    assert abs(kernel_distance(x, y) - whole) <= 1e3 * UNIT
+    assert abs(kernel_distance(x, y) - in_one_block) <= 1e3 * UNIT
     assert torch.allclose(nearest(x, y), near, rtol=0, atol=100 * UNIT)
 
 
-def test_the_kernel_distance_of_two_draws_of_a_law_has_mean_0():
-    """It falls on both sides; the biased one, with each row beside itself, is never below 0."""
+def test_kernel_distance_of_equal_distributions_has_mean_0():
+    """It takes both signs; the biased estimate, with pairs (i, i), is never negative."""
     found = [kernel_distance(rows(20, 4, 2 * i), rows(20, 4, 2 * i + 1)) for i in range(200)]
     error = float(np.std(found, ddof=1)) / math.sqrt(200)
     assert abs(np.mean(found)) < 5 * error
     assert min(found) < 0
 
 
-def test_the_error_of_a_difference_is_that_of_its_repetitions():
-    """The jackknife's error, which leans upwards, against that of 200 draws, known to 5 %.
+def test_jackknife_error_of_a_difference_matches_repeated_draws():
+    """The jackknife error is biased upwards; the standard deviation of 200 draws is known to 5 %.
 
     The ratio was 1.01 to 1.20 over four other sets of draws.
     """
@@ -115,22 +112,22 @@ def test_the_error_of_a_difference_is_that_of_its_repetitions():
     for i in range(200):
         x, y, reference = (rows(30, 2, 3 * i + k) for k in range(3))
         found, error = difference(x + 0.3, y, reference)
-        whole = kernel_distance(x + 0.3, reference) - kernel_distance(y, reference)
-        assert abs(found - whole) <= 1e4 * UNIT
+        direct = kernel_distance(x + 0.3, reference) - kernel_distance(y, reference)
+        assert abs(found - direct) <= 1e4 * UNIT
         differences.append(found)
         errors.append(error)
     assert 0.9 < np.mean(errors) / np.std(differences, ddof=1) < 1.35
 
 
-def test_the_histogram_distance_is_half_the_sum_of_what_shares_differ_by():
+def test_histogram_distance_is_the_total_variation():
     x, y = torch.tensor([0, 0, 1, 2]), torch.tensor([0, 1, 1, 1, 1, 1, 1, 3])
     assert histogram_distance(x, y, 5) == (3 / 8 + 1 / 2 + 1 / 4 + 1 / 8) / 2
     assert histogram_distance(x, x.repeat(3), 5) == 0
     assert histogram_distance(torch.tensor([0]), torch.tensor([4]), 5) == 1
 
 
-def test_planted_copies_are_counted_one_by_one_and_test_images_score_1_percent():
-    """Draws of a law in 10 dimensions, moved far away, of which 7 of 50 are training images."""
+def test_copies_are_counted_and_test_images_score_1_percent():
+    """50 distant samples in 10 dimensions, 7 of which are replaced by training images."""
     train, test, samples = rows(300, 10, 0), rows(200, 10, 1), rows(50, 10, 2) + 9
     near = nearest(test, train)
     assert copy_rate(nearest(samples, train), near) == 0
@@ -140,43 +137,47 @@ def test_planted_copies_are_counted_one_by_one_and_test_images_score_1_percent()
     assert copy_rate(nearest(train, train), near) == 1
 
 
-def test_the_nearest_is_found_among_all():
+def test_nearest_equals_brute_force():
     x, y = rows(9, 5, seed=3), rows(8, 5, seed=4)
     want = (x[:, None] - y[None]).square().sum(2).amin(1)
     assert torch.allclose(nearest(x, y), want, rtol=0, atol=100 * UNIT * float(x.square().sum()))
 
 
-def test_the_classifier_is_kept_and_made_anew_where_a_byte_is_another(tmp_path, monkeypatch):
-    """Wherever the byte is; and for other data."""
+def test_saved_classifier_is_loaded_and_retrained_if_a_byte_differs(tmp_path, monkeypatch):
+    """At any position of the byte, and for other data."""
     monkeypatch.setattr(classifier, "STEPS", 5)
-    dataset, path, made = load_dataset("digits"), tmp_path / "classifier.safetensors", []
+    dataset, path, trained = load_dataset("digits"), tmp_path / "classifier.safetensors", []
     real = classifier.trained_classifier
     monkeypatch.setattr(
-        classifier, "trained_classifier", lambda data: made.append(data.name) or real(data)
+        classifier, "trained_classifier", lambda data: trained.append(data.name) or real(data)
     )
-    first = classifier.kept_classifier(path, dataset)
-    whole = path.read_bytes()
+    first = classifier.saved_classifier(path, dataset)
+    content = path.read_bytes()
     assert 0.1 < float(first.accuracy) < 1
-    again = classifier.kept_classifier(path, dataset)
-    assert len(made) == 1
+    again = classifier.saved_classifier(path, dataset)
+    assert len(trained) == 1
     images = dataset.take(dataset.test[:7])
-    for place in (3, 200, len(whole) // 2, len(whole) - 1):
-        assert torch.equal(again.look(images)[0], first.look(images)[0])
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        again = classifier.kept_classifier(path, dataset)
-        assert path.read_bytes() == whole
-    path.write_bytes(whole[: len(whole) // 2])
-    classifier.kept_classifier(path, dataset)
-    assert len(made) == 6
+    for at in (3, 200, len(content) // 2, len(content) - 1):
+        assert torch.equal(
+            again.features_and_classes(images)[0], first.features_and_classes(images)[0]
+        )
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        again = classifier.saved_classifier(path, dataset)
+        assert path.read_bytes() == content
+    path.write_bytes(content[: len(content) // 2])
+    classifier.saved_classifier(path, dataset)
+    assert len(trained) == 6
     other = tmp_path / "other.npz"
     np.savez(other, images=dataset.images.numpy(), labels=(dataset.labels + 1).numpy() % 10)
-    classifier.kept_classifier(path, load_dataset(f"npz:{other}"))
-    assert len(made) == 7
+    classifier.saved_classifier(path, load_dataset(f"npz:{other}"))
+    assert len(trained) == 7
 
 
-def test_features_have_mean_0_and_deviation_1_over_training_images(monkeypatch):
+def test_features_have_mean_0_and_unit_variance_over_training_images(monkeypatch):
     monkeypatch.setattr(classifier, "STEPS", 5)
     dataset = load_dataset("digits")
-    features, _ = classifier.trained_classifier(dataset).look(dataset.take(dataset.train))
+    features, _ = classifier.trained_classifier(dataset).features_and_classes(
+        dataset.take(dataset.train)
+    )
     assert features.mean(0).abs().max() < 1e-12
     assert abs(float(features.var(0).mean()) - 1) < 1e-12

@@ -1,4 +1,4 @@
-"""The evaluate command: figures of a run, kept part by part, and compared with baselines."""
+"""The evaluate command: results, cache, baselines, and errors."""
 
 import dataclasses
 import errno
@@ -16,7 +16,7 @@ from ddpm_core.data.dataset import load_dataset
 from ddpm_core.denoiser import ClipX0, NetworkDenoiser
 from ddpm_core.evaluate import main
 from ddpm_core.evaluation import evaluate as evaluation
-from ddpm_core.evaluation.baselines import baselines, marginal, normal
+from ddpm_core.evaluation.baselines import baselines, gaussian_nats, marginal_nats
 from ddpm_core.evaluation.bits_per_dim import DECILES
 from ddpm_core.likelihood import reverse_of, vlb_terms
 from ddpm_core.randomness import keyed_generator, keyed_noise
@@ -31,10 +31,10 @@ pytestmark = pytest.mark.usefixtures("undrawn")
 @pytest.fixture(scope="module")
 def runs(shared_runs: SharedRuns, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("runs")
-    real = np.linspace(-1, 1, 640, dtype=np.float32).reshape(40, 4, 4)
-    np.savez(folder / "real.npz", images=real)
-    kinds = {"RUN": [], "TOLD": ["--conditional"]}
-    kinds["REAL"] = ["--dataset", f"npz:{folder / 'real.npz'}"]
+    images = np.linspace(-1, 1, 640, dtype=np.float32).reshape(40, 4, 4)
+    np.savez(folder / "continuous.npz", images=images)
+    kinds = {"RUN": [], "CONDITIONAL": ["--conditional"]}
+    kinds["CONTINUOUS"] = ["--dataset", f"npz:{folder / 'continuous.npz'}"]
     return {name: shared_runs.train(folder / name, *more) for name, more in kinds.items()}
 
 
@@ -43,10 +43,10 @@ def figures(run: Path, out: Path, *flags: str) -> dict:
     return newest(out)
 
 
-def test_it_is_the_bound_of_the_clipped_network(runs, tmp_path, capsys):
-    """Worked out again for one image, with the noise that (seed, t, image) keys."""
+def test_result_is_the_bound_of_the_clipped_network(runs, tmp_path, capsys):
+    """Recomputed for one image, with the noise keyed by (seed, t, image)."""
     found = figures(runs["RUN"], tmp_path, "--n", "1", "--seed", "3")
-    assert found["notes"] == ["NOTE: of one image no error is known: take more test images"]
+    assert found["warnings"] == ["NOTE: a single image has no standard error: use more test images"]
     trained = load_trained(runs["RUN"], torch.device("cpu"))
     dataset = load_dataset("digits")
     index = dataset.test[:1]
@@ -65,60 +65,60 @@ def test_it_is_the_bound_of_the_clipped_network(runs, tmp_path, capsys):
         )
     bits = terms[:, 0] / (64 * math.log(2))
     assert np.allclose(found["terms"], bits, rtol=1e-6, atol=1e-12)
-    shares = found["bits_per_dim"]["shares"]
-    assert list(shares) == ["decoder", "prior", "steps"]
-    assert math.isclose(found["bits_per_dim"]["total"], sum(shares.values()))
-    split = [shares[name] for name in ("decoder", "steps", "prior")]
-    assert np.allclose(split, [bits[0], bits[1:-1].sum(), bits[-1]], rtol=1e-6, atol=1e-12)
+    breakdown = found["bits_per_dim"]["breakdown"]
+    assert list(breakdown) == ["decoder", "prior", "steps"]
+    assert math.isclose(found["bits_per_dim"]["total"], sum(breakdown.values()))
+    parts = [breakdown[name] for name in ("decoder", "steps", "prior")]
+    assert np.allclose(parts, [bits[0], bits[1:-1].sum(), bits[-1]], rtol=1e-6, atol=1e-12)
     assert found["bits_per_dim"]["standard_error"] is None
     assert found["quality"] is None
     out = capsys.readouterr().out
-    printed = ", ".join(f"{name} {shares[name]:.3f}" for name in ("decoder", "steps", "prior"))
+    printed = ", ".join(f"{name} {breakdown[name]:.3f}" for name in ("decoder", "steps", "prior"))
     assert "| digits | 1 | " in out
-    assert found["notes"][0] in out
+    assert found["warnings"][0] in out
     assert f"of which {printed}\n" in out
-    (picture,) = tmp_path.glob("*.png")
-    assert picture.name == "step-000002-seed-3-1-images-0-samples.png"
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    (figure,) = tmp_path.glob("*.png")
+    assert figure.name == "step-000002-seed-3-1-images-0-samples.png"
+    assert figure.read_bytes().startswith(b"\x89PNG")
 
 
-def test_every_image_counts_once_in_whatever_parts(runs, tmp_path):
-    whole = figures(runs["RUN"], tmp_path / "a", "--n", "10")
-    parts = figures(runs["RUN"], tmp_path / "b", "--n", "10", "--batch-size", "4")
-    assert whole["images"] == parts["images"] == 10
-    assert np.allclose(whole["terms"], parts["terms"], rtol=1e-4)
+def test_result_does_not_depend_on_the_batch_size(runs, tmp_path):
+    once = figures(runs["RUN"], tmp_path / "a", "--n", "10")
+    batches = figures(runs["RUN"], tmp_path / "b", "--n", "10", "--batch-size", "4")
+    assert once["images"] == batches["images"] == 10
+    assert np.allclose(once["terms"], batches["terms"], rtol=1e-4)
     assert math.isclose(
-        whole["bits_per_dim"]["standard_error"],
-        parts["bits_per_dim"]["standard_error"],
+        once["bits_per_dim"]["standard_error"],
+        batches["bits_per_dim"]["standard_error"],
         rel_tol=1e-4,
     )
-    assert len(list((tmp_path / "b" / "parts").iterdir())) == 3
+    assert len(list((tmp_path / "b" / "bound").iterdir())) == 3
 
 
-def test_what_is_done_is_not_done_again(runs, tmp_path, monkeypatch):
-    """Nor is it taken from another question, or from a file that was cut off."""
+def test_cached_batches_are_not_recomputed(runs, tmp_path, monkeypatch):
+    """The cache of other options and truncated files are not used."""
     first = figures(runs["RUN"], tmp_path, "--n", "4", "--batch-size", "2")
-    real, asked = evaluation.bound_of, []
+    real, computed = evaluation.bound_sums, []
 
-    def watched(config, trained, dataset, indices, *rest):
-        asked.append(len(indices))
+    def spy(config, trained, dataset, indices, *rest):
+        computed.append(len(indices))
         return real(config, trained, dataset, indices, *rest)
 
-    monkeypatch.setattr(evaluation, "bound_of", watched)
+    monkeypatch.setattr(evaluation, "bound_sums", spy)
     assert figures(runs["RUN"], tmp_path, "--n", "4", "--batch-size", "2") == first
-    assert asked == []
-    part = sorted((tmp_path / "parts").iterdir())[1]
-    part.write_bytes(part.read_bytes()[:100])
+    assert computed == []
+    cached = sorted((tmp_path / "bound").iterdir())[1]
+    cached.write_bytes(cached.read_bytes()[:100])
     assert figures(runs["RUN"], tmp_path, "--n", "4", "--batch-size", "2") == first
-    assert asked == [2]
+    assert computed == [2]
     other = figures(runs["RUN"], tmp_path, "--n", "4", "--batch-size", "2", "--seed", "1")
-    assert asked == [2, 2, 2]
+    assert computed == [2, 2, 2]
     assert other["terms"] != first["terms"]
-    wide = figures(runs["RUN"], tmp_path, "--n", "4", "--variance", "fixed_large", "--no-clip")
-    assert asked == [2, 2, 2, 4]
-    assert wide["variance"] == "fixed_large"
+    unclipped = figures(runs["RUN"], tmp_path, "--n", "4", "--variance", "fixed_large", "--no-clip")
+    assert computed == [2, 2, 2, 4]
+    assert unclipped["variance"] == "fixed_large"
     assert figures(runs["RUN"], tmp_path, "--n", "4", "--batch-size", "2") == first
-    assert asked == [2, 2, 2, 4], "what other options asked for lies beside"
+    assert computed == [2, 2, 2, 4], "other options have other cache files"
     assert sorted(each.name for each in tmp_path.glob("*.json")) == [
         "step-000002-seed-0-4-images-batches-of-2-0-samples.json",
         "step-000002-seed-0-4-images-fixed_large-unclipped-0-samples.json",
@@ -130,15 +130,17 @@ def test_what_is_done_is_not_done_again(runs, tmp_path, monkeypatch):
     ("number", "code", "word"),
     [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
 )
-def test_a_signal_keeps_what_is_done(runs, tmp_path, monkeypatch, capsys, number, code, word):
-    real, before = evaluation.bound_of, signal.getsignal(signal.SIGTERM)
+def test_signal_leaves_finished_batches_cached(
+    runs, tmp_path, monkeypatch, capsys, number, code, word
+):
+    real, before = evaluation.bound_sums, signal.getsignal(signal.SIGTERM)
 
     def interrupted(config, trained, dataset, indices, *rest):
-        if len(list((tmp_path / "parts").glob("*.npz"))) == 1:
+        if len(list((tmp_path / "bound").glob("*.npz"))) == 1:
             os.kill(os.getpid(), number)
         return real(config, trained, dataset, indices, *rest)
 
-    monkeypatch.setattr(evaluation, "bound_of", interrupted)
+    monkeypatch.setattr(evaluation, "bound_sums", interrupted)
     flags = ["--n", "4", "--batch-size", "2", "--samples", "0"]
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background: ignored
     try:
@@ -147,19 +149,19 @@ def test_a_signal_keeps_what_is_done(runs, tmp_path, monkeypatch, capsys, number
         signal.signal(signal.SIGINT, usual)
     assert f"ddpm_core.evaluate: {word}; the same command resumes" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) == before
-    assert len(list((tmp_path / "parts").glob("*.npz"))) == 1
+    assert len(list((tmp_path / "bound").glob("*.npz"))) == 1
     assert not list(tmp_path.glob("*.json"))
 
 
-def test_two_evaluations_do_not_share_a_folder(runs, tmp_path, capsys):
+def test_second_evaluation_in_a_folder_is_refused(runs, tmp_path, capsys):
     with RunLock(tmp_path), pytest.raises(SystemExit) as stopped:
         main([str(runs["RUN"]), "--out-dir", str(tmp_path), "--n", "1"])
     assert stopped.value.code == 2
     assert f"{tmp_path} is in use by process {os.getpid()}" in capsys.readouterr().err
-    assert not (tmp_path / "parts").exists()
+    assert not (tmp_path / "bound").exists()
 
 
-def test_the_folder_is_held_to_the_end(runs, tmp_path, monkeypatch):
+def test_folder_is_locked_until_the_end(runs, tmp_path, monkeypatch):
     real, tried = evaluation.write_bytes, []
 
     def write(path, data):
@@ -173,52 +175,53 @@ def test_the_folder_is_held_to_the_end(runs, tmp_path, monkeypatch):
     assert tried == [".npz", ".png"]
 
 
-def test_a_full_disk_is_a_sentence(runs, tmp_path, monkeypatch, capsys):
+def test_full_disk_exits_1_with_a_message(runs, tmp_path, monkeypatch, capsys):
     def full(path, data):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
     monkeypatch.setattr(evaluation, "write_bytes", full)
     assert main([str(runs["RUN"]), "--out-dir", str(tmp_path), "--n", "1", "--samples", "0"]) == 1
-    said = capsys.readouterr().err
-    assert "No space left on device" in said
-    assert "free space, or choose another --out-dir" in said
+    message = capsys.readouterr().err
+    assert "No space left on device" in message
+    assert "free space, or choose another --out-dir" in message
 
 
-def test_progress_counts_calls_and_what_is_kept(runs, tmp_path, monkeypatch):
-    """Of 10 images at 20 levels, of which a part is kept."""
+def test_progress_counts_network_evaluations_and_cached_batches(runs, tmp_path, monkeypatch):
+    """10 images at 20 timesteps, some of them cached."""
     figures(runs["RUN"], tmp_path, "--n", "10", "--batch-size", "4")
-    (tmp_path / "parts" / sorted(os.listdir(tmp_path / "parts"))[0]).unlink()
+    (tmp_path / "bound" / sorted(os.listdir(tmp_path / "bound"))[0]).unlink()
     bars, real = [], evaluation.progress
     monkeypatch.setattr(
         evaluation, "progress", lambda *given: bars.append((given, real(*given))) or bars[-1][1]
     )
     figures(runs["RUN"], tmp_path, "--n", "10", "--batch-size", "4")
     ((given, bar),) = bars
-    assert given == (200, "bound", "call")
+    assert given == (200, "bound", "network evaluation")
     assert bar.n == 200
 
 
-def test_an_estimate_is_near_the_sum_over_all_levels(runs, tmp_path):
-    """Within 5 standard errors of it, both taken over images; levels here differ by thousands."""
+def test_stratified_estimate_is_close_to_the_sum_over_all_timesteps(runs, tmp_path):
+    """Within 5 standard errors over images. Terms of different timesteps differ a thousandfold."""
     flags = ["--n", "200", "--no-clip"]
-    whole = figures(runs["RUN"], tmp_path / "a", *flags)["bits_per_dim"]
-    estimate = figures(runs["RUN"], tmp_path / "b", *flags, "--strata", "10")
-    some = estimate["bits_per_dim"]
-    error = math.hypot(whole["standard_error"], some["standard_error"])
-    assert abs(whole["total"] - some["total"]) < 5 * error
-    assert set(some["shares"]) == {"lowest_levels", "other_levels", "prior"}
-    assert math.isclose(some["total"], sum(some["shares"].values()))
-    assert math.isclose(some["shares"]["lowest_levels"], estimate["terms"][0])
-    assert math.isclose(some["shares"]["prior"], whole["shares"]["prior"], rel_tol=1e-9)
+    exact = figures(runs["RUN"], tmp_path / "a", *flags)["bits_per_dim"]
+    stratified = figures(runs["RUN"], tmp_path / "b", *flags, "--strata", "10")
+    estimate = stratified["bits_per_dim"]
+    error = math.hypot(exact["standard_error"], estimate["standard_error"])
+    assert abs(exact["total"] - estimate["total"]) < 5 * error
+    parts = estimate["breakdown"]
+    assert set(parts) == {"first_stratum", "other_strata", "prior"}
+    assert math.isclose(estimate["total"], sum(parts.values()))
+    assert math.isclose(parts["first_stratum"], stratified["terms"][0])
+    assert math.isclose(parts["prior"], exact["breakdown"]["prior"], rel_tol=1e-9)
 
 
-def test_classes_are_told_and_each_tenth_has_its_error(runs, tmp_path):
-    found = figures(runs["TOLD"], tmp_path, "--n", "5")
+def test_conditional_run_has_an_error_for_each_decile(runs, tmp_path):
+    found = figures(runs["CONDITIONAL"], tmp_path, "--n", "5")
     assert len(found["eps_mse"]["by_decile"]) == DECILES
     assert math.isclose(found["eps_mse"]["mean"], np.mean(found["eps_mse"]["by_decile"]))
 
 
-def test_the_mark_of_an_unverified_run_is_repeated(runs, tmp_path, monkeypatch, capsys):
+def test_watermark_of_an_unverified_run_is_repeated(runs, tmp_path, monkeypatch, capsys):
     marked = dataclasses.replace(
         load_trained(runs["RUN"], torch.device("cpu")), watermark="UNVERIFIED: in a hurry"
     )
@@ -232,7 +235,7 @@ def test_the_mark_of_an_unverified_run_is_repeated(runs, tmp_path, monkeypatch, 
     assert "UNVERIFIED: in a hurry" in capsys.readouterr().err
 
 
-def test_baselines_know_what_they_are_told():
+def test_baselines_match_a_direct_computation():
     dataset = load_dataset("digits")
     found = baselines(dataset, dataset.test, seed=0)
     assert found["uniform"] == math.log2(17)
@@ -241,15 +244,15 @@ def test_baselines_know_what_they_are_told():
     first = dataset.test[:1]
     counts = [(dataset.images[dataset.train][:, 0, 0, 0] == k).sum() + 1 for k in range(17)]
     corner = dataset.images[first][0, 0, 0, 0]
-    share = counts[int(corner)] / sum(counts)
-    others = marginal(dataset, first) + share.log()
+    probability = counts[int(corner)] / sum(counts)
+    others = marginal_nats(dataset, first) + probability.log()
     assert others > 0
-    assert normal(dataset, first, seed=0).shape == (1,)
-    assert normal(dataset, first, seed=0) != normal(dataset, first, seed=1)
+    assert gaussian_nats(dataset, first, seed=0).shape == (1,)
+    assert gaussian_nats(dataset, first, seed=0) != gaussian_nats(dataset, first, seed=1)
 
 
-def test_the_normal_baseline_is_scipys_on_the_grid_of_levels():
-    """Counted in levels, of which each is 1 wide and the noise within half of one."""
+def test_gaussian_baseline_equals_scipy_in_units_of_grey_levels():
+    """In these units a grey level is 1 wide and the dequantisation noise is in [-1/2, 1/2]."""
     dataset = load_dataset("digits")
     train, test = (
         dataset.images[each].flatten(1).numpy() for each in (dataset.train, dataset.test)
@@ -257,30 +260,30 @@ def test_the_normal_baseline_is_scipys_on_the_grid_of_levels():
     noise = torch.rand(
         test.shape, dtype=torch.float64, generator=keyed_generator(3, "dequantisation")
     )
-    law = stats.multivariate_normal(train.mean(0), np.cov(train.T) + np.eye(64) / 12)
-    bits = -law.logpdf(test + noise.numpy() - 0.5) / (64 * math.log(2))
+    gaussian = stats.multivariate_normal(train.mean(0), np.cov(train.T) + np.eye(64) / 12)
+    bits = -gaussian.logpdf(test + noise.numpy() - 0.5) / (64 * math.log(2))
     found = baselines(dataset, dataset.test, seed=3)["full-covariance Gaussian"]
     assert found == pytest.approx(bits.mean(), rel=1e-9)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "message"),
     [
         ("nowhere", "nowhere is not a folder"),
         ("RUN --n 0", "--n = 0 is below 1"),
         ("RUN --n 501", "--n = 501, but digits has 500 test images"),
         ("RUN --strata 21", "--strata = 21, but"),
         ("RUN --variance medium", "fixed_large"),
-        ("RUN --flow 2", "--flow = 2 is below 3: a step is"),
-        ("RUN --samples 0 --sampler ddim", "leave --sampler out: --samples 0 draws none"),
-        ("RUN --samples 0 --steps 5", "leave --steps out: --samples 0 draws none"),
-        ("REAL", "holds real numbers, and bits per dimension are of grey levels: store uint8"),
+        ("RUN --flow 2", "--flow = 2 is below 3; the estimate"),
+        ("RUN --samples 0 --sampler ddim", "omit --sampler: --samples 0 draws none"),
+        ("RUN --samples 0 --steps 5", "omit --steps: --samples 0 draws none"),
+        ("CONTINUOUS", "is continuous-valued, but bits per dimension are defined for grey levels"),
     ],
 )
-def test_bad_usage_exits_2_with_a_sentence(runs, tmp_path, capsys, arguments, sentence):
+def test_bad_usage_exits_2_with_a_message(runs, tmp_path, capsys, arguments, message):
     words = [str(runs.get(each, each)) for each in arguments.split()]
     with pytest.raises(SystemExit) as stopped:
         main([*words, "--out-dir", str(tmp_path / "out")])
     assert stopped.value.code == 2
-    assert sentence in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

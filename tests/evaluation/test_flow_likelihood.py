@@ -1,4 +1,4 @@
-"""evaluate --flow: a density along the flow of a run's test images, and the bound that it makes."""
+"""evaluate --flow: the density of test images along the flow, and the resulting bound."""
 
 import math
 from pathlib import Path
@@ -33,8 +33,8 @@ def figures(run: Path, out: Path, *flags: str) -> dict:
     return newest(out)["flow"]
 
 
-def test_it_is_the_bound_along_the_flow_of_the_clipped_network(run, tmp_path, capsys):
-    """Worked out again for one image, with the noise and the signs that (seed, image) key."""
+def test_result_is_the_flow_bound_of_the_clipped_network(run, tmp_path, capsys):
+    """Recomputed for one image, with noise and probes keyed by (seed, image)."""
     found = figures(run, tmp_path, "--n", "1", "--seed", "3", "--flow", "8")
     trained, dataset = load_trained(run, torch.device("cpu")), load_dataset("digits")
     index, schedule = dataset.test[:1].tolist(), trained.schedule
@@ -54,14 +54,14 @@ def test_it_is_the_bound_along_the_flow_of_the_clipped_network(run, tmp_path, ca
     with torch.no_grad():
         bound = flow_bound(schedule, x_0, x_1, density.nats, reverse, grey_levels=17)
     assert math.isclose(found["bits_per_dim"], float(bound) / (64 * math.log(2)), rel_tol=1e-6)
-    assert math.isclose(found["log_density_at_level_1"], float(density.nats), rel_tol=1e-6)
-    assert (found["levels"], found["probes"], found["standard_error"]) == (8, 2, None)
-    assert "along the flow, 8 levels" in capsys.readouterr().out
+    assert math.isclose(found["log_density_at_t_1"], float(density.nats), rel_tol=1e-6)
+    assert (found["timesteps"], found["probes"], found["standard_error"]) == (8, 2, None)
+    assert "probability flow, 8 timesteps: " in capsys.readouterr().out
 
 
-def test_what_is_done_is_kept(run, tmp_path, monkeypatch):
+def test_interrupted_flow_resumes_from_the_cache(run, tmp_path, monkeypatch):
     flags = ("--n", "4", "--batch-size", "2", "--flow", "4")
-    whole = figures(run, tmp_path / "a", *flags)
+    uninterrupted = figures(run, tmp_path / "a", *flags)
     calls, real = [], flow.flow_log_density
 
     def interrupted(*given, **named):
@@ -73,29 +73,29 @@ def test_what_is_done_is_kept(run, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(flow, "flow_log_density", interrupted)
         assert main([str(run), *("--out-dir", str(tmp_path / "b"), "--strata", "2"), *flags]) == 130
-    assert figures(run, tmp_path / "b", *flags) == whole
-    monkeypatch.setattr(flow, "flow_log_density", None)  # nothing is followed again
-    assert figures(run, tmp_path / "b", *flags) == whole
+    assert figures(run, tmp_path / "b", *flags) == uninterrupted
+    monkeypatch.setattr(flow, "flow_log_density", None)  # nothing is recomputed
+    assert figures(run, tmp_path / "b", *flags) == uninterrupted
 
 
 @pytest.mark.parametrize(
-    ("flags", "sentence"),
-    [(["--flow", "2"], "--flow = 2 is below 3"), (["--flow", "21"], "has T = 20 levels")],
+    ("flags", "message"),
+    [(["--flow", "2"], "--flow = 2 is below 3"), (["--flow", "21"], "has T = 20 timesteps")],
 )
-def test_a_flow_that_does_not_exist_is_refused(run, tmp_path, capsys, flags, sentence):
+def test_unusable_number_of_timesteps_is_refused(run, tmp_path, capsys, flags, message):
     with pytest.raises(SystemExit, match="2"):
         main([str(run), "--out-dir", str(tmp_path), *flags])
-    assert sentence in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
-def test_a_flow_through_zero_snr_is_refused(shared_runs, tmp_path, capsys):
+def test_flow_at_zero_terminal_snr_is_refused(shared_runs, tmp_path, capsys):
     more = ("--zero-terminal-snr", "--parameterization", "v")
     folder = shared_runs.train(tmp_path / "run", *more)
     with pytest.raises(SystemExit, match="2"):
         main([str(folder), "--flow", "4"])
-    assert "leave --flow out" in capsys.readouterr().err
+    assert "Omit --flow" in capsys.readouterr().err
 
 
-def test_without_the_option_nothing_is_followed(run, tmp_path, monkeypatch):
+def test_no_flow_is_computed_without_the_option(run, tmp_path, monkeypatch):
     monkeypatch.setattr(flow, "flow_log_density", None)
     assert figures(run, tmp_path, "--n", "2") is None

@@ -1,4 +1,4 @@
-"""Sample quality in the evaluate command: what is compared, kept, told, refused and left out."""
+"""Sample quality in the evaluate command: distances, cache, conditioning, refusals."""
 
 import pickle
 import sys
@@ -33,11 +33,11 @@ def runs(shared_runs: SharedRuns, tmp_path_factory: pytest.TempPathFactory) -> d
     grey = np.random.default_rng(0).integers(0, 256, (40, 4, 4), np.uint8)
     np.savez(folder / "plain.npz", images=grey)
     np.savez(folder / "few.npz", images=grey[:9])
-    np.savez(folder / "told.npz", images=grey, labels=np.minimum(np.arange(40) % 4, 1))
+    np.savez(folder / "labelled.npz", images=grey, labels=np.minimum(np.arange(40) % 4, 1))
     kinds = {"RUN": []}
-    for name in ("plain", "few", "told"):
+    for name in ("plain", "few", "labelled"):
         kinds[name.upper()] = ["--dataset", f"npz:{folder / name}.npz"]
-    kinds["TOLD"] += ["--conditional"]
+    kinds["LABELLED"] += ["--conditional"]
     kinds["ZERO"] = ["--zero-terminal-snr", "--parameterization", "v"]
     return {name: shared_runs.train(folder / name, *more) for name, more in kinds.items()}
 
@@ -52,19 +52,19 @@ def quality(run: Path, out: Path, *flags: str) -> dict:
     return newest(out)["quality"]
 
 
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
-    """The arguments of every chain that is drawn from here on."""
-    asked = []
+def spy_on_generate(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
+    """Record the keyword arguments of every call of `generate`."""
+    calls = []
     monkeypatch.setattr(
-        realism, "generate", lambda *args, **rest: asked.append(rest) or generate(*args, **rest)
+        realism, "generate", lambda *args, **rest: calls.append(rest) or generate(*args, **rest)
     )
-    return asked
+    return calls
 
 
-def test_every_distance_is_of_keyed_samples_and_stands_beside_its_floors(runs, tmp_path, capsys):
-    """Drawn here again, in one batch, which moves float32 samples in their last bits alone.
+def test_distances_are_those_of_keyed_samples_real_images_and_noise(runs, tmp_path, capsys):
+    """Recomputed in one batch, which changes only the last bits of float32 samples.
 
-    Not clipped, or a network of two steps would have -1 and 1 for samples, however they are drawn.
+    Not clipped: after two training steps all clipped pixels would be -1 or 1 for any sampler.
     """
     found = quality(runs["RUN"], tmp_path, "--seed", "3", "--no-clip")
     trained, dataset = load_trained(runs["RUN"], torch.device("cpu")), load_dataset("digits")
@@ -84,57 +84,57 @@ def test_every_distance_is_of_keyed_samples_and_stands_beside_its_floors(runs, t
     assert distances["copy_rate"]["real"] <= 0.01
     assert "64 activations of a small classifier of digits with " in found["feature"]
     printed = capsys.readouterr().out
-    assert found["feature"].endswith("% accuracy on test images; not Inception's")
+    assert found["feature"].endswith("% accuracy on test images, not of Inception")
     assert f"features: {found['feature']}" in printed
     for name, title in (("feature_frechet", "Fréchet"), ("feature_kernel", "kernel")):
         sample, real, noise = (distances[name][each] for each in ("samples", "real", "noise"))
         assert f"| {title} distance of features of a small classifier, 10 samples |" in printed
         assert f"| {sample:.4f} (real {real:.4f}, noise {noise:.4f}) |" in printed
-    assert "\n\n| against 500 test images |" in printed
+    assert "\n\n| compared with 500 test images |" in printed
 
 
-def test_samples_that_are_training_images_are_as_good_as_real_and_all_copies(
+def test_training_images_as_samples_have_real_distances_and_copy_rate_1(
     runs, tmp_path, monkeypatch
 ):
-    """Noise is clamped to the range of images, as a picture of it would be."""
+    """Noise is clamped to the range of images."""
     dataset, real = load_dataset("digits"), realism.by_pixels
-    stolen, seen = dataset.take(realism.spread(dataset.train, 10)), {}
-    monkeypatch.setattr(realism, "samples", lambda *given: stolen)
+    copies, compared = dataset.take(realism.spread(dataset.train, 10)), {}
+    monkeypatch.setattr(realism, "samples", lambda *given: copies)
     monkeypatch.setattr(
-        realism, "by_pixels", lambda sets, *rest: seen.update(sets) or real(sets, *rest)
+        realism, "by_pixels", lambda sets, *rest: compared.update(sets) or real(sets, *rest)
     )
     distances = quality(runs["RUN"], tmp_path)["distances"]
-    assert seen["noise"].abs().max() == 1
-    assert 0.2 < (seen["noise"].abs() == 1).double().mean() < 0.45  # 0.317 of a normal law
+    assert compared["noise"].abs().max() == 1
+    assert 0.2 < (compared["noise"].abs() == 1).double().mean() < 0.45  # Gaussian: 0.317
     assert distances.pop("copy_rate")["samples"] == 1
     assert all(each["samples"] == each["real"] for each in distances.values())
 
 
-def test_what_is_drawn_is_not_drawn_again(runs, tmp_path, monkeypatch):
-    """Nor is it taken from a file that was cut off, from other options, or from other weights."""
+def test_cached_samples_are_not_drawn_again(runs, tmp_path, monkeypatch):
+    """Truncated files, and the cache of other options or weights, are not used."""
     first = quality(runs["RUN"], tmp_path)
-    asked = calls(monkeypatch)
+    calls = spy_on_generate(monkeypatch)
     assert quality(runs["RUN"], tmp_path) == first
-    assert asked == []
-    part = sorted((tmp_path / "samples").iterdir())[1]
-    part.write_bytes(part.read_bytes()[:100])
+    assert calls == []
+    cached = sorted((tmp_path / "samples").iterdir())[1]
+    cached.write_bytes(cached.read_bytes()[:100])
     assert quality(runs["RUN"], tmp_path) == first
-    assert [each["indices"] for each in asked] == [[4, 5, 6, 7]]
+    assert [each["indices"] for each in calls] == [[4, 5, 6, 7]]
     flags: list[str] = []
     for i, more in enumerate(("--seed 1", "--steps 4", "--sampler ddim", "--no-clip"), 1):
         flags += more.split()
         other = quality(runs["RUN"], tmp_path, *flags)["distances"]["pixel_frechet"]["samples"]
-        assert len(asked) == 1 + 3 * i
-    assert other > 2 * first["distances"]["pixel_frechet"]["samples"], "nothing was clipped"
+        assert len(calls) == 1 + 3 * i
+    assert other > 2 * first["distances"]["pixel_frechet"]["samples"], "not clipped"
     changed = load_trained(runs["RUN"], torch.device("cpu"))
     next(changed.network.parameters()).data.add_(0.1)
     monkeypatch.setattr(evaluation, "load_trained", lambda *given: changed)
     quality(runs["RUN"], tmp_path, *flags)
-    assert len(asked) == 1 + 3 * 5
+    assert len(calls) == 1 + 3 * 5
 
 
-def test_an_interrupted_drawing_goes_on_to_the_same_figures(runs, tmp_path, monkeypatch, capsys):
-    whole = quality(runs["RUN"], tmp_path / "whole")
+def test_interrupted_sampling_resumes_to_the_same_results(runs, tmp_path, monkeypatch, capsys):
+    uninterrupted = quality(runs["RUN"], tmp_path / "uninterrupted")
 
     def interrupted(*args, **rest):
         if rest["indices"][0] == 8:
@@ -145,37 +145,37 @@ def test_an_interrupted_drawing_goes_on_to_the_same_figures(runs, tmp_path, monk
         patch.setattr(realism, "generate", interrupted)
         assert main([str(runs["RUN"]), "--out-dir", str(tmp_path / "cut"), *FEW]) == 130
     assert "interrupted; the same command resumes" in capsys.readouterr().err
-    asked = calls(monkeypatch)
-    assert quality(runs["RUN"], tmp_path / "cut") == whole
-    assert [each["indices"] for each in asked] == [[8, 9]]
+    calls = spy_on_generate(monkeypatch)
+    assert quality(runs["RUN"], tmp_path / "cut") == uninterrupted
+    assert [each["indices"] for each in calls] == [[8, 9]]
 
 
-def test_classes_are_told_in_their_proportions(runs, tmp_path, monkeypatch):
-    """Of 40 images of two classes, one in four is of the first."""
-    asked = calls(monkeypatch)
-    found = quality(runs["TOLD"], tmp_path, "--samples", "50")
-    dataset = load_dataset(load_trained(runs["TOLD"], torch.device("cpu")).config.dataset)
-    told = torch.bincount(torch.cat([each["cond"] for each in asked]), minlength=2)
-    share = float((dataset.labels[dataset.train] == 0).double().mean())
-    assert share < 0.3
-    assert told.sum() == 50
-    assert abs(told[0] - 50 * share) < 1
+def test_samples_have_the_class_proportions_of_the_training_images(runs, tmp_path, monkeypatch):
+    """One in four of 40 images is of the first of two classes."""
+    calls = spy_on_generate(monkeypatch)
+    found = quality(runs["LABELLED"], tmp_path, "--samples", "50")
+    dataset = load_dataset(load_trained(runs["LABELLED"], torch.device("cpu")).config.dataset)
+    counts = torch.bincount(torch.cat([each["cond"] for each in calls]), minlength=2)
+    fraction = float((dataset.labels[dataset.train] == 0).double().mean())
+    assert fraction < 0.3
+    assert counts.sum() == 50
+    assert abs(counts[0] - 50 * fraction) < 1
     assert found["n"]["real"] == len(dataset.train) < 50
 
 
-def test_without_classes_pixels_are_left_and_the_rest_says_why(runs, tmp_path, capsys):
+def test_without_classes_only_pixel_distances_are_reported_with_the_reason(runs, tmp_path, capsys):
     found = quality(runs["PLAIN"], tmp_path)
     assert set(found["distances"]) == {"pixel_frechet", "copy_rate"}
     assert set(found["missing"]) == {"feature_frechet", "feature_kernel", "class_histogram"}
     assert found["feature"] is None
     assert found["n"] == {"samples": 10, "real": 10, "noise": 10, "reference": 4}
     out = capsys.readouterr().out
-    assert "has fewer than two classes, and no classifier to take features from" in out
-    assert "full-covariance Gaussian |\n" in out, "its row has no cells of features"
+    assert "has fewer than two classes, so there is no classifier for features" in out
+    assert "full-covariance Gaussian |\n" in out, "no columns of features"
 
 
 @pytest.mark.parametrize(
-    ("shape", "words"),
+    ("shape", "description"),
     [
         ((1, 28, 28), "28 x 28 pixels"),
         ((1, 32, 32), "32 x 32 pixels"),
@@ -183,25 +183,25 @@ def test_without_classes_pixels_are_left_and_the_rest_says_why(runs, tmp_path, c
         ((1, 1, 3000), "1 x 1000 pixels, averaged down"),
     ],
 )
-def test_large_images_are_averaged_down_to_1024_numbers(shape, words):
-    assert realism.pixels_named(shape) == words
+def test_large_images_are_averaged_down_to_at_most_1024_values(shape, description):
+    assert realism.pixel_description(shape) == description
     images = torch.arange(2.0)[:, None, None, None].expand(2, *shape)
     rows = realism.pixels(images)
     assert rows.shape[1] <= 1024
     assert torch.equal(rows, torch.arange(2.0).double()[:, None].expand_as(rows))
 
 
-def test_samples_that_are_not_finite_are_refused(runs, tmp_path, monkeypatch, capsys):
-    lost = torch.full((4, 1, 8, 8), torch.nan)
-    monkeypatch.setattr(realism, "generate", lambda *args, **rest: iter([Snapshot(0, lost, lost)]))
+def test_non_finite_samples_are_refused(runs, tmp_path, monkeypatch, capsys):
+    nan = torch.full((4, 1, 8, 8), torch.nan)
+    monkeypatch.setattr(realism, "generate", lambda *args, **rest: iter([Snapshot(0, nan, nan)]))
     with pytest.raises(SystemExit) as stopped:
         main([str(runs["RUN"]), "--out-dir", str(tmp_path), *FEW])
     assert stopped.value.code == 2
-    assert "samples hold values that are not finite" in capsys.readouterr().err
+    assert "samples contain non-finite values" in capsys.readouterr().err
 
 
 class Extractor(torch.nn.Module):
-    """What inception.py asks of torch-fidelity's."""
+    """Stand-in for the network of torch-fidelity."""
 
     def __init__(self, name, features, feature_extractor_weights_path):
         super().__init__()
@@ -215,8 +215,8 @@ class Extractor(torch.nn.Module):
         return (pictures[:, 0].flatten(1).float().repeat(1, 32),)
 
 
-def test_fid_is_of_what_torch_fidelity_makes_of_8_bit_pictures(runs, tmp_path, monkeypatch, capsys):
-    """And where it or its weights are missing, or hold more, that is said before any work."""
+def test_fid_uses_torch_fidelity_on_8_bit_images(runs, tmp_path, monkeypatch, capsys):
+    """A missing package, missing weights, or a file with more than weights are refused first."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
 
     def refused() -> str:
@@ -233,10 +233,10 @@ def test_fid_is_of_what_torch_fidelity_makes_of_8_bit_pictures(runs, tmp_path, m
     monkeypatch.setitem(sys.modules, "torch_fidelity", package)
     path = inception.weights_file()
     assert path.is_relative_to(tmp_path)
-    assert f"--fid needs the weights of Inception in {path}, where there is no file" in refused()
+    assert f"--fid needs the Inception weights, but {path} does not exist" in refused()
     path.parent.mkdir(parents=True)
     path.write_bytes(pickle.dumps(Extractor, protocol=2))
-    assert f"--fid: {path} is damaged, or holds more than weights" in refused()
+    assert f"--fid: {path} is damaged, or contains more than weights" in refused()
     torch.save({"weight": torch.zeros(1)}, path)
     distances = quality(runs["RUN"], tmp_path / "out", "--fid")["distances"]
     pixels, inceptions = distances["pixel_frechet"], distances["inception_frechet"]
@@ -245,34 +245,37 @@ def test_fid_is_of_what_torch_fidelity_makes_of_8_bit_pictures(runs, tmp_path, m
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "message"),
     [
-        ("RUN --samples 1", "--samples = 1, and a covariance takes two: pass 2 or more, or 0"),
+        ("RUN --samples 1", "--samples = 1, but a covariance needs at least 2; pass 2 or more"),
         ("RUN --samples -1", "--samples = -1 is below 0"),
         ("RUN --steps 0", "--steps = 0 is below 1"),
         (
             "RUN --steps 30",
-            "--steps = 30, but RUN has T = 20 levels; take 20 or fewer, or --samples 0",
+            "--steps = 30, but RUN has T = 20 timesteps; use 20 or fewer, or --samples 0",
         ),
         ("RUN --sampler euler", "heun"),
-        ("RUN --samples 0 --fid", "leave --fid out: --samples 0 draws none"),
+        ("RUN --samples 0 --fid", "omit --fid: --samples 0 draws none"),
         (
             "ZERO --sampler heun --steps 5",
             "--sampler heun --steps 5: times begins at t = 20, where",
         ),
-        ("FEW --steps 3", "few.npz has 1 test image, and a covariance takes two: pass --samples 0"),
+        (
+            "FEW --steps 3",
+            "few.npz has 1 test image and a covariance needs at least 2; pass --samples",
+        ),
     ],
 )
-def test_bad_usage_exits_2_with_a_sentence(runs, tmp_path, capsys, arguments, sentence):
+def test_bad_usage_exits_2_with_a_message(runs, tmp_path, capsys, arguments, message):
     words = [str(runs.get(each, each)) for each in arguments.split()]
     with pytest.raises(SystemExit) as stopped:
         main([*words, "--out-dir", str(tmp_path / "out")])
     assert stopped.value.code == 2
-    assert sentence.replace("RUN", str(runs["RUN"])) in " ".join(capsys.readouterr().err.split())
+    assert message.replace("RUN", str(runs["RUN"])) in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "out").exists()
 
 
-def test_no_samples_need_no_levels(runs, tmp_path):
+def test_without_samples_the_test_images_may_be_few(runs, tmp_path):
     found = main([str(runs["FEW"]), "--out-dir", str(tmp_path), "--strata", "2", "--samples", "0"])
     assert found == 0
     assert not (tmp_path / "samples").exists()

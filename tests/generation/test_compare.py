@@ -1,4 +1,4 @@
-"""What the sample command hands from a run to the sampler, and from that to its pictures."""
+"""The sample command: from the run to the sampler, and from the sampler to the figures."""
 
 import dataclasses
 from pathlib import Path
@@ -29,8 +29,8 @@ def run(shared_runs: SharedRuns, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return shared_runs.train(folder, "--parameterization", "v", "--conditional")
 
 
-def given_to(monkeypatch: pytest.MonkeyPatch, place: Any, name: str) -> list[tuple[Any, Any]]:
-    """The arguments of every call of `name`, which is made all the same."""
+def spy(monkeypatch: pytest.MonkeyPatch, place: Any, name: str) -> list[tuple[Any, Any]]:
+    """Record the arguments of every call of `place.name`."""
     real, calls = getattr(place, name), []
 
     def watched(*arguments: Any, **named: Any) -> Any:
@@ -46,25 +46,25 @@ def draw(run: Path, out: Path, flags: str) -> np.ndarray | None:
     return next((np.load(each) for each in out.glob("*.npy")), None)
 
 
-def test_the_animation_goes_from_noise_to_the_first_samples(run, tmp_path, monkeypatch):
-    calls = given_to(monkeypatch, drawing, "trajectory_gif")
+def test_animation_goes_from_noise_to_the_first_samples(run, tmp_path, monkeypatch):
+    calls = spy(monkeypatch, drawing, "trajectory_gif")
     images = draw(run, tmp_path, "--n 3 --batch-size 2 --gif")
-    ((chain,), _) = calls[0]
-    assert [t for t, _, _ in chain] == [*range(20, -1, -1)]
+    ((trajectory,), _) = calls[0]
+    assert [t for t, _, _ in trajectory] == [*range(20, -1, -1)]
     noise = keyed_noise((1, 8, 8), 0, "sampling", 0, range(2)).numpy()
-    assert np.array_equal(chain[0][1], noise)
-    assert all(np.abs(x0_hat).max() <= 1 for _, _, x0_hat in chain)
-    assert np.allclose((chain[-1][1] + 1) / 2, images[:2], atol=1e-6)
+    assert np.array_equal(trajectory[0][1], noise)
+    assert all(np.abs(x0_hat).max() <= 1 for _, _, x0_hat in trajectory)
+    assert np.allclose((trajectory[-1][1] + 1) / 2, images[:2], atol=1e-6)
 
 
-def test_numbers_are_written_in_the_range_of_images(run, tmp_path):
-    """Of a network of two steps the guesses go far beyond it."""
+def test_samples_are_clipped_to_the_range_of_images(run, tmp_path):
+    """The predictions of a network after two training steps are far outside the range."""
     images = draw(run, tmp_path, "--n 4 --steps 2 --no-clip")
     assert (images.min(), images.max()) == (0, 1)
 
 
-def test_the_grid_has_a_row_for_each_class(run, tmp_path, monkeypatch):
-    calls = given_to(monkeypatch, drawing, "sample_grid")
+def test_grid_has_one_row_per_class(run, tmp_path, monkeypatch):
+    calls = spy(monkeypatch, drawing, "sample_grid")
     images = draw(run, tmp_path, "--n 3 --class 7 2 --steps 2 --gif")
     ((shown, columns), _) = calls[0]
     assert columns == 3
@@ -73,10 +73,10 @@ def test_the_grid_has_a_row_for_each_class(run, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("clip", [True, False])
-def test_the_network_is_taken_for_what_it_predicts_and_clipped_unless_told(
+def test_denoiser_uses_the_parameterization_and_is_clipped_by_default(
     run, tmp_path, monkeypatch, clip
 ):
-    calls = given_to(monkeypatch, drawing, "generate")
+    calls = spy(monkeypatch, drawing, "generate")
     draw(run, tmp_path, "--n 1 --steps 2" + " --no-clip" * (not clip))
     denoiser = calls[0][0][1]
     assert isinstance(denoiser, ClipX0) is clip
@@ -85,12 +85,12 @@ def test_the_network_is_taken_for_what_it_predicts_and_clipped_unless_told(
     assert plain.network.training is False
 
 
-def test_the_comparison_is_of_what_was_asked_for(run, tmp_path, monkeypatch):
+def test_comparison_uses_the_options(run, tmp_path, monkeypatch):
     calls, chains = (
-        given_to(monkeypatch, place, name)
-        for place, name in ((drawing, "compared"), (comparison, "generate"))
+        spy(monkeypatch, place, name)
+        for place, name in ((drawing, "comparison_cells"), (comparison, "generate"))
     )
-    sheets = given_to(monkeypatch, drawing, "comparison_sheet")
+    grids = spy(monkeypatch, drawing, "comparison_grid")
     marked = dataclasses.replace(load_trained(run, torch.device("cpu")), watermark="UNVERIFIED")
     monkeypatch.setattr(drawing, "load_trained", lambda *given: marked)
     draw(
@@ -101,8 +101,8 @@ def test_the_comparison_is_of_what_was_asked_for(run, tmp_path, monkeypatch):
     arguments, named = calls[0]
     assert isinstance(arguments[0].denoiser, Guided)
     assert named["cond"].tolist() == [3, 8, 3, 8]
-    assert sheets[0][1]["watermark"] == "UNVERIFIED"
-    assert sheets[0][1]["title"] == "log_snr levels, seed 5, class 3 8, guidance scale 2"
+    assert grids[0][1]["watermark"] == "UNVERIFIED"
+    assert grids[0][1]["title"] == "log_snr timesteps, seed 5, class 3 8, guidance scale 2"
     ddim = [(given, more) for given, more in chains if type(given[0]).__name__ == "DDIM"]
     assert [len(given[0].times) for given, _ in ddim] == [6, 11, 21]
     assert ddim[0][0][0].times == log_snr(marked.schedule, 5)
@@ -112,45 +112,45 @@ def test_the_comparison_is_of_what_was_asked_for(run, tmp_path, monkeypatch):
         assert more["cond"].tolist() == [3, 8, 3, 8]
 
 
-def test_a_sampler_that_refuses_the_schedule_has_no_row():
+def test_sampler_that_cannot_start_has_no_row():
     schedule = Schedule.cosine(20).with_zero_terminal_snr()
-    cells = comparison.compared(lambda x, t, c: Prediction(x), schedule, (1, 2, 2), n=1)
+    cells = comparison.comparison_cells(lambda x, t, c: Prediction(x), schedule, (1, 2, 2), n=1)
     rows = list(dict.fromkeys(row for row, _, _ in cells))
-    assert rows == ["ancestral", "ddim", "dpm++", "ancestral, every level"]
+    assert rows == ["ancestral", "ddim", "dpm++", "ancestral, all timesteps"]
 
 
-def test_the_comparison_lays_samplers_below_and_numbers_beside_each_other(monkeypatch):
+def test_comparison_has_samplers_in_rows_and_numbers_of_steps_in_columns(monkeypatch):
     cells = [
         *((name, steps, torch.full((1, 1, 8, 8), 0.1 * i + 0.01 * j))
           for i, name in enumerate(SAMPLERS) for j, steps in enumerate((5, 10))),
-        ("ancestral, every level", 20, torch.zeros(1, 1, 8, 8)),
+        ("ancestral, all timesteps", 20, torch.zeros(1, 1, 8, 8)),
     ]  # fmt: skip
-    pasted = given_to(monkeypatch, comparison, "paste")
-    words = given_to(monkeypatch, comparison.Page, "text")
-    comparison.comparison_sheet(cells)
+    pasted = spy(monkeypatch, comparison, "paste")
+    texts = spy(monkeypatch, comparison.Page, "text")
+    comparison.comparison_grid(cells)
     places = [(x, y) for (_, _, x, y), _ in pasted]
     lefts, tops = sorted({x for x, _ in places}), sorted({y for _, y in places})
     assert places == [*((x, y) for y in tops[:-1] for x in lefts), (lefts[0], tops[-1])]
-    said = {text: y for (_, _, y, text, *_), _ in words}
-    rows = [said[name] for name in [*SAMPLERS, "ancestral, every level"]]
+    height = {text: y for (_, _, y, text, *_), _ in texts}
+    rows = [height[name] for name in [*SAMPLERS, "ancestral, all timesteps"]]
     assert rows == sorted(rows)
-    assert said["2 NFE a step"] == said["heun"] + 20
+    assert height["2 NFE per step"] == height["heun"] + 20
 
 
-def test_a_name_goes_before_a_number(run):
+def test_class_name_takes_precedence_over_number(run):
     trained = load_trained(run, torch.device("cpu"))
     named = dataclasses.replace(trained, class_names=("1", "0", "dog"))
     config = drawing.SampleConfig(Path(), class_=("0", "1", "2"))
     assert drawing.chosen_classes(config, named) == [1, 0, 2]
 
 
-def test_the_last_level_may_be_guided_and_no_level_below_the_first(run, tmp_path, capsys):
+def test_guidance_interval_must_be_within_1_to_T(run, tmp_path, capsys):
     guided = "--n 1 --steps 2 --class 3 --guidance-scale 2 --guidance-interval"
     draw(run, tmp_path, f"{guided} 1 20")
-    for bad, sentence in (("0 20", "needs 1 <= lowest"), ("1 21", "has T = 20 levels")):
+    for bad, message in (("0 20", "needs 1 <= lowest"), ("1 21", "has T = 20 timesteps")):
         with pytest.raises(SystemExit):
             draw(run, tmp_path, f"{guided} {bad}")
-        assert sentence in capsys.readouterr().err
+        assert message in capsys.readouterr().err
     with pytest.raises(SystemExit):
         draw(run, tmp_path, "--compare --gif")
-    assert "leave --gif out" in capsys.readouterr().err
+    assert "omit --gif: " in capsys.readouterr().err

@@ -8,7 +8,7 @@ import torch
 
 from ddpm_core.denoiser import NetworkDenoiser
 from ddpm_core.generation import generate_images as drawing
-from ddpm_core.generation.compare import compared
+from ddpm_core.generation.compare import comparison_cells
 from ddpm_core.sample import main
 from ddpm_core.samplers.ancestral import Ancestral
 from ddpm_core.samplers.base import generate
@@ -37,7 +37,7 @@ def draw(run: Path, out: Path, *more: str) -> np.ndarray:
     return np.load(array)
 
 
-def test_it_lists_what_it_wrote(run, capsys):
+def test_command_lists_the_files_written(run, capsys):
     assert main([str(run), "--n", "4", "--steps", "5", "--gif"]) == 0
     written = [Path(line.strip()) for line in capsys.readouterr().out.splitlines()[1:]]
     assert [each.name for each in written] == [
@@ -46,29 +46,31 @@ def test_it_lists_what_it_wrote(run, capsys):
     assert all(each.stat().st_size > 0 for each in written)
 
 
-def test_a_sample_is_the_same_in_any_batch(run, tmp_path):
-    """Up to float rounding, which another batch size may order otherwise. A hundredth of the
-    least distance between two samples tells that from another sample's noise."""
-    whole = draw(run, tmp_path / "a", "--n", "6")
-    parts = draw(run, tmp_path / "b", "--n", "6", "--batch-size", "4")
-    late = draw(run, tmp_path / "c", "--n", "2", "--first", "4")
-    assert whole.shape == (6, 1, 8, 8)
-    assert whole.min() >= 0
-    assert whole.max() <= 1
-    apart = min(np.abs(whole[i] - whole[j]).max() for i in range(6) for j in range(i))
+def test_sample_does_not_depend_on_the_batch(run, tmp_path):
+    """Up to rounding, whose order may depend on the batch size.
+
+    A hundredth of the smallest distance between two samples separates rounding from other noise.
+    """
+    complete = draw(run, tmp_path / "a", "--n", "6")
+    batches = draw(run, tmp_path / "b", "--n", "6", "--batch-size", "4")
+    last_two = draw(run, tmp_path / "c", "--n", "2", "--first", "4")
+    assert complete.shape == (6, 1, 8, 8)
+    assert complete.min() >= 0
+    assert complete.max() <= 1
+    apart = min(np.abs(complete[i] - complete[j]).max() for i in range(6) for j in range(i))
     assert apart > 0.1
-    assert np.abs(whole - parts).max() < apart / 100
-    assert np.abs(whole[4:] - late).max() < apart / 100
+    assert np.abs(complete - batches).max() < apart / 100
+    assert np.abs(complete[4:] - last_two).max() < apart / 100
 
 
-def test_the_averaged_weights_are_the_ones_that_draw(run):
+def test_sampling_uses_the_ema_weights(run):
     saved = load_checkpoint(run / "checkpoints" / "step-000002").tensors
     drawn = load_trained(run, torch.device("cpu")).network.state_dict()
     assert all(torch.equal(drawn[name], saved["ema"][name]) for name in drawn)
     assert not all(torch.equal(drawn[name], saved["model"][name]) for name in drawn)
 
 
-def test_seed_and_variance_matter(run, tmp_path):
+def test_seed_and_variance_change_the_samples(run, tmp_path):
     base = draw(run, tmp_path / "a", "--n", "2")
     assert np.abs(base - draw(run, tmp_path / "b", "--n", "2", "--seed", "1")).max() > 0.1
     large = draw(run, tmp_path / "c", "--n", "2", "--variance", "fixed_large")
@@ -87,10 +89,10 @@ def test_seed_and_variance_matter(run, tmp_path):
         ("--sampler ddim --timestep-spacing log_snr", lambda s: DDIM(s, log_snr(s, 6))),
     ],
 )
-def test_the_flags_choose_the_sampler_its_ladder_and_its_noise(
+def test_flags_choose_sampler_timestep_spacing_and_noise(
     run, tmp_path, monkeypatch, flags, sampler
 ):
-    """Read off the sampler itself: so short a training only draws pixels at the clip."""
+    """Checked on the sampler: after so short a training all pixels are clipped."""
     used = []
     monkeypatch.setattr(
         drawing,
@@ -105,28 +107,28 @@ def test_the_flags_choose_the_sampler_its_ladder_and_its_noise(
     ]
 
 
-def test_the_comparison_has_a_row_for_each_sampler_and_one_for_the_whole_chain(run, tmp_path):
+def test_comparison_has_a_row_per_sampler_and_one_with_all_timesteps(run, tmp_path):
     assert main([str(run), "--compare", "--out-dir", str(tmp_path)]) == 0
-    (picture,) = tmp_path.iterdir()  # nothing else is drawn
-    assert picture.name == "step-000002-seed-0-compare.png"
+    (figure,) = tmp_path.iterdir()  # nothing else is written
+    assert figure.name == "step-000002-seed-0-compare.png"
     trained = load_trained(run, torch.device("cpu"))
     denoiser = NetworkDenoiser(trained.schedule, trained.network, trained.parameterization)
-    cells = list(compared(denoiser, trained.schedule, trained.image_shape, n=2))
+    cells = list(comparison_cells(denoiser, trained.schedule, trained.image_shape, n=2))
     assert [(row, steps) for row, steps, _ in cells] == [
         *(
             (name, steps)
             for name in ("ancestral", "ddim", "dpm++", "heun")
             for steps in (5, 10, 20)
         ),
-        ("ancestral, every level", 20),
+        ("ancestral, all timesteps", 20),
     ]
     cell = {(row, steps): images for row, steps, images in cells}
-    assert torch.equal(cell["ancestral", 20], cell["ancestral, every level", 20])
+    assert torch.equal(cell["ancestral", 20], cell["ancestral, all timesteps", 20])
     assert not torch.equal(cell["ddim", 5], cell["dpm++", 5])
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "message"),
     [
         (["nowhere"], "nowhere is not a folder; name the --out-dir of a training run"),
         (["tests"], "tests holds no checkpoint; name the --out-dir of a training run, or"),
@@ -139,33 +141,29 @@ def test_the_comparison_has_a_row_for_each_sampler_and_one_for_the_whole_chain(r
         (["RUN", "--variance", "medium"], "fixed_large"),
         (["RUN", "--sampler", "ddim", "--eta", "1.5"], "--eta = 1.5 is outside [0, 1]"),
         (["RUN", "--sampler", "ddim", "--eta", "nan"], "--eta = nan is outside [0, 1]"),
-        (["RUN", "--eta", "0.5"], "--eta = 0.5 is for --sampler ddim, not ancestral"),
-        (["RUN", "--variance", "fixed_large", "--sampler", "heun"], "--variance fixed_large is"),
+        (["RUN", "--eta", "0.5"], "--eta = 0.5 needs --sampler ddim, not ancestral"),
+        (["RUN", "--variance", "fixed_large", "--sampler", "heun"], "--variance fixed_large needs"),
         (["RUN", "--sampler", "euler"], "'euler'"),
         (["RUN", "--timestep-spacing", "cosine"], "'cosine'"),
         (["RUN", "--device", "cuda"], "--device cuda"),
     ],
 )
-def test_bad_usage_exits_2_with_a_sentence(run, capsys, arguments, sentence):
+def test_bad_usage_exits_2_with_a_message(run, capsys, arguments, message):
     with pytest.raises(SystemExit) as stopped:
         main([each.replace("RUN", str(run)) for each in arguments])
     assert stopped.value.code == 2
-    assert sentence.replace("RUN", str(run)) in capsys.readouterr().err
+    assert message.replace("RUN", str(run)) in capsys.readouterr().err
 
 
-def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_drawn(
-    run, tmp_path, monkeypatch, capsys
-):
+def test_unwritable_folder_is_refused_before_sampling(run, tmp_path, monkeypatch, capsys):
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr(
-        "ddpm_core.generation.generate_images.generate", None
-    )  # calling it would be an error
+    monkeypatch.setattr(drawing, "generate", None)  # calling it would fail
     with pytest.raises(SystemExit):
         main([str(run), "--out-dir", str(tmp_path / "file")])
     assert "file: File exists. Choose a folder" in capsys.readouterr().err
 
 
-def test_an_interruption_is_no_traceback(run, tmp_path, monkeypatch, capsys):
+def test_interruption_exits_130_with_a_message(run, tmp_path, monkeypatch, capsys):
     def interrupted(*given, **named):
         raise KeyboardInterrupt
 

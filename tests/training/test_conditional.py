@@ -183,7 +183,7 @@ def test_the_flags_reach_the_guidance_which_is_clipped_once(runs, tmp_path, monk
     assert type(guided) is Guided
     assert (guided.scale, guided.no_label) == (2.0, 10)
     assert (guided.rescale, guided.interval) == (0.5, (4, 17))
-    name = "step-000002-seed-0-1-samples-2-steps-scale-2-rescale-0.5-levels-4-17-class-3"
+    name = "step-000002-seed-0-1-samples-2-steps-scale-2-rescale-0.5-interval-4-17-class-3"
     assert (tmp_path / f"{name}.npy").exists()
 
 
@@ -205,31 +205,37 @@ def test_the_comparison_takes_the_classes_in_turn(runs, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ("BARE --class 3", "was trained without classes; leave it out, or train with"),
+        ("BARE --class 3", "was trained without classes; omit it, or train with"),
         ("RUN --class 10", "--class 10 is unknown; the 10 classes are 0, 1, 2"),
         ("RUN --class", "--class needs a name, a number, or all"),
         ("RUN --class -1", "-1"),
         ("RUN --class three", "--class three is unknown"),
-        ("RUN --class 3 all", "--class 3 all: all stands alone"),
-        ("RUN --class 3 5 3", "--class 3 5 3 names a class twice"),
-        ("RUN --timestep-spacing linspace", "leave --timestep-spacing out: without --steps"),
-        ("RUN --guidance-scale 2", "leave --guidance-scale out: it leads"),
+        ("RUN --class 3 all", "--class 3 all: all cannot be combined"),
+        ("RUN --class 3 5 3", "--class 3 5 3 contains a class twice"),
+        ("RUN --timestep-spacing linspace", "omit --timestep-spacing: without --steps"),
+        ("RUN --guidance-scale 2", "omit --guidance-scale: guidance needs --class"),
         ("RUN --class 3 --guidance-scale -1", "--guidance-scale = -1.0 must be finite and >= 0"),
         ("RUN --class 3 --guidance-scale nan", "--guidance-scale = nan must be finite"),
         (
             "RUN --class 3 --guidance-rescale 0.5",
-            "leave --guidance-rescale out: --guidance-scale 1",
+            "omit --guidance-rescale: --guidance-scale 1",
         ),
         ("RUN --class 3 --guidance-scale 2 --guidance-rescale 2", "is outside [0, 1]"),
         (
             "RUN --class 3 --guidance-scale 2 --guidance-interval 5 2",
             "needs 1 <= lowest",
         ),
-        ("RUN --class 3 --guidance-scale 2 --guidance-interval 5 30", "has T = 20 levels; end it"),
-        ("TOLD --class 3 --guidance-scale 2", "--label-dropout 0 and has no guess without a class"),
-        ("TOLD", "--label-dropout 0 and draws nothing without a class; name one"),
-        ("RUN --compare --steps 5", "leave --steps out: --compare draws"),
-        ("RUN --compare --sampler ddim", "leave --sampler out: --compare draws"),
+        (
+            "RUN --class 3 --guidance-scale 2 --guidance-interval 5 30",
+            "has T = 20 timesteps; end it",
+        ),
+        (
+            "TOLD --class 3 --guidance-scale 2",
+            "--label-dropout 0 and has no unconditional prediction",
+        ),
+        ("TOLD", "--label-dropout 0 and cannot sample without a class; choose one"),
+        ("RUN --compare --steps 5", "omit --steps: --compare uses"),
+        ("RUN --compare --sampler ddim", "omit --sampler: --compare uses"),
     ],
 )
 def test_bad_usage_exits_2_with_a_sentence(runs, tmp_path, capsys, arguments, sentence):

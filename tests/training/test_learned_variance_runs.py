@@ -53,7 +53,7 @@ def test_a_variance_that_was_not_learned_is_refused(tmp_path, capsys):
         with pytest.raises(SystemExit, match="2"):
             command.main([str(tmp_path), "--variance", "learned_range"])
         assert (
-            "learned no variance; leave it out, or train with --loss hybrid or vlb"
+            "learned no variance; omit it, or train with --loss hybrid or vlb"
             in capsys.readouterr().err
         )
 
