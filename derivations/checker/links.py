@@ -1,4 +1,4 @@
-"""Links both ways: every row names something that exists, and so does every citation."""
+"""Check of the rows of pages and of the citations in code, in both directions."""
 
 import ast
 import re
@@ -31,7 +31,7 @@ class Place(NamedTuple):
 
 
 def find(reference: str) -> Place | None:
-    """What `package.module:Class.method` or `folder/file.py::test` names; None if nothing does."""
+    """Find `package.module:Class.method` or `folder/file.py::test`; None if it does not exist."""
     path, _, name = reference.partition("::" if "::" in reference else ":")
     if ":" in reference and "::" not in reference:
         path = path.replace(".", "/") + ".py"
@@ -44,7 +44,7 @@ def find(reference: str) -> Place | None:
 
 
 def _home(path: str) -> Path | None:
-    """In a wheel the suite lies inside the package, whose own name the path begins with."""
+    """Find a file in the checkout, or in a wheel, where the suite is inside the package."""
     if not re.fullmatch(r"[\w/]{1,200}\.py", path) or path.startswith("/"):
         return None
     for folder in (BESIDE, BESIDE.parent):
@@ -70,7 +70,7 @@ def _definitions(file: Path) -> dict[str, Place]:
 
 
 def anchor(heading: str) -> str:
-    """The anchor that GitHub gives a heading."""
+    """Return the anchor of a heading on GitHub."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
@@ -113,9 +113,9 @@ def _check_rows(page: Page, equation: Equation, named: Mapping[str, Equation]) -
             raise wrong("Uses", f"the link of {name} has to be {where}#{anchor(name)}")
     if not equation.uses and not equation.is_definition:
         raise wrong("Uses", "it uses nothing and is no definition, so that nothing leads to it")
-    if any(_lets_a_step_stand_still(each) for each in equation.assumptions):
+    if any(_permits_equal_timesteps(each) for each in equation.assumptions):
         raise wrong("Assumes", "every step goes to a lower level; write s < t")
-    _check_that_it_says_something(equation, wrong)
+    _refuse_identities(equation, wrong)
     for reference in equation.code:
         place = find(reference)
         if place is None:
@@ -136,20 +136,18 @@ def _check_rows(page: Page, equation: Equation, named: Mapping[str, Equation]) -
 
 
 def _cites(place: Place, page: str) -> bool:
-    """Whether the lines of a function or a class cite an equation of the page."""
+    """Return whether the lines of a function or a class cite an equation of the page."""
     lines = place.path.read_text(encoding="utf-8").splitlines()[place.first - 1 : place.last]
     return any(name.startswith(f"{page}.") for _, name in citations("\n".join(lines)))
 
 
-def _lets_a_step_stand_still(assumption: Relation) -> bool:
-    """Of which no world is ever tried."""
-    levels = zip(pairwise(assumption.members), assumption.signs, strict=True)
-    return any(pair == (Symbol("s"), Symbol("t")) and sign != "<" for pair, sign in levels)
+def _permits_equal_timesteps(assumption: Relation) -> bool:
+    """Return whether s = t is permitted, of which no random instance is drawn."""
+    pairs = zip(pairwise(assumption.members), assumption.signs, strict=True)
+    return any(pair == (Symbol("s"), Symbol("t")) and sign != "<" for pair, sign in pairs)
 
 
-def _check_that_it_says_something(
-    equation: Equation, wrong: Callable[[str, str], PageError]
-) -> None:
+def _refuse_identities(equation: Equation, wrong: Callable[[str, str], PageError]) -> None:
     """Refuse x = x, which every proof accepts."""
     if equation.relation is None:
         return
@@ -186,14 +184,14 @@ def _check_order(named: Mapping[str, Equation]) -> None:
 
 
 def citations(text: str) -> Iterator[tuple[int, str]]:
-    """(line, name) of every equation that a text cites as Eq. page.name."""
+    """Yield (line, name) of every citation of the form Eq. page.name."""
     for match in CITATION.finditer(text):
         for name in NAME.finditer(match[1]):
             yield text.count("\n", 0, match.start(1) + name.start()) + 1, name[0]
 
 
 def dead_citations(files: list[Path], named: Mapping[str, Equation]) -> list[str]:
-    """file:line: name of each citation of an equation that no page has."""
+    """Return `file:line: name` of each citation of a missing equation."""
     return [
         f"{path}:{line}: {name}"
         for path in files
@@ -219,5 +217,5 @@ def silent_functions(package: Path = verified_core.PACKAGE) -> list[str]:
 
 
 def _only_declares(node: ast.FunctionDef) -> bool:
-    """Whether a method of a protocol has no body but its docstring and an ellipsis."""
+    """Return whether a method of a protocol consists of a docstring and an ellipsis."""
     return ast.unparse(node.body[-1]) == "..." and len(node.body) <= 2
