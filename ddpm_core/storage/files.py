@@ -11,7 +11,7 @@ from typing import Any
 
 
 class DamagedFile(ValueError):
-    """A file written by ddpm-core whose content is no longer valid."""
+    """A file written by ddpm-core with invalid content."""
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -22,7 +22,7 @@ MEASURED = 64  # held-out images behind the one-step error
 
 
 def fixed_times(T: int, wanted: tuple[int, ...] = ()) -> tuple[int, ...]:
-    """Return the columns of a denoising grid, T..0: those wanted, or the tenths of T and T / 20."""
+    """Return the columns of a denoising grid, T..0: those wanted, or k T / 10 and T / 20."""
     columns = set(wanted) or {round(T * k / 20) for k in (1, *range(2, 21, 2))}
     return tuple(sorted(columns | {T, 0}, reverse=True))
 
