@@ -98,7 +98,7 @@ def test_the_adapter_of_the_page_on_the_suite_fails_once_as_the_page_says():
         except pytest.skip.Exception:
             continue
         except (AssertionError, pytest.fail.Exception):
-            failed.append((name, check.keywords.get("method"), check.keywords.get("level")))
+            failed.append((name, check.keywords.get("method"), check.keywords.get("timestep")))
     assert failed == [("test_timesteps_out_of_range_are_refused", "q_sample", -1)]
     assert passed > 8
 

@@ -87,6 +87,6 @@ def test_watermark_of_a_format_1_run_remains(runs):
     (path / "state.json").write_bytes(data)
     manifest["files"]["state.json"] = {"bytes": len(data), "sha256": sha256(data).hexdigest()}
     (path / "MANIFEST.json").write_text(json.dumps(manifest))
-    (path.parent / "LATEST.json").unlink()
+    (path.parent / "LATEST.json").unlink(missing_ok=True)
     trained = load_trained(runs / "pixels", torch.device("cpu"))
     assert trained.watermark == "UNVERIFIED: a run before the renaming"

@@ -81,7 +81,7 @@ def crash() -> None:
 # Functions that draw, by the modules that call them.
 DRAWN_BY = {
     report: ("loss_figure", "autoencoder_figure", "denoising_gif"),
-    diffusion_run: ("denoising_sheet", "sample_grid"),
+    diffusion_run: ("denoising_grid", "sample_grid"),
     autoencoder_run: ("latent_figure", "reconstruction_grid"),
     evaluate: ("bound_figure",),
 }

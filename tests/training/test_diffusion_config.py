@@ -16,7 +16,7 @@ from tests.training.miniature_runs import fingerprint, train
         (["--dataset", "idx:nowhere"], "nowhere"),
         (["--device", "cuda", "--unverified", "to see that it is not there"], "--device cuda"),
         (["--device", "gpu"], "--device gpu is unknown"),
-        (["--unverified", "no reason"], "--unverified 'no reason' is no reason"),
+        (["--unverified", "no reason"], "--unverified 'no reason' is too short"),
         (["--batch-size", "0"], "--batch-size = 0"),
         (["--batch-sise", "4"], "--batch-size"),
         (["--accumulate", "3"], "--accumulate"),
@@ -28,7 +28,7 @@ from tests.training.miniature_runs import fingerprint, train
         (["--fourier-frequencies", "200"], "--fourier-frequencies has 200, outside 0..16"),
         (["--width", "7"], "--width = 7 must be even"),
         (["--dtype", "float16"], "bf16"),
-        (["--config", "nowhere.toml"], "nowhere.toml is no file"),
+        (["--config", "nowhere.toml"], "nowhere.toml is not a file"),
     ],
 )
 def test_bad_usage_exits_2_with_a_sentence(finished, capsys, more, sentence):
