@@ -19,7 +19,7 @@ def test_grey_levels_span_minus_one_to_one(impl: Implementation, grey_levels, da
     drawn = data.draw(
         st.lists(st.integers(0, grey_levels - 1), min_size=4, max_size=4), label="image"
     )
-    images = np.array([0, grey_levels - 1, *drawn], np.uint8).reshape(1, 1, 2, 3)
+    images = np.array([0, grey_levels - 1, *drawn], np.uint8).reshape(2, 1, 1, 3)
     got = impl.to_unit_range(images, grey_levels)
     assert got.shape == images.shape
     for where in elements(got):

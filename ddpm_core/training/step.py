@@ -26,7 +26,8 @@ def diffuse(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return (t, noise, x_t): t uniform on 1..T, drawn for each sample, and x_0 noised to t.
 
-    Ho et al. (2020), Algorithm 1, lines 2 to 4. probabilities: of t = 1..T if not uniform.
+    Eq. losses.times and forward-process.sample; Ho et al. (2020), Algorithm 1, lines 2 to 4.
+    probabilities: of t = 1..T if not uniform.
     """
     if probabilities is None:
         t = torch.randint(1, schedule.T + 1, x_0.shape[:1], generator=generator)

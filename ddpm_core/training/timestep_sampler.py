@@ -22,7 +22,7 @@ class TimestepSampler:
         self.drawn = torch.zeros(T, dtype=torch.int64)
 
     def probabilities(self) -> Float64[Tensor, " T"]:
-        """Return the probabilities of t = 1..T."""
+        """Return the probabilities of t = 1..T. Eq. learned-variance.mixture."""
         T = len(self.drawn)
         if (self.drawn < HISTORY).any():
             return torch.full((T,), 1 / T, dtype=torch.float64)
@@ -30,7 +30,10 @@ class TimestepSampler:
         return (1 - UNIFORM) * wanted + UNIFORM / T
 
     def update(self, t: Int64[Tensor, " batch"], terms: Float[Tensor, " batch"]) -> None:
-        """Replace the oldest term of each timestep drawn; of one drawn twice, the oldest two."""
+        """Replace the oldest term of each timestep drawn; of one drawn twice, the oldest two.
+
+        The terms are those of the root mean squares in Eq. learned-variance.importance.
+        """
         for row, term in zip((t - 1).tolist(), terms.tolist(), strict=True):
             self.terms[row, self.drawn[row] % HISTORY] = term
             self.drawn[row] += 1

@@ -24,7 +24,8 @@ WINGS: Mapping[str, str] = {  # folder: what it holds instead of mathematics
     "property_tests": "the suite, which lies inside the package in a wheel",
     "derivations": "the pages, which lie inside the package in a wheel",
 }
-IN_WINGS = ("data/dataset", "training/ema")  # the mathematics inside the wings
+# The mathematics inside the wings.
+IN_WINGS = ("data/dataset", "training/ema", "training/step", "training/timestep_sampler")
 
 # Module: why it has neither page nor mutants.
 EXCEPTIONS: Mapping[str, str] = {
@@ -46,6 +47,9 @@ EXCEPTIONS: Mapping[str, str] = {
 
 # Of a module of the core: functions that calculate nothing of it, by the reason.
 LEFT_OUT: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "training/step": {
+        "moves data and updates weights; tests/training/test_step.py": ("train_step",)
+    },
     "samplers/base": {"words an error": ("format_times",)},
     "data/dataset": {
         "reads, splits and orders images; tests/data/test_dataset.py": (

@@ -192,11 +192,23 @@ def importance(impl: Implementation, p: Point) -> Evaluation:
     return Evaluation((found[p.i],), values, levels, times=0, absolute=16 * impl.unit_roundoff)
 
 
+def mixture(impl: Implementation, p: Point) -> Evaluation:
+    """Ten equal terms of each timestep, whose root mean square is their size."""
+    sizes = (1.25 + np.cos(np.arange(p.n) + p.x_0)).tolist()
+    updates = [(np.array([i + 1] * 10), np.full(10, size)) for i, size in enumerate(sizes)]
+    found = impl.importance(p.n, updates)
+    values = {("M", (i + 1,), ()): size for i, size in enumerate(sizes)}
+    values |= {name(r"\nu"): mpf("0.001")}
+    levels = {"T": p.n, "t": p.i + 1}
+    return Evaluation((found[p.i],), values, levels, times=0, absolute=32 * impl.unit_roundoff)
+
+
 BOUND: dict[str, Evaluator] = {
     "learned-variance.range": learned_variance(None),
     "learned-variance.decoder": learned_variance(0),
     "learned-variance.hybrid": hybrid,
     "learned-variance.importance": importance,
+    "learned-variance.mixture": mixture,
     "losses.kl": divergence,
     "losses.prior": prior,
     "losses.decoder": grey_level("inner"),

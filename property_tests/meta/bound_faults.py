@@ -22,6 +22,12 @@ class TermsWeightedByIndex(DdpmCore):
         return terms * (1 + np.arange(len(terms))[:, None] / len(terms))
 
 
+class SquaredProbabilities(DdpmCore):
+    def weighted_draw(self, betas, x_0, probabilities, seed):
+        squares = probabilities**2 / (probabilities**2).sum()
+        return super().weighted_draw(betas, x_0, squares, seed)
+
+
 class Always256GreyLevels(DdpmCore):
     def log_grey_level(self, decoder, x_0, grey_levels):
         return super().log_grey_level(decoder, x_0, 256)
@@ -200,6 +206,7 @@ CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
         f"{LEARNED}timestep_probability_is_proportional_to_the_root_mean_square",
         {},
     ),
+    (SquaredProbabilities, "test_step.py::test_timesteps_are_drawn_by_their_probabilities", {}),
     (BitsOf256GreyLevels, f"{BOUND}bits_per_dim_of_uniform_grey_levels", {}),
     (
         UnconditionalInterpolation,

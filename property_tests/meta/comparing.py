@@ -16,7 +16,7 @@ OWN_TIMESTEPS = {  # evaluated at timesteps of their own
     *("losses.decoder-highest", "likelihood.bits", "likelihood.dequantised"),
     *("probability-flow.density", "probability-flow.data"),
     *("learned-variance.range", "learned-variance.decoder", "learned-variance.hybrid"),
-    "learned-variance.importance",
+    *("learned-variance.importance", "learned-variance.mixture"),
     *LATENT,
     *("losses.simple", "losses.weighted", "images.range", "statistics.power"),
     *("ancestral.ladder", "ddim.linspace", "ddim.leading"),

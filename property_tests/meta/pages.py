@@ -65,7 +65,16 @@ def text(name: str, where: Any, part: int | None = None) -> Text:
     side = equations()[name].relation.members[1]
     if part is not None:
         side = (side.mean, side.variance)[part]
-    return Text(_evaluate(side, where), size(side, where))
+    return Text(_evaluate(side, where), size(_derived(name, side), where))
+
+
+def _derived(name: str, side: Any) -> Any:
+    """Return what an equation in use derives `side` to be, whose terms rounding acts on."""
+    for used in equations()[name].uses:
+        relation = equations()[used].relation
+        if relation and relation.signs[0] == "=" and relation.members[0] == side:
+            return relation.members[1]
+    return side
 
 
 def conditions(name: str, where: Any) -> tuple[int, list[int]]:

@@ -42,6 +42,16 @@ EQUIVALENTS: Reasons = {
         "noise = noise_source(t) if sampler.draws_noise(s, s) else None": (
             "whether noise is drawn is a question of s alone"
         ),
+        **{
+            f"yield Snapshot(0, {both})": "every sampler ends at its last prediction of x_0"
+            for both in ("x_t, x0_hat", "x0_hat, x_t")
+        },
+    },
+    "training.step": {
+        f"return (loss, Loss(terms / {like}.numel()))": (
+            "the shape of one sample is that of any other, and of its prediction"
+        )
+        for like in ("value[0]", "x0_hat[0]", "x_t[0]", "x_0[-1]")
     },
     "latent": {
         "error = x - x_hat": "a difference and its negative have the same square",

@@ -113,7 +113,7 @@ def _changes(node: ast.expr) -> Iterator[ast.expr]:
         case ast.Subscript(value, ast.Name() as index):  # constant indices are changed below
             for step in (ast.Add(), ast.Sub()):
                 moved = ast.BinOp(index, step, ast.Constant(1))
-                yield ast.Subscript(value, moved, ast.Load())
+                yield ast.Subscript(value, moved, node.ctx)
         case ast.Compare(left, [op], [right]) if type(op) in COMPARISONS:
             yield ast.Compare(left, [COMPARISONS[type(op)]()], [right])
         case ast.IfExp(test, body, other):

@@ -175,7 +175,16 @@ def _sampling_loop(impl: Implementation, case: Case, rng: np.random.Generator) -
     return [*impl.trajectory(spec, case.first, noises)]
 
 
+def _objective(impl: Implementation, case: Case, rng: np.random.Generator) -> list[Array]:
+    betas, t = case.betas, case.t
+    value, target, said, x_0, x_t = rng.normal(size=(5, len(t), 3))
+    loss, name = ("vlb", "hybrid")[rng.integers(2)], ("eps", "v")[rng.integers(2)]
+    output = np.concatenate([value, said], axis=1)
+    return [*impl.objective(betas, loss, name, None, output, target, x_0, x_t, t, None)]
+
+
 CALLS: dict[str, Calls] = {
+    "training.step": _objective,
     "_types": _types,
     "clock": _clock,
     "samplers.base": _sampling_loop,

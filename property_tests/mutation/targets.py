@@ -27,7 +27,21 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
     ),
     "clock": ("test_clock", KINDS),
     "data.dataset": ("test_images",),
-    "samplers.base": ("test_samplers",),
+    "samplers.base": tuple(
+        f"test_samplers::test_{name}"
+        for name in (
+            "trajectory_is_reported_at_every_timestep",
+            "default_timesteps_are_all_timesteps",
+            "sampling_seed_determines_the_samples",
+            "reported_predictions_are_those_of_the_denoiser",
+            "output_distribution_matches_the_recursion",
+        )
+    ),
+    "training.step": (
+        "test_step",
+        "test_losses::test_training_sample_contains_the_returned_noise",
+        "test_learned_variance::test_hybrid_loss_separates_prediction_and_variance_gradients",
+    ),
     "schedules": (
         "test_schedules",
         "test_forward_process",

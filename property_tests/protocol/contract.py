@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ..evidence import evidence
-from .nouns import FlowDensity, Gaussian, Hybrid, Scale, ScheduleTables, Trajectory
+from .nouns import FlowDensity, Gaussian, Hybrid, Objective, Scale, ScheduleTables, Trajectory
 from .protocol import Implementation
 
 SECONDS = 60  # time limit of a call, which normally takes milliseconds
@@ -91,6 +91,8 @@ SHAPES: dict[str, Shapes] = {
     "sample": _event("x_0", like="x_T"),
     "predictions": lambda given: [("x0_hat", (len(given["spec"].times) - 1, *given["x_T"].shape))],
     "trajectory": _trajectory,
+    "importance": lambda given: [("probabilities", (given["T"],))],
+    "objective": lambda given: [(name, given["t"].shape) for name in Objective._fields],
     "look_up": lambda given: [("entry", _batch_of(given["t"]))],
     "coefficient": _coefficient,
     "denoised": _prediction,

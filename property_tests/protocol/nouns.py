@@ -66,6 +66,13 @@ class Prediction(NamedTuple):
     interpolation: Array  # in 0..1; of shape (0,) if none is learned
 
 
+class Objective(NamedTuple):
+    """The losses of a training step, (batch,) each."""
+
+    plain: Array  # squared error, unweighted
+    minimised: Array  # with its weight or its term of the bound, in nats per element
+
+
 class Trajectory(NamedTuple):
     """What a sampler reports at each of its n + 1 timesteps, data included."""
 

@@ -27,9 +27,10 @@ from .nouns import (
     Times,
     Trajectory,
 )
+from .training import Training
 
 
-class Implementation(Batches, Densities, Latents, Protocol):
+class Implementation(Batches, Densities, Latents, Training, Protocol):
     """The methods of an implementation; one that is missing raises NotImplementedError."""
 
     name: str

@@ -15,10 +15,9 @@ from ddpm_core.networks.embeddings import MAX_PERIOD, fourier_features, timestep
 from ddpm_core.randomness import keyed_generator
 from ddpm_core.training.build import seeded
 from ddpm_core.training.ema import Ema, ema_decay
-from ddpm_core.training.step import diffuse
 
 from ... import protocol
-from ...protocol import Array, Betas, Draw, Guidance, Times
+from ...protocol import Array, Betas, Guidance, Times
 from .arrays import (
     alpha_bar_table,
     conditional_denoiser_of,
@@ -33,9 +32,10 @@ from .batches import Batches
 from .latents import Latents
 from .likelihood import Likelihood
 from .sampling import Sampling
+from .training import Training
 
 
-class DdpmCore(Batches, Sampling, Likelihood, Latents):
+class DdpmCore(Batches, Sampling, Training, Likelihood, Latents):
     """ddpm_core in float64; see `protocol.Implementation`."""
 
     name = "ddpm_core"
@@ -103,10 +103,6 @@ class DdpmCore(Batches, Sampling, Likelihood, Latents):
         return ddpm_core.drop_labels(
             tensor(labels), probability, protocol.NO_LABEL, generator
         ).numpy()
-
-    def training_draw(self, betas: Betas, x_0: Array, seed: int) -> Draw:
-        drawn = diffuse(schedule_of(betas), tensor(x_0), keyed_generator(seed, "training"))
-        return Draw(*(each.numpy() for each in drawn))
 
     def schedule(self, name: str, T: int) -> Array:
         return alpha_bar_table(getattr(ddpm_core.Schedule, name)(T))

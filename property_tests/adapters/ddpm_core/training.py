@@ -1,0 +1,50 @@
+"""Part of our adapter: what a training step draws and minimises."""
+
+from ddpm_core.randomness import keyed_generator
+from ddpm_core.training.diffusion_config import ProcessOptions
+from ddpm_core.training.step import diffuse, objective
+from ddpm_core.training.timestep_sampler import TimestepSampler
+
+from ...protocol import Array, Betas, Draw, Objective, Times
+from .arrays import prediction_named, schedule_of, tensor
+
+
+class Training:
+    """Methods of `protocol.Implementation` on training steps, in float64."""
+
+    def training_draw(self, betas: Betas, x_0: Array, seed: int) -> Draw:
+        drawn = diffuse(schedule_of(betas), tensor(x_0), keyed_generator(seed, "training"))
+        return Draw(*(each.numpy() for each in drawn))
+
+    def weighted_draw(self, betas: Betas, x_0: Array, probabilities: Array, seed: int) -> Draw:
+        generator = keyed_generator(seed, "training")
+        drawn = diffuse(schedule_of(betas), tensor(x_0), generator, tensor(probabilities))
+        return Draw(*(each.numpy() for each in drawn))
+
+    def importance(self, T: int, updates: list[tuple[Times, Array]]) -> Array:
+        sampler = TimestepSampler(T)
+        for t, terms in updates:
+            sampler.update(tensor(t), tensor(terms))
+        return sampler.probabilities().numpy()
+
+    def objective(
+        self,
+        betas: Betas,
+        loss: str,
+        name: str,
+        gamma: float | None,
+        output: Array,
+        target: Array,
+        x_0: Array,
+        x_t: Array,
+        t: Times,
+        grey_levels: int | None,
+    ) -> Objective:
+        options = ProcessOptions(
+            loss=loss,
+            parameterization=prediction_named(name),
+            snr_gamma=gamma,
+        )
+        arrays = map(tensor, (output, target, x_0, x_t, t))
+        found = objective(options, schedule_of(betas), *arrays, grey_levels)
+        return Objective(*(each.per_sample.numpy() for each in found))
