@@ -18,6 +18,7 @@ from collections import Counter
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
@@ -60,9 +61,12 @@ def traced(flags: list[str]) -> set[tuple[str, int]]:
     def stop(*given: object, **named: object) -> None:
         raise FirstBackwardError
 
-    real, torch.Tensor.backward = torch.Tensor.backward, stop  # type: ignore[assignment]
     sys.argv = ["train", "--max-steps", "2", "--out-dir", "run", *flags]
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.redirect_stdout(io.StringIO()),
+        patch.object(torch.Tensor, "backward", stop),
+    ):
         os.chdir(folder)  # where there is no certificate
         sys.settrace(trace)
         try:
@@ -71,7 +75,6 @@ def traced(flags: list[str]) -> set[tuple[str, int]]:
             pass
         finally:
             sys.settrace(None)
-            torch.Tensor.backward = real  # type: ignore[method-assign]
             os.chdir(HOME.parent)
     return lines
 

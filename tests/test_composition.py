@@ -1,4 +1,4 @@
-"""Things are composed: no class overrides another's method, and one file asks about latents."""
+"""No class overrides a concrete method, and only data/space.py tests for an autoencoder."""
 
 import ast
 import re

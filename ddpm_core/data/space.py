@@ -13,7 +13,7 @@ from ddpm_core.storage.saved_autoencoder import SavedAutoencoder, load_autoencod
 
 @runtime_checkable
 class Space(Protocol):
-    """What a run asks of the space that it diffuses: of pixels as of latents."""
+    """Operations on the space that a run diffuses: pixels, or latents."""
 
     @property
     def about(self) -> str:

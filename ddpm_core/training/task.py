@@ -1,4 +1,4 @@
-"""What a run must know of what it trains."""
+"""The interface between a run and the network that it trains."""
 
 from pathlib import Path
 from typing import Protocol, runtime_checkable

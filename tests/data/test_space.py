@@ -1,4 +1,4 @@
-"""Pixels and the latents of an autoencoder answer the same questions."""
+"""Pixels and latents implement the same operations."""
 
 import torch
 
@@ -26,7 +26,7 @@ def test_pixels_change_nothing(tmp_path):
     assert PIXELS.is_installed(tmp_path)
 
 
-def test_latents_answer_every_question_otherwise(coder, tmp_path):
+def test_latents_implement_every_operation_of_pixels(coder, tmp_path):
     images, space = load_dataset("digits"), open_space(coder, CPU)
     few = images.train[:3]
     x = images.take(few)
