@@ -1,7 +1,6 @@
 """The evaluate command: results, cache, baselines, and errors."""
 
 import dataclasses
-import errno
 import math
 import os
 import signal
@@ -173,17 +172,6 @@ def test_folder_is_locked_until_the_end(runs, tmp_path, monkeypatch):
     monkeypatch.setattr(evaluation, "write_bytes", write)
     figures(runs["RUN"], tmp_path, "--n", "1")
     assert tried == [".npz", ".png"]
-
-
-def test_full_disk_exits_1_with_a_message(runs, tmp_path, monkeypatch, capsys):
-    def full(path, data):
-        raise OSError(errno.ENOSPC, "No space left on device", str(path))
-
-    monkeypatch.setattr(evaluation, "write_bytes", full)
-    assert main([str(runs["RUN"]), "--out-dir", str(tmp_path), "--n", "1", "--samples", "0"]) == 1
-    message = capsys.readouterr().err
-    assert "No space left on device" in message
-    assert "free space, or choose another --out-dir" in message
 
 
 def test_progress_counts_network_evaluations_and_cached_batches(runs, tmp_path, monkeypatch):

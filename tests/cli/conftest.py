@@ -1,0 +1,20 @@
+"""Signal handlers for the tests of the command line."""
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+
+def unhandled(number: int, frame: object) -> None:
+    pytest.fail(f"{signal.Signals(number).name} was not handled")
+
+
+@pytest.fixture
+def usual_signals() -> Iterator[None]:
+    """SIGINT interrupts, although a process in the background ignores it; SIGTERM fails a test."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: unhandled}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

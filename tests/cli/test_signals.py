@@ -1,0 +1,85 @@
+"""SIGINT and SIGTERM: the first sets a flag or raises, and the handlers are restored."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from ddpm_core.cli.signals import Stop, Terminated, terminable
+
+BOTH = (signal.SIGINT, signal.SIGTERM)
+pytestmark = pytest.mark.usefixtures("usual_signals")
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+
+def handlers() -> list[object]:
+    return [signal.getsignal(each) for each in BOTH]
+
+
+def test_without_a_signal_nothing_is_requested_and_the_exit_code_is_0(capsys):
+    with Stop() as stop:
+        assert (stop.requested, stop.exit_code) == (None, 0)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("number", BOTH)
+def test_first_signal_sets_the_flag_the_exit_code_and_prints_a_message(number, capsys):
+    with Stop() as stop:
+        os.kill(os.getpid(), number)
+        assert stop.requested == number
+    assert stop.exit_code == CODES[number]
+    said = f"\n{number.name}: saving after this step; repeat the signal to stop at once\n"
+    assert capsys.readouterr().out == said
+
+
+@pytest.mark.parametrize("first", BOTH)
+def test_second_sigint_interrupts_at_once(first):
+    with Stop():
+        os.kill(os.getpid(), first)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_second_sigterm_ends_the_process():
+    program = (
+        "import os, signal\n"
+        "from ddpm_core.cli.signals import Stop\n"
+        "with Stop():\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    print('first', flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    print('second', flush=True)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGTERM
+    assert done.stdout.split()[-1] == b"first"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_stop_restores_the_handlers(fails):
+    before = handlers()
+    try:
+        with Stop():
+            assert all(now != usual for now, usual in zip(handlers(), before, strict=True))
+            if fails:
+                raise ValueError
+    except ValueError:
+        pass
+    assert handlers() == before
+
+
+def test_sigterm_raises_terminated_and_the_handler_is_restored():
+    """Terminated is a KeyboardInterrupt, so `except Exception` does not catch it."""
+    before = handlers()
+    with pytest.raises(Terminated), terminable():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert handlers() == before
+    assert issubclass(Terminated, KeyboardInterrupt)
+
+
+def test_sigint_remains_a_keyboard_interrupt_while_terminable():
+    with pytest.raises(KeyboardInterrupt) as caught, terminable():
+        os.kill(os.getpid(), signal.SIGINT)
+    assert not isinstance(caught.value, Terminated)
