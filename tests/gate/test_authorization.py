@@ -3,7 +3,6 @@
 import json
 import os
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,9 +10,9 @@ import torch
 from ddpm_core.gate import certificate, on_device
 from ddpm_core.gate.authorization import NotVerified, authorize, watermark
 from ddpm_core.gate.certificate import CertificateError, digests
-from ddpm_core.gate.devices import choose_device, requested_device
 from ddpm_core.schedules import Schedule
 from tests.gate import miniature
+from tests.gate.accelerator import simulate
 from tests.gate.miniature import SCHEDULE, authorized, certify, refused
 
 REASON = "the tests of the gate need it"
@@ -127,31 +126,6 @@ def test_digests_name_an_unreadable_file(project, monkeypatch):
 def test_authorization_is_plain_json(project, path):
     found = authorized(project, path, required=False)
     assert json.loads(json.dumps(found.to_json()))["state"] == "not verified"
-
-
-# --- a simulated accelerator ---------------------------------------------------------------------
-
-
-def simulate(patch: pytest.MonkeyPatch, kind: torch.device | None, count: int) -> None:
-    module = SimpleNamespace(device_count=lambda: count)
-    patch.setattr(torch, "get_device_module", lambda device: module)
-    patch.setattr(torch.accelerator, "current_accelerator", lambda check_available: kind)
-
-
-@pytest.mark.parametrize(
-    ("kind", "count", "auto"), [(None, 0, "cpu"), ("cuda", 0, "cpu"), ("cuda", 2, "cuda")]
-)
-def test_auto_is_the_available_device(monkeypatch, kind, count, auto):
-    simulate(monkeypatch, kind and torch.device(kind), count)
-    assert str(requested_device("auto")) == auto
-    assert str(choose_device("cpu")) == "cpu"
-    if count:
-        assert str(choose_device("auto")) == "cuda"
-        assert str(choose_device("cuda:1")) == "cuda:1"
-        with pytest.raises(
-            ValueError, match="--device mps is not available: this machine has cuda"
-        ):
-            choose_device("mps")
 
 
 @pytest.mark.parametrize("wrong", [None, "q_sample on cuda has 7 times the error"])
