@@ -1,12 +1,9 @@
 """Image grids, the denoising grid and animations show the numbers that they are drawn from."""
 
 import itertools
-import re
-from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects
 
@@ -21,7 +18,6 @@ from ddpm_core.figures.grids import (
     trajectory_gif,
 )
 from ddpm_core.figures.record import DenoisingRecord
-from ddpm_core.storage import format_1
 from tests.figures.pictures_read import TIMESTEPS, decode, frames, make_record, with_values
 
 
@@ -42,28 +38,6 @@ def boxes(picture: NDArray[np.uint8]) -> dict[tuple[int, ...], tuple[int, int, i
 # --- sample grids ------------------------------------------------------------------------------
 
 
-def test_every_grey_level_round_trips() -> None:
-    grey = np.arange(256)
-    images = (grey / 127.5 - 1).astype(np.float32).reshape(1, 1, 16, 16)
-    cell = decode(sample_grid(images))[GAP:-GAP, GAP:-GAP]
-    scale = len(cell) // 16
-    want = grey.reshape(16, 16).repeat(scale, 0).repeat(scale, 1)
-    assert (cell == want[..., None]).all()
-
-
-def test_values_are_clipped_and_non_finite_ones_are_magenta() -> None:
-    values = np.array([[-9, -1, 0, 1, 9, np.nan, np.inf, -np.inf]], np.float32)
-    row = decode(sample_grid(values.reshape(1, 1, 1, 8)))[GAP, GAP:-GAP]
-    scale = len(row) // 8
-    want = [(0,) * 3, (0,) * 3, (128,) * 3, (255,) * 3, (255,) * 3] + [NOT_FINITE] * 3
-    assert (row.reshape(8, scale, 3) == np.array(want)[:, None]).all()
-
-
-def test_colour_channels_keep_their_order() -> None:
-    image = np.array([1, -1, 0], np.float32).reshape(1, 3, 1, 1)
-    assert decode(sample_grid(image))[GAP, GAP].tolist() == [255, 0, 128]
-
-
 @pytest.mark.parametrize(("n", "columns"), [(1, 1), (2, 1), (10, 3), (36, 6), (64, 8)])
 def test_samples_fill_a_near_square_grid_row_by_row(n: int, columns: int) -> None:
     grey = np.arange(n) + 3  # none is the colour of the gaps
@@ -77,18 +51,6 @@ def test_samples_fill_a_near_square_grid_row_by_row(n: int, columns: int) -> Non
     for i, box in enumerate(cells):
         row, column = divmod(i, columns)
         assert box == (GAP + column * (side + GAP), GAP + row * (side + GAP), side, side)
-
-
-def test_tensor_and_array_give_the_same_image() -> None:
-    images = torch.linspace(-1, 1, 4 * 3 * 5 * 7, requires_grad=True).reshape(4, 3, 5, 7)
-    assert sample_grid(images) == sample_grid(images.detach().numpy())
-
-
-@pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize("shape", [(4, 2, 8, 8), (8, 8), (0, 1, 8, 8)])
-def test_wrong_image_shapes_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=re.escape(f"images have shape {shape}")):
-        sample_grid(np.zeros(shape, np.float32))
 
 
 def test_watermark_is_above_the_unchanged_image() -> None:
@@ -181,51 +143,6 @@ def test_title_is_not_parsed_as_a_formula_and_is_shortened() -> None:
     short, long = (decode(denoising_grid(record, text)) for text in ("$x", r"$\frac{$ é 数 " * 40))
     assert short.shape == long.shape
     assert (long[:60, -8:] == 255).all()
-
-
-# --- records -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("event", [(1, 8, 8), (3, 5, 4)])
-def test_record_round_trips_bit_for_bit(tmp_path: Path, event: tuple[int, ...]) -> None:
-    record = make_record(event=event)
-    record.save(tmp_path / "new" / "a.npz")
-    record.save(tmp_path / "b.npz")
-    back = DenoisingRecord.load(tmp_path / "new" / "a.npz")
-    for name, value in vars(record).items():
-        got = vars(back)[name]
-        assert type(got) is type(value)
-        assert np.array_equal(got, value)
-        assert np.asarray(got).dtype == np.asarray(value).dtype
-    assert (tmp_path / "new" / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
-
-
-def test_record_with_a_pickle_is_not_loaded(tmp_path: Path) -> None:
-    arrays = vars(make_record()) | {"sampled_x_t": np.array([{}], object)}
-    np.savez(tmp_path / "a.npz", **arrays)
-    with pytest.raises(ValueError, match="allow_pickle"):
-        DenoisingRecord.load(tmp_path / "a.npz")
-
-
-@pytest.mark.usefixtures("unchecked")
-def test_unordered_or_unequal_records_are_refused() -> None:
-    for steps in ((0, 50, 300, 700, 1000), (1000, 700, 700, 50, 0), ()):
-        with pytest.raises(ValueError, match=re.escape(f"timesteps = {steps} must decrease")):
-            with_values(make_record(), timesteps=steps)
-    with pytest.raises(ValueError, match="one_step_mse has 4 entries"):
-        with_values(make_record(), one_step_mse=np.zeros(4))
-
-
-def test_record_written_with_earlier_names_loads(tmp_path: Path) -> None:
-    record = make_record()
-    earlier = {new: old for old, new in format_1.RECORD.items()}
-    np.savez(tmp_path / "a.npz", **{earlier.get(k, k): v for k, v in vars(record).items()})
-    with np.load(tmp_path / "a.npz") as archive:
-        assert {"times", "free_x_t"} <= set(archive.files)
-    loaded = DenoisingRecord.load(tmp_path / "a.npz")
-    assert loaded.timesteps == record.timesteps
-    assert np.array_equal(loaded.sampled_x_t, record.sampled_x_t)
-    assert np.array_equal(loaded.one_step_mse, record.one_step_mse)
 
 
 # --- animations --------------------------------------------------------------------------------
