@@ -3,6 +3,9 @@
 Prints a table. The exit code is 1 if a mutant survives that is not listed in `equivalents.py`, or
 if a listed one is killed or shown by `outputs.py` not to be equivalent. With --sample N: test only
 N mutants, selected by a hash of the sources, and print them as JSON.
+
+With --guarded: test the guarded mutants instead (see `guarded.py`), all or a sample of N, and print
+a table by guard and module. The exit code is 1 if one survives.
 """
 
 import argparse
@@ -12,6 +15,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
+from .guarded_run import Outcome, run_guarded, sample, table
 from .run import Row, cost, run_mutants, sampled
 from .targets import PROPERTIES, STATISTICS
 
@@ -22,7 +26,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("modules", nargs="*", default=[*PROPERTIES, *STATISTICS], metavar="MODULE")
     parser.add_argument("--sample", type=int, metavar="N", help="only N, selected by a hash")
+    parser.add_argument("--guarded", action="store_true", help="guarded mutants")
     given = parser.parse_args()
+    if given.guarded:
+        return guarded([name for name in given.modules if name in PROPERTIES], given.sample)
     if given.sample:
         print(json.dumps(list(sampled(given.sample))))
         return 0
@@ -41,6 +48,21 @@ def main() -> int:
         print(f"{total.equivalent} equivalents exceed {MAX_EQUIVALENT:.0%} of the mutants")
         return 1
     return 1 if complaints else 0
+
+
+def guarded(modules: list[str], count: int | None) -> int:
+    """Test guarded mutants of the modules, all or `count`; print a table, then the survivors."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    chosen = sample(modules, count) if count else dict.fromkeys(modules)
+    longest_first = sorted(chosen, key=cost, reverse=True)
+    outcomes: list[Outcome] = []
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        numbers = (chosen[name] for name in longest_first)
+        for found in pool.map(run_guarded, longest_first, numbers):
+            outcomes += found
+    survivors = [each for each in outcomes if not each.killed_by]
+    print(*table(outcomes), *(f"SURVIVED: {each}" for each in survivors), sep="\n")
+    return 1 if survivors else 0
 
 
 if __name__ == "__main__":

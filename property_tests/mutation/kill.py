@@ -5,19 +5,28 @@ from functools import partial
 
 from hypothesis import seed
 
+from . import guards
+
 ROUNDS = 20  # of other examples, before a mutant counts as a survivor
 
 
 def killer(tests: list[tuple[str, partial[None]]]) -> str | None:
     """Return the first property that fails, and move it to the front for the next mutant."""
+    found = failure(tests)
+    return found[0] if found else None
+
+
+def failure(tests: list[tuple[str, partial[None]]]) -> tuple[str, BaseException] | None:
+    """Return the same property, and its error."""
     for i, (name, test) in enumerate(tests):
+        guards.begin_test()
         try:
             test()  # Checked limits the time of every call
         except KeyboardInterrupt:
             raise
-        except BaseException:  # a failure, a refusal, a recursion error: any of them kills
+        except BaseException as error:  # a failure, a refusal, a recursion error: any of them kills
             tests.insert(0, tests.pop(i))
-            return name
+            return name, error
     return None
 
 
@@ -32,9 +41,9 @@ def cheapest_first(tests: list[tuple[str, partial[None]]]) -> list[tuple[str, pa
     return sorted(tests, key=seconds)
 
 
-def killed_by_more_examples(tests: list[tuple[str, partial[None]]]) -> bool:
+def killed_by_more_examples(tests: list[tuple[str, partial[None]]], rounds: int = ROUNDS) -> bool:
     """Return whether other examples kill a mutant that survived the first ones."""
-    for number in range(ROUNDS):
+    for number in range(rounds):
         for _, test in tests:
             seed(number)(test.func)
         if killer(tests) is not None:

@@ -49,21 +49,33 @@ class Mutant(NamedTuple):
     tree: ast.Module
 
 
+class Site(NamedTuple):
+    """One mutation: places, in the order of ast.walk, of what it changes, and the replacement."""
+
+    line: int
+    node: int
+    parent: int
+    statement: int
+    replacement: ast.expr
+
+
 def mutants(source: str, left_out: Collection[str] = ()) -> list[Mutant]:
     """Return all mutants of computing lines; checks, messages and annotations are not mutated.
 
     They are sorted by line, because what kills one mutant of a line likely kills the next.
     left_out: qualified names of functions, such as Dataset.digest, that are not mutated.
     """
-    return sorted(_mutants(source, left_out), key=lambda each: each.line)
+    made = (mutated(source, site) for site in sites(source, left_out))
+    return sorted(made, key=lambda each: each.line)
 
 
 def has_mutants(source: str, left_out: Collection[str] = ()) -> bool:
     """Whether there is a mutant, without making all of them."""
-    return next(_mutants(source, left_out), None) is not None
+    return next(sites(source, left_out), None) is not None
 
 
-def _mutants(source: str, left_out: Collection[str]) -> Iterator[Mutant]:
+def sites(source: str, left_out: Collection[str] = ()) -> Iterator[Site]:
+    """Yield every mutation; arguments: as for `mutants`."""
     tree = ast.parse(source)
     parents = parents_of(tree)
     place = {node: number for number, node in enumerate(ast.walk(tree))}
@@ -77,12 +89,21 @@ def _mutants(source: str, left_out: Collection[str]) -> Iterator[Mutant]:
                 name = replacement.id
                 if out_of_scope(parents, node, name) or same_metadata(parents, node, name):
                     continue
-            changed = ast.parse(source)  # the same tree, much faster than by a deep copy
-            twins = list(ast.walk(changed))
-            statement = twins[place[_statement(parents, node)]]
-            _replace(twins[place[parents[node]]], twins[place[node]], replacement)
-            ast.fix_missing_locations(changed)
-            yield Mutant(node.lineno, ast.unparse(statement).partition("\n")[0], changed)
+            above, statement = place[parents[node]], place[statement_of(parents, node)]
+            yield Site(node.lineno, place[node], above, statement, replacement)
+
+
+def mutated(source: str, site: Site) -> Mutant:
+    """Return the mutant."""
+    tree = ast.parse(source)  # the same tree, much faster than by a deep copy
+    twins = list(ast.walk(tree))
+    replace_node(twins[site.parent], twins[site.node], site.replacement)
+    ast.fix_missing_locations(tree)
+    return Mutant(site.line, first_line(twins[site.statement]), tree)
+
+
+def first_line(statement: ast.AST) -> str:
+    return ast.unparse(statement).partition("\n")[0]
 
 
 def replacements(node: ast.expr) -> Iterator[ast.expr]:
@@ -132,14 +153,15 @@ def _family(name: str, families: tuple[set[str], ...]) -> list[str]:
     return sorted({other for family in families if name in family for other in family} - {name})
 
 
-def _statement(parents: Parents, node: ast.AST) -> ast.AST:
+def statement_of(parents: Parents, node: ast.AST) -> ast.AST:
     """Return the innermost statement that contains the node."""
     while not isinstance(node, ast.stmt):
         node = parents[node]
     return node
 
 
-def _replace(parent: ast.AST, old: ast.AST, new: ast.expr) -> None:
+def replace_node(parent: ast.AST, old: ast.AST, new: ast.expr) -> None:
+    """Replace a child by a copy of `new`."""
     for field, value in ast.iter_fields(parent):
         if value is old:
             setattr(parent, field, copy.deepcopy(new))

@@ -110,9 +110,28 @@ STATISTICS = {
 }
 
 
+# Guard, or kind of a guarded mutant -> properties that meet it in calls of any module.
+UNDER: Mapping[str, tuple[str, ...]] = {
+    "float16": (KINDS,),
+    "bfloat16": (KINDS,),
+    "float32": (KINDS,),
+}
+
+
+def properties_under(kind: str) -> tuple[str, ...]:
+    """Return the properties whose calls meet the guard."""
+    return UNDER.get(kind, ())
+
+
 def mutants_of(name: str, source: str) -> list[Mutant]:
     """Return the mutants of a module's functions that belong to the verified core."""
-    return mutants(source, _core.left_out(name.replace(".", "/")))
+    return mutants(source, left_out(name))
+
+
+def left_out(name: str) -> set[str]:
+    """Return the functions of a module that do not belong to the verified core."""
+    found: set[str] = _core.left_out(name.replace(".", "/"))
+    return found
 
 
 def unverified(package: Path = _core.PACKAGE, suite: Path = SUITE) -> list[str]:

@@ -1,0 +1,142 @@
+"""Test guarded mutants against the exact properties, and count them by guard and module."""
+
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+from typing import NamedTuple
+
+from ..catalogue import Property, properties
+from . import guards
+from .guarded import KINDS, Entry, base, catalogue, injection
+from .inject import injected, source_of
+from .kill import failure, killed_by_more_examples, killer
+from .operators import Site
+from .run import IMPL, listed_as
+from .targets import PROPERTIES, left_out, properties_under
+
+UNREACHED_ROUNDS = 2  # of other examples, when no call met the guard
+REACHED_ROUNDS = 5
+
+
+class Outcome(NamedTuple):
+    """What became of one guarded mutant."""
+
+    module: str
+    line: int
+    kind: str
+    statement: str
+    killed_by: str | None
+    reached: bool  # whether a call differed from one without the mutant; always, for defaults
+
+    def __str__(self) -> str:
+        how = "" if self.reached else " (never reached)"
+        return f"{self.module}, line {self.line}, {self.kind}{how}: {self.statement}"
+
+
+class Tested:
+    """A module under test: its tests, and of each statement the mutation that gets the guards."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.module, self.source = source_of(f"ddpm_core.{name}")
+        self.bases: dict[int, Site | None] = {}
+        self.tests: dict[str, list[Property]] = {}
+
+    def base_of(self, entry: Entry) -> Site | None:
+        """Return the first mutation of the statement whose answers a property calls wrong.
+
+        If there is none, return the first that raises another error, and None if all survive.
+        """
+        if entry.place not in self.bases:
+            others: list[Site] = []
+            for site in entry.sites:
+                error = self._error_of(site)
+                if isinstance(error, AssertionError):
+                    others = [site]
+                    break
+                others += [site] if error else []
+            self.bases[entry.place] = next(iter(others), None)
+        return self.bases[entry.place]
+
+    def _error_of(self, site: Site) -> BaseException | None:
+        statement, tree = base(self.source, site)
+        if statement in listed_as(self.name):
+            return None
+        with injected(self.module, tree):
+            found = failure(self.tests_under(""))
+        return found[1] if found else None
+
+    def tests_under(self, kind: str) -> list[Property]:
+        """Return the tests of the module, and those that meet this guard anywhere."""
+        if kind not in self.tests:
+            files = dict.fromkeys([*PROPERTIES[self.name], *properties_under(kind)])
+            self.tests[kind] = list(properties(list(files), impl=IMPL))
+        return self.tests[kind]
+
+    def outcome(self, entry: Entry) -> Outcome | None:
+        """Test a mutant; None if no mutation of its statement is killed even without a guard."""
+        site = self.base_of(entry) if entry.sites else None
+        if entry.sites and site is None:
+            return None
+        statement, context = injection(self.module, self.source, entry, site)
+        tests = self.tests_under(entry.kind)
+        guards.begin()
+        with context:
+            killed_by = killer(tests)
+            reached = guards.reached() or entry.default is not None
+            rounds = REACHED_ROUNDS if reached else UNREACHED_ROUNDS
+            if killed_by is None and killed_by_more_examples(tests, rounds):
+                killed_by = "other examples"
+            reached |= guards.reached()
+        return Outcome(self.name, entry.line, entry.kind, statement, killed_by, reached)
+
+
+def run_guarded(name: str, chosen: Iterable[int] | None = None) -> list[Outcome]:
+    """Test the guarded mutants of a module; `chosen`: their numbers in its catalogue."""
+    warnings.simplefilter("ignore")
+    tested = Tested(name)
+    entries = entries_of(name)
+    outcomes = (
+        tested.outcome(entries[i]) for i in (range(len(entries)) if chosen is None else chosen)
+    )
+    return [each for each in outcomes if each is not None]
+
+
+def entries_of(name: str) -> list[Entry]:
+    module, source = source_of(f"ddpm_core.{name}")
+    return catalogue(module, source, left_out(name))
+
+
+def sample(names: Iterable[str], count: int) -> dict[str, list[int]]:
+    """Return `count` numbers of the catalogues by module, equally many of each kind.
+
+    A hash of the sources selects them.
+    """
+    sources = {name: source_of(f"ddpm_core.{name}")[1] for name in names}
+    text = "".join(sources.values())
+    places: dict[str, list[tuple[str, int]]] = {kind: [] for kind in KINDS}
+    for name in sources:
+        for i, entry in enumerate(entries_of(name)):
+            places[entry.kind].append((name, i))
+    found: dict[str, list[int]] = {}
+    for number in range(count):
+        of_kind = places[KINDS[number % len(KINDS)]]
+        if of_kind:
+            key = int.from_bytes(sha256(f"{number} {text}".encode()).digest(), "big")
+            name, i = of_kind.pop(key % len(of_kind))
+            found.setdefault(name, []).append(i)
+    return {name: sorted(numbers) for name, numbers in found.items()}
+
+
+def table(outcomes: list[Outcome]) -> Iterator[str]:
+    """Yield the lines of a table: killed / all, by guard and module."""
+    yield f"| module | {' | '.join(KINDS)} | all |"
+    yield "|---" * (len(KINDS) + 2) + "|"
+    modules = sorted({each.module for each in outcomes})
+    for module in (*modules, "all"):
+        here = [each for each in outcomes if module in (each.module, "all")]
+        made = Counter(each.kind for each in here)
+        killed = Counter(each.kind for each in here if each.killed_by)
+        cells = [f"{killed[kind]}/{made[kind]}" if made[kind] else "" for kind in KINDS]
+        yield f"| {' | '.join([module, *cells, f'{killed.total()}/{made.total()}'])} |"
