@@ -8,9 +8,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ddpm_core import DDIM, NetworkDenoiser, Schedule, q_sample
-from ddpm_core.networks.embeddings import fourier_features
-
 from ..mutation import guards
 from ..mutation.exempt import parents_of
 from ..mutation.guarded import CACHE, DEFAULT, DETACH, KINDS, catalogue, injection
@@ -19,6 +16,9 @@ from ..mutation.inject import source_of
 from ..mutation.signatures import applicable, sources_of
 from ..mutation.targets import PROPERTIES
 
+LIBRARY, _ = source_of("ddpm_core")
+DDIM, NetworkDenoiser, Schedule = LIBRARY.DDIM, LIBRARY.NetworkDenoiser, LIBRARY.Schedule
+EMBEDDINGS, _ = source_of("ddpm_core.networks.embeddings")
 SHORT, LONG = Schedule.linear(1000), Schedule.linear(1001)
 
 
@@ -37,12 +37,12 @@ def inject(name: str, kind: str, within: str) -> Any:
 def noised(
     n: int = 2,
     t: int = 5,
-    schedule: Schedule = SHORT,
+    schedule: Any = SHORT,
     dtype: torch.dtype = torch.float64,
     grad: bool = False,
 ) -> torch.Tensor:
     x = torch.ones(n, 3, dtype=dtype, requires_grad=grad)
-    return q_sample(schedule, x, torch.full((n,), t), x).detach()
+    return LIBRARY.q_sample(schedule, x, torch.full((n,), t), x).detach()
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_mutant_guarded_by_the_second_call_starts_again_with_each_example():
 
 def test_guard_is_decided_outside_of_comprehensions():
     def features(n: int) -> torch.Tensor:
-        return fourier_features(torch.full((n, 1, 2, 2), 0.3), (0, 1))
+        return EMBEDDINGS.fourier_features(torch.full((n, 1, 2, 2), 0.3), (0, 1))
 
     right = features(1), features(2)
     with inject("networks.embeddings", "one sample", "for k in"):
@@ -105,7 +105,7 @@ def test_guard_is_decided_outside_of_comprehensions():
 def test_inserted_detach_stops_the_gradient_of_one_tensor():
     def gradients() -> list[torch.Tensor | None]:
         x, noise = (torch.ones(2, 3, requires_grad=True) for _ in range(2))
-        q_sample(SHORT, x, 5, noise).sum().backward()
+        LIBRARY.q_sample(SHORT, x, 5, noise).sum().backward()
         return [x.grad, noise.grad]
 
     assert None not in gradients()
