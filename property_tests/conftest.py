@@ -76,7 +76,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Omit the controls for other implementations and for `dev`, which has too few examples."""
+    """Omit the controls for other implementations and for `dev`, which has too few examples.
+
+    `dev` also omits the properties that are marked as `complete`, for their time.
+    """
+    if config.getoption("--hypothesis-profile") == "dev":
+        items[:] = [each for each in items if each.get_closest_marker("complete") is None]
     if config.getoption("--impl") or config.getoption("--hypothesis-profile") == "dev":
         items[:] = [each for each in items if HERE / "meta" not in each.path.parents]
     expect_deviations(config, items)

@@ -6,6 +6,7 @@ adapter and nowhere else.
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import numpy as np
@@ -196,6 +197,15 @@ class Implementation(Batches, Densities, Latents, Training, Protocol):
 
     def global_state(self) -> bytes:
         """Return all global state that calls must not change: random generators, default dtype."""
+
+    def accepts_int_timesteps(self) -> bool:
+        """Return whether methods with timesteps take an int for s and t, as one for all samples."""
+
+    def reused_objects(self) -> AbstractContextManager[None]:
+        """Return a context in which equal schedules, denoisers and samplers are one object each.
+
+        Outside it, and in an implementation without such objects, every call constructs its own.
+        """
 
     def network(self, x_t: Array, t: Times, perturbed: bool) -> Array:
         """Return the prediction of a small network for images (batch, channels, height, width).

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from functools import lru_cache
 
 import numpy as np
@@ -22,7 +23,9 @@ from .arrays import (
     alpha_bar_table,
     conditional_denoiser_of,
     gaussian_arrays,
+    made,
     prediction_named,
+    reused_objects,
     schedule_of,
     schedule_tables,
     tensor,
@@ -92,10 +95,10 @@ class DdpmCore(Batches, Sampling, Training, Likelihood, Latents):
 
     def guided(self, guidance: Guidance, x_t: Array, t: int, labels: Times | None) -> Array:
         cond = None if labels is None else tensor(labels)
-        return _guided(guidance)(tensor(x_t), t, cond).x0_hat.numpy()
+        return made(_guided, guidance)(tensor(x_t), t, cond).x0_hat.numpy()
 
     def guided_interpolation(self, guidance: Guidance, x_t: Array, t: int, labels: Times) -> Array:
-        interpolation = _guided(guidance)(tensor(x_t), t, tensor(labels)).var_interpolation
+        interpolation = made(_guided, guidance)(tensor(x_t), t, tensor(labels)).var_interpolation
         return np.empty(0) if interpolation is None else interpolation.numpy()
 
     def drop_labels(self, labels: Times, probability: float, seed: int) -> Times:
@@ -157,6 +160,12 @@ class DdpmCore(Batches, Sampling, Training, Likelihood, Latents):
         state = repr(np.random.get_state()).encode()  # noqa: NPY002 - the global generator
         return b"".join([bytes(torch.get_rng_state().tolist()), defaults, state])
 
+    def accepts_int_timesteps(self) -> bool:
+        return True
+
+    def reused_objects(self) -> AbstractContextManager[None]:
+        return reused_objects()
+
     def network(self, x_t: Array, t: Times, perturbed: bool) -> Array:
         network = _network(x_t.shape[1], perturbed)
         with torch.no_grad():
@@ -177,7 +186,7 @@ class DdpmCore(Batches, Sampling, Training, Likelihood, Latents):
         for step, (weight, buffer) in enumerate(zip(weights[1:], buffers[1:], strict=True)):
             network.weight.data, network.statistic = tensor(weight), tensor(buffer)
             average.update(network, step)
-            rows.append(tensor(average.network.weight.detach().numpy()))
+            rows.append(average.network.weight.detach().clone())
         decays = np.array([ema_decay(step, decay) for step in range(len(rows))])
         return protocol.Averages(
             decays, torch.stack(rows).numpy(), average.network.statistic.numpy()

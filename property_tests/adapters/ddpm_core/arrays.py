@@ -1,8 +1,9 @@
 """Conversion between the protocol's NumPy arrays and ddpm_core's tensors."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, get_args
 
-import numpy as np
 import torch
 
 import ddpm_core
@@ -10,7 +11,7 @@ from ddpm_core._types import Parameterization, Prediction
 from ddpm_core.samplers.ancestral import Variance
 
 from ... import protocol
-from ...protocol import Array, Betas, ConditionalDenoiser, Denoiser, DenoiserWithJacobian, Times
+from ...protocol import Array, Betas, ConditionalDenoiser, Denoiser, DenoiserWithJacobian
 
 
 def timesteps_of(schedule: ddpm_core.Schedule) -> torch.Tensor:
@@ -26,7 +27,36 @@ def schedule_tables(schedule: ddpm_core.Schedule) -> protocol.ScheduleTables:
     return protocol.ScheduleTables(alpha_bar_table(schedule), noise)
 
 
+_reused: list[dict[Any, Any]] = []  # by constructor and arguments, inside `reused_objects`
+
+
+@contextmanager
+def reused_objects() -> Iterator[None]:
+    """Construct schedules, denoisers and samplers once inside the context."""
+    _reused.append({})
+    try:
+        yield
+    finally:
+        _reused.pop()
+
+
+def made(build: Callable[..., Any], *arguments: Any) -> Any:
+    """Return build(*arguments), inside `reused_objects` the same object for equal arguments."""
+    if not _reused:
+        return build(*arguments)
+    *_, objects = _reused
+    key = build, *arguments
+    if key not in objects:
+        objects[key] = build(*arguments)
+    return objects[key]
+
+
 def schedule_of(betas: Betas, zero_terminal: bool = False) -> ddpm_core.Schedule:
+    schedule: ddpm_core.Schedule = made(_schedule, betas, zero_terminal)
+    return schedule
+
+
+def _schedule(betas: Betas, zero_terminal: bool) -> ddpm_core.Schedule:
     schedule = ddpm_core.Schedule.from_betas(betas)
     return schedule.with_zero_terminal_snr() if zero_terminal else schedule
 
@@ -36,8 +66,11 @@ def variance_named(name: str) -> Variance:
     return names[name]
 
 
-def tensor(array: Array | Times) -> torch.Tensor:
-    return torch.from_numpy(np.array(array))  # a copy, so that ddpm_core cannot modify the argument
+def tensor(array: Any) -> Any:
+    """Return a tensor in the array's memory, so that a write of ddpm_core is seen; an int as is."""
+    if isinstance(array, int):
+        return array
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
 def gaussian_arrays(gaussian: ddpm_core.Gaussian) -> protocol.Gaussian:

@@ -4,11 +4,13 @@ import numpy as np
 import torch
 
 from ddpm_core import _types
+from ddpm_core._types import Parameterization
 from ddpm_core.clock import check_pair, gather
 from ddpm_core.denoiser import ClipX0, NetworkDenoiser
+from ddpm_core.schedules import Schedule
 
 from ...protocol import Array, Betas, Network, Prediction, Times
-from .arrays import prediction_named, schedule_of, tensor
+from .arrays import made, prediction_named, schedule_of, tensor
 
 
 class Batches:
@@ -37,19 +39,25 @@ class Batches:
         labels: Times | None,
         learns_variance: bool,
     ) -> Prediction:
-        def evaluate(
-            x: torch.Tensor, times: torch.Tensor, cond: torch.Tensor | None = None
-        ) -> torch.Tensor:
-            given = None if cond is None else cond.numpy()
-            return tensor(network(x.numpy(), times.numpy(), given))
-
-        parameterization = prediction_named(name)
-        denoiser = NetworkDenoiser(schedule_of(betas), evaluate, parameterization, learns_variance)
+        arguments = schedule_of(betas), network, prediction_named(name), learns_variance
+        denoiser = made(_denoiser, *arguments)
         return _arrays(denoiser(tensor(x_t), _time(t), None if labels is None else tensor(labels)))
 
     def clipped(self, x0_hat: Array, low: float, high: float) -> Prediction:
         found = _types.Prediction(tensor(x0_hat), tensor(x0_hat))
         return _arrays(ClipX0(lambda x_t, t, cond=None: found, low, high)(tensor(x0_hat), 1))
+
+
+def _denoiser(
+    schedule: Schedule, network: Network, parameterization: Parameterization, learns_variance: bool
+) -> NetworkDenoiser:
+    def evaluate(
+        x: torch.Tensor, times: torch.Tensor, cond: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        given = None if cond is None else cond.numpy()
+        return tensor(network(x.numpy(), times.numpy(), given))
+
+    return NetworkDenoiser(schedule, evaluate, parameterization, learns_variance)
 
 
 def _time(t: Times | int) -> torch.Tensor | int:

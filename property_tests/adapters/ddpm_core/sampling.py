@@ -13,7 +13,7 @@ from ddpm_core.samplers.timestep_spacing import TIMESTEP_SPACINGS
 
 from ... import protocol
 from ...protocol import Array, Betas, SamplingSpec
-from .arrays import denoiser_of, schedule_of, tensor, variance_named
+from .arrays import denoiser_of, made, schedule_of, tensor, variance_named
 
 
 class Sampling:
@@ -22,13 +22,15 @@ class Sampling:
     def reverse_step(
         self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
     ) -> Array:
-        sampler = ddpm_core.Ancestral(schedule_of(betas), (), variance_named(variance))
+        arguments = schedule_of(betas), (), variance_named(variance)
+        sampler = made(ddpm_core.Ancestral, *arguments)
         return _step(sampler, x0_hat, x_t, s, t, noise)
 
     def ddim_step(
         self, betas: Betas, eta: float, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
     ) -> Array:
-        return _step(ddpm_core.DDIM(schedule_of(betas), eta=eta), x0_hat, x_t, s, t, noise)
+        sampler = made(ddpm_core.DDIM, schedule_of(betas), (), eta)
+        return _step(sampler, x0_hat, x_t, s, t, noise)
 
     def encode(self, spec: SamplingSpec, x: Array, timestep: int) -> Array:
         denoiser = denoiser_of(spec.denoiser)
@@ -83,6 +85,10 @@ def _snapshots(spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Iterator[
 
 
 def _sampler(spec: SamplingSpec) -> Any:
+    return made(_new_sampler, spec)
+
+
+def _new_sampler(spec: SamplingSpec) -> Any:
     schedule = schedule_of(spec.betas, spec.zero_terminal)
     match spec.sampler:
         case "ddim":

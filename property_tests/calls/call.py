@@ -1,0 +1,54 @@
+"""A call of a method with several options, and its outputs as arrays."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ..protocol import Array, Implementation
+from .inputs import Inputs
+
+Thunk = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Call:
+    """Calls of a method with several options; their outputs have one entry per row first."""
+
+    make: Callable[[Implementation, Inputs], Iterator[Thunk]]
+    rows: bool = True  # one entry per row, which depends on that row alone
+    ranks: str = "fixed"  # "elements" and "samples" take events of any shape; see test_sizes
+    later_betas: bool = False  # whether betas beyond every t count, such as T itself
+
+    def __call__(self, impl: Implementation, c: Inputs) -> list[Array]:
+        """Return all outputs; a variant that is not offered is left out."""
+        outputs: list[Array] = []
+        skipped = None
+        for thunk in self.make(impl, c):
+            try:
+                outputs += arrays(thunk())
+            except pytest.skip.Exception as not_offered:
+                skipped = not_offered
+        if not outputs and skipped is not None:
+            raise skipped
+        return outputs
+
+
+def arrays(found: Any) -> list[Array]:
+    """Return an output as arrays: the fields of a tuple, the bytes of a text."""
+    if isinstance(found, tuple | list) and not all(isinstance(each, int) for each in found):
+        return [each for part in found for each in arrays(part)]
+    if isinstance(found, str | bytes):
+        return [np.frombuffer(found.encode() if isinstance(found, str) else found, np.uint8)]
+    return [np.asarray(found)]
+
+
+def last_axis_first(found: Any) -> list[Array]:
+    """Move the rows of outputs (terms, rows) to the front."""
+    return [each.T for each in arrays(found)]
+
+
+def rows_second(found: Any) -> list[Array]:
+    return [each.swapaxes(0, 1) for each in arrays(found)]

@@ -1,0 +1,123 @@
+"""Calls of the methods on densities, bounds, latents and training."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..protocol import PREDICTIONS, Array, Gaussian, Implementation
+from .call import Thunk, last_axis_first
+from .inputs import VISITED, Inputs, autoencoder, denoiser, linear, reverse, twice
+
+
+def gaussian_kl(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    yield lambda: impl.gaussian_kl(Gaussian(c.x, c.var), Gaussian(c.y, 2 - c.fraction))
+
+
+def log_grey_level(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    yield lambda: impl.log_grey_level(Gaussian(c.x, c.var), c.grey, 5)
+
+
+def reverse_kernel(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    for variance in ("fixed_small", "fixed_large"):
+        yield lambda v=variance: impl.reverse_kernel(c.betas, v, c.x, c.y, c.s, c.t)
+
+
+def hybrid(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    for x_0, grey_levels in ((c.x, None), (c.grey, 5)):
+        yield lambda x_0=x_0, L=grey_levels: impl.hybrid(
+            c.betas, x_0, c.noise, c.y, 2 * c.fraction - 1, c.t, L
+        )
+
+
+def vlb_terms(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    noises = [c.noise, c.y, c.fraction]
+    for x_0, grey_levels in ((c.x, None), (c.grey, 5)):
+        yield lambda x_0=x_0, L=grey_levels: last_axis_first(
+            impl.vlb_terms(c.betas, x_0, reverse, noises, L, VISITED)
+        )
+
+
+def vlb_of_denoiser(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    noises = [c.noise, c.y, c.fraction]
+    for variance in ("fixed_small", "fixed_large"):
+        for x_0, grey_levels in ((c.x, None), (c.grey, 5)):
+            yield lambda v=variance, x_0=x_0, L=grey_levels: last_axis_first(
+                impl.vlb_of_denoiser(c.betas, v, x_0, denoiser, noises, L, VISITED)
+            )
+
+
+def stratified_vlb(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    for antithetic in (False, True):
+        yield lambda a=antithetic: impl.stratified_vlb(c.betas, c.x, reverse, 3, a, 5)
+
+
+def probes(c: Inputs) -> Iterator[Array | None]:
+    yield None
+    yield np.stack([np.sign(c.x + 0.1), np.sign(c.y + 0.1)])
+
+
+def probability_flow(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    for vectors in probes(c):
+        yield lambda v=vectors: [
+            (flow := impl.probability_flow(c.betas, c.x, linear, v, VISITED)).x_T,
+            flow.log_volume.T,
+        ]
+
+
+def flow_log_density(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    for vectors in probes(c):
+        yield lambda v=vectors: impl.flow_log_density(c.betas, c.x, linear, v, (4, 3, 2, 1, 0))
+
+
+def flow_bound(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    for x_0, grey_levels in ((c.x, None), (c.grey, 5)):
+        for t in (1, 4):
+            yield lambda x_0=x_0, L=grey_levels, t=t: impl.flow_bound(
+                c.betas, x_0, c.y, c.weight, reverse, L, t
+            )
+
+
+def autoencoder_loss(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    moments = twice(c.noise, c.fraction)
+    for kl, edges in ((0.0, 0.0), (0.5, 0.0), (0.5, 2.0)):
+        yield lambda kl=kl, edges=edges: impl.autoencoder_loss(c.x, c.y, moments, kl, edges)
+
+
+def to_latents(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    for noise in (None, c.noise):
+        yield lambda noise=noise: impl.to_latents(autoencoder(c.x.shape[1]), c.x, noise)
+
+
+def latent_bound(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    q, p = Gaussian(c.noise, c.var), Gaussian(c.y, 2 - c.fraction)
+    for x_0, grey_levels in ((c.x, None), (c.grey, 5)):
+        yield lambda x_0=x_0, L=grey_levels: impl.latent_bound(x_0, c.y, q, p, c.weight, L)
+
+
+def ema(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    weights, buffers = (each.reshape(len(each), -1) for each in (c.x, c.y))
+    for decay in (0.0, 0.25, 0.99999):
+        yield lambda decay=decay: impl.ema(decay, weights, buffers)
+
+
+def importance(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    terms = [(np.array([1, 2, 3, 4]), c.weight[:4] + i) for i in range(11)]
+    yield lambda: impl.importance(4, terms[:9])
+    yield lambda: impl.importance(4, terms)
+
+
+def objective(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    learned = twice(c.y, 2 * c.fraction - 1)
+    for name in PREDICTIONS:
+        for loss, gamma, output, x_0, grey_levels in (
+            ("simple", None, c.y, c.x, None),
+            ("simple", 5.0, c.y, c.x, None),
+            ("vlb", None, learned, c.x, None),
+            ("vlb", None, learned, c.grey, 5),
+            ("hybrid", None, learned, c.grey, 5),
+            ("hybrid", 5.0, learned, c.x, None),
+        ):
+            data = output, c.noise, x_0, c.noise, c.t, grey_levels
+            yield lambda loss=loss, name=name, gamma=gamma, data=data: impl.objective(
+                c.betas, loss, name, gamma, *data
+            )

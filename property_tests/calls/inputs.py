@@ -1,0 +1,96 @@
+"""Rows of inputs that can be taken apart and put together, and functions of such rows."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..protocol import NO_LABEL, Array, Autoencoder, Betas, Gaussian, Scale, Times
+from ..strategies import STEEP
+
+PAIRS = ((0, 1), (1, 2), (0, 4), (3, 4), (2, 3), (1, 4))  # of STEEP: s = 0, t = T and neither
+VISITED = (4, 2, 1, 0)
+IMAGE = (2, 2, 2)  # channels, height, width: an even number of channels
+
+
+class Inputs(NamedTuple):
+    """A schedule and, for each row, a pair of timesteps, a label, numbers and arrays."""
+
+    betas: Betas
+    s: Times
+    t: Times
+    labels: Times
+    weight: Array  # (rows,), above 0
+    x: Array  # (rows, *event), as the others
+    y: Array
+    noise: Array
+    fraction: Array  # in 0..1
+    var: Array  # above 0
+    grey: Array  # one of five grey levels
+
+    def rows(self, which: Any) -> "Inputs":
+        """Return these rows, as copies."""
+        return Inputs(self.betas, *(each[which].copy() for each in self[1:]))
+
+    def shaped(self, event: tuple[int, ...]) -> "Inputs":
+        """Return the same rows with events of another shape."""
+        arrays = (each.reshape(len(each), *event) for each in self[5:])
+        return Inputs(*self[:5], *arrays)
+
+    def first_of_each(self, size: int) -> "Inputs":
+        """Return scalars: of `size` equal rows in turn, element 0 of the first, 1 of the next."""
+        at = np.arange(len(self.t)), np.arange(len(self.t)) % size
+        return Inputs(*self[:5], *(each.reshape(len(each), -1)[at] for each in self[5:]))
+
+
+def inputs(event: tuple[int, ...] = IMAGE, betas: Betas = STEEP) -> Inputs:
+    """Return six rows. Halves and quarters keep sums exact wherever the mathematics allows it."""
+    s, t = np.array(PAIRS).T
+    shape = (len(PAIRS), *event)
+    k = np.arange(np.prod(shape)).reshape(shape)
+    x, y, noise = ((each * k % 31 - 15) / 8.0 for each in (7, 11, 13))
+    fraction, var = (5 * k % 9) / 8.0, 0.25 + (3 * k % 7) / 4.0
+    labels, weight = np.array([2, 0, 7, 3, 9, 1]), 0.5 + np.arange(6.0)
+    return Inputs(betas, s, t, labels, weight, x, y, noise, fraction, var, (k % 5 - 2) / 2.0)
+
+
+def twice(x: Array, y: Array) -> Array:
+    """Return an array of twice the channels."""
+    return np.concatenate([x, y], axis=1)
+
+
+# --- functions that are arguments, row by row and element by element ------------------------------
+
+
+def denoiser(x_t: Array, t: int) -> Array:
+    return x_t / 2 + t
+
+
+def conditional(x_t: Array, t: int | Times, labels: Times | None) -> Array:
+    given = np.full(len(x_t), NO_LABEL) if labels is None else labels
+    along = (-1, *[1] * (x_t.ndim - 1))
+    at = t if isinstance(t, int) else np.reshape(t, along)
+    return x_t * (0.25 + (given.reshape(along) + at) % 4) - x_t**2 / 8
+
+
+def network(x: Array, t: Times, labels: Times | None) -> Array:
+    return conditional(x, t, labels)
+
+
+def wide_network(x: Array, t: Times, labels: Times | None) -> Array:
+    return twice(conditional(x, t, labels), x / 2)
+
+
+def reverse(x_t: Array, s: Times, t: Times) -> Gaussian:
+    along = (-1, *[1] * (x_t.ndim - 1))
+    s, t = (np.broadcast_to(each, x_t.shape[:1]).reshape(along) for each in (s, t))
+    return Gaussian(x_t / 2 + s, 0.25 + 0.125 * t + 0 * x_t)
+
+
+def linear(x_t: Array, t: int) -> tuple[Array, Array]:
+    size = x_t[0].size if len(x_t) else int(np.prod(x_t.shape[1:]))
+    return x_t / 2, np.broadcast_to(np.eye(size) / 2, (len(x_t), size, size)).copy()
+
+
+def autoencoder(channels: int) -> Autoencoder:
+    scale = Scale(0.5 + np.arange(channels), 2.0 ** np.arange(channels))
+    return Autoencoder(lambda x: twice(x / 2, x / 4), lambda z: z * 2, scale)

@@ -1,0 +1,122 @@
+"""The table: a call of each method, and what is true of its outputs."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..protocol import Implementation
+from . import densities, diffusion
+from .call import Call, Thunk
+from .inputs import Inputs, autoencoder, twice
+
+
+def once(method: Callable[[Implementation, Inputs], Any], **about: Any) -> Call:
+    """Return the call of a method without options."""
+
+    def make(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+        yield lambda: method(impl, c)
+
+    return Call(make, **about)
+
+
+ELEMENTS = {"ranks": "elements"}  # each element of an output depends on the same of the inputs
+SAMPLES = {"ranks": "samples"}  # the event is summed over
+ALL_BETAS = {"rows": False, "later_betas": True}
+
+CALLS: dict[str, Call] = {
+    # schedules
+    "alpha_bar": once(lambda impl, c: impl.alpha_bar(c.betas), **ALL_BETAS),
+    "betas": once(lambda impl, c: impl.betas(np.float64([0.9, 0.5, 0.25, 0.125])), rows=False),
+    "zero_terminal_snr": once(lambda impl, c: impl.zero_terminal_snr(c.betas), **ALL_BETAS),
+    "rescaled": once(lambda impl, c: impl.rescaled(c.betas, 2), **ALL_BETAS),
+    "log_snr": once(lambda impl, c: impl.log_snr(c.betas, c.t)),
+    "schedule": Call(diffusion.schedule, rows=False),
+    "shaped_schedule": Call(diffusion.shaped_schedule, rows=False),
+    "default_timesteps": once(lambda impl, c: impl.default_timesteps(7), rows=False),
+    "timestep_spacing": Call(diffusion.timestep_spacing, **ALL_BETAS),
+    # the forward process, its posterior, and predictions
+    "q_marginal": Call(diffusion.q_marginal, **ELEMENTS),
+    "q_step": once(lambda impl, c: impl.q_step(c.betas, c.x, c.s, c.t), **ELEMENTS),
+    "q_sample": Call(diffusion.q_sample, **ELEMENTS),
+    "q_posterior": once(lambda impl, c: impl.q_posterior(c.betas, c.x, c.y, c.s, c.t), **ELEMENTS),
+    "convert": Call(diffusion.convert, **ELEMENTS),
+    "target": Call(diffusion.target, **ELEMENTS),
+    "loss": once(lambda impl, c: impl.loss(c.x, c.y), **SAMPLES),
+    "weighted_loss": once(lambda impl, c: impl.weighted_loss(c.x, c.y, c.weight), **SAMPLES),
+    "constant_weight": Call(diffusion.constant_weight),
+    "loss_weight": Call(diffusion.loss_weight),
+    "look_up": once(lambda impl, c: impl.look_up(np.cos(np.arange(5.0)), c.t)),
+    "coefficient": once(lambda impl, c: impl.coefficient(c.weight, c.x)),
+    "pair_refusal": Call(diffusion.pair_refusal, rows=False),
+    "denoised": Call(diffusion.denoised),
+    "clipped": once(lambda impl, c: impl.clipped(c.x, -0.5, 0.75), **ELEMENTS),
+    "guided": Call(diffusion.guided),
+    "guided_interpolation": Call(diffusion.guided_interpolation, **ELEMENTS),
+    "drop_labels": once(lambda impl, c: impl.drop_labels(c.labels, 0.5, 3), rows=False),
+    # samplers
+    "reverse_step": Call(diffusion.reverse_step, **ELEMENTS),
+    "ddim_step": Call(diffusion.ddim_step, **ELEMENTS),
+    "learned_step": Call(diffusion.learned_step, **ELEMENTS),
+    "sample": Call(diffusion.sample, **ELEMENTS),
+    "predictions": Call(diffusion.predictions),
+    "trajectory": Call(diffusion.trajectory),
+    "encode": Call(diffusion.encode, **ELEMENTS),
+    "draw_samples": Call(diffusion.draw_samples, rows=False),
+    # networks, averages and images
+    "embedding": Call(diffusion.embedding),
+    "embedding_layout": once(lambda impl, c: impl.embedding_layout(), rows=False),
+    "fourier_features": Call(diffusion.fourier_features),
+    "network": once(lambda impl, c: impl.network(c.x, c.t, True), rows=False),
+    "gradients": once(lambda impl, c: [*impl.gradients(c.x, c.t).values()], rows=False),
+    "ema": Call(densities.ema, rows=False),
+    "ema_warms_up": once(lambda impl, c: impl.ema_warms_up(), rows=False),
+    "to_unit_range": Call(diffusion.to_unit_range),
+    "global_state": once(lambda impl, c: impl.global_state(), rows=False),
+    "output_dtype_and_device": once(
+        lambda impl, c: "".join(impl.output_dtype_and_device("q_sample", "float32", "cpu")),
+        rows=False,
+    ),
+    # densities and the bound
+    "gaussian_kl": Call(densities.gaussian_kl, **ELEMENTS),
+    "log_grey_level": Call(densities.log_grey_level, **ELEMENTS),
+    "reverse_kernel": Call(densities.reverse_kernel, **ELEMENTS),
+    "learned_kernel": once(
+        lambda impl, c: impl.learned_kernel(c.betas, c.x, c.y, c.fraction, c.s, c.t), **ELEMENTS
+    ),
+    "hybrid": Call(densities.hybrid, later_betas=True),
+    "timestep_probabilities": once(
+        lambda impl, c: impl.timestep_probabilities(c.weight), rows=False
+    ),
+    "vlb_terms": Call(densities.vlb_terms, **SAMPLES),
+    "vlb_of_denoiser": Call(densities.vlb_of_denoiser, **SAMPLES),
+    "stratified_vlb": Call(densities.stratified_vlb, **ALL_BETAS),
+    "bits_per_dim": once(lambda impl, c: impl.bits_per_dim(c.weight, 12)),
+    "dequantised_bits_per_dim": once(
+        lambda impl, c: impl.dequantised_bits_per_dim(c.weight, 12, 17)
+    ),
+    "probability_flow": Call(densities.probability_flow),
+    "flow_log_density": Call(densities.flow_log_density),
+    "flow_bound": Call(densities.flow_bound, **SAMPLES),
+    # latents
+    "latent_draw": once(lambda impl, c: impl.latent_draw(twice(c.x, c.fraction), c.noise)),
+    "latent_kl": once(lambda impl, c: impl.latent_kl(twice(c.x, c.fraction))),
+    "autoencoder_loss": Call(densities.autoencoder_loss),
+    "latent_scale": once(lambda impl, c: impl.latent_scale(c.x), rows=False),
+    "to_latents": Call(densities.to_latents),
+    "from_latents": once(lambda impl, c: impl.from_latents(autoencoder(c.x.shape[1]), c.x)),
+    "draw_latents": once(
+        lambda impl, c: impl.draw_latents(autoencoder(c.x.shape[1]), c.x, 3), rows=False
+    ),
+    "latent_bound": Call(densities.latent_bound, **SAMPLES),
+    # training
+    "training_draw": once(lambda impl, c: impl.training_draw(c.betas, c.x, 3), **ALL_BETAS),
+    "weighted_draw": once(
+        lambda impl, c: impl.weighted_draw(
+            c.betas, c.x, np.full(len(c.betas), 1 / len(c.betas)), 3
+        ),
+        **ALL_BETAS,
+    ),
+    "importance": Call(densities.importance, rows=False),
+    "objective": Call(densities.objective, later_betas=True),
+}

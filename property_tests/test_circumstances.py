@@ -1,0 +1,225 @@
+"""Every method gives the same numbers in any batch, again, in any thread, under any schedule."""
+
+import inspect
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Any
+
+import numpy as np
+import pytest
+
+from .calls import CALLS, Inputs, inputs
+from .calls.inputs import PAIRS
+from .protocol import Array, Implementation
+from .protocol.contract import NOT_OFFERED
+from .strategies import STEEP
+
+ORACLE = "the same call in other circumstances, bit for bit"
+
+NOT_CALLS = {"reused_objects", "accepts_int_timesteps"}  # about the implementation
+BY_ROWS = [name for name, call in CALLS.items() if call.rows]
+OF_SCHEDULE = [
+    name for name, call in CALLS.items() if call.rows and not call.later_betas and name != "ema"
+]
+# A later beta changes no answer at an earlier timestep, T = 4 included.
+LONGER = ((*STEEP, 0.5), (*STEEP, *[0.001] * 3996))
+EVENTS = ((8,), (1, 8), (8, 1, 1), (2, 1, 2, 1, 2), (1, 1, 1, 2, 4))
+BY_ELEMENTS = [name for name, call in CALLS.items() if call.ranks == "elements"]
+BY_SAMPLES = [name for name, call in CALLS.items() if call.ranks == "samples"]
+ONE_TIMESTEP = (
+    *("log_snr", "q_marginal", "q_step", "q_sample", "q_posterior", "convert", "target"),
+    *("constant_weight", "loss_weight", "look_up", "reverse_kernel", "learned_kernel"),
+)
+# Of STEEP's length, first and last beta, sum and product, as a weak cache key would have it.
+TWIN = (STEEP[0], STEEP[2], STEEP[1], STEEP[3])
+
+
+def test_every_method_has_a_call():
+    """A method that the table of calls lacks would be tested in no circumstance."""
+    methods = {
+        name
+        for name, each in inspect.getmembers(Implementation, inspect.isfunction)
+        if not name.startswith("_")
+    }
+    assert methods - NOT_CALLS == CALLS.keys(), methods - NOT_CALLS ^ CALLS.keys()
+
+
+def same(got: list[Array], want: list[Array], what: str) -> None:
+    assert len(got) == len(want), f"{what}: {len(got)} outputs, not {len(want)}"
+    for i, (here, there) in enumerate(zip(got, want, strict=True)):
+        assert here.shape == there.shape, f"{what}: output {i} is {here.shape}, not {there.shape}"
+        differs = np.argwhere(here != there)
+        assert len(differs) == 0, (
+            f"{what}: output {i} at {tuple(map(int, differs[0]))} is {here[tuple(differs[0])]!r}, "
+            f"not {there[tuple(differs[0])]!r}"
+        )
+
+
+def reused(impl: Implementation) -> AbstractContextManager[None]:
+    """Return the context of reused objects, if there is one."""
+    try:
+        return impl.reused_objects()
+    except pytest.skip.Exception:
+        return nullcontext()
+
+
+def copies(outputs: list[Array]) -> list[Array]:
+    return [np.array(each) for each in outputs]
+
+
+def arrays_in(value: Any) -> Iterator[Array]:
+    """Yield every array among the inputs."""
+    yield from (each for each in value if isinstance(each, np.ndarray))
+
+
+BATCHES = (
+    *([0], [2], [3]),  # one row: s = 0, t = T, and neither
+    [4, 1],
+    [(5 - i) % 6 for i in range(65)],
+    [i % 6 for i in range(129)],
+)
+
+
+@pytest.mark.parametrize("method", BY_ROWS)
+def test_rows_are_the_same_in_any_batch(impl: Implementation, method):
+    """f(batch)[i] == f(batch[chosen])[j] for chosen[j] = i, bit for bit: 1, 2, 65 and 129 rows."""
+    with reused(impl):
+        whole = copies(CALLS[method](impl, inputs()))
+        for chosen in BATCHES:
+            got = CALLS[method](impl, inputs().rows(chosen))
+            same(got, [each[chosen] for each in whole], f"{method} of {len(chosen)} rows")
+
+
+@pytest.mark.complete
+@pytest.mark.parametrize("method", BY_ROWS)
+def test_empty_batch_has_an_empty_answer_or_is_refused(impl: Implementation, method):
+    """No row gives no row; an implementation may refuse it, but answers nothing else."""
+    c = inputs()
+    whole = CALLS[method](impl, c)
+    with suppress(ValueError, IndexError, RuntimeError, TypeError):
+        got = CALLS[method](impl, c.rows([]))
+        same(got, [each[[]] for each in whole], f"{method} of no rows")
+
+
+@pytest.mark.complete
+@pytest.mark.parametrize("method", CALLS)
+def test_arguments_stay_as_they_are(impl: Implementation, method):
+    """No method writes into the arrays that it is given, in any of its options."""
+    c = inputs()
+    before = copies([*arrays_in(c)])
+    CALLS[method](impl, c)
+    for name, now, then in zip(Inputs._fields[1:], arrays_in(c), before, strict=True):
+        assert np.array_equal(now, then), f"{method} modified {name}"
+
+
+@pytest.mark.complete
+@pytest.mark.parametrize("method", CALLS)
+def test_later_calls_and_callers_change_nothing(impl: Implementation, method):
+    """Call again, overwrite an answer, overwrite the arguments: the same bits, and no other answer.
+
+    An answer may be an argument itself; it is compared before its argument is overwritten.
+    """
+    call, c = CALLS[method], inputs()
+    with reused(impl):
+        first = call(impl, c)
+        want = copies(first)
+        other = call(impl, inputs().rows(slice(None, None, -1)))
+        same(first, want, f"{method}: an answer after another call")
+        if call.rows:
+            same(other, [each[::-1] for each in want], f"{method}: another call of equal shape")
+        other_want = copies(other)
+        second = call(impl, inputs())
+        same(second, want, f"{method}: the second call")
+        for each in second:
+            if each.flags.writeable:
+                each[...] = 77
+        same(first, want, f"{method}: an answer after another one was overwritten")
+        same(other, other_want, f"{method}: another answer after one was overwritten")
+        for each in arrays_in(c):
+            each[...] = 1
+        same(call(impl, inputs()), want, f"{method} after its arguments were overwritten")
+
+
+@pytest.mark.complete
+@pytest.mark.parametrize("method", CALLS)
+def test_another_thread_gives_the_same(impl: Implementation, method):
+    """A thread has a state of its own, such as gradients; no answer depends on it."""
+    want = CALLS[method](impl, inputs())
+    with ThreadPoolExecutor(1) as pool:
+        got = pool.submit(CALLS[method], impl, inputs()).result()
+    same(got, want, f"{method} in a thread")
+
+
+@pytest.mark.complete
+@pytest.mark.parametrize("method", OF_SCHEDULE)
+def test_later_betas_change_no_earlier_timestep(impl: Implementation, method):
+    """The answers at t <= 4 are those of a schedule that ends there, whatever T is."""
+    want = CALLS[method](impl, inputs())
+    for longer in LONGER:
+        with reused(impl):
+            got = CALLS[method](impl, inputs(betas=longer))
+            same(got, want, f"{method} with T = {len(longer)}")
+
+
+@pytest.mark.complete
+@pytest.mark.parametrize("method", BY_ELEMENTS)
+def test_elements_are_the_same_in_events_of_any_rank(impl: Implementation, method):
+    """Scalars to five axes, single channels: each element depends on its own row's alone."""
+    call = CALLS[method]
+    with reused(impl):
+        whole = copies(call(impl, inputs()))
+        for event in EVENTS:
+            got = call(impl, inputs().shaped(event))
+            want = [each.reshape(len(each), *event) for each in whole]
+            same(got, want, f"{method} of events {event}")
+        scalars = inputs().rows(np.repeat(np.arange(6), 8)).first_of_each(8)
+        same(call(impl, scalars), [each.ravel() for each in whole], f"{method} of scalars")
+
+
+@pytest.mark.complete
+@pytest.mark.parametrize("method", BY_SAMPLES)
+def test_sums_over_an_event_do_not_depend_on_its_rank(impl: Implementation, method):
+    """The same numbers in one to five axes give the same sum."""
+    with reused(impl):
+        whole = copies(CALLS[method](impl, inputs()))
+        for event in EVENTS:
+            got = CALLS[method](impl, inputs().shaped(event))
+            same(got, whole, f"{method} of events {event}")
+
+
+@pytest.mark.complete
+@pytest.mark.parametrize("method", [*BY_ELEMENTS, *BY_SAMPLES])
+def test_memory_layout_does_not_matter(impl: Implementation, method):
+    """Arrays in Fortran's order hold the same numbers as arrays in C's."""
+    want = CALLS[method](impl, inputs())
+    columns = inputs()
+    columns = Inputs(columns.betas, *(np.asfortranarray(each) for each in columns[1:]))
+    same(CALLS[method](impl, columns), want, f"{method} in Fortran's order")
+
+
+@pytest.mark.complete
+@pytest.mark.parametrize("method", ONE_TIMESTEP)
+def test_one_timestep_is_that_of_every_row(impl: Implementation, method):
+    """An int stands for an array of it."""
+    if not impl.accepts_int_timesteps():
+        pytest.skip(f"{NOT_OFFERED}timesteps as int")
+    c = inputs()
+    for s, t in PAIRS:
+        want = CALLS[method](impl, c._replace(s=np.full(6, s), t=np.full(6, t)))
+        got = CALLS[method](impl, c._replace(s=s, t=t))
+        got = [np.broadcast_to(g, w.shape) for g, w in zip(got, want, strict=True)]
+        same(got, want, f"{method} at s = {s}, t = {t}")
+
+
+@pytest.mark.complete
+@pytest.mark.parametrize("method", OF_SCHEDULE)
+def test_schedules_of_equal_length_and_ends_are_told_apart(impl: Implementation, method):
+    """Calls with another schedule of the same T, first and last beta, sum and product between."""
+    call = CALLS[method]
+    with reused(impl):
+        first = copies(call(impl, inputs()))
+        got = copies(call(impl, inputs(betas=TWIN)))
+        same(call(impl, inputs()), first, f"{method} after a call with another schedule")
+    longer = call(impl, inputs(betas=(*TWIN, 0.25, 0.375)))  # a key that no other call has
+    same(got, longer, f"{method} with a schedule like the one before")
