@@ -33,6 +33,7 @@ def arguments(test: Any) -> tuple[str, ...]:
 
 def _parameters(marks: list[Any]) -> Iterator[dict[str, Any]]:
     """Yield every combination of stacked parametrize marks."""
+    marks = [mark for mark in marks if mark.name == "parametrize"]
     if not marks:
         yield {}
         return

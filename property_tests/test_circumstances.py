@@ -3,13 +3,14 @@
 import inspect
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pytest
 
 from .calls import CALLS, Inputs, inputs
+from .calls.call import reused
 from .calls.inputs import PAIRS
 from .protocol import Array, Implementation
 from .protocol.contract import NOT_OFFERED
@@ -17,7 +18,7 @@ from .strategies import STEEP
 
 ORACLE = "the same call in other circumstances, bit for bit"
 
-NOT_CALLS = {"reused_objects", "accepts_int_timesteps"}  # about the implementation
+NOT_CALLS = {"reused_objects", "accepts_int_timesteps", "defaults"}  # about the implementation
 BY_ROWS = [name for name, call in CALLS.items() if call.rows]
 OF_SCHEDULE = [
     name for name, call in CALLS.items() if call.rows and not call.later_betas and name != "ema"
@@ -54,14 +55,6 @@ def same(got: list[Array], want: list[Array], what: str) -> None:
             f"{what}: output {i} at {tuple(map(int, differs[0]))} is {here[tuple(differs[0])]!r}, "
             f"not {there[tuple(differs[0])]!r}"
         )
-
-
-def reused(impl: Implementation) -> AbstractContextManager[None]:
-    """Return the context of reused objects, if there is one."""
-    try:
-        return impl.reused_objects()
-    except pytest.skip.Exception:
-        return nullcontext()
 
 
 def copies(outputs: list[Array]) -> list[Array]:

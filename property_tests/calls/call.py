@@ -1,6 +1,7 @@
 """A call of a method with several options, and its outputs as arrays."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,3 +53,11 @@ def last_axis_first(found: Any) -> list[Array]:
 
 def rows_second(found: Any) -> list[Array]:
     return [each.swapaxes(0, 1) for each in arrays(found)]
+
+
+def reused(impl: Implementation) -> AbstractContextManager[None]:
+    """Return the context of reused objects, if there is one."""
+    try:
+        return impl.reused_objects()
+    except pytest.skip.Exception:
+        return nullcontext()

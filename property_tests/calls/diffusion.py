@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..protocol import PREDICTIONS, SAMPLERS, Array, Guidance, Implementation, SamplingSpec
+from ..protocol import PREDICTIONS, SAMPLERS, Guidance, Implementation, SamplingSpec
 from ..strategies import STEEP
 from .call import Thunk, rows_second
-from .inputs import PAIRS, VISITED, Inputs, conditional, denoiser, network, wide_network
+from .inputs import PAIRS, VISITED, Inputs, conditional, denoiser, network, tape, wide_network
 
 
 def spec(c: Inputs, sampler: str, eta: float = 0.0) -> SamplingSpec:
@@ -16,10 +16,6 @@ def spec(c: Inputs, sampler: str, eta: float = 0.0) -> SamplingSpec:
 
 def specs(c: Inputs) -> list[SamplingSpec]:
     return [*(spec(c, each) for each in SAMPLERS), spec(c, "ddim", 0.5), spec(c, "ddim", 1.0)]
-
-
-def tape(c: Inputs) -> list[Array]:
-    return [c.noise, c.y]
 
 
 def q_marginal(impl: Implementation, c: Inputs) -> Iterator[Thunk]:

@@ -53,6 +53,10 @@ def inputs(event: tuple[int, ...] = IMAGE, betas: Betas = STEEP) -> Inputs:
     return Inputs(betas, s, t, labels, weight, x, y, noise, fraction, var, (k % 5 - 2) / 2.0)
 
 
+def tape(c: Inputs) -> list[Array]:
+    return [c.noise, c.y]
+
+
 def twice(x: Array, y: Array) -> Array:
     """Return an array of twice the channels."""
     return np.concatenate([x, y], axis=1)

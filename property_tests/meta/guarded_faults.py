@@ -157,7 +157,7 @@ FAULTS = [
         "answer-is-the-cache",
         "clock",
         "    if isinstance(t, int):\n        return table[t]",
-        "    key = (id(table), repr(t))\n"
+        "    key = str((table, t))\n"
         "    if key not in CACHE:\n"
         "        CACHE[key] = table[t]\n"
         "    return CACHE[key]",

@@ -1,6 +1,7 @@
 """Argument and return types of the protocol's methods, in NumPy arrays."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -54,6 +55,21 @@ Denoiser = Callable[[Array, int], Array]
 
 ConditionalDenoiser = Callable[[Array, int, Times | None], Array]
 """(x_t, t, labels or None) -> x0_hat, for each sample."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A denoiser and the labels of its batch, which an implementation may pass as arguments.
+
+    Without an argument for labels it is called as a denoiser.
+    """
+
+    denoiser: ConditionalDenoiser
+    labels: Times
+
+    def __call__(self, x_t: Array, t: int) -> Array:
+        return self.denoiser(x_t, t, self.labels)
+
 
 Network = Callable[[Array, Times, Times | None], Array]
 """(x_t, t, labels or None) -> output, row by row."""

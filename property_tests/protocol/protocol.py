@@ -7,7 +7,7 @@ adapter and nowhere else.
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -197,6 +197,12 @@ class Implementation(Batches, Densities, Latents, Training, Protocol):
 
     def global_state(self) -> bytes:
         """Return all global state that calls must not change: random generators, default dtype."""
+
+    def defaults(self) -> dict[str, dict[str, Any]]:
+        """Return the default of each argument that has one, by public function or class.
+
+        They are the names of ddpm_core, of which `test_defaults` has the documented values.
+        """
 
     def accepts_int_timesteps(self) -> bool:
         """Return whether methods with timesteps take an int for s and t, as one for all samples."""

@@ -32,13 +32,14 @@ from .arrays import (
     timesteps_of,
 )
 from .batches import Batches
+from .defaults import Defaults
 from .latents import Latents
 from .likelihood import Likelihood
 from .sampling import Sampling
 from .training import Training
 
 
-class DdpmCore(Batches, Sampling, Training, Likelihood, Latents):
+class DdpmCore(Batches, Defaults, Sampling, Training, Likelihood, Latents):
     """ddpm_core in float64; see `protocol.Implementation`."""
 
     name = "ddpm_core"

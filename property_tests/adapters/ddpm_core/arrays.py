@@ -42,13 +42,12 @@ def reused_objects() -> Iterator[None]:
 
 def made(build: Callable[..., Any], *arguments: Any) -> Any:
     """Return build(*arguments), inside `reused_objects` the same object for equal arguments."""
-    if not _reused:
-        return build(*arguments)
-    *_, objects = _reused
-    key = build, *arguments
-    if key not in objects:
-        objects[key] = build(*arguments)
-    return objects[key]
+    for objects in _reused:
+        key = build, *arguments
+        if key not in objects:
+            objects[key] = build(*arguments)
+        return objects[key]
+    return build(*arguments)
 
 
 def schedule_of(betas: Betas, zero_terminal: bool = False) -> ddpm_core.Schedule:
@@ -70,7 +69,8 @@ def tensor(array: Any) -> Any:
     """Return a tensor in the array's memory, so that a write of ddpm_core is seen; an int as is."""
     if isinstance(array, int):
         return array
-    return torch.from_numpy(array if array.flags.writeable else array.copy())
+    can_be_shared = array.flags.writeable and all(each >= 0 for each in array.strides)
+    return torch.from_numpy(array if can_be_shared else array.copy())
 
 
 def gaussian_arrays(gaussian: ddpm_core.Gaussian) -> protocol.Gaussian:
@@ -87,7 +87,18 @@ def gaussian_tensors(gaussian: protocol.Gaussian) -> ddpm_core.Gaussian:
     return ddpm_core.Gaussian(tensor(gaussian.mean), tensor(gaussian.var))
 
 
+def labels_of(denoiser: Any) -> torch.Tensor | None:
+    return tensor(denoiser.labels) if isinstance(denoiser, protocol.Labelled) else None
+
+
+def times_of(times: tuple[int, ...], betas: Betas) -> tuple[int, ...]:
+    """Return (), the default, for all timesteps."""
+    return () if len(times) > len(betas) else times
+
+
 def denoiser_of(denoiser: Denoiser) -> ddpm_core.Denoiser:
+    if isinstance(denoiser, protocol.Labelled):
+        return conditional_denoiser_of(denoiser.denoiser)
     return conditional_denoiser_of(lambda x_t, t, labels: denoiser(x_t, t))
 
 
@@ -104,18 +115,20 @@ def differentiable(denoiser: DenoiserWithJacobian) -> ddpm_core.Denoiser:
 
     class WithJacobian(torch.autograd.Function):
         @staticmethod
-        def forward(ctx: Any, x_t: torch.Tensor, t: int) -> torch.Tensor:
-            x0_hat, jacobian = denoiser(x_t.detach().numpy(), t)
+        def forward(ctx: Any, x_t: torch.Tensor, t: int, cond: Any) -> torch.Tensor:
+            x, labels = x_t.detach().numpy(), None if cond is None else cond.numpy()
+            given: Any = denoiser
+            x0_hat, jacobian = given(x, t) if labels is None else given.denoiser(x, t, labels)
             ctx.save_for_backward(tensor(jacobian))
             return tensor(x0_hat)
 
         @staticmethod
-        def backward(ctx: Any, along: torch.Tensor) -> tuple[torch.Tensor, None]:
+        def backward(ctx: Any, along: torch.Tensor) -> tuple[torch.Tensor, None, None]:
             (jacobian,) = ctx.saved_tensors
             rows = torch.bmm(along.reshape(len(along), 1, jacobian.shape[1]), jacobian)
-            return rows.reshape(along.shape), None
+            return rows.reshape(along.shape), None, None
 
     def predict(x_t: torch.Tensor, t: int, cond: torch.Tensor | None = None) -> Prediction:
-        return Prediction(WithJacobian.apply(x_t, t))
+        return Prediction(WithJacobian.apply(x_t, t, cond))
 
     return predict

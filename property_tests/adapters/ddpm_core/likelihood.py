@@ -39,8 +39,10 @@ from .arrays import (
     differentiable,
     gaussian_arrays,
     gaussian_tensors,
+    labels_of,
     schedule_of,
     tensor,
+    times_of,
     variance_named,
 )
 
@@ -118,7 +120,8 @@ class Likelihood:
     ) -> Array:
         tape = dict(zip(times, map(tensor, noises), strict=False))
         arguments = schedule_of(betas), tensor(x_0), _tensor_kernel(reverse), tape.__getitem__
-        return vlb_terms(*arguments, grey_levels=grey_levels, times=times).numpy()
+        options = {"grey_levels": grey_levels, "times": times_of(times, betas)}
+        return vlb_terms(*arguments, **options).numpy()
 
     def vlb_of_denoiser(
         self,
@@ -131,9 +134,11 @@ class Likelihood:
         times: tuple[int, ...],
     ) -> Array:
         schedule, tape = schedule_of(betas), dict(zip(times, map(tensor, noises), strict=False))
-        reverse = reverse_of(schedule, denoiser_of(denoiser), variance_named(variance))
+        options = variance_named(variance), labels_of(denoiser)
+        reverse = reverse_of(schedule, denoiser_of(denoiser), *options)
         arguments = schedule, tensor(x_0), reverse, tape.__getitem__
-        return vlb_terms(*arguments, grey_levels=grey_levels, times=times).numpy()
+        options = {"grey_levels": grey_levels, "times": times_of(times, betas)}
+        return vlb_terms(*arguments, **options).numpy()
 
     def stratified_vlb(
         self,
@@ -165,7 +170,8 @@ class Likelihood:
     ) -> Flow:
         vectors = None if probes is None else tensor(probes)
         arguments = schedule_of(betas), differentiable(denoiser), tensor(x_1), vectors
-        flow = probability_flow(*arguments, times=times)
+        options = {"times": times_of(times, betas), "cond": labels_of(denoiser)}
+        flow = probability_flow(*arguments, **options)
         return Flow(flow.x_T.numpy(), flow.log_volume.numpy())
 
     def flow_log_density(
@@ -178,7 +184,8 @@ class Likelihood:
     ) -> FlowDensity:
         vectors = None if probes is None else tensor(probes)
         arguments = schedule_of(betas), differentiable(denoiser), tensor(x_1), vectors
-        density = flow_log_density(*arguments, times=times)
+        options = {"times": times_of(times, betas), "cond": labels_of(denoiser)}
+        density = flow_log_density(*arguments, **options)
         return FlowDensity(*(getattr(density, each).numpy() for each in FlowDensity._fields))
 
     def flow_bound(
@@ -191,10 +198,9 @@ class Likelihood:
         grey_levels: int | None,
         t: int,
     ) -> Array:
-        arrays = map(tensor, (x_0, x_1, log_p_1))
-        return flow_bound(
-            schedule_of(betas), *arrays, _tensor_kernel(reverse), grey_levels=grey_levels, t=t
-        ).numpy()
+        arguments = schedule_of(betas), *map(tensor, (x_0, x_1, log_p_1)), _tensor_kernel(reverse)
+        options: dict[str, Any] = {} if t == 1 else {"t": t}
+        return flow_bound(*arguments, grey_levels=grey_levels, **options).numpy()
 
 
 def _tensor_kernel(reverse: ReverseKernel) -> Any:

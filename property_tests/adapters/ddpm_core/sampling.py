@@ -13,7 +13,7 @@ from ddpm_core.samplers.timestep_spacing import TIMESTEP_SPACINGS
 
 from ... import protocol
 from ...protocol import Array, Betas, SamplingSpec
-from .arrays import denoiser_of, made, schedule_of, tensor, variance_named
+from .arrays import denoiser_of, labels_of, made, schedule_of, tensor, times_of, variance_named
 
 
 class Sampling:
@@ -33,8 +33,9 @@ class Sampling:
         return _step(sampler, x0_hat, x_t, s, t, noise)
 
     def encode(self, spec: SamplingSpec, x: Array, timestep: int) -> Array:
-        denoiser = denoiser_of(spec.denoiser)
-        return ddpm_core.invert(_sampler(spec), denoiser, tensor(x), timestep=timestep).numpy()
+        arguments = denoiser_of(spec.denoiser), tensor(x), labels_of(spec.denoiser)
+        options = {"timestep": timestep} if timestep else {}
+        return ddpm_core.invert(_sampler(spec), *arguments, **options).numpy()
 
     def sample(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
         *_, last = _snapshots(spec, x_T, noises)
@@ -61,6 +62,7 @@ class Sampling:
     def draw_samples(self, spec: SamplingSpec, shape: tuple[int, ...], seed: int) -> Array:
         sampler, denoiser, event = _sampler(spec), denoiser_of(spec.denoiser), shape[1:]
         options = {"indices": range(shape[0]), "seed": seed, "dtype": torch.float64}
+        options["cond"] = labels_of(spec.denoiser)
         *_, last = ddpm_core.generate(sampler, denoiser, event, **options)
         return last.x_t.numpy()
 
@@ -79,9 +81,8 @@ def _step(sampler: Any, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array)
 def _snapshots(spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Iterator[Snapshot]:
     sampler = _sampler(spec)
     tape = dict(zip(spec.times, map(tensor, noises), strict=False))
-    return ddpm_core.sampling_loop(
-        sampler, denoiser_of(spec.denoiser), tensor(x_T), tape.__getitem__
-    )
+    arguments = denoiser_of(spec.denoiser), tensor(x_T), tape.__getitem__
+    return ddpm_core.sampling_loop(sampler, *arguments, labels_of(spec.denoiser))
 
 
 def _sampler(spec: SamplingSpec) -> Any:
@@ -90,14 +91,15 @@ def _sampler(spec: SamplingSpec) -> Any:
 
 def _new_sampler(spec: SamplingSpec) -> Any:
     schedule = schedule_of(spec.betas, spec.zero_terminal)
+    times = times_of(spec.times, spec.betas)
     match spec.sampler:
         case "ddim":
-            return ddpm_core.DDIM(schedule, spec.times, spec.eta)
+            return ddpm_core.DDIM(schedule, times, spec.eta)
         case "dpm++1":
-            return ddpm_core.DPMSolver(schedule, spec.times, order=1)
+            return ddpm_core.DPMSolver(schedule, times, order=1)
         case "dpm++2m":
-            return ddpm_core.DPMSolver(schedule, spec.times)
+            return ddpm_core.DPMSolver(schedule, times)
         case "heun":
-            return ddpm_core.Heun(schedule, spec.times)
+            return ddpm_core.Heun(schedule, times)
         case variance:
-            return ddpm_core.Ancestral(schedule, spec.times, variance_named(variance))
+            return ddpm_core.Ancestral(schedule, times, variance_named(variance))
