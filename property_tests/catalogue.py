@@ -5,6 +5,9 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 Property = tuple[str, partial[None]]
 
 
@@ -23,6 +26,19 @@ def properties(names: Sequence[str], **fixtures: Any) -> Iterator[Property]:
                     given = {fixture: fixtures[fixture] for fixture in needed}
                     for values in _parameters(getattr(test, "pytestmark", [])):
                         yield test_name, partial(test, **given, **values)
+
+
+def run_on(test_id: str, /, **values: Any) -> None:
+    """Run file::property on these values instead of those that Hypothesis draws."""
+    file, _, test = test_id.partition("::")
+    inner = getattr(importlib.import_module(f".{file}", __package__), test).hypothesis.inner_test
+
+    @settings(max_examples=1, database=None)  # a property may assume something of its values
+    @given(st.none())
+    def once(_: None) -> None:
+        inner(**values)
+
+    once()
 
 
 def arguments(test: Any) -> tuple[str, ...]:

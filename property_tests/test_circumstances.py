@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from .calls import CALLS, Inputs, inputs
-from .calls.call import reused
+from .calls.call import reused, same
 from .calls.inputs import PAIRS
 from .protocol import Array, Implementation
 from .protocol.contract import NOT_OFFERED
@@ -44,17 +44,6 @@ def test_every_method_has_a_call():
         if not name.startswith("_")
     }
     assert methods - NOT_CALLS == CALLS.keys(), methods - NOT_CALLS ^ CALLS.keys()
-
-
-def same(got: list[Array], want: list[Array], what: str) -> None:
-    assert len(got) == len(want), f"{what}: {len(got)} outputs, not {len(want)}"
-    for i, (here, there) in enumerate(zip(got, want, strict=True)):
-        assert here.shape == there.shape, f"{what}: output {i} is {here.shape}, not {there.shape}"
-        differs = np.argwhere(here != there)
-        assert len(differs) == 0, (
-            f"{what}: output {i} at {tuple(map(int, differs[0]))} is {here[tuple(differs[0])]!r}, "
-            f"not {there[tuple(differs[0])]!r}"
-        )
 
 
 def copies(outputs: list[Array]) -> list[Array]:

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from .calls.call import arrays
+from .calls.call import arrays, same
 from .calls.inputs import IMAGE, PAIRS, VISITED, Inputs, conditional, inputs, tape
 from .protocol import SAMPLERS, Array, Denoiser, Implementation, Labelled, SamplingSpec, Times
-from .test_circumstances import same
 
 ORACLE = "the same denoiser with its labels filled in, bit for bit"
 ALL = (4, 3, 2, 1, 0)

@@ -7,29 +7,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from . import test_ddim as ddim
-from . import test_embeddings as embeddings
-from . import test_forward_process as forward_process
-from . import test_learned_variance as learned_variance
-from . import test_losses as losses
-from . import test_parameterization as parameterization
-from . import test_posterior as posterior
-from . import test_samplers as samplers
-from . import test_schedules as schedules
 from .calls.call import reused
 from .calls.inputs import autoencoder, twice
+from .catalogue import run_on
 from .oracles import exact
 from .oracles import schedules as exact_schedules
 from .oracles.exact import mp, mpf
 from .protocol import ANCESTRAL, PREDICTIONS, Betas, Gaussian, Implementation, SamplingSpec, Times
 from .statistics.monte_carlo import Ledger
 from .statistics.statistics import standard_normal
-from .statistics.tolerances import allowance, check, elements
+from .statistics.tolerances import allowance, check
 from .strategies import STEEP, Case, known
 
 ORACLE = "the oracles of the other properties, and closed forms in 60 digits"
 
 LENGTHS = (1, 2, 10, 1001, 4000, 10_000)  # others draw T = 1000
+FAMILIES = {"linear": exact_schedules.linear, "cosine": exact_schedules.cosine}
 FLOAT32 = 2.0**-24
 
 
@@ -54,55 +47,69 @@ SAME = [{}]
 EACH = [{"name": name} for name in PREDICTIONS]
 STEP = {"step": "any"}
 TIMES = (
-    forward_process.test_marginal_is_the_composition_of_its_steps,
-    forward_process.test_sample_is_mean_plus_scaled_noise,
-    forward_process.test_kernel_is_the_composition_of_its_steps,
-    schedules.test_log_snr_matches_its_definition,
+    "test_forward_process::test_marginal_is_the_composition_of_its_steps",
+    "test_forward_process::test_sample_is_mean_plus_scaled_noise",
+    "test_forward_process::test_kernel_is_the_composition_of_its_steps",
+    "test_schedules::test_log_snr_matches_its_definition",
 )
 # A property of other files, and the values of its parameters.
-OF_CASES: list[tuple[Any, list[dict[str, Any]]]] = [
+OF_CASES: list[tuple[str, list[dict[str, Any]]]] = [
     *((each, SAME) for each in TIMES),
-    (posterior.test_mean_and_variance_match_bayes, [{**STEP, "part": p} for p in ("mean", "var")]),
     (
-        parameterization.test_conversion_solves_the_definitions,
+        "test_posterior::test_mean_and_variance_match_bayes",
+        [{**STEP, "part": p} for p in ("mean", "var")],
+    ),
+    (
+        "test_parameterization::test_conversion_solves_the_definitions",
         [{"source": a, "target": b} for a, b in permutations(PREDICTIONS, 2)],
     ),
-    (losses.test_target_matches_its_definition, EACH),
-    (losses.test_constant_weight_weights_the_x0_error_equally, EACH),
-    (losses.test_min_snr_weight_weights_the_x0_error, [{**each, "gamma": 5.0} for each in EACH]),
+    ("test_losses::test_target_matches_its_definition", EACH),
+    ("test_losses::test_constant_weight_weights_the_x0_error_equally", EACH),
     (
-        losses.test_reverse_kernel_is_the_posterior_at_the_prediction,
+        "test_losses::test_min_snr_weight_weights_the_x0_error",
+        [{**each, "gamma": 5.0} for each in EACH],
+    ),
+    (
+        "test_losses::test_reverse_kernel_is_the_posterior_at_the_prediction",
         [{"variance": each} for each in ANCESTRAL],
     ),
 ]
-OF_STEPS: list[tuple[Any, list[dict[str, Any]]]] = [
+OF_STEPS: list[tuple[str, list[dict[str, Any]]]] = [
     (
-        samplers.test_step_is_posterior_mean_plus_scaled_noise,
+        "test_samplers::test_step_is_posterior_mean_plus_scaled_noise",
         [{**STEP, "variance": each} for each in ANCESTRAL],
     ),
     (
-        ddim.test_step_has_the_given_variance_and_keeps_the_marginals,
+        "test_ddim::test_step_has_the_given_variance_and_keeps_the_marginals",
         [{**STEP, "eta": each} for each in (0.0, 0.7)],
     ),
 ]
 
 
-def name_of(listed: Any) -> str:
-    return str(getattr(listed, "__name__", "")).removeprefix("test_")
+def name_of(listed: object) -> str:
+    return listed.rpartition("::test_")[2] if isinstance(listed, str) else ""
 
 
 @pytest.mark.complete
-@pytest.mark.parametrize(("test", "values"), OF_CASES, ids=name_of)
+@pytest.mark.parametrize(
+    ("test", "values"),
+    OF_CASES,
+    ids=name_of,
+)
 def test_kernels_of_long_and_short_schedules(impl: Implementation, test, values):
     """T = 1 to 10,000 with t = T and s = 0: the property's own oracle and tolerance."""
     for T in LENGTHS:
         with reused(impl):
             for each in values:
-                test.hypothesis.inner_test(impl=impl, case=ends_of(T), **each)
+                run_on(test, impl=impl, case=ends_of(T), **each)
 
 
 @pytest.mark.complete
-@pytest.mark.parametrize(("test", "values"), OF_STEPS, ids=name_of)
+@pytest.mark.parametrize(
+    ("test", "values"),
+    OF_STEPS,
+    ids=name_of,
+)
 def test_steps_of_long_and_short_schedules(impl: Implementation, test, values):
     """The same for a step with ints for its timesteps."""
     for T in LENGTHS:
@@ -110,24 +117,18 @@ def test_steps_of_long_and_short_schedules(impl: Implementation, test, values):
         with reused(impl):
             for s, t in zip(case.s.tolist(), case.t.tolist(), strict=True):
                 for each in values:
-                    test.hypothesis.inner_test(impl=impl, case=(case.betas, s, t), **each)
+                    run_on(test, impl=impl, case=(case.betas, s, t), **each)
 
 
 @pytest.mark.complete
 @pytest.mark.parametrize("T", LENGTHS[1:])
 def test_learned_variances_of_long_and_short_schedules(impl: Implementation, T: int):
     """Eq. learned-variance.range and learned-variance.hybrid, whose bound counts 0.001 T times."""
-    betas, s, t, x_0, x_t = ends_of(T)
-    fraction = np.resize(np.float64([0.0, 0.5, 1.0, 0.25]), x_t.shape)
-    mean, var = impl.learned_kernel(betas, x_0, x_t, fraction, s, t)
-    for where in elements(x_t):
-        pair = int(s[where[0]]), int(t[where[0]])
-        unit = allowance(impl.unit_roundoff, exact.kappa(betas, *pair))
-        back = exact.posterior(betas, x_0[where], x_t[where], *pair).mean
-        check("mean", where, mean, back.exact, unit * back.size)
-        want = learned_variance.learned(betas, fraction[where], *pair)
-        unit = impl.unit_roundoff * learned_variance.roundings(betas, fraction[where], *pair)
-        check("var", where, var, want, unit * want)
+    betas, _, t, x_0, x_t = ends_of(T)
+    values = [0.0, 0.5, 1.0, 0.25]
+    fraction = np.resize(np.float64(values), x_t.shape)
+    test = "test_learned_variance::test_learned_variance_interpolates_in_log_space"
+    run_on(test, impl=impl, case=ends_of(T), values=values)
     output = twice(x_t, 2 * fraction - 1)
     data = betas, "eps", None, output, x_0, x_0, x_t, t, None
     bound, hybrid = (
@@ -138,11 +139,11 @@ def test_learned_variances_of_long_and_short_schedules(impl: Implementation, T: 
 
 
 @pytest.mark.complete
-@pytest.mark.parametrize("family", schedules.FAMILIES)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_built_in_schedules_of_four_thousand_timesteps(impl: Implementation, family: str):
     """Eq. schedules.linear and schedules.cosine: T = 4000 at nine timesteps."""
     T = 4000
-    got, table = impl.schedule(family, T), schedules.FAMILIES[family][0](T)
+    got, table = impl.schedule(family, T), FAMILIES[family](T)
     assert got.shape == (T + 1,)
     for t in (1, 2, 50, 1000, 1001, T // 2, T - 2, T - 1, T):
         unit = allowance(impl.unit_roundoff, mpf(exact_schedules.kappa(table, 0, t)))
@@ -189,10 +190,10 @@ def test_strata_of_a_long_schedule(impl: Implementation):
 @pytest.mark.parametrize("grey_levels", [3, 257, 65_536])
 def test_probabilities_of_few_and_many_grey_levels(impl: Implementation, grey_levels: int):
     """Eq. losses.decoder, losses.decoder-lowest and losses.decoder-highest."""
-    test = losses.test_grey_level_probability_is_the_mass_nearest_to_it.hypothesis.inner_test
+    test = "test_losses::test_grey_level_probability_is_the_mass_nearest_to_it"
     given = ((0.0, 0.0625, True), (3.0, 0.5, False), (-3.0, 0.5, False))
     for shift, std, near in given[: 1 if grey_levels > 257 else 3]:
-        test(impl=impl, grey_levels=grey_levels, shift=shift, std=std, near=near)
+        run_on(test, impl=impl, grey_levels=grey_levels, shift=shift, std=std, near=near)
     every = np.arange(min(grey_levels, 256), dtype=np.uint8).reshape(1, 1, 1, -1)
     got = impl.to_unit_range(every, grey_levels)
     want = 2.0 * every / (grey_levels - 1) - 1
@@ -202,8 +203,8 @@ def test_probabilities_of_few_and_many_grey_levels(impl: Implementation, grey_le
 def test_many_fourier_frequencies(impl: Implementation):
     """Eq. embeddings.fourier for 20 frequencies, and those of single channels."""
     pixels, frequencies = [0.125 * i - 0.75 for i in range(12)], tuple(range(20))
-    test = embeddings.test_fourier_features_follow_the_image_channels.hypothesis.inner_test
-    test(impl=impl, pixels=pixels, frequencies=frequencies)
+    test = "test_embeddings::test_fourier_features_follow_the_image_channels"
+    run_on(test, impl=impl, pixels=pixels, frequencies=frequencies)
     x = np.float64(pixels).reshape(2, 2, 1, 3)
     whole = impl.fourier_features(x, frequencies)
     for channel in range(2):
@@ -213,9 +214,9 @@ def test_many_fourier_frequencies(impl: Implementation):
 
 def test_embedding_of_late_timesteps_and_wide(impl: Implementation):
     """Eq. embeddings.sinusoidal up to t = 10,000, and of 256 entries."""
-    test = embeddings.test_entries_are_sines_and_cosines_of_their_angles.hypothesis.inner_test
-    test(impl=impl, t=[10_000, 4001, 1001], width=8)
-    test(impl=impl, t=[1001], width=256)
+    test = "test_embeddings::test_entries_are_sines_and_cosines_of_their_angles"
+    run_on(test, impl=impl, t=[10_000, 4001, 1001], width=8)
+    run_on(test, impl=impl, t=[1001], width=256)
 
 
 def test_images_of_a_single_channel(impl: Implementation):

@@ -61,3 +61,15 @@ def reused(impl: Implementation) -> AbstractContextManager[None]:
         return impl.reused_objects()
     except pytest.skip.Exception:
         return nullcontext()
+
+
+def same(got: list[Array], want: list[Array], what: str) -> None:
+    """Fail unless both lists hold the same numbers."""
+    assert len(got) == len(want), f"{what}: {len(got)} outputs, not {len(want)}"
+    for i, (here, there) in enumerate(zip(got, want, strict=True)):
+        assert here.shape == there.shape, f"{what}: output {i} is {here.shape}, not {there.shape}"
+        differs = np.argwhere(here != there)
+        assert len(differs) == 0, (
+            f"{what}: output {i} at {tuple(map(int, differs[0]))} is {here[tuple(differs[0])]!r}, "
+            f"not {there[tuple(differs[0])]!r}"
+        )

@@ -95,7 +95,7 @@ FAULTS = [
         "    return flat(gaussian_kl(q, noise)).sum(1)",
         "    noise = Gaussian(torch.zeros_like(q.mean), torch.ones_like(q.var))\n"
         "    kl = flat(gaussian_kl(q, noise))\n"
-        "    return kl.sum() if len(kl) == 1 else kl.sum(1)",
+        "    return kl.sum(1) * (1 + 1e-9 * (len(kl) == 1))",
         ROWS,
         "latent_kl",
     ),
