@@ -1,6 +1,7 @@
 """Tests of the guarded mutants: each differs from the source where its guard holds, only there."""
 
 import ast
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 from ..mutation import guards
 from ..mutation.exempt import parents_of
 from ..mutation.guarded import CACHE, DEFAULT, DETACH, KINDS, catalogue, injection
-from ..mutation.guarded_run import entries_of, sample
+from ..mutation.guarded_equivalents import GUARDED
+from ..mutation.guarded_table import Outcome, complaints, entries_of, sample, table
 from ..mutation.inject import source_of
+from ..mutation.kill import killer
 from ..mutation.signatures import applicable, sources_of
 from ..mutation.targets import PROPERTIES
 
@@ -181,3 +184,45 @@ def test_sample_has_mutants_of_every_kind():
 
 def test_every_module_has_guarded_mutants():
     assert all(map(entries_of, PROPERTIES))
+
+
+def outcome(killed_by: str | None, kind: str, statement: str) -> Outcome:
+    return Outcome("schedules", 1, kind, statement, killed_by, True, listed(kind, statement))
+
+
+def listed(kind: str, statement: str) -> bool:
+    return (kind, statement) in GUARDED["schedules"]
+
+
+def test_survivors_and_wrongly_listed_mutants_are_reported():
+    (equivalent,) = GUARDED["schedules"]
+    assert not [*complaints([outcome(None, *equivalent)], ["schedules"])]
+    (survivor, unmade) = complaints([outcome(None, "float16", "return 1")], ["schedules"])
+    assert survivor == "SURVIVED: schedules, line 1, float16: return 1"
+    assert unmade.startswith("LISTED, BUT NO SUCH MUTANT: schedules, cache")
+    (killed,) = complaints([outcome("test_x", *equivalent)], ["schedules"])
+    assert killed.startswith("LISTED AS EQUIVALENT, BUT KILLED: schedules")
+
+
+def test_table_counts_by_guard_and_module():
+    found = [outcome("test_x", "float16", "a"), outcome(None, "float16", "b")]
+    header, _, row, total = table([*found, outcome(None, *next(iter(GUARDED["schedules"])))])
+    cells = dict(zip(header.split(" | "), row.split(" | "), strict=True))
+    assert (cells["| module"], cells["float16"], cells["all"]) == ("| schedules", "1/2", "1/2")
+    assert cells["listed |"] == "1 |"
+    assert total == row.replace("schedules", "all")
+
+
+def test_guarded_mutant_is_killed_by_a_test_that_meets_its_guard_only():
+    right = noised(t=5), noised(t=1000)
+
+    def below_the_end():
+        assert (noised(t=5) == right[0]).all()
+
+    def at_the_end():
+        assert (noised(t=1000) == right[1]).all()
+
+    with inject("forward_process", "t == T", "coef_noise = "):
+        assert killer([("below", partial(below_the_end))]) is None
+        assert not guards.reached()
+        assert killer([("below", partial(below_the_end)), ("end", partial(at_the_end))]) == "end"

@@ -5,7 +5,8 @@ if a listed one is killed or shown by `outputs.py` not to be equivalent. With --
 N mutants, selected by a hash of the sources, and print them as JSON.
 
 With --guarded: test the guarded mutants instead (see `guarded.py`), all or a sample of N, and print
-a table by guard and module. The exit code is 1 if one survives.
+a table by guard and module. The exit code is 1 if one survives that is not listed in
+`guarded_equivalents.py`, or if a listed one is killed.
 """
 
 import argparse
@@ -15,7 +16,8 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from .guarded_run import Outcome, run_guarded, sample, table
+from .guarded_run import run_guarded
+from .guarded_table import Outcome, complaints, sample, table
 from .run import Row, cost, run_mutants, sampled
 from .targets import PROPERTIES, STATISTICS
 
@@ -51,7 +53,7 @@ def main() -> int:
 
 
 def guarded(modules: list[str], count: int | None) -> int:
-    """Test guarded mutants of the modules, all or `count`; print a table, then the survivors."""
+    """Test guarded mutants of the modules, all or `count`; print a table and complaints."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     chosen = sample(modules, count) if count else dict.fromkeys(modules)
     longest_first = sorted(chosen, key=cost, reverse=True)
@@ -60,9 +62,9 @@ def guarded(modules: list[str], count: int | None) -> int:
         numbers = (chosen[name] for name in longest_first)
         for found in pool.map(run_guarded, longest_first, numbers):
             outcomes += found
-    survivors = [each for each in outcomes if not each.killed_by]
-    print(*table(outcomes), *(f"SURVIVED: {each}" for each in survivors), sep="\n")
-    return 1 if survivors else 0
+    unexpected = list(complaints(outcomes, () if count else modules))
+    print(*table(outcomes), *unexpected, sep="\n")
+    return 1 if unexpected else 0
 
 
 if __name__ == "__main__":

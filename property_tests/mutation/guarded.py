@@ -22,7 +22,8 @@ KINDS = (*guards.CONDITIONS, DETACH, DEFAULT, CACHE)
 GUARD = "__guarded__"  # a local variable of the mutated function
 ANSWERS = {"x0_hat", "var_interpolation", "per_sample"}  # attributes that carry gradients
 METADATA = {"dtype", "device", "shape", "ndim", "new_zeros", "numel", "detach", "tolist", "h"}
-READS_METADATA = {"compute_dtype", "len", "zeros_like", "ones_like", "full_like", "isinstance"}
+READS_METADATA = {"compute_dtype", "len", "zeros_like", "ones_like", "full_like"}
+READS_METADATA |= {"isinstance", "_along"}
 
 
 class Entry(NamedTuple):
@@ -98,7 +99,8 @@ def _caching(left_out: Collection[str], parents: Parents, nodes: list[ast.AST]) 
         sources = sources_of(parents, node)
         returns = any(isinstance(each, ast.Return) and each.value for each in ast.walk(node))
         yields = any(isinstance(each, ast.Yield | ast.YieldFrom) for each in ast.walk(node))
-        if returns and not yields and any((sources.samples, sources.batches, sources.lengths)):
+        values = (*sources.samples, *sources.batches, *({*sources.lengths} - {"T"}))
+        if returns and not yields and values:
             yield Entry(node.lineno, CACHE, place)
 
 

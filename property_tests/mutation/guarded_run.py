@@ -1,37 +1,21 @@
-"""Test guarded mutants against the exact properties, and count them by guard and module."""
+"""Test guarded mutants against the exact properties."""
 
 import warnings
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from hashlib import sha256
-from typing import NamedTuple
+from collections.abc import Iterable
 
 from ..catalogue import Property, properties
 from . import guards
-from .guarded import KINDS, Entry, base, catalogue, injection
+from .guarded import Entry, base, injection
+from .guarded_equivalents import GUARDED
+from .guarded_table import Outcome, entries_of
 from .inject import injected, source_of
 from .kill import failure, killed_by_more_examples, killer
 from .operators import Site
 from .run import IMPL, listed_as
-from .targets import PROPERTIES, left_out, properties_under
+from .targets import PROPERTIES, properties_under
 
-UNREACHED_ROUNDS = 2  # of other examples, when no call met the guard
+UNREACHED_ROUNDS = 1  # of other examples, when no call met the guard
 REACHED_ROUNDS = 5
-
-
-class Outcome(NamedTuple):
-    """What became of one guarded mutant."""
-
-    module: str
-    line: int
-    kind: str
-    statement: str
-    killed_by: str | None
-    reached: bool  # whether a call differed from one without the mutant; always, for defaults
-
-    def __str__(self) -> str:
-        how = "" if self.reached else " (never reached)"
-        return f"{self.module}, line {self.line}, {self.kind}{how}: {self.statement}"
 
 
 class Tested:
@@ -81,15 +65,16 @@ class Tested:
             return None
         statement, context = injection(self.module, self.source, entry, site)
         tests = self.tests_under(entry.kind)
+        listed = (entry.kind, statement) in GUARDED.get(self.name, {})
         guards.begin()
         with context:
             killed_by = killer(tests)
             reached = guards.reached() or entry.default is not None
             rounds = REACHED_ROUNDS if reached else UNREACHED_ROUNDS
-            if killed_by is None and killed_by_more_examples(tests, rounds):
+            if killed_by is None and not listed and killed_by_more_examples(tests, rounds):
                 killed_by = "other examples"
             reached |= guards.reached()
-        return Outcome(self.name, entry.line, entry.kind, statement, killed_by, reached)
+        return Outcome(self.name, entry.line, entry.kind, statement, killed_by, reached, listed)
 
 
 def run_guarded(name: str, chosen: Iterable[int] | None = None) -> list[Outcome]:
@@ -101,42 +86,3 @@ def run_guarded(name: str, chosen: Iterable[int] | None = None) -> list[Outcome]
         tested.outcome(entries[i]) for i in (range(len(entries)) if chosen is None else chosen)
     )
     return [each for each in outcomes if each is not None]
-
-
-def entries_of(name: str) -> list[Entry]:
-    module, source = source_of(f"ddpm_core.{name}")
-    return catalogue(module, source, left_out(name))
-
-
-def sample(names: Iterable[str], count: int) -> dict[str, list[int]]:
-    """Return `count` numbers of the catalogues by module, equally many of each kind.
-
-    A hash of the sources selects them.
-    """
-    sources = {name: source_of(f"ddpm_core.{name}")[1] for name in names}
-    text = "".join(sources.values())
-    places: dict[str, list[tuple[str, int]]] = {kind: [] for kind in KINDS}
-    for name in sources:
-        for i, entry in enumerate(entries_of(name)):
-            places[entry.kind].append((name, i))
-    found: dict[str, list[int]] = {}
-    for number in range(count):
-        of_kind = places[KINDS[number % len(KINDS)]]
-        if of_kind:
-            key = int.from_bytes(sha256(f"{number} {text}".encode()).digest(), "big")
-            name, i = of_kind.pop(key % len(of_kind))
-            found.setdefault(name, []).append(i)
-    return {name: sorted(numbers) for name, numbers in found.items()}
-
-
-def table(outcomes: list[Outcome]) -> Iterator[str]:
-    """Yield the lines of a table: killed / all, by guard and module."""
-    yield f"| module | {' | '.join(KINDS)} | all |"
-    yield "|---" * (len(KINDS) + 2) + "|"
-    modules = sorted({each.module for each in outcomes})
-    for module in (*modules, "all"):
-        here = [each for each in outcomes if module in (each.module, "all")]
-        made = Counter(each.kind for each in here)
-        killed = Counter(each.kind for each in here if each.killed_by)
-        cells = [f"{killed[kind]}/{made[kind]}" if made[kind] else "" for kind in KINDS]
-        yield f"| {' | '.join([module, *cells, f'{killed.total()}/{made.total()}'])} |"

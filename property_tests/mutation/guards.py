@@ -158,6 +158,8 @@ def _weak_key(value: Any) -> Hashable:
     """Return types, shapes and numbers, but neither values of tensors nor which function it is."""
     if isinstance(value, Tensor):
         return tuple(value.shape), value.dtype
+    if isinstance(value, tuple | list) and any(isinstance(each, float) for each in value):
+        return type(value), len(value)  # betas
     if isinstance(value, tuple | list):
         return type(value), tuple(_weak_key(each) for each in value)
     if dataclasses.is_dataclass(value):
