@@ -98,6 +98,12 @@ def refuse_unused(config: Any, names: Sequence[str], reason: str) -> None:
             raise ValueError(f"omit {flag(each.name)}: {reason}")
 
 
+def remedy(config: Any, name: str, values: str) -> str:
+    """Return the remedy for an option outside its range: the valid values, or its default."""
+    default = next(each.default for each in dataclasses.fields(config) if each.name == name)
+    return f"pass {values}, or omit it" + (f" (default: {default})" if default is not None else "")
+
+
 def usage_error(command: str, sentence: str) -> NoReturn:
     """Print what is wrong with the call and exit with 2."""
     print(f"ddpm_core.{command}: {sentence}", file=sys.stderr)

@@ -6,7 +6,7 @@ from typing import Literal
 
 import tyro
 
-from ddpm_core.cli.options import flag, refuse_unused, suffixes
+from ddpm_core.cli.options import flag, refuse_unused, remedy, suffixes
 from ddpm_core.samplers.names import SamplerName
 
 
@@ -63,7 +63,10 @@ class EvaluateConfig:
         for name, least in least_of.items():
             value = getattr(self, name)
             if value is not None and value < least:
-                raise ValueError(f"{flag(name)} = {value} is below {least}")
+                raise ValueError(
+                    f"{flag(name)} = {value} is below {least}; "
+                    f"{remedy(self, name, f'{least} or more')}"
+                )
         if self.samples == 1:
             raise ValueError(
                 "--samples = 1, but a covariance needs at least 2; pass 2 or more, or 0 for none"

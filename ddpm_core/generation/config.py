@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from ddpm_core.cli.options import flag, refuse_unused, suffixes
+from ddpm_core.cli.options import flag, refuse_unused, remedy, suffixes
 from ddpm_core.samplers.names import SamplerName
 
 
@@ -63,11 +63,13 @@ class SampleConfig:
     """auto, cpu, cuda, mps or xpu."""
 
     def __post_init__(self) -> None:
-        for name, least in {"n": 1, "first": 0, "batch_size": 1, "seed": 0}.items():
-            if getattr(self, name) < least:
-                raise ValueError(f"{flag(name)} = {getattr(self, name)} is below {least}")
-        if self.steps is not None and self.steps < 1:
-            raise ValueError(f"--steps = {self.steps} is below 1")
+        for name, least in {"n": 1, "first": 0, "steps": 1, "batch_size": 1, "seed": 0}.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(
+                    f"{flag(name)} = {value} is below {least}; "
+                    f"{remedy(self, name, f'{least} or more')}"
+                )
         if self.compare:
             own = ("sampler", "steps", "eta", "variance", "n", "first", "batch_size", "gif")
             refuse_unused(self, own, "--compare uses every sampler, at several numbers of steps")
@@ -78,23 +80,37 @@ class SampleConfig:
                 f"--eta = {self.eta:g} is outside [0, 1]; 0 is deterministic, 1 is ancestral"
             )
         if self.eta and self.sampler != "ddim":
-            raise ValueError(f"--eta = {self.eta:g} needs --sampler ddim, not {self.sampler}")
+            raise ValueError(
+                f"--eta = {self.eta:g} needs --sampler ddim, not {self.sampler}; change one of them"
+            )
         if self.variance is not None and self.sampler != "ancestral":
             raise ValueError(
-                f"--variance {self.variance} needs --sampler ancestral, not {self.sampler}"
+                f"--variance {self.variance} needs --sampler ancestral, not {self.sampler}; change "
+                "one of them"
             )
         if not 0 <= self.guidance_scale < math.inf:
-            raise ValueError(f"--guidance-scale = {self.guidance_scale} must be finite and >= 0")
+            raise ValueError(
+                f"--guidance-scale = {self.guidance_scale} must be finite and at least 0; "
+                f"{remedy(self, 'guidance_scale', '0 or more')}"
+            )
         if not 0 <= self.guidance_rescale <= 1:
-            raise ValueError(f"--guidance-rescale = {self.guidance_rescale} is outside [0, 1]")
+            raise ValueError(
+                f"--guidance-rescale = {self.guidance_rescale} is outside [0, 1]; "
+                f"{remedy(self, 'guidance_rescale', 'a fraction of this range')}"
+            )
         low, high = self.guidance_interval or (1, 1)
         if not 1 <= low <= high:
-            raise ValueError(f"--guidance-interval {low} {high} needs 1 <= lowest <= highest")
+            raise ValueError(
+                f"--guidance-interval {low} {high} needs 1 <= lowest <= highest; pass such "
+                "timesteps, or omit it for guidance at all of them"
+            )
         guidance = ("guidance_scale", "guidance_rescale", "guidance_interval")
         if self.class_ == ():
             raise ValueError("--class needs a name, a number, or all")
         if self.class_ is not None and ("all" in self.class_ and len(self.class_) > 1):
-            raise ValueError(f"--class {' '.join(self.class_)}: all cannot be combined")
+            raise ValueError(
+                f"--class {' '.join(self.class_)}: all cannot be combined; pass all alone"
+            )
         if self.class_ is None:
             refuse_unused(self, guidance, "guidance needs --class")
         if self.guidance_scale == 1:

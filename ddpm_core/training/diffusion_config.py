@@ -126,37 +126,54 @@ class TrainConfig(
         if self.batch_size % self.accumulate:
             raise ValueError(
                 f"--batch-size = {self.batch_size} does not split into --accumulate = "
-                f"{self.accumulate} equal passes"
+                f"{self.accumulate} equal passes; pass a divisor of the batch size"
             )
         for t in self.denoise_at:
             if not 0 <= t <= self.T:
-                raise ValueError(f"--denoise-at has t = {t}, outside 0..{self.T}")
+                raise ValueError(
+                    f"--denoise-at has t = {t}, outside 0..{self.T}; pass timesteps of this range"
+                )
 
     def _check_model(self) -> None:
         if self.width is not None and self.width % 2:
-            raise ValueError(f"--width = {self.width} must be even: half sines, half cosines")
+            raise ValueError(
+                f"--width = {self.width} must be even, because the embedding of t is half sines, "
+                f"half cosines; pass {self.width - 1} or {self.width + 1}"
+            )
         for k in self.fourier_frequencies or ():
             if not 0 <= k <= HIGHEST_FREQUENCY:
-                raise ValueError(f"--fourier-frequencies has {k}, outside 0..{HIGHEST_FREQUENCY}")
+                raise ValueError(
+                    f"--fourier-frequencies has {k}, outside 0..{HIGHEST_FREQUENCY}; pass "
+                    "exponents of this range, such as 3 4"
+                )
         factors = self.multipliers or ()
         if not factors or min(factors) < 1:
-            raise ValueError(f"--multipliers = {factors} needs one factor >= 1 per resolution")
+            raise ValueError(
+                f"--multipliers = {factors} needs one factor >= 1 per resolution; pass some, such "
+                "as 1 2"
+            )
         if not all(-len(factors) <= i < len(factors) for i in self.attention):
             raise ValueError(
                 f"--attention = {self.attention} names a resolution outside "
-                f"{-len(factors)}..{len(factors) - 1}"
+                f"{-len(factors)}..{len(factors) - 1}; pass resolutions of this range"
             )
         if self.label_dropout != LABEL_DROPOUT and not self.conditional:
-            raise ValueError(f"--label-dropout = {self.label_dropout} needs --conditional")
+            raise ValueError(
+                f"--label-dropout = {self.label_dropout} needs --conditional; add it, or omit "
+                "--label-dropout"
+            )
 
     def _check_process(self) -> None:
         if self.loss == "vlb" and self.snr_gamma is not None:
             raise ValueError(
                 f"--snr-gamma = {self.snr_gamma} weights squared errors, which --loss vlb does not "
-                "have; leave it out"
+                "have; omit it"
             )
         if self.learns_variance and self.T < 2:
-            raise ValueError(f"--loss {self.loss} learns a variance, which needs --T >= 2")
+            raise ValueError(
+                f"--loss {self.loss} learns a variance, which needs --T >= 2; pass a larger --T, "
+                "or --loss simple"
+            )
         if self.zero_terminal_snr and self.parameterization in ("eps", "score"):
             raise ValueError(
                 f"--zero-terminal-snr leaves no signal at t = T, where {self.parameterization} "

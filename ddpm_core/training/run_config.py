@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from ddpm_core.cli.options import flag, from_json, to_json
+from ddpm_core.cli.options import flag, from_json, remedy, to_json
 from ddpm_core.gate.certificate import FILE
 
 # Fields that may change when a run resumes, because no number of the run depends on them.
@@ -124,14 +124,23 @@ class RunConfig(DataOptions, OptimizationOptions, LoggingOptions, RunOptions, Ga
         for name, least in self.AT_LEAST.items():
             value = getattr(self, name)
             if value is not None and not least <= value < math.inf:  # False for NaN as well
-                raise ValueError(f"{flag(name)} = {value} must be finite and at least {least}")
+                raise ValueError(
+                    f"{flag(name)} = {value} must be finite and at least {least}; "
+                    f"{remedy(self, name, f'{least} or more')}"
+                )
         for name in self.POSITIVE:
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
-                raise ValueError(f"{flag(name)} = {value} must be finite and above 0")
+                raise ValueError(
+                    f"{flag(name)} = {value} must be finite and above 0; "
+                    f"{remedy(self, name, 'a number above 0')}"
+                )
         for name in self.FRACTIONS:
             if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{flag(name)} = {getattr(self, name)} is outside [0, 1)")
+                raise ValueError(
+                    f"{flag(name)} = {getattr(self, name)} is outside [0, 1); "
+                    f"{remedy(self, name, 'a fraction of this range')}"
+                )
 
 
 def lasting(config: RunConfig) -> dict[str, Any]:

@@ -96,17 +96,20 @@ def picture(options: argparse.Namespace) -> bytes:
     """Return a PNG of the image, its known part and the results."""
     for name in ("n", "resample"):
         if getattr(options, name) < 1:
-            raise ValueError(f"--{name} = {getattr(options, name)} is below 1")
+            raise ValueError(f"--{name} = {getattr(options, name)} is below 1; pass 1 or more")
     trained = load_trained(options.run, torch.device("cpu"))
     _, height, width = trained.image_shape
     known = read_mask(options.mask, height, width)
     if trained.config.conditional and not trained.config.label_dropout:
         raise ValueError(
-            f"{options.run} was trained with --label-dropout 0, so it cannot sample without a class"
+            f"{options.run} was trained with --label-dropout 0, so it cannot sample without a "
+            "class; name another run"
         )
     dataset = load_dataset(trained.config.dataset, trained.config.image_size)
     if not 0 <= options.index < len(dataset.test):
-        raise ValueError(f"--index = {options.index} is outside 0..{len(dataset.test) - 1}")
+        raise ValueError(
+            f"--index = {options.index} is outside 0..{len(dataset.test) - 1}; pass one of these"
+        )
     image = dataset.take(dataset.test[[options.index]])
     network = NetworkDenoiser(trained.schedule, trained.network, trained.parameterization)
     sampler = Ancestral(trained.schedule, trailing(trained.schedule, options.steps))

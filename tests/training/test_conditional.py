@@ -115,7 +115,7 @@ def test_heldout_images_come_with_their_classes():
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        ("--label-dropout 0.2", "--label-dropout = 0.2 needs --conditional"),
+        ("--label-dropout 0.2", "--label-dropout = 0.2 needs --conditional; add it"),
         ("--conditional --label-dropout 1", "--label-dropout = 1.0 is outside [0, 1)"),
         ("--conditional --label-dropout nan", "--label-dropout = nan is outside [0, 1)"),
     ],
@@ -207,24 +207,9 @@ def test_the_comparison_takes_the_classes_in_turn(runs, tmp_path):
     [
         ("BARE --class 3", "was trained without classes; omit it, or train with"),
         ("RUN --class 10", "--class 10 is unknown; the 10 classes are 0, 1, 2"),
-        ("RUN --class", "--class needs a name, a number, or all"),
         ("RUN --class -1", "-1"),
         ("RUN --class three", "--class three is unknown"),
-        ("RUN --class 3 all", "--class 3 all: all cannot be combined"),
         ("RUN --class 3 5 3", "--class 3 5 3 contains a class twice"),
-        ("RUN --timestep-spacing linspace", "omit --timestep-spacing: without --steps"),
-        ("RUN --guidance-scale 2", "omit --guidance-scale: guidance needs --class"),
-        ("RUN --class 3 --guidance-scale -1", "--guidance-scale = -1.0 must be finite and >= 0"),
-        ("RUN --class 3 --guidance-scale nan", "--guidance-scale = nan must be finite"),
-        (
-            "RUN --class 3 --guidance-rescale 0.5",
-            "omit --guidance-rescale: --guidance-scale 1",
-        ),
-        ("RUN --class 3 --guidance-scale 2 --guidance-rescale 2", "is outside [0, 1]"),
-        (
-            "RUN --class 3 --guidance-scale 2 --guidance-interval 5 2",
-            "needs 1 <= lowest",
-        ),
         (
             "RUN --class 3 --guidance-scale 2 --guidance-interval 5 30",
             "has T = 20 timesteps; end it",
@@ -234,8 +219,6 @@ def test_the_comparison_takes_the_classes_in_turn(runs, tmp_path):
             "--label-dropout 0 and has no unconditional prediction",
         ),
         ("TOLD", "--label-dropout 0 and cannot sample without a class; choose one"),
-        ("RUN --compare --steps 5", "omit --steps: --compare uses"),
-        ("RUN --compare --sampler ddim", "omit --sampler: --compare uses"),
     ],
 )
 def test_bad_usage_exits_2_with_a_sentence(runs, tmp_path, capsys, arguments, sentence):

@@ -1,6 +1,8 @@
-"""Options that a resumed run must share with its checkpoint."""
+"""Options of every run: their ranges, and those that a resumed run must not change."""
 
 import dataclasses
+import math
+import re
 
 import pytest
 
@@ -25,3 +27,34 @@ def test_a_checkpoint_that_is_older_than_an_option_had_its_default():
     check_same_run(saved, config, "RUN")
     with pytest.raises(ValueError, match="RUN was made with --conditional False, not True"):
         check_same_run(saved, SMALL, "RUN")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"batch_size": 0},
+            "--batch-size = 0 must be finite and at least 1; pass 1 or more, or omit it "
+            "(default: 128)",
+        ),
+        (
+            {"image_size": 0},
+            "--image-size = 0 must be finite and at least 1; pass 1 or more, or omit it",
+        ),
+        ({"weight_decay": math.inf}, "--weight-decay = inf must be finite and at least 0; pass 0"),
+        (
+            {"grad_clip": 0.0},
+            "--grad-clip = 0.0 must be finite and above 0; pass a number above 0, or omit it "
+            "(default: 1.0)",
+        ),
+        ({"learning_rate": math.nan}, "--learning-rate = nan must be finite and above 0; pass a"),
+        (
+            {"ema_decay": 1.0},
+            "--ema-decay = 1.0 is outside [0, 1); pass a fraction of this range, or omit it "
+            "(default: 0.998)",
+        ),
+    ],
+)
+def test_values_outside_their_range_are_refused_with_a_remedy(options, message):
+    with pytest.raises(ValueError, match=re.escape(message) + "$" * message.endswith((")", "it"))):
+        TrainConfig(**options)
