@@ -147,10 +147,6 @@ def test_class_name_takes_precedence_over_number(run):
 def test_guidance_interval_must_be_within_1_to_T(run, tmp_path, capsys):
     guided = "--n 1 --steps 2 --class 3 --guidance-scale 2 --guidance-interval"
     draw(run, tmp_path, f"{guided} 1 20")
-    for bad, message in (("0 20", "needs 1 <= lowest"), ("1 21", "has T = 20 timesteps")):
-        with pytest.raises(SystemExit):
-            draw(run, tmp_path, f"{guided} {bad}")
-        assert message in capsys.readouterr().err
     with pytest.raises(SystemExit):
-        draw(run, tmp_path, "--compare --gif")
-    assert "omit --gif: " in capsys.readouterr().err
+        draw(run, tmp_path, f"{guided} 1 21")
+    assert "has T = 20 timesteps" in capsys.readouterr().err
