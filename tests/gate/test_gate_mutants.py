@@ -19,10 +19,10 @@ from tests.gate import miniature
 TESTS = {  # of each module, the test files that must kill its mutants
     "gate.certificate": ("test_certificate", "test_authorization"),
     "gate.live": ("test_live",),
-    "gate.bytecode": ("test_live",),
+    "gate.bytecode": ("test_bytecode", "test_live"),
     "gate.authorization": ("test_authorization", "test_certificate", "test_live"),
-    "gate.devices": ("test_authorization",),
-    "gate.identities": ("test_on_device",),
+    "gate.devices": ("test_devices", "test_authorization"),
+    "gate.identities": ("test_identities", "test_on_device"),
     "gate.certify": ("test_certify",),
 }
 FIXTURES = ("project", "path", "tmp_path", "monkeypatch")
