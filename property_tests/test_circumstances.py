@@ -1,4 +1,4 @@
-"""Every method gives the same numbers in any batch, again, in any thread, under any schedule."""
+"""Every method returns the same numbers in any batch, thread and memory layout, and repeatedly."""
 
 import inspect
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ TWIN = (STEEP[0], STEEP[2], STEEP[1], STEEP[3])
 
 
 def test_every_method_has_a_call():
-    """A method that the table of calls lacks would be tested in no circumstance."""
+    """The table of calls lists every method, because the tests here iterate over it."""
     methods = {
         name
         for name, each in inspect.getmembers(Implementation, inspect.isfunction)
@@ -76,7 +76,7 @@ def test_rows_are_the_same_in_any_batch(impl: Implementation, method):
 @pytest.mark.complete
 @pytest.mark.parametrize("method", BY_ROWS)
 def test_empty_batch_has_an_empty_answer_or_is_refused(impl: Implementation, method):
-    """No row gives no row; an implementation may refuse it, but answers nothing else."""
+    """An empty batch has an empty output, or raises an error."""
     c = inputs()
     whole = CALLS[method](impl, c)
     with suppress(ValueError, IndexError, RuntimeError, TypeError):
@@ -86,7 +86,7 @@ def test_empty_batch_has_an_empty_answer_or_is_refused(impl: Implementation, met
 
 @pytest.mark.complete
 @pytest.mark.parametrize("method", CALLS)
-def test_arguments_stay_as_they_are(impl: Implementation, method):
+def test_no_method_modifies_its_arguments(impl: Implementation, method):
     """No method writes into the arrays that it is given, in any of its options."""
     c = inputs()
     before = copies([*arrays_in(c)])
@@ -98,9 +98,9 @@ def test_arguments_stay_as_they_are(impl: Implementation, method):
 @pytest.mark.complete
 @pytest.mark.parametrize("method", CALLS)
 def test_later_calls_and_callers_change_nothing(impl: Implementation, method):
-    """Call again, overwrite an answer, overwrite the arguments: the same bits, and no other answer.
+    """Repeated calls return the same bits, also after outputs or arguments were overwritten.
 
-    An answer may be an argument itself; it is compared before its argument is overwritten.
+    An output may be an argument itself, so it is compared before that argument is overwritten.
     """
     call, c = CALLS[method], inputs()
     with reused(impl):
@@ -126,7 +126,7 @@ def test_later_calls_and_callers_change_nothing(impl: Implementation, method):
 @pytest.mark.complete
 @pytest.mark.parametrize("method", CALLS)
 def test_another_thread_gives_the_same(impl: Implementation, method):
-    """A thread has a state of its own, such as gradients; no answer depends on it."""
+    """No output depends on the state of a thread, such as whether gradients are recorded."""
     want = CALLS[method](impl, inputs())
     with ThreadPoolExecutor(1) as pool:
         got = pool.submit(CALLS[method], impl, inputs()).result()
@@ -196,8 +196,11 @@ def test_one_timestep_is_that_of_every_row(impl: Implementation, method):
 
 @pytest.mark.complete
 @pytest.mark.parametrize("method", OF_SCHEDULE)
-def test_schedules_of_equal_length_and_ends_are_told_apart(impl: Implementation, method):
-    """Calls with another schedule of the same T, first and last beta, sum and product between."""
+def test_schedules_of_equal_length_and_ends_are_distinguished(impl: Implementation, method):
+    """A call between them with another schedule changes no output.
+
+    It has the same T, first and last beta, sum and product.
+    """
     call = CALLS[method]
     with reused(impl):
         first = copies(call(impl, inputs()))

@@ -30,7 +30,7 @@ class Call:
         for thunk in self.make(impl, c):
             try:
                 outputs += arrays(thunk())
-            except pytest.skip.Exception as not_offered:
+            except pytest.skip.Exception as not_offered:  # raised below if no option is offered
                 skipped = not_offered
         if not outputs and skipped is not None:
             raise skipped
@@ -59,7 +59,7 @@ def reused(impl: Implementation) -> AbstractContextManager[None]:
     """Return the context of reused objects, if there is one."""
     try:
         return impl.reused_objects()
-    except pytest.skip.Exception:
+    except pytest.skip.Exception:  # not offered: every call constructs its own objects
         return nullcontext()
 
 

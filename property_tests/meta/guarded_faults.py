@@ -32,7 +32,7 @@ def in_circumstances(id: str, module: str, old: str, new: str, test: str, method
 
 
 @contextmanager
-def planted(fault: Guarded) -> Iterator[None]:
+def fault_injected(fault: Guarded) -> Iterator[None]:
     """Run ddpm_core with the fault inside the context."""
     module = importlib.import_module(f"ddpm_core.{fault.module}")
     source = inspect.getsource(module)
@@ -48,7 +48,7 @@ def planted(fault: Guarded) -> Iterator[None]:
 ROWS = "rows_are_the_same_in_any_batch"
 AGAIN = "later_calls_and_callers_change_nothing"
 LATER = "later_betas_change_no_earlier_timestep"
-TWINS = "schedules_of_equal_length_and_ends_are_told_apart"
+TWINS = "schedules_of_equal_length_and_ends_are_distinguished"
 RANKS = "elements_are_the_same_in_events_of_any_rank"
 
 FAULTS = [
@@ -113,7 +113,7 @@ FAULTS = [
         "forward_process",
         "    return (coef_x0 * x_0.to(work)).addcmul_(coef_noise, noise.to(work)).to(x_0.dtype)",
         "    return noise.to(work).mul_(coef_noise).addcmul_(coef_x0, x_0.to(work)).to(x_0.dtype)",
-        "arguments_stay_as_they_are",
+        "no_method_modifies_its_arguments",
         "q_sample",
     ),
     in_circumstances(
@@ -121,7 +121,7 @@ FAULTS = [
         "samplers.ddim",
         "        x_s = expand_to(self.schedule.alpha_bar(s).sqrt(), x_t) * x0_hat.to(work)",
         "        x_s = x0_hat.to(work).mul_(expand_to(self.schedule.alpha_bar(s).sqrt(), x_t))",
-        "arguments_stay_as_they_are",
+        "no_method_modifies_its_arguments",
         "ddim_step",
     ),
     in_circumstances(
@@ -131,7 +131,7 @@ FAULTS = [
         "        low = s.clone(), torch.where(s > 0, t, 2)\n"
         "        low[0].clamp_(min=1)\n"
         "        t[s == 0] = 1",
-        "arguments_stay_as_they_are",
+        "no_method_modifies_its_arguments",
         "learned_kernel",
     ),
     in_circumstances(
@@ -175,7 +175,7 @@ FAULTS = [
         "loss",
     ),
     in_circumstances(
-        "argument-kept",
+        "argument-cached",
         "latent",
         "        shift, scale = self._along(z)\n        return ((z.to",
         "        shift, scale = self._along(z)\n"
@@ -195,7 +195,7 @@ FAULTS = [
         "probability_flow",
     ),
     in_circumstances(
-        "last-timestep-keeps-no-noise",
+        "last-timestep-scales-x_t",
         "posterior",
         "    check_pair(s, t, schedule.T, x_0)",
         "    check_pair(s, t, schedule.T, x_0)\n"
@@ -241,7 +241,7 @@ FAULTS = [
         "sample",
     ),
     in_circumstances(
-        "images-only",
+        "events-of-four-axes",
         "forward_process",
         "    coef_noise = expand_to((-log_alpha_bar.expm1()).sqrt(), x_0)",
         "    coef_noise = expand_to((-log_alpha_bar.expm1()).sqrt(), x_0) * "
@@ -250,7 +250,7 @@ FAULTS = [
         "q_sample",
     ),
     in_circumstances(
-        "scalars-lose-the-mean",
+        "events-of-one-axis",
         "losses",
         "    squares = (x - gaussian.mean).square() / gaussian.var",
         "    squares = (x - gaussian.mean).square() / gaussian.var\n"

@@ -30,8 +30,13 @@ def main() -> int:
     parser.add_argument("--sample", type=int, metavar="N", help="only N, selected by a hash")
     parser.add_argument("--guarded", action="store_true", help="guarded mutants")
     given = parser.parse_args()
+    if unknown := [name for name in given.modules if name not in PROPERTIES | STATISTICS]:
+        parser.error(f"{unknown[0]} is not one of {', '.join([*PROPERTIES, *STATISTICS])}")
     if given.guarded:
-        return guarded([name for name in given.modules if name in PROPERTIES], given.sample)
+        core = [name for name in given.modules if name in PROPERTIES]
+        if not core:
+            parser.error(f"--guarded needs a module of the core: {', '.join(PROPERTIES)}")
+        return guarded(core, given.sample)
     if given.sample:
         print(json.dumps(list(sampled(given.sample))))
         return 0

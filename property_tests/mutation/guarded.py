@@ -121,16 +121,18 @@ def injection(module: ModuleType, source: str, entry: Entry, site: Site | None) 
         statement = _cache(nodes[entry.place])
     elif entry.kind == DETACH:
         node = nodes[entry.place]
-        called = ast.Call(ast.Name("__detached__", ast.Load()), [node], [])  # type: ignore[list-item]
+        assert isinstance(node, ast.expr)
+        called = ast.Call(ast.Name("__detached__", ast.Load()), [node], [])
         replace_node(parents[node], node, called)
         statement = first_line(statement_of(parents, node)).replace("__detached__", "detached")
     else:
         assert site is not None
         statement = base(source, site)[0]
         node = nodes[site.node]
+        assert isinstance(node, ast.expr)
         function = _function(parents, node)
         sources = sources_of(parents, function)
-        either = ast.IfExp(ast.Name(GUARD, ast.Load()), site.replacement, node)  # type: ignore[arg-type]
+        either = ast.IfExp(ast.Name(GUARD, ast.Load()), site.replacement, node)
         replace_node(parents[node], node, either)
         _enter(function, entry.kind, sources)
     ast.fix_missing_locations(tree)

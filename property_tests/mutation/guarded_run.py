@@ -28,7 +28,7 @@ class Tested:
         self.tests: dict[str, list[Property]] = {}
 
     def base_of(self, entry: Entry) -> Site | None:
-        """Return the first mutation of the statement whose answers a property calls wrong.
+        """Return the first mutation of the statement that fails an assertion of a property.
 
         If there is none, return the first that raises another error, and None if all survive.
         """

@@ -52,7 +52,7 @@ CONDITIONS: dict[str, Callable[[Call], bool]] = {
 
 
 class _State:
-    """What the injected mutant has done so far."""
+    """The calls of the injected mutant, and the outputs that it caches."""
 
     calls = 0  # since the test or its example began
     example: Any = None
@@ -64,13 +64,13 @@ _STATE = _State()
 
 
 def begin() -> None:
-    """Forget everything: a mutant is injected."""
+    """Reset the state for a newly injected mutant."""
     _STATE.reached, _STATE.answers = False, {}
     begin_test()
 
 
 def begin_test() -> None:
-    """Forget all calls: a test begins."""
+    """Reset the count of calls for the next test."""
     _STATE.calls, _STATE.example = 0, None
 
 

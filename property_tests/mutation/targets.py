@@ -115,6 +115,14 @@ UNDER: Mapping[str, tuple[str, ...]] = {
     "float16": (KINDS,),
     "bfloat16": (KINDS,),
     "float32": (KINDS,),
+    "one sample": ("test_circumstances", "test_sizes"),
+    "more than 64 samples": ("test_circumstances", "test_sizes"),
+    "T > 1000": ("test_circumstances", "test_sizes"),
+    "t == T": ("test_circumstances",),
+    "labels": ("test_circumstances", "test_labels"),
+    "second call": ("test_circumstances",),
+    "default": ("test_defaults",),
+    "cache": ("test_circumstances",),
 }
 
 

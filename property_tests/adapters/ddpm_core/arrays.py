@@ -117,8 +117,11 @@ def differentiable(denoiser: DenoiserWithJacobian) -> ddpm_core.Denoiser:
         @staticmethod
         def forward(ctx: Any, x_t: torch.Tensor, t: int, cond: Any) -> torch.Tensor:
             x, labels = x_t.detach().numpy(), None if cond is None else cond.numpy()
-            given: Any = denoiser
-            x0_hat, jacobian = given(x, t) if labels is None else given.denoiser(x, t, labels)
+            x0_hat, jacobian = (
+                denoiser.denoiser(x, t, labels)  # None where ddpm_core loses the labels
+                if isinstance(denoiser, protocol.Labelled)
+                else denoiser(x, t)
+            )
             ctx.save_for_backward(tensor(jacobian))
             return tensor(x0_hat)
 

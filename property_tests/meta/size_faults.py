@@ -1,0 +1,141 @@
+"""Faults that show only at some sizes, or only where labels are an argument."""
+
+from typing import Any
+
+from .guarded_faults import Guarded
+
+IMAGES = {"test": "test_forward_process::test_sample_is_mean_plus_scaled_noise", "values": [{}]}
+
+
+def at_size(id: str, module: str, old: str, new: str, property: str, **arguments: Any) -> Guarded:
+    return Guarded(id, module, old, new, f"test_sizes.py::test_{property}", arguments)
+
+
+def of_labels(id: str, module: str, old: str, new: str, method: str) -> Guarded:
+    test = "test_labels.py::test_labels_reach_every_evaluation"
+    return Guarded(id, module, old, new, test, {"method": method})
+
+
+FAULTS = [
+    at_size(
+        "ten-thousand-timesteps",
+        "forward_process",
+        "    log_alpha_bar = gather(schedule.log_alpha_bar, t)",
+        "    log_alpha_bar = gather(schedule.log_alpha_bar, t) * (1 + 1e-9 * (schedule.T > 4000))",
+        "kernels_of_long_and_short_schedules",
+        **IMAGES,
+    ),
+    at_size(
+        "one-timestep",
+        "forward_process",
+        "    log_alpha_bar = gather(schedule.log_alpha_bar, t)",
+        "    log_alpha_bar = gather(schedule.log_alpha_bar, t) * (1 + 1e-9 * (schedule.T == 1))",
+        "kernels_of_long_and_short_schedules",
+        **IMAGES,
+    ),
+    at_size(
+        "long-hybrid-counts-a-thousand-terms",
+        "learned_variance",
+        "    return Loss(simple.per_sample + weight * schedule.T * per_dim)",
+        "    return Loss(simple.per_sample + weight * min(schedule.T, 1000) * per_dim)",
+        "learned_variances_of_long_and_short_schedules",
+        T=4000,
+    ),
+    at_size(
+        "strata-of-a-thousand",
+        "likelihood",
+        "    ends = [k * schedule.T // strata for k in range(strata + 1)]",
+        "    ends = [k * min(schedule.T, 1000) // strata for k in range(strata + 1)]",
+        "strata_of_a_long_schedule",
+    ),
+    at_size(
+        "timesteps-above-a-thousand-are-not-drawn",
+        "training.step",
+        "        t = torch.randint(1, schedule.T + 1, x_0.shape[:1], generator=generator)",
+        "        t = torch.randint(1, min(schedule.T, 4000 - 1) + 1, x_0.shape[:1], "
+        "generator=generator)",
+        "every_timestep_of_a_long_schedule_is_drawn",
+        T=4000,
+    ),
+    at_size(
+        "bins-of-256-grey-levels",
+        "losses",
+        "    half, std = 1 / (grey_levels - 1), gaussian.var.sqrt()",
+        "    half, std = 1 / (min(grey_levels, 256) - 1), gaussian.var.sqrt()",
+        "probabilities_of_few_and_many_grey_levels",
+        grey_levels=257,
+    ),
+    at_size(
+        "frequencies-above-16",
+        "networks.embeddings",
+        "    angles = [2**k * math.pi * x for k in frequencies]",
+        "    angles = [2 ** min(k, 16) * math.pi * x for k in frequencies]",
+        "many_fourier_frequencies",
+    ),
+    at_size(
+        "timesteps-above-4000",
+        "networks.embeddings",
+        "    angle = t.to(precision)[:, None]",
+        "    angle = t.clamp(max=4000).to(precision)[:, None]",
+        "embedding_of_late_timesteps_and_wide",
+    ),
+    at_size(
+        "decay-of-late-steps",
+        "training.ema",
+        "    return min(decay, (1 + step) / (10 + step))",
+        "    return min(decay, (1 + min(step, 1500)) / (10 + min(step, 1500)))",
+        "average_over_thousands_of_steps",
+        decay=0.99999,
+    ),
+    at_size(
+        "edges-of-the-first-channel",
+        "latent",
+        "    down, across = (flat(error.diff(dim=axis).square()).mean(1) for axis in (2, 3))",
+        "    down, across = (\n"
+        "        flat(error[:, :1].diff(dim=axis).square()).mean(1) for axis in (2, 3)\n"
+        "    )",
+        "images_of_a_single_channel",
+    ),
+    at_size(
+        "rows-beyond-64-repeat",
+        "randomness",
+        "    return noise",
+        "    return noise if len(noise) <= 64 else noise[torch.arange(len(noise)) % 64]",
+        "draws_of_many_samples_are_all_different",
+    ),
+    at_size(
+        "label-of-one-sample-is-never-dropped",
+        "guidance",
+        "    return torch.where(dropped, no_label, labels)",
+        "    return torch.where(dropped & (len(labels) > 1), no_label, labels)",
+        "draws_of_a_single_sample_have_every_outcome",
+    ),
+    of_labels(
+        "labels-only-at-the-first-timestep",
+        "samplers.base",
+        "        prediction = denoiser(x, t, cond)",
+        "        prediction = denoiser(x, t, cond if t == sampler.times[0] else None)",
+        "sample",
+    ),
+    of_labels(
+        "inversion-without-labels",
+        "samplers.ddim",
+        "        x0_hat = denoiser(x, at, cond).x0_hat",
+        "        x0_hat = denoiser(x, at).x0_hat",
+        "encode",
+    ),
+    of_labels(
+        "bound-without-labels",
+        "likelihood",
+        "        prediction = denoiser(x_t, t, cond)",
+        "        prediction = denoiser(x_t, t)",
+        "vlb_of_denoiser",
+    ),
+    of_labels(
+        "flow-without-labels",
+        "probability_flow",
+        "        x0_hat = denoiser(x, t, cond).x0_hat",
+        "        x0_hat = denoiser(x, t).x0_hat",
+        "flow_log_density",
+    ),
+]
