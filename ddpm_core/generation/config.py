@@ -106,7 +106,7 @@ class SampleConfig:
             )
         guidance = ("guidance_scale", "guidance_rescale", "guidance_interval")
         if self.class_ == ():
-            raise ValueError("--class needs a name, a number, or all")
+            raise ValueError("--class needs a name, a number, or all; pass one, or omit it")
         if self.class_ is not None and ("all" in self.class_ and len(self.class_) > 1):
             raise ValueError(
                 f"--class {' '.join(self.class_)}: all cannot be combined; pass all alone"
