@@ -1,19 +1,25 @@
 """A dataclass as the options of a command: defaults, then a TOML file, then flags; and as JSON."""
 
+import argparse
 import dataclasses
 import difflib
+import inspect
 import io
+import json
 import os
 import re
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar, get_args, get_type_hints
+from types import GenericAlias
+from typing import Annotated, Any, NoReturn, TypeVar, cast, get_args, get_type_hints
 
 import tyro
 
 Config = TypeVar("Config")
+
+NUMBERS = re.compile(r"-?\d+(,-?\d+)+")  # such as 1000,750,0
 
 
 def flag(name: str) -> str:
@@ -27,38 +33,35 @@ def parse(kind: type[Config], command: str, arguments: Sequence[str] | None = No
         sys.stdout.reconfigure(errors="backslashreplace")
     typed = list(sys.argv[1:] if arguments is None else arguments)
     from_file: list[str] = []
-    path = _config_path(typed)
+    finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    finder.add_argument("--config", nargs="?", type=Path)
+    path = finder.parse_known_args(typed)[0].config
     if path is not None:
         try:
             from_file = list(_file_arguments(kind, path))
         except (OSError, ValueError) as error:
             usage_error(command, str(error))
-    # 1000,750,0 is one argument to the shell and three to a tuple.
+    # One argument to the shell, but as many as there are numbers to a tuple.
     typed = [
         each
         for argument in typed
-        for each in (
-            argument.split(",") if re.fullmatch(r"-?\d+(,-?\d+)+", argument) else [argument]
-        )
+        for each in (argument.split(",") if NUMBERS.fullmatch(argument) else [argument])
     ]
-    # An argument without a flag comes first, or the file's last option would take it as its value.
-    first = typed[:1] if typed and not typed[0].startswith("-") else []
     markers = [tyro.conf.OmitArgPrefixes]
     if {"-h", "--help"} & {*typed}:
         markers.append(tyro.conf.FlagCreatePairsOff)  # help shows no --no- twin of a flag
-    grouped = hasattr(kind, "GROUPS")
+    # An argument without a flag comes first, or the file's last option would take it as its value.
+    first = 1 if typed and not typed[0].startswith("-") else 0
+    typed[first:first] = from_file
+    groups = getattr(kind, "GROUPS", ())  # a section of --help each
+    sections = [Annotated[each, tyro.conf.arg(name=each.title)] for each in groups]
+    form: Any = GenericAlias(tuple, tuple(sections)) if groups else kind
+    prog, description = f"python -m ddpm_core.{command}", inspect.getdoc(kind)
     try:
-        found = tyro.cli(
-            _by_group(kind) if grouped else kind,
-            prog=f"python -m ddpm_core.{command}",
-            args=[*first, *from_file, *typed[len(first) :]],
-            config=markers,
-        )
-        if not grouped:
-            return found
-        return kind(
-            **{name: value for each in vars(found).values() for name, value in vars(each).items()}
-        )
+        found = tyro.cli(form, prog=prog, description=description, args=typed, config=markers)
+        if not groups:
+            return cast(Config, found)
+        return kind(**{name: value for each in found for name, value in vars(each).items()})
     except ValueError as error:
         usage_error(command, str(error))
     except BrokenPipeError:  # of --help, such as by `| head`
@@ -68,17 +71,6 @@ def parse(kind: type[Config], command: str, arguments: Sequence[str] | None = No
         if usage.code and from_file:
             print(f"a value that was not typed comes from --config {path}", file=sys.stderr)
         raise
-
-
-def _by_group(kind: type[Any]) -> type[Any]:
-    """Return a dataclass with a field for each of `kind.GROUPS`: a section of --help each."""
-    sections = [
-        (each.__name__, Annotated[each, tyro.conf.arg(name=each.title)], each())
-        for each in kind.GROUPS
-    ]
-    found = dataclasses.make_dataclass(kind.__name__, sections)
-    found.__doc__ = kind.__doc__
-    return found
 
 
 def suffixes(config: Any, forms: Mapping[str, str]) -> list[str]:
@@ -110,15 +102,6 @@ def usage_error(command: str, sentence: str) -> NoReturn:
     raise SystemExit(2)
 
 
-def _config_path(arguments: Sequence[str]) -> Path | None:
-    for i, argument in enumerate(arguments):
-        if argument.startswith("--config="):
-            return Path(argument.removeprefix("--config="))
-        if argument == "--config" and i + 1 < len(arguments):
-            return Path(arguments[i + 1])
-    return None
-
-
 def _file_arguments(kind: type[Any], path: Path) -> Iterator[str]:
     """Yield the entries of a TOML file as flags, so that one parser checks both."""
     if not path.is_file():
@@ -147,14 +130,8 @@ def _file_arguments(kind: type[Any], path: Path) -> Iterator[str]:
 
 def to_json(config: Any) -> dict[str, Any]:
     """Return the fields as JSON values."""
-    return {
-        name: str(value)
-        if isinstance(value, Path)
-        else list(value)
-        if isinstance(value, tuple)
-        else value
-        for name, value in dataclasses.asdict(config).items()
-    }
+    values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config), default=str))
+    return values
 
 
 def from_json(kind: type[Config], values: dict[str, Any]) -> Config:
