@@ -1,0 +1,141 @@
+"""Faults that show only when two calls alternate, when one is abandoned, or after a thousand.
+
+Each keeps what belongs to one call in a place that all calls share.
+"""
+
+from .guarded_faults import Guarded
+
+SEQUENCE = "any_sequence_of_calls_gives_what_fresh_calls_give"
+
+
+def between_calls(id: str, module: str, old: str, new: str, name: str) -> Guarded:
+    return Guarded(id, module, old, new, f"test_state_machines.py::test_{SEQUENCE}", {"name": name})
+
+
+FAULTS = [
+    between_calls(
+        "history-is-the-sampler's",
+        "samplers.dpm_solver",
+        "        extrapolated = x0_hat.to(work)\n",
+        "        extrapolated = x0_hat.to(work)\n"
+        "        state = state and CACHE.get(id(self))\n"
+        "        CACHE[id(self)] = LastPrediction(x0_hat, h)\n",
+        "dpm++2m",
+    ),
+    between_calls(
+        "slope-is-the-sampler's",
+        "samplers.heun",
+        "        at_end = denoise(x_s.to(x_t.dtype), s).x0_hat.to(work)",
+        "        CACHE[id(self)] = eps_hat\n"
+        "        at_end = denoise(x_s.to(x_t.dtype), s).x0_hat.to(work)\n"
+        "        eps_hat = CACHE[id(self)]",
+        "heun",
+    ),
+    between_calls(
+        "labels-are-the-last-chain's",
+        "samplers.base",
+        "    def denoise(x: Tensor, t: int) -> Prediction:\n"
+        "        prediction = denoiser(x, t, cond)",
+        '    CACHE["cond"] = cond\n\n'
+        "    def denoise(x: Tensor, t: int) -> Prediction:\n"
+        '        prediction = denoiser(x, t, CACHE["cond"])',
+        "ddim",
+    ),
+    between_calls(
+        "noise-is-the-sampler's",
+        "samplers.ddim",
+        "        x0_hat = denoise(x_t, t).x0_hat",
+        "        CACHE[id(self)] = noise\n"
+        "        x0_hat = denoise(x_t, t).x0_hat\n"
+        "        noise = CACHE[id(self)]",
+        "ddim, eta = 0.5",
+    ),
+    between_calls(
+        "abandoned-chain-is-continued",
+        "samplers.ancestral",
+        "        prediction = denoise(x_t, t)",
+        "        begun = CACHE.get(id(self), 0)\n"
+        "        CACHE[id(self)] = begun + 1 if s else 0\n"
+        "        x_t = x_t * (1 + 1e-9 * (t == self.times[0] and begun > 0))\n"
+        "        prediction = denoise(x_t, t)",
+        "fixed_large",
+    ),
+    between_calls(
+        "state-of-the-inversion-is-shared",
+        "samplers.ddim",
+        "        x0_hat = denoiser(x, at, cond).x0_hat",
+        '        CACHE["x"] = x\n'
+        "        x0_hat = denoiser(x, at, cond).x0_hat\n"
+        '        x = CACHE["x"]',
+        "encode",
+    ),
+    between_calls(
+        "conditional-prediction-is-the-denoiser's",
+        "guidance",
+        "            return self.denoiser(x_t, t, cond), self.denoiser(x_t, t)",
+        "            CACHE[id(self)] = self.denoiser(x_t, t, cond)\n"
+        "            unconditional = self.denoiser(x_t, t)\n"
+        "            return CACHE[id(self)], unconditional",
+        "guided, two calls",
+    ),
+    between_calls(
+        "timesteps-are-the-last-call's",
+        "denoiser",
+        "        value, interpolation = self.network(*arguments).to(x_t.dtype), None",
+        '        CACHE["t"] = t\n'
+        "        value, interpolation = self.network(*arguments).to(x_t.dtype), None\n"
+        '        t = CACHE["t"]',
+        "denoised",
+    ),
+    between_calls(
+        "terms-in-one-list",
+        "likelihood",
+        "    terms = []\n    for s, t in",
+        "    terms = CACHE.setdefault(len(timesteps), [])\n    terms.clear()\n    for s, t in",
+        "vlb_of_denoiser",
+    ),
+    between_calls(
+        "antithetic-noise-in-one-buffer",
+        "likelihood",
+        "        for each in (noise, -noise) if antithetic else (noise,):\n"
+        "            x_t = q_sample(schedule, x_0, t, each)",
+        '        CACHE["noise"] = noise\n'
+        "        for sign in (1, -1) if antithetic else (1,):\n"
+        '            x_t = q_sample(schedule, x_0, t, sign * CACHE["noise"])',
+        "stratified_vlb",
+    ),
+    between_calls(
+        "slope-of-the-flow-is-shared",
+        "probability_flow",
+        "        _, slope_at_end, divergence_at_end = slope_at(euler, t)",
+        '        CACHE["slope"] = slope\n'
+        "        _, slope_at_end, divergence_at_end = slope_at(euler, t)\n"
+        '        slope = CACHE["slope"]',
+        "probability_flow",
+    ),
+    Guarded(
+        "thousandth-call-of-guidance",
+        "guidance",
+        "        scale = self._scale(t)\n        if cond",
+        "        scale = self._scale(t)\n"
+        "        CACHE[id(self)] = CACHE.get(id(self), 0) + 1\n"
+        "        scale = scale * (1 + 1e-9 * (CACHE[id(self)] >= 1000))\n"
+        "        if cond",
+        "test_state_machines.py::test_a_guided_denoiser_gives_the_same_after_thousands_of_calls",
+        {},
+    ),
+    Guarded(
+        "gradients-stay-off-after-an-error",
+        "samplers.base",
+        "        with torch.no_grad():  # not around the yield, because the caller's code runs "
+        "there\n"
+        "            noise = noise_source(t) if sampler.draws_noise(s, t) else None\n"
+        "            x_s, x0_hat, state = sampler.step(denoise, x_t, s, t, noise, state)\n",
+        "        torch.set_grad_enabled(False)\n"
+        "        noise = noise_source(t) if sampler.draws_noise(s, t) else None\n"
+        "        x_s, x0_hat, state = sampler.step(denoise, x_t, s, t, noise, state)\n"
+        "        torch.set_grad_enabled(True)\n",
+        "test_state_machines.py::test_an_abandoned_call_restores_global_state",
+        {"name": "fixed_small"},
+    ),
+]
