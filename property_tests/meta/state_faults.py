@@ -52,12 +52,13 @@ FAULTS = [
     ),
     between_calls(
         "abandoned-chain-is-continued",
-        "samplers.ancestral",
-        "        prediction = denoise(x_t, t)",
-        "        begun = CACHE.get(id(self), 0)\n"
-        "        CACHE[id(self)] = begun + 1 if s else 0\n"
-        "        x_t = x_t * (1 + 1e-9 * (t == self.times[0] and begun > 0))\n"
-        "        prediction = denoise(x_t, t)",
+        "samplers.base",
+        "    x_t, state = x_T, sampler.init(x_T)\n    for t, s in pairwise(sampler.times):\n",
+        "    x_t, state = x_T, sampler.init(x_T)\n"
+        "    x_t = x_t * (1 + 1e-9 * CACHE.get(id(sampler), 0))\n"
+        "    CACHE[id(sampler)] = 1\n"
+        "    for t, s in pairwise(sampler.times):\n"
+        "        CACHE[id(sampler)] = s > 0\n",
         "fixed_large",
     ),
     between_calls(

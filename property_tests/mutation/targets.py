@@ -120,7 +120,7 @@ UNDER: Mapping[str, tuple[str, ...]] = {
     "T > 1000": ("test_circumstances", "test_sizes"),
     "t == T": ("test_circumstances",),
     "labels": ("test_circumstances", "test_labels"),
-    "second call": ("test_circumstances",),
+    "second call": ("test_circumstances", "test_state_machines"),
     "default": ("test_defaults",),
     "cache": ("test_circumstances",),
 }
