@@ -6,6 +6,7 @@ import difflib
 import inspect
 import io
 import json
+import math
 import os
 import re
 import sys
@@ -13,7 +14,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import GenericAlias
-from typing import Annotated, Any, NoReturn, TypeVar, cast, get_args, get_type_hints
+from typing import Annotated, Any, NamedTuple, NoReturn, TypeVar, cast, get_args, get_type_hints
 
 import tyro
 
@@ -94,6 +95,34 @@ def remedy(config: Any, name: str, values: str) -> str:
     """Return the remedy for an option outside its range: the valid values, or its default."""
     default = next(each.default for each in dataclasses.fields(config) if each.name == name)
     return f"pass {values}, or omit it" + (f" (default: {default})" if default is not None else "")
+
+
+class Range(NamedTuple):
+    """The valid values of an option, `least <= value < below`, and the words for them."""
+
+    least: float
+    below: float
+    rule: str  # completes "--option = value ..."
+    valid: str  # completes "pass ..."
+
+
+def at_least(least: int) -> Range:
+    """Return the range of the finite numbers from `least`."""
+    return Range(least, math.inf, f"must be finite and at least {least}", f"{least} or more")
+
+
+POSITIVE = Range(math.ulp(0.0), math.inf, "must be finite and above 0", "a number above 0")
+FRACTION = Range(0, 1, "is outside [0, 1)", "a fraction of this range")
+
+
+def check_ranges(config: Any, ranges: Mapping[str, Range]) -> None:
+    """Refuse an option outside its range; None is the default of an option, and valid."""
+    for name, valid in ranges.items():
+        value = getattr(config, name)
+        if value is not None and not valid.least <= value < valid.below:  # False for NaN as well
+            raise ValueError(
+                f"{flag(name)} = {value} {valid.rule}; {remedy(config, name, valid.valid)}"
+            )
 
 
 def usage_error(command: str, sentence: str) -> NoReturn:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from ddpm_core.cli.options import POSITIVE, Range, at_least, check_ranges
 from ddpm_core.training.run_config import (
     DataOptions,
     GateOptions,
@@ -73,13 +74,12 @@ class AutoencoderConfig(
         AutoencoderRunOptions,
         GateOptions,
     )
-    AT_LEAST: ClassVar[dict[str, int]] = RunConfig.AT_LEAST | {
-        "latent_channels": 1,
-        "width": 1,
-        "blocks": 1,
-        "gradient_weight": 0,
+    RANGES: ClassVar[dict[str, Range]] = {
+        **RunConfig.RANGES,
+        **dict.fromkeys(("latent_channels", "width", "blocks"), at_least(1)),
+        "gradient_weight": at_least(0),
+        "kl_weight": POSITIVE,
     }
-    POSITIVE: ClassVar[tuple[str, ...]] = (*RunConfig.POSITIVE, "kl_weight")
 
     def __post_init__(self) -> None:
-        self.check_ranges()
+        check_ranges(self, self.RANGES)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from ddpm_core.cli.options import FRACTION, POSITIVE, Range, at_least, check_ranges
 from ddpm_core.training.run_config import (
     DataOptions,
     GateOptions,
@@ -105,36 +106,20 @@ class TrainConfig(
         RunOptions,
         GateOptions,
     )
-    AT_LEAST: ClassVar[dict[str, int]] = RunConfig.AT_LEAST | {
-        "T": 1,
-        "width": 2,
-        "blocks": 1,
-        "accumulate": 1,
-        "preview_steps": 1,
+    RANGES: ClassVar[dict[str, Range]] = {
+        **RunConfig.RANGES,
+        **dict.fromkeys(("T", "blocks", "accumulate", "preview_steps"), at_least(1)),
+        "width": at_least(2),
+        "snr_gamma": POSITIVE,
+        **dict.fromkeys(("dropout", "label_dropout"), FRACTION),
     }
-    POSITIVE: ClassVar[tuple[str, ...]] = (*RunConfig.POSITIVE, "snr_gamma")
-    FRACTIONS: ClassVar[tuple[str, ...]] = ("dropout", "label_dropout", *RunConfig.FRACTIONS)
 
     def __post_init__(self) -> None:
         defaults = PRESETS[self.preset] | {"fourier_frequencies": () if self.latent else (3, 4)}
         for name, value in defaults.items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
-        self.check_ranges()
-        self._check_model()
-        self._check_process()
-        if self.batch_size % self.accumulate:
-            raise ValueError(
-                f"--batch-size = {self.batch_size} does not split into --accumulate = "
-                f"{self.accumulate} equal passes; pass a divisor of the batch size"
-            )
-        for t in self.denoise_at:
-            if not 0 <= t <= self.T:
-                raise ValueError(
-                    f"--denoise-at has t = {t}, outside 0..{self.T}; pass timesteps of this range"
-                )
-
-    def _check_model(self) -> None:
+        check_ranges(self, self.RANGES)
         if self.width is not None and self.width % 2:
             raise ValueError(
                 f"--width = {self.width} must be even, because the embedding of t is half sines, "
@@ -162,8 +147,6 @@ class TrainConfig(
                 f"--label-dropout = {self.label_dropout} needs --conditional; add it, or omit "
                 "--label-dropout"
             )
-
-    def _check_process(self) -> None:
         if self.loss == "vlb" and self.snr_gamma is not None:
             raise ValueError(
                 f"--snr-gamma = {self.snr_gamma} weights squared errors, which --loss vlb does not "
@@ -179,6 +162,16 @@ class TrainConfig(
                 f"--zero-terminal-snr leaves no signal at t = T, where {self.parameterization} "
                 "does not determine x_0; use --parameterization v (or x0)"
             )
+        if self.batch_size % self.accumulate:
+            raise ValueError(
+                f"--batch-size = {self.batch_size} does not split into --accumulate = "
+                f"{self.accumulate} equal passes; pass a divisor of the batch size"
+            )
+        for t in self.denoise_at:
+            if not 0 <= t <= self.T:
+                raise ValueError(
+                    f"--denoise-at has t = {t}, outside 0..{self.T}; pass timesteps of this range"
+                )
 
     @property
     def learns_variance(self) -> bool:

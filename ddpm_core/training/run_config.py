@@ -1,11 +1,18 @@
 """The options of every training run, in the groups that --help shows."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from ddpm_core.cli.options import flag, from_json, remedy, to_json
+from ddpm_core.cli.options import (
+    FRACTION,
+    POSITIVE,
+    Range,
+    at_least,
+    flag,
+    from_json,
+    to_json,
+)
 from ddpm_core.gate.certificate import FILE
 
 # Fields that may change when a run resumes, because no number of the run depends on them.
@@ -103,44 +110,14 @@ class GateOptions:
 class RunConfig(DataOptions, OptimizationOptions, LoggingOptions, RunOptions, GateOptions):
     """Options of a training run, whatever it trains."""
 
-    AT_LEAST: ClassVar[dict[str, int]] = {
-        "image_size": 1,
-        "max_steps": 1,
-        "batch_size": 1,
-        "warmup_steps": 0,
-        "weight_decay": 0,
-        "seed": 0,
-        "sample_every": 1,
-        "preview_samples": 1,
-        "log_every": 1,
-        "save_every": 1,
-        "keep_checkpoints": 1,
+    RANGES: ClassVar[dict[str, Range]] = {
+        **dict.fromkeys(("image_size", "max_steps", "batch_size"), at_least(1)),
+        **dict.fromkeys(("warmup_steps", "weight_decay", "seed"), at_least(0)),
+        **dict.fromkeys(("sample_every", "preview_samples", "log_every"), at_least(1)),
+        **dict.fromkeys(("save_every", "keep_checkpoints"), at_least(1)),
+        **dict.fromkeys(("learning_rate", "grad_clip"), POSITIVE),
+        "ema_decay": FRACTION,
     }
-    POSITIVE: ClassVar[tuple[str, ...]] = ("learning_rate", "grad_clip")
-    FRACTIONS: ClassVar[tuple[str, ...]] = ("ema_decay",)
-
-    def check_ranges(self) -> None:
-        """Refuse numbers outside AT_LEAST, POSITIVE and FRACTIONS."""
-        for name, least in self.AT_LEAST.items():
-            value = getattr(self, name)
-            if value is not None and not least <= value < math.inf:  # False for NaN as well
-                raise ValueError(
-                    f"{flag(name)} = {value} must be finite and at least {least}; "
-                    f"{remedy(self, name, f'{least} or more')}"
-                )
-        for name in self.POSITIVE:
-            value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise ValueError(
-                    f"{flag(name)} = {value} must be finite and above 0; "
-                    f"{remedy(self, name, 'a number above 0')}"
-                )
-        for name in self.FRACTIONS:
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(
-                    f"{flag(name)} = {getattr(self, name)} is outside [0, 1); "
-                    f"{remedy(self, name, 'a fraction of this range')}"
-                )
 
 
 def lasting(config: RunConfig) -> dict[str, Any]:
