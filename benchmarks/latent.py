@@ -28,15 +28,15 @@ from benchmarks.interleaved import interleaved, paired_ratio
 from benchmarks.likelihood import seconds_of, size
 from benchmarks.unet import resident
 from ddpm_core import ClipX0, DPMSolver, generate, trailing
+from ddpm_core.cli.signals import stop_on_signal
 from ddpm_core.evaluation.config import EvaluateConfig
 from ddpm_core.evaluation.evaluate import evaluate
+from ddpm_core.training import loop
 from ddpm_core.training.autoencoder_config import AutoencoderConfig
 from ddpm_core.training.autoencoder_run import AutoencoderTask
 from ddpm_core.training.build import build_network
 from ddpm_core.training.diffusion_config import TrainConfig
 from ddpm_core.training.diffusion_run import DiffusionTask
-from ddpm_core.training.loop import training_loop
-from ddpm_core.training.start import start
 from ddpm_core.training.task import Task
 from ddpm_core.training.trained import load_trained
 
@@ -96,7 +96,7 @@ def samples_of(run: DiffusionTask, n: int) -> Callable[[], object]:
 
 def stepper(task: Task) -> Callable[[], object]:
     """Return a function that takes the next training step of the task."""
-    steps = training_loop(task)
+    steps = loop.training_loop(task)
     return lambda: next(steps)
 
 
@@ -104,7 +104,9 @@ def train(config: AutoencoderConfig | TrainConfig, seconds: float, pace: float) 
     """Train for about `seconds` at `pace` seconds per step, with a complete learning-rate decay."""
     config = replace(config, max_steps=max(1, round(seconds / pace)))
     kind = AutoencoderTask if isinstance(config, AutoencoderConfig) else DiffusionTask
-    if start(kind.command, lambda: kind.prepare(config)):
+    with stop_on_signal() as stop:
+        failed = loop.train(kind.command, lambda: kind.prepare(config), stop)
+    if failed:
         raise SystemExit(f"{config.out_dir}: training did not finish")
 
 

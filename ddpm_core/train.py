@@ -1,28 +1,20 @@
 """python -m ddpm_core.train: train a denoising diffusion model, or resume its run."""
 
 import sys
-from typing import TYPE_CHECKING
 
 from ddpm_core.cli.options import parse
+from ddpm_core.cli.signals import stop_on_signal
 from ddpm_core.training.diffusion_config import TrainConfig
-from ddpm_core.training.start import start
-
-if TYPE_CHECKING:
-    from ddpm_core.training.task import Task
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse, train, and return the exit code: see `start`."""
+    """Parse, train, and return the exit code: see `train`."""
     config = parse(TrainConfig, "train", arguments)
+    with stop_on_signal() as stop:  # and only then import torch: --help is quick
+        from ddpm_core.training.diffusion_run import DiffusionTask
+        from ddpm_core.training.loop import train
 
-    def prepare() -> "Task":
-        from ddpm_core.training.diffusion_run import (
-            DiffusionTask,  # torch only once --help is answered
-        )
-
-        return DiffusionTask.prepare(config)
-
-    return start("train", prepare)
+        return train("train", lambda: DiffusionTask.prepare(config), stop)
 
 
 if __name__ == "__main__":

@@ -1,28 +1,20 @@
 """python -m ddpm_core.train_autoencoder: train an autoencoder for `train --latent`, or resume."""
 
 import sys
-from typing import TYPE_CHECKING
 
 from ddpm_core.cli.options import parse
+from ddpm_core.cli.signals import stop_on_signal
 from ddpm_core.training.autoencoder_config import AutoencoderConfig
-from ddpm_core.training.start import start
-
-if TYPE_CHECKING:
-    from ddpm_core.training.task import Task
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse, train, and return the exit code: see `start`."""
+    """Parse, train, and return the exit code: see `train`."""
     config = parse(AutoencoderConfig, "train_autoencoder", arguments)
+    with stop_on_signal() as stop:  # and only then import torch: --help is quick
+        from ddpm_core.training.autoencoder_run import AutoencoderTask
+        from ddpm_core.training.loop import train
 
-    def prepare() -> "Task":
-        from ddpm_core.training.autoencoder_run import (
-            AutoencoderTask,  # torch only once --help is answered
-        )
-
-        return AutoencoderTask.prepare(config)
-
-    return start("train_autoencoder", prepare)
+        return train("train_autoencoder", lambda: AutoencoderTask.prepare(config), stop)
 
 
 if __name__ == "__main__":

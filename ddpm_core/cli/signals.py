@@ -2,46 +2,39 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType, TracebackType
-from typing import Any
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from types import FrameType
 
 from ddpm_core.cli.progress import say
 
 
+@dataclass
 class Stop:
-    """Stop request: the first SIGINT or SIGTERM sets `requested`, the second acts as usual."""
+    """A stop request, and the signal that made it."""
 
-    def __init__(self) -> None:
-        self.requested: signal.Signals | None = None
-        self._before: dict[signal.Signals, Any] = {}
+    requested: signal.Signals | None = None
 
     @property
     def exit_code(self) -> int:
         """Exit code by the shell's convention: 130 for SIGINT, 143 for SIGTERM, else 0."""
         return 0 if self.requested is None else 128 + self.requested
 
-    def __enter__(self) -> "Stop":
+
+@contextmanager
+def stop_on_signal() -> Iterator[Stop]:
+    """Yield a Stop: the first SIGINT or SIGTERM sets `requested`, the second acts as usual."""
+    stop = Stop()
+
+    def request(number: int, frame: FrameType | None) -> None:
+        stop.requested = signal.Signals(number)
+        say(f"\n{stop.requested.name}: saving after this step; repeat the signal to stop at once")
+        usual.close()
+
+    with ExitStack() as usual:  # restores the handlers
         for each in (signal.SIGINT, signal.SIGTERM):
-            self._before[each] = signal.signal(each, self._request)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._restore()
-
-    def _request(self, number: int, frame: FrameType | None) -> None:
-        self.requested = signal.Signals(number)
-        say(f"\n{self.requested.name}: saving after this step; repeat the signal to stop at once")
-        self._restore()
-
-    def _restore(self) -> None:
-        for each, handler in self._before.items():
-            signal.signal(each, handler)
+            usual.callback(signal.signal, each, signal.signal(each, request))
+        yield stop
 
 
 class Terminated(KeyboardInterrupt):

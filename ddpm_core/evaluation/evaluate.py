@@ -19,7 +19,7 @@ from ddpm_core.evaluation.sample_quality import check_quality, columns, sample_q
 from ddpm_core.figures.curves import bound_figure
 from ddpm_core.gate.devices import choose_device
 from ddpm_core.storage.files import write_bytes, write_json
-from ddpm_core.storage.run_lock import RunLock
+from ddpm_core.storage.run_lock import run_lock
 from ddpm_core.training.trained import Trained, load_trained
 
 LARGE_ERROR = 0.1  # relative to the uniform model; a larger error triggers a warning
@@ -37,7 +37,7 @@ def evaluate(config: EvaluateConfig) -> list[Path]:
     dataset = load_dataset(trained.config.dataset, trained.config.image_size)
     check(config, trained, dataset)
     folder = config.out_dir or trained.run / "evaluation"
-    with RunLock(folder):
+    with run_lock(folder):
         test = spread(dataset.test, config.n or len(dataset.test))
         sums = merged(_batches(config, trained, dataset, test, folder, device))
         result = summary(config, trained, dataset, sums)

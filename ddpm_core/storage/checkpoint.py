@@ -61,7 +61,7 @@ def save_checkpoint(
 
     The `keep` newest checkpoints up to this step remain. Checkpoints of later steps are deleted,
     because the run was resumed from before them. Only one process may write to `folder` (see
-    RunLock). An OSError, such as a full disk, leaves the earlier checkpoints intact.
+    run_lock). An OSError, such as a full disk, leaves the earlier checkpoints intact.
     """
     if step < 0 or keep < 1:
         raise ValueError(f"step = {step}, keep = {keep}: needs step >= 0 and keep >= 1")

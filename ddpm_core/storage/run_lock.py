@@ -4,9 +4,10 @@ import json
 import os
 import socket
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 
 from filelock import FileLock, Timeout
 
@@ -37,54 +38,37 @@ def writable_folder(folder: Path) -> Path:
         ) from None
 
 
-class RunLock:
-    """Exclusive lock of a run directory, as a context manager.
+@contextmanager
+def run_lock(folder: Path) -> Iterator[None]:
+    """Lock a run directory while entered; it is created if missing.
 
-    It also excludes other RunLocks of the same process. The operating system releases the lock when
-    its holder dies for any reason. Entering a locked folder raises RunLocked at once, with the
-    process that holds it.
+    The operating system releases the lock when its holder dies for any reason. Raises RunLocked at
+    once, with the process that holds it, for a locked folder, also by this process, and ValueError
+    for a folder that is not writable.
     """
+    writable_folder(folder)
+    lock = FileLock(folder / ".lock")
+    # Not in .lock itself: some versions of filelock truncate that file when they try to lock.
+    holder = folder / ".lock.json"
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise RunLocked(
+            f"{folder} is in use by {_described(holder)}; two runs in one folder would overwrite "
+            "each other. Wait for it to end, stop it, or choose another --out-dir"
+        ) from None
+    try:
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        write_json(holder, {"pid": os.getpid(), "host": socket.gethostname(), "started": started})
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._lock: FileLock | None = None
-        # Not in .lock itself: some versions of filelock truncate that file when they try to lock.
-        self._holder = folder / ".lock.json"
 
-    def __enter__(self) -> "RunLock":
-        writable_folder(self.folder)
-        lock = FileLock(self.folder / ".lock")  # new each time: a FileLock is reentrant
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            raise RunLocked(
-                f"{self.folder} is in use by {self._holder_text()}; two runs in one folder would "
-                "overwrite each other. Wait for it to end, stop it, or choose another --out-dir"
-            ) from None
-        try:
-            started = datetime.now(UTC).isoformat(timespec="seconds")
-            holder = {"pid": os.getpid(), "host": socket.gethostname(), "started": started}
-            write_json(self._holder, holder)
-        except BaseException:
-            lock.release()
-            raise
-        self._lock = lock
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._lock is not None:
-            self._holder.unlink(missing_ok=True)
-            self._lock.release()
-            self._lock = None
-
-    def _holder_text(self) -> str:
-        try:
-            holder = json.loads(self._holder.read_bytes())
-            return f"process {holder['pid']} on {holder['host']} since {holder['started']}"
-        except (OSError, ValueError, LookupError, TypeError):
-            return "another process"  # which has locked it but not yet written .lock.json
+def _described(holder: Path) -> str:
+    try:
+        held = json.loads(holder.read_bytes())
+        return f"process {held['pid']} on {held['host']} since {held['started']}"
+    except (OSError, ValueError, LookupError, TypeError):
+        return "another process"  # which has locked the folder but not yet written this file

@@ -1,15 +1,19 @@
-"""The training loop: optimizer steps as a generator, and around it logging, previews and saving."""
+"""A training run: optimizer steps as a generator, around it logging, previews and saving."""
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 from tqdm import tqdm
 
+from ddpm_core.cli.options import usage_error
 from ddpm_core.cli.progress import say
 from ddpm_core.cli.signals import Stop
+from ddpm_core.gate.authorization import NotVerified
 from ddpm_core.storage.checkpoint import latest_checkpoint
 from ddpm_core.storage.files import DamagedFile
+from ddpm_core.storage.run_lock import RunLocked, check_writable, run_lock
 from ddpm_core.training.run_directory import RunDirectory
 from ddpm_core.training.state import NonFiniteError, learning_rate
 from ddpm_core.training.task import Task
@@ -25,27 +29,73 @@ def training_loop(task: Task, start: int = 0) -> Iterator[tuple[int, dict[str, f
         yield step + 1, task.step(step)
 
 
-def train(run: RunDirectory, stop: Stop) -> int:
-    """Train to the end or to a signal, say how it ended, and return the exit code."""
-    task = run.task
-    try:
-        _train(run, stop)
-    except (NonFiniteError, DamagedFile, OSError) as failure:
-        last = latest_checkpoint(run.checkpoints)
-        saved = f"The last good checkpoint is {last}" if last else "No checkpoint was saved yet"
-        message = f"{failure}. {saved}"
-        run.status("failed", message)
-        say(f"ddpm_core.{task.command}: {message}", error=True)
-        return 1
-    if stop.requested is not None and run.step < task.config.max_steps:
-        run.status("interrupted", f"{stop.requested.name} at step {run.step}")
-        say(f"saved at step {run.step:,}; the same command resumes from here")
-        return stop.exit_code
-    message = task.conclude(run.path, run.step, run.watermark)
-    run.status("done", message)
-    run.write_report()
-    say(f"{message}\nlook at {run.path / 'report.html'}")
-    return 0
+def train(command: str, prepare: Callable[[], Task], stop: Stop) -> int:
+    """Prepare a task, train it to the end or to a signal, and return the exit code.
+
+    0 done, 1 failed, 2 usage, 3 not verified, 130 and 143 interrupted.
+    """
+    with ExitStack() as stack:
+        try:
+            task = prepare()
+            run, config = RunDirectory(task), task.config
+            if config.dry_run:
+                check_writable(run.path)
+            else:
+                stack.enter_context(run_lock(run.path))
+            run.resume()
+        except NotVerified as refusal:
+            print(f"ddpm_core.{command}: {refusal}", file=sys.stderr)
+            return 3
+        except (ValueError, TypeError, OSError, RunLocked) as error:
+            usage_error(command, str(error))
+        if config.dry_run:
+            say(f"{plan(run)}\ndry run: everything is in order, and nothing was written")
+            return 0
+        if run.is_done():
+            suffix = f", {run.watermark}" if run.watermark else ""
+            say(f"finished{suffix}: see {run.path}/report.html; another --out-dir starts afresh")
+            return 0
+        say(plan(run))
+        try:
+            _train(run, stop)
+        except (NonFiniteError, DamagedFile, OSError) as failure:
+            last = latest_checkpoint(run.checkpoints)
+            saved = f"The last good checkpoint is {last}" if last else "No checkpoint was saved yet"
+            message = f"{failure}. {saved}"
+            run.status("failed", message)
+            say(f"ddpm_core.{command}: {message}", error=True)
+            return 1
+        if stop.requested is not None and run.step < config.max_steps:
+            run.status("interrupted", f"{stop.requested.name} at step {run.step}")
+            say(f"saved at step {run.step:,}; the same command resumes from here")
+            return stop.exit_code
+        message = task.conclude(run.path, run.step, run.watermark)
+        run.status("done", message)
+        run.write_report()
+        say(f"{message}\nlook at {run.path / 'report.html'}")
+        return 0
+
+
+def plan(run: RunDirectory) -> str:
+    """Describe what is about to happen."""
+    task, config, images = run.task, run.task.config, run.task.images
+    real = images.images.is_floating_point()
+    values = "continuous-valued" if real else f"{images.grey_levels} grey levels"
+    lines = [
+        f"{images.name}: {len(images.train):,} training, {len(images.validation):,} validation and "
+        f"{len(images.test):,} test images of shape {images.shape}, {values}",
+        task.describe(),
+        f"{'resuming at' if run.step else 'from'} step {run.step:,} of {config.max_steps:,}, "
+        f"{config.batch_size} images each, on {task.authorization.device} in {config.dtype}, "
+        f"logged every {config.log_every}, to {run.path}",
+        str(task.authorization),
+    ]
+    if config.warmup_steps > config.max_steps:
+        lines.append(
+            f"NOTE: the learning rate warms up over {config.warmup_steps:,} steps; lower "
+            "--warmup-steps to reach its peak"
+        )
+    return "\n".join(lines)
 
 
 def _train(run: RunDirectory, stop: Stop) -> None:

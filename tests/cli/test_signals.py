@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from ddpm_core.cli.signals import Stop, Terminated, terminable
+from ddpm_core.cli.signals import Terminated, stop_on_signal, terminable
 
 BOTH = (signal.SIGINT, signal.SIGTERM)
 pytestmark = pytest.mark.usefixtures("usual_signals")
@@ -19,14 +19,14 @@ def handlers() -> list[object]:
 
 
 def test_without_a_signal_nothing_is_requested_and_the_exit_code_is_0(capsys):
-    with Stop() as stop:
+    with stop_on_signal() as stop:
         assert (stop.requested, stop.exit_code) == (None, 0)
     assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("number", BOTH)
 def test_first_signal_sets_the_flag_the_exit_code_and_prints_a_message(number, capsys):
-    with Stop() as stop:
+    with stop_on_signal() as stop:
         os.kill(os.getpid(), number)
         assert stop.requested == number
     assert stop.exit_code == CODES[number]
@@ -36,7 +36,7 @@ def test_first_signal_sets_the_flag_the_exit_code_and_prints_a_message(number, c
 
 @pytest.mark.parametrize("first", BOTH)
 def test_second_sigint_interrupts_at_once(first):
-    with Stop():
+    with stop_on_signal():
         os.kill(os.getpid(), first)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
@@ -45,8 +45,8 @@ def test_second_sigint_interrupts_at_once(first):
 def test_second_sigterm_ends_the_process():
     program = (
         "import os, signal\n"
-        "from ddpm_core.cli.signals import Stop\n"
-        "with Stop():\n"
+        "from ddpm_core.cli.signals import stop_on_signal\n"
+        "with stop_on_signal():\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
         "    print('first', flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
@@ -58,10 +58,10 @@ def test_second_sigterm_ends_the_process():
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_stop_restores_the_handlers(fails):
+def test_stop_on_signal_restores_the_handlers(fails):
     before = handlers()
     try:
-        with Stop():
+        with stop_on_signal():
             assert all(now != usual for now, usual in zip(handlers(), before, strict=True))
             if fails:
                 raise ValueError

@@ -19,7 +19,7 @@ from ddpm_core.evaluation.baselines import baselines, gaussian_nats, marginal_na
 from ddpm_core.evaluation.bits_per_dim import DECILES
 from ddpm_core.likelihood import reverse_of, vlb_terms
 from ddpm_core.randomness import keyed_generator, keyed_noise
-from ddpm_core.storage.run_lock import RunLock, RunLocked
+from ddpm_core.storage.run_lock import RunLocked, run_lock
 from ddpm_core.training.trained import load_trained
 from tests.evaluation.evaluated import newest
 from tests.training.miniature_runs import SharedRuns
@@ -153,7 +153,7 @@ def test_signal_leaves_finished_batches_cached(
 
 
 def test_second_evaluation_in_a_folder_is_refused(runs, tmp_path, capsys):
-    with RunLock(tmp_path), pytest.raises(SystemExit) as stopped:
+    with run_lock(tmp_path), pytest.raises(SystemExit) as stopped:
         main([str(runs["RUN"]), "--out-dir", str(tmp_path), "--n", "1"])
     assert stopped.value.code == 2
     assert f"{tmp_path} is in use by process {os.getpid()}" in capsys.readouterr().err
@@ -164,7 +164,7 @@ def test_folder_is_locked_until_the_end(runs, tmp_path, monkeypatch):
     real, tried = evaluation.write_bytes, []
 
     def write(path, data):
-        with pytest.raises(RunLocked), RunLock(tmp_path):
+        with pytest.raises(RunLocked), run_lock(tmp_path):
             pass
         tried.append(path.suffix)
         real(path, data)

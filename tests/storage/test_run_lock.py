@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from ddpm_core.storage.run_lock import RunLock, RunLocked
+from ddpm_core.storage.run_lock import RunLocked, run_lock
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from ddpm_core.storage.run_lock import RunLock
-with RunLock(Path(sys.argv[1])):
+from ddpm_core.storage.run_lock import run_lock
+with run_lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -27,23 +27,23 @@ def test_a_locked_folder_names_its_holder_until_that_process_is_killed(tmp_path)
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
         try:
-            with pytest.raises(RunLocked) as refusal, RunLock(tmp_path):
+            with pytest.raises(RunLocked) as refusal, run_lock(tmp_path):
                 pass
         finally:
             holder.kill()
     for part in (str(tmp_path), f"process {holder.pid} on ", " since 20", "another --out-dir"):
         assert part in str(refusal.value)
     # The operating system released the lock, and the leftover .lock.json does not block it.
-    with RunLock(tmp_path):
+    with run_lock(tmp_path):
         assert json.loads((tmp_path / ".lock.json").read_text())["pid"] == os.getpid()
 
 
 def test_one_process_cannot_enter_twice_but_can_reenter_after_exit(tmp_path):
-    lock = RunLock(tmp_path / "run")
-    with lock:
-        for other in (lock, RunLock(tmp_path / "run")):
-            with pytest.raises(RunLocked, match=f"process {os.getpid()} on"), other:
+    folder = tmp_path / "run"
+    with run_lock(folder):
+        for _ in range(2):
+            with pytest.raises(RunLocked, match=f"process {os.getpid()} on"), run_lock(folder):
                 pass
-    with lock:
+    with run_lock(folder):
         pass
-    assert not (tmp_path / "run" / ".lock.json").exists()
+    assert not (folder / ".lock.json").exists()

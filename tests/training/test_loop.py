@@ -1,17 +1,22 @@
 """The train command: what it leaves behind, how it stops, and how it goes on."""
 
+import dataclasses
 import json
 import os
 import signal
 
+import numpy as np
 import pytest
 import torch
 
 from ddpm_core.storage.checkpoint import latest_checkpoint
 from ddpm_core.training import diffusion_run as diffusion
 from ddpm_core.training import step
+from ddpm_core.training.loop import plan
+from ddpm_core.training.run_directory import RunDirectory
 from tests.data.datasets_written import GREY, write_npz
 from tests.training.miniature_runs import Crash, after_step, crash, fingerprint, train
+from tests.training.recorded_steps import SMALL
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -112,3 +117,37 @@ def test_a_run_with_one_test_image_ends_well(tmp_path, capsys):
     assert "one image: no error bar" in capsys.readouterr().out
     result = json.loads((tmp_path / "run" / "test.json").read_text())
     assert (result["images"], result["standard_error"]) == (1, None)
+
+
+def test_the_plan_tells_continuous_values_from_grey_levels(tmp_path):
+    images = np.linspace(-1, 1, 640, dtype=np.float32).reshape(40, 4, 4)
+    np.savez(tmp_path / "real.npz", images=images)
+    real = dataclasses.replace(SMALL, dataset=f"npz:{tmp_path / 'real.npz'}", multipliers=(1,))
+    for config, values in ((real, "(1, 4, 4), continuous-valued"), (SMALL, "(1, 8, 8), 17 grey")):
+        assert f"test images of shape {values}" in plan(
+            RunDirectory(diffusion.DiffusionTask.prepare(config))
+        )
+
+
+def test_the_plan_states_classes_and_label_dropout():
+    config = dataclasses.replace(SMALL, conditional=True, label_dropout=0.25)
+    described = diffusion.DiffusionTask.prepare(config).describe()
+    assert (
+        ", class-conditional (10 classes, label dropout 25 %); predicts eps in pixels" in described
+    )
+    assert "class" not in diffusion.DiffusionTask.prepare(SMALL).describe()
+
+
+def test_a_dry_run_writes_nothing(tmp_path, capsys):
+    assert train(tmp_path / "run", "--dry-run") == 0
+    assert not (tmp_path / "run").exists()
+    plan = capsys.readouterr().out
+    assert "1,200 training" in plan
+    assert "NOTE" not in plan
+    assert train(tmp_path / "run", "--dry-run", "--warmup-steps", "9") == 0
+    note = "NOTE: the learning rate warms up over 9 steps; lower --warmup-steps to reach its peak"
+    assert note in capsys.readouterr().out
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit):
+        train(tmp_path / "file" / "run", "--dry-run")
+    assert f"{tmp_path / 'file'} is not a writable folder" in capsys.readouterr().err

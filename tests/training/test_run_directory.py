@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ddpm_core.storage.run_lock import RunLock
+from ddpm_core.storage.run_lock import run_lock
 from ddpm_core.training import diffusion_run as diffusion
 from ddpm_core.training import run_directory
 from tests.training.miniature_runs import fingerprint, train
@@ -37,7 +37,7 @@ def test_other_data_under_the_same_name_are_refused(finished, monkeypatch, capsy
 
 
 def test_two_runs_cannot_share_a_folder(finished, capsys):
-    with RunLock(finished), pytest.raises(SystemExit) as stopped:
+    with run_lock(finished), pytest.raises(SystemExit) as stopped:
         train(finished)
     assert stopped.value.code == 2
     assert "in use" in capsys.readouterr().err
