@@ -2,7 +2,7 @@
 
 import getpass
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -16,6 +16,7 @@ from ddpm_core.gate.devices import choose_device, requested_device
 from ddpm_core.schedules import Schedule
 
 MIN_REASON_LENGTH = 20  # characters of --unverified
+OWN = Project.own()
 
 
 class NotVerified(RuntimeError):
@@ -35,10 +36,6 @@ class Authorization:
     reason: str = ""  # of --unverified
     on_device: dict[str, Any] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON values."""
-        return asdict(self)
-
     def __str__(self) -> str:
         if self.state == "verified":
             return f"verified (certificate {str(self.certificate)[:12]})"
@@ -55,7 +52,7 @@ def authorize(
     path: Path = certificate.FILE,
     required: bool = False,
     unverified: str | None = None,
-    project: Project | None = None,
+    project: Project = OWN,
 ) -> Authorization:
     """Authorize a run, or raise NotVerified with the first mismatch and the command to fix it.
 
@@ -74,8 +71,7 @@ def authorize(
             f"--unverified {unverified!r} is too short; give a reason of at least "
             f"{MIN_REASON_LENGTH} characters, for readers of the checkpoint"
         )
-    requested, project = requested_device(device), project or Project.own()
-    digest, mismatch, device_record = None, None, {}
+    requested, digest, mismatch, device_record = requested_device(device), None, None, {}
     try:
         statement = certificate.read(path)
         digest = sha256(certificate.canonical(statement)).hexdigest()
@@ -93,16 +89,10 @@ def authorize(
         if mismatch is not None and strict:
             raise NotVerified(_refusal(mismatch, chosen))
     override = unverified if mismatch is not None else None  # unused if nothing would be refused
-    return Authorization(
-        "verified" if mismatch is None else "not verified" if override is None else "UNVERIFIED",
-        mismatch,
-        digest,
-        str(chosen),
-        datetime.now(UTC).isoformat(timespec="seconds"),
-        who="" if override is None else _user(),
-        reason=override or "",
-        on_device=device_record,
-    )
+    state = "verified" if mismatch is None else "not verified" if override is None else "UNVERIFIED"
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    who, reason = ("", "") if override is None else (_user(), override)
+    return Authorization(state, mismatch, digest, str(chosen), when, who, reason, device_record)
 
 
 def watermark(authorizations: Sequence[dict[str, Any]]) -> str | None:

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,7 @@ class RunDirectory:
         self.checkpoints = self.path / "checkpoints"
         self.step = 0  # optimizer steps done
         self.losses: dict[str, list[float]] = {}  # since the last row of metrics.jsonl
-        self.authorizations = [
-            task.authorization.to_json()
-        ]  # one per start of the run, this one last
+        self.authorizations = [asdict(task.authorization)]  # one per start, this one last
 
     @property
     def watermark(self) -> str | None:
@@ -115,18 +114,25 @@ class RunDirectory:
     # --- everything else --------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Write what the run is, before the first step of each start."""
+        """Write what the run is, and what a reader needs to repeat it, before the first step."""
         for rows in (self.path / "metrics.jsonl", self.path / "timing.jsonl"):
             if rows.exists():  # rows after the checkpoint will be written again
                 files.truncate_lines(rows, self.step or -1)
-        task = self.task
-        environment = {**_environment(), "verification": str(task.authorization)}
-        for name, value in {
-            "config.json": to_json(task.config),
-            "env.json": {**environment, "device": task.authorization.device},
-            "verification.json": self.authorizations,
-        }.items():
-            files.write_json(self.path / name, value)
+        task, packages = self.task, ("torch", "numpy", "scipy", "safetensors", "scikit-learn")
+        environment = {
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+            "cpus": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "ddpm-core": __version__,
+            **{name: version(name) for name in packages},
+            "verification": str(task.authorization),
+            "device": task.authorization.device,
+        }
+        files.write_json(self.path / "config.json", to_json(task.config))
+        files.write_json(self.path / "env.json", environment)
+        files.write_json(self.path / "verification.json", self.authorizations)
         task.space.install(self.path)
         self.status("running")
 
@@ -153,16 +159,3 @@ class RunDirectory:
             return bool(status["state"] == "done")
         except (FileNotFoundError, ValueError, TypeError, LookupError):
             return False  # missing or damaged: the end is computed again
-
-
-def _environment() -> dict[str, Any]:
-    """Return what a reader needs to repeat the run: versions, machine and threads."""
-    packages = ("torch", "numpy", "scipy", "safetensors", "scikit-learn")
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "cpus": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "ddpm-core": __version__,
-    } | {name: version(name) for name in packages}

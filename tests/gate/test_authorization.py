@@ -2,6 +2,8 @@
 
 import json
 import os
+from dataclasses import asdict
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -64,7 +66,7 @@ def test_reason_overrides_the_gate_and_is_recorded(project, path):
     assert found.who
     assert found.when[:2] == "20"
     assert "no certificate at" in found.mismatch
-    assert watermark([found.to_json()]) == f"UNVERIFIED: {REASON}"
+    assert watermark([asdict(found)]) == f"UNVERIFIED: {REASON}"
     certify(project, path)
     assert authorized(project, path, unverified=REASON).state == "verified", "nothing to override"
 
@@ -85,9 +87,9 @@ def test_reason_is_reduced_to_one_printable_line(project, path):
 
 
 def test_watermark_remains_after_a_verified_restart(project, path):
-    first = authorized(project, path, unverified=REASON).to_json()
+    first = asdict(authorized(project, path, unverified=REASON))
     certify(project, path)
-    second = authorized(project, path).to_json()
+    second = asdict(authorized(project, path))
     assert watermark([second]) is None
     assert watermark([first, second]) == f"UNVERIFIED: {REASON}"
 
@@ -125,7 +127,7 @@ def test_digests_name_an_unreadable_file(project, monkeypatch):
 
 def test_authorization_is_plain_json(project, path):
     found = authorized(project, path, required=False)
-    assert json.loads(json.dumps(found.to_json()))["state"] == "not verified"
+    assert json.loads(json.dumps(asdict(found)))["state"] == "not verified"
 
 
 @pytest.mark.parametrize("wrong", [None, "q_sample on cuda has 7 times the error"])
@@ -159,7 +161,5 @@ def test_device_itself_is_checked(project, path, monkeypatch, wrong, reason):
     assert len(checked) == 1, "the suite covers the CPU"
 
 
-def test_default_project_is_this_library(project, path, monkeypatch):
-    monkeypatch.setattr(certificate.Project, "own", classmethod(lambda cls: project))
-    certify(project, path)
-    assert authorize(SCHEDULE, "cpu", path=path, required=True).state == "verified"
+def test_default_project_is_this_library():
+    assert signature(authorize).parameters["project"].default == certificate.Project.own()
