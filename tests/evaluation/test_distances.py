@@ -7,8 +7,6 @@ import numpy as np
 import scipy.linalg
 import torch
 
-from ddpm_core.data.dataset import load_dataset
-from ddpm_core.evaluation import classifier
 from ddpm_core.evaluation.distances import (
     copy_rate,
     difference,
@@ -141,43 +139,3 @@ def test_nearest_equals_brute_force():
     x, y = rows(9, 5, seed=3), rows(8, 5, seed=4)
     want = (x[:, None] - y[None]).square().sum(2).amin(1)
     assert torch.allclose(nearest(x, y), want, rtol=0, atol=100 * UNIT * float(x.square().sum()))
-
-
-def test_saved_classifier_is_loaded_and_retrained_if_a_byte_differs(tmp_path, monkeypatch):
-    """At any position of the byte, and for other data."""
-    monkeypatch.setattr(classifier, "STEPS", 5)
-    dataset, path, trained = load_dataset("digits"), tmp_path / "classifier.safetensors", []
-    real = classifier.trained_classifier
-    monkeypatch.setattr(
-        classifier, "trained_classifier", lambda data: trained.append(data.name) or real(data)
-    )
-    first = classifier.saved_classifier(path, dataset)
-    content = path.read_bytes()
-    assert 0.1 < float(first.accuracy) < 1
-    again = classifier.saved_classifier(path, dataset)
-    assert len(trained) == 1
-    images = dataset.take(dataset.test[:7])
-    for at in (3, 200, len(content) // 2, len(content) - 1):
-        assert torch.equal(
-            again.features_and_classes(images)[0], first.features_and_classes(images)[0]
-        )
-        path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
-        again = classifier.saved_classifier(path, dataset)
-        assert path.read_bytes() == content
-    path.write_bytes(content[: len(content) // 2])
-    classifier.saved_classifier(path, dataset)
-    assert len(trained) == 6
-    other = tmp_path / "other.npz"
-    np.savez(other, images=dataset.images.numpy(), labels=(dataset.labels + 1).numpy() % 10)
-    classifier.saved_classifier(path, load_dataset(f"npz:{other}"))
-    assert len(trained) == 7
-
-
-def test_features_have_mean_0_and_unit_variance_over_training_images(monkeypatch):
-    monkeypatch.setattr(classifier, "STEPS", 5)
-    dataset = load_dataset("digits")
-    features, _ = classifier.trained_classifier(dataset).features_and_classes(
-        dataset.take(dataset.train)
-    )
-    assert features.mean(0).abs().max() < 1e-12
-    assert abs(float(features.var(0).mean()) - 1) < 1e-12
