@@ -1,13 +1,13 @@
 """Inception features by torch-fidelity, which a stand-in replaces."""
 
-import pickle
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 from ddpm_core.evaluation import inception
-from tests.evaluation.evaluated import Extractor, fidelity
+from tests.evaluation.evaluated import fidelity
 
 
 @pytest.fixture(autouse=True)
@@ -34,9 +34,12 @@ def test_missing_weights_are_refused_with_their_source(installed):
         inception.check_inception()
 
 
-@pytest.mark.parametrize("content", [pickle.dumps(Extractor, protocol=2), b"", b"<html>"])
+@pytest.mark.parametrize("content", [{"weight": Path("executed")}, b"", b"<html>"])
 def test_file_that_does_not_hold_only_weights_is_refused(installed, content):
-    installed.write_bytes(content)
+    if isinstance(content, bytes):
+        installed.write_bytes(content)
+    else:
+        torch.save(content, installed)
     with pytest.raises(ValueError, match="is damaged, or contains more than weights"):
         inception.check_inception()
     torch.save({"weight": torch.zeros(1)}, installed)
