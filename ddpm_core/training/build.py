@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import cast
+from typing import Any
 
 import torch
 from torch import nn
@@ -50,20 +50,15 @@ def build_network(config: TrainConfig, channels: int, class_names: Sequence[str]
             f"--conditional, but --dataset {config.dataset} has no classes: give it labels (for "
             "folder:DIR a folder for each class), or leave --conditional out"
         )
-    multipliers = cast(tuple[int, ...], config.multipliers)  # the preset has set what was None
-    attended = {i % len(multipliers) for i in config.attention}
+    depth = len(config.multipliers or ())
+    attended = {i % depth for i in config.attention}
+    # The options that the network has by the same names; the preset has set what was None.
+    same = ("width", "multipliers", "blocks", "dropout", "fourier_frequencies", "learns_variance")
+    options: dict[str, Any] = {name: getattr(config, name) for name in same}
+    options["attention"] = [i in attended for i in range(depth)]
+    options["classes"] = len(class_names) if config.conditional else None
     with seeded(keyed_seed(config.seed, "initialisation")):
-        network = UNet(
-            channels,
-            width=cast(int, config.width),
-            multipliers=multipliers,
-            blocks=cast(int, config.blocks),
-            attention=[i in attended for i in range(len(multipliers))],
-            dropout=config.dropout,
-            classes=len(class_names) if config.conditional else None,
-            fourier_frequencies=cast(tuple[int, ...], config.fourier_frequencies),
-            learns_variance=config.learns_variance,
-        )
+        network = UNet(channels, **options)
     if config.channels_last:
         nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)
     return network

@@ -111,11 +111,8 @@ class DiffusionTask:
 
     def step(self, step: int) -> dict[str, float]:
         """Take optimizer step `step` = 0, 1, ... and return the unweighted loss."""
-        return {
-            "loss": train_step(
-                self.config, self.schedule, self.dataset, self.state, step, self.device
-            )
-        }
+        loss = train_step(self.config, self.schedule, self.dataset, self.state, step, self.device)
+        return {"loss": loss}
 
     def preview(self, folder: Path, step: int, watermark: str | None) -> dict[str, object]:
         """Draw samples and a denoising grid; return the held-out loss, a row of metrics."""

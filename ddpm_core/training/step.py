@@ -76,15 +76,9 @@ def train_step(
             with torch.autocast(device.type, torch.bfloat16, enabled=config.dtype == "bf16"):
                 cond = () if labels is None else (labels[part].to(device),)
                 output = state.forward(noisy, t[part].to(device), *cond)
+            wanted, clean = target[part].to(device), x_0[part].to(device)
             loss, minimised = objective(
-                config,
-                schedule,
-                output.float(),
-                target[part].to(device),
-                x_0[part].to(device),
-                noisy,
-                t[part],
-                grey_levels,
+                config, schedule, output.float(), wanted, clean, noisy, t[part], grey_levels
             )
             if probabilities is not None:
                 terms.append(minimised.per_sample.detach().cpu())
@@ -121,21 +115,16 @@ def objective(
     probability of its timestep it is the bound, in expectation
     (Eq. learned-variance.importance-mean). grey_levels: of x_0; None for latents.
     """
+    value, interpolation = (output, None) if config.loss == "simple" else split_range(output)
+    loss = weighted = l_simple(value, target)
+    if config.snr_gamma is not None:
+        weight = min_snr_weight(schedule, config.parameterization, t, config.snr_gamma)
+        weighted = loss.weighted(weight)
     if config.loss == "simple":
-        loss = l_simple(output, target)
-        return loss, _weighted(config, schedule, loss, t)
-    value, interpolation = split_range(output)
-    loss = l_simple(value, target)
+        return loss, weighted
     x0_hat = convert(schedule, config.parameterization, "x0", value, x_t, t)
     reverse = reverse_kernel(schedule, x0_hat, x_t, t - 1, t, "learned_range", interpolation)
     if config.loss == "hybrid":
-        weighted = _weighted(config, schedule, loss, t)
         return loss, l_hybrid(schedule, weighted, x_0, x_t, t, reverse, grey_levels)
     terms = vlb_term(schedule, x_0, x_t, t - 1, t, reverse, grey_levels)
     return loss, Loss(terms / x_0[0].numel())
-
-
-def _weighted(config: ProcessOptions, schedule: Schedule, loss: Loss, t: Tensor) -> Loss:
-    if config.snr_gamma is None:
-        return loss
-    return loss.weighted(min_snr_weight(schedule, config.parameterization, t, config.snr_gamma))
