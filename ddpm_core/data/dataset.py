@@ -117,8 +117,7 @@ def load_dataset(spec: str, image_size: int | None = None) -> Dataset:
     """
     if image_size is not None and image_size < 1:
         raise ValueError(f"image_size = {image_size} is below 1; pass a number of pixels")
-    source, path = _parse(spec)
-    found = _read(source, path, image_size)
+    found = _read(spec, image_size)
     n = len(found.images)
     if n < 3:
         raise ValueError(
@@ -142,16 +141,10 @@ def load_dataset(spec: str, image_size: int | None = None) -> Dataset:
             f"dataset {spec!r} has {len(rest)} image besides its test images; train and validation "
             "each need at least one. Add more"
         )
-    return Dataset(
-        name=spec,
-        images=torch.from_numpy(images),
-        labels=None if found.labels is None else torch.from_numpy(found.labels.astype(np.int64)),
-        class_names=found.class_names,
-        grey_levels=found.grey_levels,
-        train=torch.from_numpy(train),
-        validation=torch.from_numpy(validation),
-        test=torch.from_numpy(test),
-    )
+    labels = None if found.labels is None else torch.from_numpy(found.labels.astype(np.int64))
+    split = map(torch.from_numpy, (train, validation, test))
+    names, grey_levels = found.class_names, found.grey_levels
+    return Dataset(spec, torch.from_numpy(images), labels, names, grey_levels, *split)
 
 
 def spread(indices: Int64[Tensor, " many"], count: int) -> Int64[Tensor, " few"]:
@@ -198,9 +191,8 @@ class _Source(NamedTuple):
     validation: NDArray[np.int64] | int | None = None  # int: a number, evenly spaced; None: 5 %
 
 
-def _parse(spec: str) -> tuple[str, Path]:
-    """Split a spec into source and path."""
-    source, _, path = spec.partition(":")
+def _read(spec: str, image_size: int | None) -> _Source:
+    source, _, name = spec.partition(":")
     form = {form.partition(":")[0]: form for form in FORMS}
     if source not in form:
         near = difflib.get_close_matches(source, form, 1)
@@ -208,32 +200,23 @@ def _parse(spec: str) -> tuple[str, Path]:
         raise ValueError(
             f"dataset {spec!r} is unknown; it must be one of {', '.join(FORMS)}.{hint}"
         )
-    if source == "digits" != spec:
-        raise ValueError(f"dataset {spec!r} must be `digits`: it is bundled and takes no path")
-    if source == "patches" and not (path.isascii() and path.isdigit()):
-        raise ValueError(f"dataset {spec!r} has no size; write patches:64 for 64 x 64 pixels")
-    if source != "digits" and not path:
-        raise ValueError(f"dataset {spec!r} has no path; write {form[source]}")
-    return source, Path(path).expanduser()
-
-
-def _read(source: str, path: Path, image_size: int | None) -> _Source:
     if source == "digits":
         from sklearn.datasets import load_digits  # slow import (1 s), needed only here
 
+        if spec != source:
+            raise ValueError(f"dataset {spec!r} must be `digits`: it is bundled and takes no path")
         digits = load_digits()
         images = digits.images.astype(np.uint8)[:, None]
-        return _Source(
-            images,
-            digits.target,
-            tuple("0123456789"),
-            17,
-            spread(torch.arange(len(images)), 500).numpy(),
-            97,
-        )
+        test = spread(torch.arange(len(images)), 500).numpy()
+        return _Source(images, digits.target, tuple("0123456789"), 17, test, 97)
     if source == "patches":
-        squares, which, names, test, validation = photograph_patches(int(path.name))
+        if not (name.isascii() and name.isdigit()):
+            raise ValueError(f"dataset {spec!r} has no size; write patches:64 for 64 x 64 pixels")
+        squares, which, names, test, validation = photograph_patches(int(name))
         return _Source(squares, which, names, 256, test, validation)
+    if not name:
+        raise ValueError(f"dataset {spec!r} has no path; write {form[source]}")
+    path = Path(name).expanduser()
     if not path.exists():
         raise FileNotFoundError(f"{source}:{path}: {path} does not exist. Check the path")
     if path.is_dir() == (source == "npz"):

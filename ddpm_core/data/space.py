@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ddpm_core.data.dataset import Dataset
 from ddpm_core.data.latents import latents_of
-from ddpm_core.storage.saved_autoencoder import SavedAutoencoder, load_autoencoder
+from ddpm_core.storage.saved_autoencoder import load_autoencoder
 
 
 @runtime_checkable
@@ -133,12 +133,17 @@ class Pixels:
 PIXELS = Pixels()
 
 
-def open_space(run: Path | None, device: torch.device) -> Space:
-    """Return the latents of the autoencoder in `run`, or pixels if it is None.
+def enter_space(
+    images: Dataset, latent: Path | None, device: torch.device, *, write: bool
+) -> tuple[Space, Dataset]:
+    """Return pixels and the images, or the space of the autoencoder in `latent` and their latents.
 
-    Raises as `load_autoencoder` does.
+    write: cache latents beside the autoencoder. Raises as `load_autoencoder` and `latents_of` do.
     """
-    return PIXELS if run is None else load_autoencoder(run, device)
+    if latent is None:
+        return PIXELS, images
+    autoencoder = load_autoencoder(latent, device)
+    return autoencoder, latents_of(images, autoencoder, write=write)
 
 
 def reopen_space(run: Path, device: torch.device, digest: str | None) -> Space:
@@ -152,11 +157,3 @@ def reopen_space(run: Path, device: torch.device, digest: str | None) -> Space:
 def space_named(digest: str | None) -> str:
     """Name the space with this digest in a message."""
     return "pixels" if digest is None else f"the latents of autoencoder {digest[:12]}"
-
-
-def encoded(images: Dataset, space: Space, *, write: bool) -> Dataset:
-    """Return what is diffused: the images themselves, or their latents.
-
-    write: cache latents beside the autoencoder. Raises as `latents_of` does.
-    """
-    return latents_of(images, space, write=write) if isinstance(space, SavedAutoencoder) else images

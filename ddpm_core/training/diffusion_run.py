@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ddpm_core.cli.progress import say
 from ddpm_core.data.dataset import Dataset, check_decoded, load_dataset, spread
-from ddpm_core.data.space import PIXELS, Space, encoded, open_space
+from ddpm_core.data.space import PIXELS, Space, enter_space
 from ddpm_core.denoiser import NetworkDenoiser
 from ddpm_core.figures.grids import denoising_grid, sample_grid
 from ddpm_core.gate.authorization import Authorization
@@ -28,7 +28,7 @@ TEST_TIMES = 100
 TEST_IMAGES = 500  # at most, of validation as of test: enough for a standard error below 1 %
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False)
 class DiffusionTask:
     """A network that learns to predict the noise in images, or in their latents. A `Task`."""
 
@@ -52,20 +52,12 @@ class DiffusionTask:
         authorization = authorize_run(config, schedule)
         device = torch.device(authorization.device)
         images = load_dataset(config.dataset, config.image_size)
-        space = open_space(config.latent, device)
-        dataset = encoded(images, space, write=not config.dry_run)
+        space, dataset = enter_space(images, config.latent, device, write=not config.dry_run)
         if config.learns_variance and not dataset.images.is_floating_point():
             check_decoded(dataset)
         network = build_network(config, dataset.shape[0], dataset.class_names).to(device)
-        return cls(
-            config=config,
-            schedule=schedule,
-            images=images,
-            dataset=dataset,
-            state=cls.state_of(config, network),
-            authorization=authorization,
-            space=space,
-        )
+        state = cls.state_of(config, network)
+        return cls(config, schedule, images, dataset, state, authorization, space)
 
     @classmethod
     def of(cls, config: TrainConfig, network: nn.Module, x_0: Tensor) -> "DiffusionTask":
@@ -77,14 +69,8 @@ class DiffusionTask:
         schedule = build_schedule(config)
         authorization = authorize_run(config, schedule)
         dataset = Dataset.of(x_0)
-        return cls(
-            config=config,
-            schedule=schedule,
-            images=dataset,
-            dataset=dataset,
-            state=cls.state_of(config, network.to(authorization.device)),
-            authorization=authorization,
-        )
+        state = cls.state_of(config, network.to(authorization.device))
+        return cls(config, schedule, dataset, dataset, state, authorization)
 
     @staticmethod
     def state_of(config: TrainConfig, network: nn.Module) -> TrainState:

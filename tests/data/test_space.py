@@ -3,7 +3,7 @@
 import torch
 
 from ddpm_core.data.dataset import load_dataset
-from ddpm_core.data.space import PIXELS, Space, encoded, open_space, reopen_space, space_named
+from ddpm_core.data.space import PIXELS, Space, enter_space, reopen_space, space_named
 
 CPU = torch.device("cpu")
 
@@ -12,8 +12,9 @@ def test_pixels_change_nothing(tmp_path):
     images = load_dataset("digits")
     few = images.train[:3]
     x = images.take(few)
-    assert open_space(None, CPU) is reopen_space(tmp_path, CPU, None) is PIXELS
-    assert encoded(images, PIXELS, write=True) is images
+    space, dataset = enter_space(images, None, CPU, write=True)
+    assert space is reopen_space(tmp_path, CPU, None) is PIXELS
+    assert dataset is images
     assert PIXELS.encode(x, few) is PIXELS.decode(x) is PIXELS.colors(x) is x
     assert PIXELS.data_digest("digest") == "digest"
     x_0, grey_levels, nats = PIXELS.bound_terms(x, few, 17)
@@ -27,7 +28,8 @@ def test_pixels_change_nothing(tmp_path):
 
 
 def test_latents_implement_every_operation_of_pixels(coder, tmp_path):
-    images, space = load_dataset("digits"), open_space(coder, CPU)
+    images = load_dataset("digits")
+    space, latents = enter_space(images, coder, CPU, write=False)
     few = images.train[:3]
     x = images.take(few)
     for each in (PIXELS, space):
@@ -47,7 +49,7 @@ def test_latents_implement_every_operation_of_pixels(coder, tmp_path):
     space.install(tmp_path)
     assert space.is_installed(tmp_path)
     assert reopen_space(tmp_path, CPU, space.digest).digest == space.digest
-    assert torch.equal(encoded(images, space, write=False).images[few], y)
+    assert torch.equal(latents.images[few], y)
 
 
 def test_a_message_names_the_space():
