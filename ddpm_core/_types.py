@@ -1,7 +1,7 @@
 """The shared types, and the one function that casts and broadcasts a coefficient."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -10,6 +10,7 @@ from torch import Tensor
 from ddpm_core.clock import Time
 
 Parameterization = Literal["eps", "x0", "v", "score"]
+PARAMETERIZATIONS: tuple[Parameterization, ...] = get_args(Parameterization)
 
 
 def compute_dtype(x: Tensor) -> torch.dtype:
@@ -42,6 +43,12 @@ def flat(x: Float[Tensor, " batch *event"]) -> Float[Tensor, "batch elements"]:
     Eq. losses.simple averages over that axis.
     """
     return x.unsqueeze(-1).flatten(1)
+
+
+def check_parameterization(name: str, value: str) -> None:
+    """Refuse an unknown parameterization."""
+    if value not in PARAMETERIZATIONS:
+        raise ValueError(f"{name} = {value!r} is unknown; it must be one of {PARAMETERIZATIONS}")
 
 
 def check_event(name: str, x: Tensor) -> None:

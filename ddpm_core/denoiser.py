@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ddpm_core._types import Denoiser, Parameterization, Prediction
+from ddpm_core._types import Denoiser, Parameterization, Prediction, check_parameterization
 from ddpm_core.clock import Time, check_time
 from ddpm_core.learned_variance import split_range
-from ddpm_core.parameterization import check_parameterization, convert
+from ddpm_core.parameterization import convert
 from ddpm_core.schedules import Schedule
 
 Network = Callable[..., Tensor]

@@ -12,6 +12,7 @@ from ddpm_core._types import (
     Gaussian,
     Parameterization,
     check_event,
+    check_parameterization,
     check_same_event,
     compute_dtype,
     expand_to,
@@ -19,7 +20,6 @@ from ddpm_core._types import (
 )
 from ddpm_core.clock import Time, check_time
 from ddpm_core.forward_process import q_marginal
-from ddpm_core.parameterization import check_parameterization
 from ddpm_core.posterior import q_posterior
 from ddpm_core.schedules import Schedule
 

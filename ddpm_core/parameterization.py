@@ -4,17 +4,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ddpm_core._types import Parameterization, check_same_event, compute_dtype, expand_to
+from ddpm_core._types import (
+    Parameterization,
+    check_parameterization,
+    check_same_event,
+    compute_dtype,
+    expand_to,
+)
 from ddpm_core.clock import Time, check_time
 from ddpm_core.schedules import Schedule
-
-PARAMETERIZATIONS: tuple[Parameterization, ...] = ("eps", "x0", "v", "score")
-
-
-def check_parameterization(name: str, value: str) -> None:
-    """Refuse an unknown parameterization."""
-    if value not in PARAMETERIZATIONS:
-        raise ValueError(f"{name} = {value!r} is unknown; it must be one of {PARAMETERIZATIONS}")
 
 
 def convert(

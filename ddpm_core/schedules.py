@@ -70,7 +70,8 @@ class Schedule:
                     "alpha_bar must decrease strictly from alpha_bar_0 = 1, which is not passed. "
                     "For alpha_bar_T = 0 call .with_zero_terminal_snr()"
                 )
-        return cls(_table([math.log(each) for each in values]))
+        log_alpha_bar = [0.0, *(math.log(each) for each in values)]
+        return cls(torch.tensor(log_alpha_bar, dtype=torch.float64))
 
     @classmethod
     def linear(
@@ -277,13 +278,13 @@ def _log_from_either(value: float, one_minus: float) -> float:
 def _running_sum(terms: Iterable[float]) -> Tensor:
     """Return the table of running sums with Neumaier's compensation: each to about 2 u."""
     total = compensation = 0.0
-    sums = []
+    sums = [0.0]
     for term in terms:
         larger, smaller = (total, term) if abs(total) >= abs(term) else (term, total)
         total += term
         compensation += (larger - total) + smaller
         sums.append(total + compensation)
-    return _table(sums)
+    return torch.tensor(sums, dtype=torch.float64)
 
 
 def _capped(log_alphas: Iterable[float], max_beta: float) -> Iterable[float]:
@@ -291,7 +292,3 @@ def _capped(log_alphas: Iterable[float], max_beta: float) -> Iterable[float]:
     _check_beta(f"max_beta = {max_beta:g}", max_beta)
     least = _log_one_minus(_exact("max_beta", max_beta))
     return [max(each, least) for each in log_alphas]
-
-
-def _table(log_alpha_bar: list[float]) -> Tensor:
-    return torch.tensor([0.0, *log_alpha_bar], dtype=torch.float64)

@@ -143,8 +143,8 @@ def test_valid_imports_are_accepted():
     allowed = {
         "ddpm_core.samplers.base": "from ddpm_core.clock import Time\nimport torch",
         "ddpm_core.samplers.ddim": "from .base import Sampler\nfrom ..posterior import q_posterior",
-        "ddpm_core.networks.blocks": "from torch import nn",
-        "ddpm_core.networks.unet": "from ddpm_core.networks.blocks import block",
+        "ddpm_core.networks.unet": "from torch import nn",
+        "ddpm_core.networks.autoencoder": "from ddpm_core.networks.unet import zero_init",
         "ddpm_core.train": "from ddpm_core import __version__\nfrom ddpm_core import training",
     }
     assert violations(allowed) == []

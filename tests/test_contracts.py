@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from ddpm_core._types import PARAMETERIZATIONS
 from ddpm_core.forward_process import q_marginal, q_sample, q_step
 from ddpm_core.losses import prediction_target
-from ddpm_core.parameterization import PARAMETERIZATIONS, convert
+from ddpm_core.parameterization import convert
 from ddpm_core.posterior import q_posterior
 from ddpm_core.schedules import Schedule
 

@@ -3,11 +3,10 @@
 import pytest
 import torch
 
-from ddpm_core._types import Prediction
+from ddpm_core._types import PARAMETERIZATIONS, Prediction
 from ddpm_core.denoiser import ClipX0, NetworkDenoiser
 from ddpm_core.forward_process import q_sample
 from ddpm_core.losses import prediction_target
-from ddpm_core.parameterization import PARAMETERIZATIONS
 from ddpm_core.schedules import Schedule
 
 STEEP = Schedule.from_betas([0.1, 0.5, 0.3, 0.8])

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
+from ddpm_core._types import PARAMETERIZATIONS
 from ddpm_core.forward_process import q_sample
 from ddpm_core.losses import l_simple, min_snr_weight, prediction_target
-from ddpm_core.parameterization import PARAMETERIZATIONS, convert
+from ddpm_core.parameterization import convert
 from ddpm_core.schedules import Schedule
 
 STEEP = Schedule.from_betas([0.1, 0.5, 0.3, 0.8])

@@ -6,8 +6,9 @@ import pytest
 import torch
 from mpmath import MPContext
 
+from ddpm_core._types import PARAMETERIZATIONS, check_parameterization
 from ddpm_core.forward_process import q_sample
-from ddpm_core.parameterization import PARAMETERIZATIONS, check_parameterization, convert
+from ddpm_core.parameterization import convert
 from ddpm_core.schedules import Schedule
 
 mp = MPContext()

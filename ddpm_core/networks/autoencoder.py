@@ -1,12 +1,13 @@
 """A convolutional autoencoder: images to the moments of smaller latents, and back."""
 
 import math
+from itertools import pairwise
 
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ddpm_core.networks.blocks import Downsample, Upsample, group_norm, zero_init
+from ddpm_core.networks.unet import group_norm, resampling, zero_init
 
 FACTORS = (2, 4, 8)
 
@@ -54,18 +55,18 @@ class Autoencoder(nn.Module):
         self.factor = factor
         self.latent_channels = latent_channels
         widths = [width] + [2 * width] * (int(math.log2(factor)) - 1)
-        coarsest = widths[-1]
+        coarsest, steps = widths[-1], list(pairwise(widths))
 
         def stage(channels: int) -> nn.Sequential:
             return nn.Sequential(*(PlainBlock(channels) for _ in range(blocks)))
 
         self.stem = nn.Conv2d(4 * image_channels, width, 3, padding=1)
         self.down = nn.ModuleList(map(stage, widths))
-        self.downsample = nn.ModuleList(map(Downsample, widths, widths[1:]))
+        self.downsample = nn.ModuleList(resampling(a, b, stride=2) for a, b in steps)
         self.moments = nn.Conv2d(coarsest, 2 * latent_channels, 3, padding=1)
         self.open = nn.Conv2d(latent_channels, coarsest, 3, padding=1)
         self.up = nn.ModuleList(map(stage, widths))
-        self.upsample = nn.ModuleList(map(Upsample, widths[1:], widths))
+        self.upsample = nn.ModuleList(resampling(b, a) for a, b in steps)
         self.norm = group_norm(width)
         self.head = nn.Conv2d(width, 4 * image_channels, 3, padding=1)
 
@@ -93,6 +94,7 @@ class Autoencoder(nn.Module):
         for i, stage in reversed(list(enumerate(self.up))):
             h = stage(h)
             if i:
-                h = self.upsample[i - 1](h, (2 * h.shape[-2], 2 * h.shape[-1]))
+                size = (2 * h.shape[-2], 2 * h.shape[-1])
+                h = F.interpolate(self.upsample[i - 1](h), size, mode="nearest")
         image: Tensor = F.pixel_shuffle(self.head(F.silu(self.norm(h))), 2)
         return image

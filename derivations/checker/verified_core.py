@@ -35,7 +35,6 @@ EXCEPTIONS: Mapping[str, str] = {
     "randomness": "hashes of integers; tests/test_randomness.py shows that no two addresses meet",
     "samplers/names": "a table of names and classes",
     "networks/autoencoder": "an architecture; tests/networks and property_tests/test_latent_scale",
-    "networks/blocks": "an architecture; property_tests/test_networks.py",
     "networks/unet": "an architecture; property_tests/test_networks.py",
     "train": "a command",
     "train_autoencoder": "a command",
