@@ -66,11 +66,11 @@ def authorize(
     """
     if unverified is not None:  # one printable line: a reason must not imitate a "verified" line
         unverified = " ".join("".join(c if c.isprintable() else " " for c in unverified).split())
-    if unverified is not None and len(unverified) < MIN_REASON_LENGTH:
-        raise ValueError(
-            f"--unverified {unverified!r} is too short; give a reason of at least "
-            f"{MIN_REASON_LENGTH} characters, for readers of the checkpoint"
-        )
+        if len(unverified) < MIN_REASON_LENGTH:
+            raise ValueError(
+                f"--unverified {unverified!r} is too short; give a reason of at least "
+                f"{MIN_REASON_LENGTH} characters, for readers of the checkpoint"
+            )
     requested, digest, mismatch, device_record = requested_device(device), None, None, {}
     try:
         statement = certificate.read(path)
@@ -82,17 +82,18 @@ def authorize(
     strict = (required or requested.type != "cpu") and unverified is None
     if mismatch is not None and strict:
         raise NotVerified(_refusal(mismatch, requested))
-    chosen = choose_device(device)
-    if mismatch is None and chosen.type != "cpu":
-        device_record = on_device.record(schedule, chosen, autocast)
-        mismatch = device_record["mismatch"]
-        if mismatch is not None and strict:
-            raise NotVerified(_refusal(mismatch, chosen))
+    if requested.type != "cpu":
+        choose_device(device)  # raises where it is not available
+        if mismatch is None:
+            device_record = on_device.record(schedule, requested, autocast)
+            mismatch = device_record["mismatch"]
+            if mismatch is not None and strict:
+                raise NotVerified(_refusal(mismatch, requested))
     override = unverified if mismatch is not None else None  # unused if nothing would be refused
     state = "verified" if mismatch is None else "not verified" if override is None else "UNVERIFIED"
     when = datetime.now(UTC).isoformat(timespec="seconds")
     who, reason = ("", "") if override is None else (_user(), override)
-    return Authorization(state, mismatch, digest, str(chosen), when, who, reason, device_record)
+    return Authorization(state, mismatch, digest, str(requested), when, who, reason, device_record)
 
 
 def watermark(authorizations: Sequence[dict[str, Any]]) -> str | None:

@@ -41,12 +41,8 @@ class TrainState:
 
         forward: what a step calls in place of the network.
         """
-        optimizer = torch.optim.AdamW(
-            group_parameters(network, config.weight_decay),
-            lr=learning_rate(config, 0),
-            betas=(0.9, 0.99),
-            fused=True,
-        )
+        groups, rate = group_parameters(network, config.weight_decay), learning_rate(config, 0)
+        optimizer = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.99), fused=True)
         forward = forward or network
         forward = torch.compile(forward) if config.compile else forward
         return cls(network, forward, Ema(network, config.ema_decay), optimizer, timestep_sampler)
@@ -97,10 +93,8 @@ def group_parameters(network: nn.Module, weight_decay: float) -> list[dict[str, 
     """Return AdamW's groups: matrices and kernels decay, gains and biases do not."""
     matrices = [p for p in network.parameters() if p.ndim > 1]
     vectors = [p for p in network.parameters() if p.ndim <= 1]
-    return [
-        {"params": matrices, "weight_decay": weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
+    decays = {"params": matrices, "weight_decay": weight_decay}
+    return [decays, {"params": vectors, "weight_decay": 0.0}]
 
 
 def learning_rate(config: OptimizationOptions, step: int) -> float:
