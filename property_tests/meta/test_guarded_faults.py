@@ -9,10 +9,15 @@ from ..known_bugs.run import CAUGHT, run_property_on
 from ..mutation import defaults
 from ..mutation.inject import source_of
 from ..mutation.targets import PROPERTIES, left_out
-from . import guarded_faults, size_faults, state_faults
+from . import guarded_faults, option_faults, size_faults, state_faults
 from .guarded_faults import Guarded, fault_injected
 
-FAULTS = [*guarded_faults.FAULTS, *size_faults.FAULTS, *state_faults.FAULTS]
+FAULTS = [
+    *guarded_faults.FAULTS,
+    *size_faults.FAULTS,
+    *state_faults.FAULTS,
+    *option_faults.FAULTS,
+]
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.id)

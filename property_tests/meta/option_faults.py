@@ -1,0 +1,162 @@
+"""Faults that show only with two options together, or with one value of an option."""
+
+from .guarded_faults import Guarded
+
+
+def with_options(id: str, module: str, old: str, new: str, of: str, file: str = "") -> Guarded:
+    test = f"test_options{file}.py::test_{of}_with_all_pairs_of_options"
+    return Guarded(id, module, old, new, test, {})
+
+
+BOUNDS, LOSSES = "_of_bounds", "_of_losses"
+
+FAULTS = [
+    with_options(
+        "half-of-eta",
+        "samplers.ddim",
+        "        var = self.eta**2 * beta_ts * one_minus_ab_s / one_minus_ab_t",
+        "        var = self.eta**2 * beta_ts * one_minus_ab_s / one_minus_ab_t\n"
+        "        var = var * (1 + 1e-6 * (self.eta == 0.5))",
+        "samplers",
+    ),
+    with_options(
+        "clipped-at-one-eta",
+        "samplers.ddim",
+        '        check_same_event("x0_hat", x0_hat, "x_t", x_t)\n        one_minus_ab_s',
+        "        if self.eta == 0.5:\n"
+        "            x0_hat = x0_hat.clamp(-1, 1)\n"
+        '        check_same_event("x0_hat", x0_hat, "x_t", x_t)\n        one_minus_ab_s',
+        "samplers",
+    ),
+    with_options(
+        "zero-terminal-without-noise",
+        "samplers.ddim",
+        "        var = self.eta**2 * beta_ts * one_minus_ab_s / one_minus_ab_t",
+        "        var = self.eta**2 * beta_ts * one_minus_ab_s / one_minus_ab_t\n"
+        "        var = var * (not self.schedule.has_zero_terminal_snr)",
+        "samplers",
+    ),
+    with_options(
+        "zero-terminal-fixed-large",
+        "samplers.ancestral",
+        '    if variance == "fixed_large":',
+        '    if variance == "fixed_large" and not schedule.has_zero_terminal_snr:',
+        "samplers",
+    ),
+    with_options(
+        "two-calls-swapped-if-rescaled",
+        "guidance",
+        "            return self.denoiser(x_t, t, cond), self.denoiser(x_t, t)",
+        "            both = self.denoiser(x_t, t, cond), self.denoiser(x_t, t)\n"
+        "            return both[::-1] if self.rescale else both",
+        "guidance",
+    ),
+    with_options(
+        "not-rescaled-in-an-interval",
+        "guidance",
+        "        if self.rescale:\n",
+        "        if self.rescale and self.interval is None:\n",
+        "guidance",
+    ),
+    with_options(
+        "no-interval-for-two-calls",
+        "guidance",
+        "        if self.interval is None:\n            return torch.tensor",
+        "        if self.interval is None or self.no_label is None:\n"
+        "            return torch.tensor",
+        "guidance",
+    ),
+    with_options(
+        "no-labels-outside-if-rescaled",
+        "guidance",
+        "            return self.denoiser(x_t, t, cond)\n        work",
+        "            dropped = self.rescale and self.interval is not None\n"
+        "            return self.denoiser(x_t, t, None if dropped else cond)\n        work",
+        "single_steps",
+    ),
+    with_options(
+        "v-with-a-learned-variance",
+        "denoiser",
+        "            value, interpolation = split_range(value)",
+        "            value, interpolation = split_range(value)\n"
+        '            value = -value if self.parameterization == "v" else value',
+        "guidance",
+    ),
+    with_options(
+        "no-labels-with-a-learned-variance",
+        "denoiser",
+        "        arguments = (x_t, times) if cond is None else (x_t, times, cond)",
+        "        unlabelled = cond is None or self.learns_variance\n"
+        "        arguments = (x_t, times) if unlabelled else (x_t, times, cond)",
+        "samplers",
+    ),
+    with_options(
+        "grey-levels-of-single-steps",
+        "likelihood",
+        "reverse(x_t, s, t), grey_levels))\n    return torch.stack([*terms, prior_kl",
+        "reverse(x_t, s, t), grey_levels if t == 1 else None))\n"
+        "    return torch.stack([*terms, prior_kl",
+        "bounds",
+        BOUNDS,
+    ),
+    with_options(
+        "prior-at-T-for-grey-levels",
+        "likelihood",
+        "    return torch.stack([*terms, prior_kl(schedule, x_0, timesteps[0])])",
+        "    last = timesteps[0] if grey_levels is None else schedule.T\n"
+        "    return torch.stack([*terms, prior_kl(schedule, x_0, last)])",
+        "bounds",
+        BOUNDS,
+    ),
+    with_options(
+        "antithetic-without-strata",
+        "likelihood",
+        "        for each in (noise, -noise) if antithetic else (noise,):",
+        "        for each in (noise, -noise) if antithetic and strata > 1 else (noise,):",
+        "stratified_bounds",
+        BOUNDS,
+    ),
+    with_options(
+        "antithetic-sum-of-every-term",
+        "likelihood",
+        "        rows.append((high - low) * torch.stack(terms).mean(0))",
+        "        mean = torch.stack(terms).mean(0)\n"
+        "        rows.append((high - low) * mean * (1 + (antithetic and strata == schedule.T)))",
+        "stratified_bounds",
+        BOUNDS,
+    ),
+    with_options(
+        "one-probe-without-labels",
+        "probability_flow",
+        "    slope_at = partial(_slope, schedule, denoiser, probes, cond)",
+        "    single = probes is not None and len(probes) == 1\n"
+        "    slope_at = partial(_slope, schedule, denoiser, probes, None if single else cond)",
+        "flows",
+        LOSSES,
+    ),
+    with_options(
+        "doubled-steps-from-T-only",
+        "probability_flow",
+        "    doubled = (*upper[::2], lowest, 0)",
+        "    doubled = (*upper[::2], lowest, 0) if timesteps[0] == schedule.T else timesteps",
+        "flows",
+        LOSSES,
+    ),
+    with_options(
+        "hybrid-density-if-weighted",
+        "training.step",
+        "        return loss, l_hybrid(schedule, weighted, x_0, x_t, t, reverse, grey_levels)",
+        "        levels = grey_levels if config.snr_gamma is None else None\n"
+        "        return loss, l_hybrid(schedule, weighted, x_0, x_t, t, reverse, levels)",
+        "training_losses",
+        LOSSES,
+    ),
+    with_options(
+        "two-grey-levels-of-latents",
+        "latent",
+        "        else log_grey_level(decoder, x_0, grey_levels)",
+        "        else log_grey_level(decoder, x_0, max(grey_levels, 3))",
+        "decoders",
+        BOUNDS,
+    ),
+]

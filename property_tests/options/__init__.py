@@ -1,0 +1,1 @@
+"""Combinations of options: covering arrays, and the exact results of composed methods."""
