@@ -44,11 +44,11 @@ FAULTS = [
         "samplers",
     ),
     with_options(
-        "two-calls-swapped-if-rescaled",
+        "two-calls-swapped-if-half-rescaled",
         "guidance",
         "            return self.denoiser(x_t, t, cond), self.denoiser(x_t, t)",
         "            both = self.denoiser(x_t, t, cond), self.denoiser(x_t, t)\n"
-        "            return both[::-1] if self.rescale else both",
+        "            return both[::-1] if self.rescale == 0.5 else both",
         "guidance",
     ),
     with_options(
@@ -100,10 +100,11 @@ FAULTS = [
         BOUNDS,
     ),
     with_options(
-        "prior-at-T-for-grey-levels",
+        "prior-of-one-step-for-grey-levels",
         "likelihood",
         "    return torch.stack([*terms, prior_kl(schedule, x_0, timesteps[0])])",
-        "    last = timesteps[0] if grey_levels is None else schedule.T\n"
+        "    single = grey_levels is not None and len(timesteps) == 2\n"
+        "    last = max(1, timesteps[0] // 2) if single else timesteps[0]\n"
         "    return torch.stack([*terms, prior_kl(schedule, x_0, last)])",
         "bounds",
         BOUNDS,
@@ -135,10 +136,11 @@ FAULTS = [
         LOSSES,
     ),
     with_options(
-        "doubled-steps-from-T-only",
+        "doubled-steps-of-all-timesteps-only",
         "probability_flow",
         "    doubled = (*upper[::2], lowest, 0)",
-        "    doubled = (*upper[::2], lowest, 0) if timesteps[0] == schedule.T else timesteps",
+        "    every = len(timesteps) == timesteps[0] + 1\n"
+        "    doubled = (*upper[::2], lowest, 0) if every else timesteps",
         "flows",
         LOSSES,
     ),
