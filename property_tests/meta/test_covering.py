@@ -57,21 +57,7 @@ def test_pairs_occur_where_both_options_have_an_effect():
 
 @pytest.mark.parametrize("test", TESTS)
 def test_a_row_that_is_left_out_fails(monkeypatch: pytest.MonkeyPatch, test: str):
-    """The first and the last of the rows are tried."""
-    sizes = []
-
-    def counted(options: Options) -> list[Row]:
-        sizes.append(len(covering_array(options)))
-        return covering_array(options)
-
-    monkeypatch.setattr(rows, "covering_array", counted)
-    run_property_on(DdpmCore, test, {})
-    for left_out in (0, sizes[0] - 1):
-
-        def without(options: Options, i: int = left_out) -> list[Row]:
-            made = covering_array(options)
-            return made[:i] + made[i + 1 :]
-
-        monkeypatch.setattr(rows, "covering_array", without)
-        with pytest.raises(AssertionError, match="never together"):
-            run_property_on(DdpmCore, test, {})
+    """The last of the rows is left out."""
+    monkeypatch.setattr(rows, "covering_array", lambda options: covering_array(options)[:-1])
+    with pytest.raises(AssertionError, match="never together"):
+        run_property_on(DdpmCore, test, {})
