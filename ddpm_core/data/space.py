@@ -134,15 +134,15 @@ PIXELS = Pixels()
 
 
 def enter_space(
-    images: Dataset, latent: Path | None, device: torch.device, *, write: bool
+    images: Dataset, run: Path | None, device: torch.device, *, write: bool
 ) -> tuple[Space, Dataset]:
-    """Return pixels and the images, or the space of the autoencoder in `latent` and their latents.
+    """Return pixels and the images, or the space of the autoencoder in `run` and their latents.
 
     write: cache latents beside the autoencoder. Raises as `load_autoencoder` and `latents_of` do.
     """
-    if latent is None:
+    if run is None:
         return PIXELS, images
-    autoencoder = load_autoencoder(latent, device)
+    autoencoder = load_autoencoder(run, device)
     return autoencoder, latents_of(images, autoencoder, write=write)
 
 
