@@ -14,8 +14,6 @@ from property_tests.statistics.residuals import residual_findings
 from property_tests.statistics.tolerances import check
 from property_tests.strategies import GENTLE
 
-pytest_plugins = ("pytester",)
-
 T = np.array([1, 2], np.int64)
 TIME_LIMIT = "property_tests.protocol.contract.time_limit.__wrapped__.__defaults__"
 X_0, NOISE = np.float64([[0.5], [1.0]]), np.float64([[1.0], [-0.5]])
@@ -107,36 +105,3 @@ def test_hypothesis_recognizes_both_timeouts_as_one_failure(monkeypatch):
 
     with pytest.raises(TimeLimitError):
         asks()
-
-
-SLOW_SUITE = """
-import os, signal
-def test_first(): pass
-def test_second():
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
-    os.kill(os.getpid(), signal.SIGINT)
-def test_third(): pass
-"""
-
-
-def test_an_interrupted_check_does_not_pass(pytester):
-    """Its row is dropped, and the first line of the summary reports the interruption."""
-    pytester.makeconftest(
-        """
-import pytest
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item, call):
-    row = {"suite": "small", "check": item.name}
-    item.user_properties[:] = [("property_tests", row)]
-    return (yield)
-"""
-    )
-    report = "def write(rows, folder):\n    print(sorted(r['check'] + ' ' + r['outcome'] for r in rows.values()))\n    return ['whole']\ndef overspent(rows):\n    return False\n"  # noqa: E501 - a file
-    empty = dict.fromkeys(("small/__init__", "small/evidence/__init__"), "")
-    pytester.makepyfile(**empty, **{"small/evidence/report": report})
-    pytester.makepyfile(SLOW_SUITE)
-    pytester.syspathinsert()
-    done = pytester.runpytest_subprocess("-s", "-p", "no:cacheprovider", "--impl", "theirs:Adapter")
-    assert done.ret == pytest.ExitCode.INTERRUPTED
-    done.stdout.fnmatch_lines(["*'test_first passed'*", "interrupted: the report contains only *"])
-    assert "test_second" not in done.stdout.str().partition("test_first passed")[2].splitlines()[0]

@@ -3,7 +3,6 @@
 import dataclasses
 import math
 import os
-import signal
 from pathlib import Path
 
 import numpy as np
@@ -121,33 +120,6 @@ def test_cached_batches_are_not_recomputed(runs, tmp_path, monkeypatch):
         "step-000002-seed-0-4-images-fixed_large-unclipped-0-samples.json",
         "step-000002-seed-1-4-images-batches-of-2-0-samples.json",
     ]
-
-
-@pytest.mark.parametrize(
-    ("number", "code", "word"),
-    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
-)
-def test_signal_leaves_finished_batches_cached(
-    runs, tmp_path, monkeypatch, capsys, number, code, word
-):
-    real, before = evaluation.bound_sums, signal.getsignal(signal.SIGTERM)
-
-    def interrupted(config, trained, dataset, indices, *rest):
-        if len(list((tmp_path / "bound").glob("*.npz"))) == 1:
-            os.kill(os.getpid(), number)
-        return real(config, trained, dataset, indices, *rest)
-
-    monkeypatch.setattr(evaluation, "bound_sums", interrupted)
-    flags = ["--n", "4", "--batch-size", "2", "--samples", "0"]
-    usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background: ignored
-    try:
-        assert main([str(runs["RUN"]), "--out-dir", str(tmp_path), *flags]) == code
-    finally:
-        signal.signal(signal.SIGINT, usual)
-    assert f"ddpm_core.evaluate: {word}; the same command resumes" in capsys.readouterr().err
-    assert signal.getsignal(signal.SIGTERM) == before
-    assert len(list((tmp_path / "bound").glob("*.npz"))) == 1
-    assert not list(tmp_path.glob("*.json"))
 
 
 def test_second_evaluation_in_a_folder_is_refused(runs, tmp_path, capsys):

@@ -11,10 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ddpm_core import verify
 from ddpm_core.figures.canvas import ALARM
-from ddpm_core.gate.certificate import Project, canonical, statement
-from tests.gate.miniature import results
 from tests.training.miniature_runs import TINY, train
 
 REASON = "the tests look at the watermark"
@@ -119,33 +116,3 @@ def test_refusal_does_not_initialise_the_accelerator(tmp_path):
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-def test_status_reports_a_missing_certificate(tmp_path):
-    command = [sys.executable, "-m", "ddpm_core.verify", "--status"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 3
-    assert done.stdout.startswith("not verified: no certificate at verification/cert")
-
-
-def test_closed_pipe_does_not_affect_the_exit_code_of_status(tmp_path):
-    """As `verify --status | head -0` does: the exit code is that of the certificate."""
-    reading, writing = os.pipe()
-    os.close(reading)
-    command = [sys.executable, "-m", "ddpm_core.verify", "--status"]
-    with os.fdopen(writing, "w") as gone:
-        done = subprocess.run(
-            command, cwd=tmp_path, stdout=gone, stderr=subprocess.PIPE, text=True, check=False
-        )
-    assert (done.returncode, done.stderr) == (3, "")
-
-
-@pytest.mark.parametrize("option", ["--spot", "--status"])
-def test_missing_suite_gives_an_error_message(tmp_path, monkeypatch, capsys, option):
-    """A package that was installed without its suite."""
-    bare = Project("ddpm_core", tmp_path, tmp_path / "property_tests", tmp_path / "derivations")
-    monkeypatch.setattr(Project, "own", classmethod(lambda cls: bare))
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "certificate.json").write_bytes(canonical(statement({}, results())))
-    assert verify.main([option, "--report", str(tmp_path)]) == 3
-    assert "contains no policy.json" in capsys.readouterr().out

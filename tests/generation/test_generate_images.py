@@ -37,15 +37,6 @@ def draw(run: Path, out: Path, *more: str) -> np.ndarray:
     return np.load(array)
 
 
-def test_command_lists_the_files_written(run, capsys):
-    assert main([str(run), "--n", "4", "--steps", "5", "--gif"]) == 0
-    written = [Path(line.strip()) for line in capsys.readouterr().out.splitlines()[1:]]
-    assert [each.name for each in written] == [
-        f"step-000002-seed-0-4-samples-5-steps.{s}" for s in ("npy", "png", "gif")
-    ]
-    assert all(each.stat().st_size > 0 for each in written)
-
-
 def test_sample_does_not_depend_on_the_batch(run, tmp_path):
     """Up to rounding, whose order may depend on the batch size.
 
@@ -155,13 +146,3 @@ def test_unwritable_folder_is_refused_before_sampling(run, tmp_path, monkeypatch
     with pytest.raises(SystemExit):
         main([str(run), "--out-dir", str(tmp_path / "file")])
     assert "file: File exists. Choose a folder" in capsys.readouterr().err
-
-
-def test_interruption_exits_130_with_a_message(run, tmp_path, monkeypatch, capsys):
-    def interrupted(*given, **named):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(drawing, "generate", interrupted)
-    assert main([str(run), "--out-dir", str(tmp_path)]) == 130
-    assert "ddpm_core.sample: interrupted; nothing was written" in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())

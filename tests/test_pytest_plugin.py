@@ -1,0 +1,150 @@
+"""The pytest plugin of the suite: one row per check, the exit status, and the last lines."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ddpm_core import pytest_plugin
+from ddpm_core.pytest_plugin import EVIDENCE, Collector, Worker
+
+pytest_plugins = ("pytester",)
+
+
+SLOW_SUITE = """
+import os, signal
+def test_first(): pass
+def test_second():
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
+    os.kill(os.getpid(), signal.SIGINT)
+def test_third(): pass
+"""
+
+
+def test_interrupted_check_does_not_pass(pytester):
+    """Its row is dropped, and the first line of the summary reports the interruption."""
+    pytester.makeconftest(
+        """
+import pytest
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    row = {"suite": "small", "check": item.name}
+    item.user_properties[:] = [("property_tests", row)]
+    return (yield)
+"""
+    )
+    report = "def write(rows, folder):\n    print(sorted(r['check'] + ' ' + r['outcome'] for r in rows.values()))\n    return ['whole']\ndef overspent(rows):\n    return False\n"  # noqa: E501 - a file
+    empty = dict.fromkeys(("small/__init__", "small/evidence/__init__"), "")
+    pytester.makepyfile(**empty, **{"small/evidence/report": report})
+    pytester.makepyfile(SLOW_SUITE)
+    pytester.syspathinsert()
+    done = pytester.runpytest_subprocess("-s", "-p", "no:cacheprovider", "--impl", "theirs:Adapter")
+    assert done.ret == pytest.ExitCode.INTERRUPTED
+    done.stdout.fnmatch_lines(["*'test_first passed'*", "interrupted: the report contains only *"])
+    assert "test_second" not in done.stdout.str().partition("test_first passed")[2].splitlines()[0]
+
+
+def report(when: str = "call", outcome: str = "passed", **more: Any) -> SimpleNamespace:
+    """One phase of a check, as pytest reports it; it lasts a quarter of a second."""
+    outcomes = {each: outcome == each for each in ("passed", "failed", "skipped")}
+    row = {"user_properties": [(EVIDENCE, {"check": "test_mean"})], "nodeid": "a::test_mean"}
+    crash = {"longrepr": "", "sections": []}
+    return SimpleNamespace(**{**row, **crash, **outcomes, "when": when, "duration": 0.25, **more})
+
+
+class Suite(SimpleNamespace):
+    """The report module of the suite, and the evidence that it is given."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(given=None, spent=False, **more)
+
+    def write(self, rows, folder):
+        self.given = (rows, folder)
+        return ["one line"]
+
+    def overspent(self, rows):
+        return self.spent
+
+
+@pytest.fixture
+def suite(monkeypatch) -> Suite:
+    made = Suite()
+    monkeypatch.setattr(Collector, "_suite", lambda self: made)
+    certified = SimpleNamespace(stale=[], outcome=lambda rows, folder, status: f"status {status}")
+    monkeypatch.setattr(pytest_plugin, "Certification", lambda config: certified)
+    return made
+
+
+def collected(*phases: SimpleNamespace, status: int = 0) -> tuple[Collector, SimpleNamespace]:
+    """Return the collector and the session after a run with these phases."""
+    collector = Collector(SimpleNamespace(getoption={"--report": "shown"}.__getitem__))
+    for phase in phases:
+        collector.pytest_runtest_logreport(phase)
+    session = SimpleNamespace(exitstatus=status)
+    collector.pytest_sessionfinish(session)
+    return collector, session
+
+
+FAILED = SimpleNamespace(reprcrash=SimpleNamespace(message="mean is 2"))
+
+
+@pytest.mark.parametrize(
+    ("phases", "row"),
+    [
+        ([report("setup"), report(), report("teardown")], {"outcome": "passed"}),
+        ([report(), report("teardown", "failed", longrepr="no disk")], {"failure": "no disk"}),
+        (
+            [report(outcome="failed", longrepr=FAILED, sections=[("similar bugs", "F02")])],
+            {"outcome": "failed", "failure": "mean is 2\nsimilar bugs: F02"},
+        ),
+        (
+            [report(outcome="skipped", longrepr="Skipped: not offered: q_step")],
+            {"outcome": "not offered", "missing": "q_step"},
+        ),
+        ([report(outcome="skipped", longrepr="no torch")], {"missing": "no torch"}),
+        (
+            [report(outcome="skipped", wasxfail="It does so.")],
+            {"outcome": "deviates", "deviation": "It does so."},
+        ),
+    ],
+)
+def test_row_has_the_worst_outcome_of_the_phases_and_their_time(suite, phases, row):
+    collected(*phases)
+    (found,), folder = suite.given[0].values(), suite.given[1]
+    assert found.items() >= {"check": "test_mean", "seconds": 0.25 * len(phases), **row}.items()
+    assert str(folder) == "shown"
+
+
+@pytest.mark.parametrize(("status", "spent", "ends"), [(0, False, 0), (0, True, 1), (3, True, 3)])
+def test_overspent_run_exits_1_and_any_run_states_its_certificate(suite, status, spent, ends):
+    suite.spent = spent
+    collector, session = collected(report(), status=status)
+    assert session.exitstatus == ends
+    assert collector.lines == [f"one line; status {ends}"]
+
+
+def test_run_without_checks_of_the_suite_prints_nothing(suite):
+    collector, session = collected(report(user_properties=[("other", 1)]))
+    assert (suite.given, collector.lines, session.exitstatus) == (None, [], 0)
+
+
+def test_collector_and_worker_are_registered_in_their_processes(suite):
+    registered = []
+    manager = SimpleNamespace(register=lambda plugin, name: registered.append(type(plugin)))
+    pytest_plugin.pytest_configure(SimpleNamespace(pluginmanager=manager))
+    pytest_plugin.pytest_configure(SimpleNamespace(pluginmanager=manager, workerinput={}))
+    assert registered == [Collector, Worker]
+
+
+@pytest.mark.parametrize("ran", [True, False])
+def test_worker_reports_stale_bytecode_if_it_ran_a_check(suite, monkeypatch, ran):
+    monkeypatch.setattr(pytest_plugin, "stale", lambda project: "stale bytecode")
+    worker = Worker(SimpleNamespace(workeroutput={}))
+    if ran:
+        worker.pytest_runtest_logreport(report())
+    worker.pytest_runtest_logreport(report(user_properties=[]))
+    worker.pytest_sessionfinish()
+    assert worker.config.workeroutput == ({EVIDENCE: "stale bytecode"} if ran else {})
+    collector, _ = collected()
+    collector.pytest_testnodedown(worker.config)
+    assert collector.certification.stale == (["stale bytecode"] if ran else [""])

@@ -1,0 +1,134 @@
+"""The verify command: exit codes, the command line of pytest, and the status."""
+
+import json
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from ddpm_core import verify
+from ddpm_core.gate.certificate import Project, canonical, statement
+from tests.commands import help_without_heavy_imports
+from tests.gate import miniature
+from tests.gate.miniature import results
+
+RUN = {"commit": "0123456789abcdef", "dirty": True, "time": "2026-01-02T03:04:05"}
+WORST = {"check": "test_mean", "fraction_of_allowance": 0.5}
+
+
+@pytest.fixture
+def own(project, monkeypatch):
+    """The miniature as the project that is verified."""
+    monkeypatch.setattr(Project, "own", classmethod(lambda cls: project))
+    return project
+
+
+@pytest.fixture
+def commands(monkeypatch):
+    """The command lines that are run in place of pytest, which all end with `code`."""
+    ran = SimpleNamespace(lines=[], code=0)
+
+    def run(command, check):
+        ran.lines.append(command[3:])
+        return SimpleNamespace(returncode=ran.code)
+
+    monkeypatch.setattr(verify.subprocess, "run", run)
+    return ran
+
+
+def test_help_does_not_import_torch():
+    assert "--spot" in help_without_heavy_imports("verify")
+
+
+def test_status_reports_a_missing_certificate(tmp_path):
+    command = [sys.executable, "-m", "ddpm_core.verify", "--status"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert done.stdout.startswith("not verified: no certificate at verification/cert")
+
+
+def test_closed_pipe_does_not_affect_the_exit_code_of_status(tmp_path):
+    """As `verify --status | head -0` does: the exit code is that of the certificate."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "ddpm_core.verify", "--status"]
+    with os.fdopen(writing, "w") as gone:
+        done = subprocess.run(
+            command, cwd=tmp_path, stdout=gone, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (3, "")
+
+
+@pytest.mark.parametrize("option", ["--spot", "--status"])
+def test_missing_suite_gives_an_error_message(tmp_path, monkeypatch, capsys, option):
+    """A package that was installed without its suite."""
+    bare = Project("ddpm_core", tmp_path, tmp_path / "property_tests", tmp_path / "derivations")
+    monkeypatch.setattr(Project, "own", classmethod(lambda cls: bare))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "certificate.json").write_bytes(canonical(statement({}, results())))
+    assert verify.main([option, "--report", str(tmp_path)]) == 3
+    assert "contains no policy.json" in capsys.readouterr().out
+
+
+def test_valid_certificate_is_summarized(own, path, commands, capsys):
+    miniature.load(own)
+    miniature.certify(own, path, worst=WORST, information=RUN)
+    assert verify.main(["--status", "--report", str(path.parent)]) == 0
+    assert commands.lines == []
+    out = " ".join(capsys.readouterr().out.split())
+    assert out.startswith(f"verified: {path} is valid for this code")
+    assert "3 checks, all passed, 2026-01-02T03:04:05 at commit 0123456789ab with uncommit" in out
+    assert "largest error 0.5 of the rounding bound 0 mutants tested during the run" in out
+
+
+def test_certificate_of_other_code_is_reported(own, path, capsys):
+    miniature.certify(own, path, worst=WORST, information=RUN)
+    (own.package / "clock.py").write_text("STEP = 2.0")
+    assert verify.main(["--status", "--report", str(path.parent)]) == 3
+    out = capsys.readouterr().out
+    assert out.startswith("not verified: mini/clock.py")
+    assert "`python -m ddpm_core.verify` runs the suite" in out
+
+
+@pytest.mark.parametrize("code", [0, 1, 2])
+def test_suite_is_run_in_parallel_and_a_failure_exits_1(own, path, commands, code):
+    commands.code = code
+    miniature.load(own)
+    miniature.certify(own, path, worst=WORST, information=RUN)
+    folder = str(path.parent)
+    assert verify.main(["--report", folder, "--processes", "2"]) == min(code, 1)
+    parallel = ["--numprocesses", "2", "--dist", "loadfile"]
+    assert commands.lines == [["-q", "--report", folder, *parallel, str(own.suite)]]
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_spot_checks_are_run_and_certify_nothing(own, path, commands, code):
+    commands.code = code
+    required = {f"test_three.py::{name}": {} for name in miniature.CHECKS}
+    (own.suite / "policy.json").write_text(json.dumps({"required": required}))
+    assert verify.main(["--spot", "--report", str(path.parent)]) == code
+    (line,) = commands.lines
+    assert line[:3] == ["-q", "--report", str(path.parent)]
+    assert sorted(line[3:]) == sorted(f"{own.suite}/{name}" for name in required)
+    assert not path.exists()
+
+
+def test_spot_checks_are_chosen_by_the_code():
+    """Three required checks of existing files; the same for the same code only."""
+    project = Project.own()
+    chosen = verify.spot_checks(project)
+    assert len(set(chosen)) == verify.SPOT_CHECKS
+    assert chosen == verify.spot_checks(project)
+    for check in chosen:
+        file, _, test = check.partition("::")
+        name = os.path.relpath(file, project.suite)
+        assert f"{name}::{test}" in project.policy()["required"]
+
+
+def test_missing_pytest_exits_2_with_the_remedy(monkeypatch, commands, capsys):
+    monkeypatch.setattr(verify, "find_spec", lambda name: None if name == "hypothesis" else name)
+    assert verify.main([]) == 2
+    assert "Run pip install 'ddpm-core[verify]'" in capsys.readouterr().err
+    assert commands.lines == []
