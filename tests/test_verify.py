@@ -92,6 +92,13 @@ def test_certificate_of_other_code_is_reported(own, path, capsys):
     assert "`python -m ddpm_core.verify` runs the suite" in out
 
 
+def test_code_changed_in_memory_is_reported(own, path, capsys):
+    miniature.load(own).SCALE = 0.25
+    miniature.certify(own, path, worst=WORST, information=RUN)
+    assert verify.main(["--status", "--report", str(path.parent)]) == 3
+    assert "mini.posterior" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("code", [0, 1, 2])
 def test_suite_is_run_in_parallel_and_a_failure_exits_1(own, path, commands, code):
     commands.code = code
@@ -115,16 +122,23 @@ def test_spot_checks_are_run_and_certify_nothing(own, path, commands, code):
     assert not path.exists()
 
 
-def test_spot_checks_are_chosen_by_the_code():
-    """Three required checks of existing files; the same for the same code only."""
-    project = Project.own()
-    chosen = verify.spot_checks(project)
+def test_spot_checks_are_required_checks_chosen_by_the_code(own):
+    """3 of 50 checks: other code has the same ones with probability 1 in 19,600."""
+    required = {f"test_three.py::test_{i}": {} for i in range(50)}
+    (own.suite / "policy.json").write_text(json.dumps({"required": required}))
+    chosen = verify.spot_checks(own)
+    assert set(chosen) < {f"{own.suite}/{name}" for name in required}
     assert len(set(chosen)) == verify.SPOT_CHECKS
-    assert chosen == verify.spot_checks(project)
-    for check in chosen:
-        file, _, test = check.partition("::")
-        name = os.path.relpath(file, project.suite)
-        assert f"{name}::{test}" in project.policy()["required"]
+    assert verify.spot_checks(own) == chosen
+    (own.package / "clock.py").write_text("STEP = 2.0")
+    assert set(verify.spot_checks(own)) != set(chosen)
+
+
+def test_every_required_check_has_one_file():
+    """Spot checks are found by the name of their file, in any folder of the suite."""
+    project = Project.own()
+    files = {name.partition("::")[0] for name in project.policy()["required"]}
+    assert {len(list(project.suite.rglob(file))) for file in files} == {1}
 
 
 def test_missing_pytest_exits_2_with_the_remedy(monkeypatch, commands, capsys):
