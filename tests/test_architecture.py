@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from property_tests.mutation.targets import properties_by_module
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "ddpm_core"
 LIMIT = 300  # lines of a file
@@ -170,6 +172,38 @@ def test_only_the_adapter_imports_the_library_and_oracles_do_not_import_torch():
             assert PACKAGE not in tops, f"{name} imports {PACKAGE}"
         if name.startswith("property_tests.oracles"):
             assert "torch" not in tops, f"{name} imports torch"
+
+
+def untested(package: Path, tests: Path, suite: Path) -> list[str]:
+    """Return one sentence for each module without a test file of its stem.
+
+    A module of the verified core may have its tests in the property suite instead.
+    """
+    core = {name for name, tested in properties_by_module(package, suite).items() if tested}
+    found = []
+    for path in sorted(package.rglob("*.py")):
+        place = path.relative_to(package)
+        name = ".".join(place.with_suffix("").parts)
+        file = place.with_name(f"test_{place.stem.lstrip('_')}.py")
+        if place.stem != "__init__" and name not in core and not (tests / file).is_file():
+            found.append(f"{package.name}/{place} has no tests: write tests/{file}")
+    return found
+
+
+def test_every_module_has_a_test_file_of_its_stem():
+    assert untested(ROOT / PACKAGE, ROOT / "tests", ROOT / "property_tests") == []
+
+
+@pytest.mark.parametrize("module", ["verify.py", "data/lmdb.py", "samplers/euler.py"])
+def test_modules_without_a_test_file_are_reported(module, tmp_path):
+    """Negative control: a library of one module, whose tests come second."""
+    package, tests, suite = (tmp_path / name for name in (PACKAGE, "tests", "property_tests"))
+    test = tests / Path(module).with_name(f"test_{Path(module).name}")
+    for path, missing in ((package / module, f"write {test.relative_to(tmp_path)}"), (test, "")):
+        path.parent.mkdir(parents=True)
+        path.touch()
+        assert "".join(untested(package, tests, suite)).endswith(missing)
+    assert untested(package, tests, suite) == []
 
 
 TESTS = sources("tests", "property_tests")
