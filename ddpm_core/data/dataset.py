@@ -75,7 +75,7 @@ class Dataset:
 
     def digest(self) -> str:
         """Return the SHA-256 of images, labels, grey levels and split; the name does not enter."""
-        sha = hashlib.sha256(f"levels {self.grey_levels}".encode())
+        sha = hashlib.sha256(b"levels %d" % self.grey_levels)
         for field in ("images", "labels", "train", "validation", "test"):
             value = getattr(self, field)
             if value is not None:
@@ -85,7 +85,7 @@ class Dataset:
 
 
 def check_decoded(dataset: Dataset) -> None:
-    """Refuse grey levels so fine that a float32 decoder cannot distinguish neighbouring levels."""
+    """Refuse grey levels so fine that a float32 decoder cannot distinguish neighbouring ones."""
     try:
         check_grey_levels(dataset.grey_levels, torch.float32)
     except ValueError as error:

@@ -22,9 +22,9 @@ def read_npz(
 ]:
     """Return images, labels (or None), class names and the number of grey levels of an archive.
 
-    images: (n, channels, height, width) or (n, height, width); uint8 below levels, or float32 or
-    float64 in [-1, 1], returned as float32. labels: integers 0..classes-1, of shape (n,).
-    class_names: strings (default: "0", "1", ...). levels: an integer (default: 256).
+    images: (n, channels, height, width) or (n, height, width); uint8 below `levels`, or float32
+    or float64 in [-1, 1], returned as float32. labels: integers 0..classes-1, of shape (n,).
+    class_names: strings (default: "0", "1", ...). `levels`: an integer (default: 256).
     """
     with path.open("rb") as file:
         try:
@@ -44,12 +44,12 @@ def read_npz(
                 "remove the others"
             )
         arrays = {name: _array(path, archive, name) for name in archive.files}
-    levels = _levels(path, arrays.get("levels"))
-    images = _images(path, arrays["images"], levels)
+    grey_levels = _grey_levels(path, arrays.get("levels"))
+    images = _images(path, arrays["images"], grey_levels)
     labels, class_names = _classes(
         path, arrays.get("labels"), arrays.get("class_names"), len(images)
     )
-    return images, labels, class_names, levels
+    return images, labels, class_names, grey_levels
 
 
 def _array(path: Path, archive: NpzFile, name: str) -> NDArray[Any]:
@@ -67,18 +67,18 @@ def _array(path: Path, archive: NpzFile, name: str) -> NDArray[Any]:
     return array
 
 
-def _levels(path: Path, levels: NDArray[Any] | None) -> int:
+def _grey_levels(path: Path, levels: NDArray[Any] | None) -> int:
     if levels is None:
         return 256
     if levels.shape != () or levels.dtype.kind not in "iu" or levels < 2:
         raise ValueError(
-            f"{path}: levels = {levels} ({levels.dtype}, shape {levels.shape}) must be one integer "
-            ">= 2. Save the number of grey levels, such as levels=256"
+            f"{path}: `levels` = {levels} ({levels.dtype}, shape {levels.shape}) must be one "
+            "integer >= 2. Save the number of grey levels, such as `levels=256`"
         )
     return int(levels)
 
 
-def _images(path: Path, images: NDArray[Any], levels: int) -> NDArray[Any]:
+def _images(path: Path, images: NDArray[Any], grey_levels: int) -> NDArray[Any]:
     if images.ndim not in (3, 4) or 0 in images.shape:
         raise ValueError(
             f"{path}: images have shape {images.shape}; must be (n, channels, height, width) or "
@@ -92,11 +92,11 @@ def _images(path: Path, images: NDArray[Any], levels: int) -> NDArray[Any]:
         )
     with_channels = images if images.ndim == 4 else images[:, None]
     if images.dtype == np.uint8:
-        at = _first(images >= levels)
+        at = _first(images >= grey_levels)
         if at:
             raise ValueError(
-                f"{path}: images[{at}] = {_value(images, at)} is not below levels = {levels}. Save "
-                f"levels={int(images.max()) + 1}, or omit levels for 256"
+                f"{path}: images[{at}] = {_value(images, at)} is not below `levels` = "
+                f"{grey_levels}. Save `levels={int(images.max()) + 1}`, or omit `levels` for 256"
             )
         return with_channels
     if images.dtype.kind != "f" or images.dtype.itemsize not in (4, 8):
