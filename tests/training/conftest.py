@@ -1,4 +1,4 @@
-"""Runs that the tests of training only read."""
+"""Runs shared by the tests of training, which do not change them."""
 
 from pathlib import Path
 

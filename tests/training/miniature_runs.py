@@ -1,4 +1,4 @@
-"""Short runs of the training commands, and what tests do to them and read of them."""
+"""Short runs of the training commands; helpers to interrupt and to compare them."""
 
 import json
 import shutil
@@ -29,7 +29,7 @@ TINY_AUTOENCODER = [
     *("--width", "8", "--factor", "2", "--batch-size", "8", "--warmup-steps", "2"),
     *("--log-every", "2", "--sample-every", "4", "--save-every", "3", "--device", "cpu"),
 ]
-# A run of two steps, for tests of what other commands make of it.
+# A run of two steps, for the tests of other commands.
 SHORT = [
     *("--max-steps", "2", "--width", "8", "--multipliers", "1", "--batch-size", "8"),
     *("--preview-steps", "2", "--T", "20", "--schedule", "cosine", "--device", "cpu"),
@@ -47,7 +47,7 @@ def encode(folder: Path, *more: str, steps: int = 8) -> int:
 
 
 def fingerprint(folder: Path) -> dict[str, bytes]:
-    """Every byte that a resumed run must repeat; only how it was let in belongs to each start."""
+    """Return every byte that a resumed run must reproduce; each start has its own authorization."""
     newest = latest_checkpoint(folder / "checkpoints")
     assert newest is not None
     files = [*sorted(newest.glob("*.safetensors")), folder / "metrics.jsonl"]
@@ -71,14 +71,14 @@ def after_step(monkeypatch: pytest.MonkeyPatch, number: int, act: Callable[[], o
 
 
 class Crash(BaseException):
-    """Nothing catches it, as nothing catches a kill -9."""
+    """A crash: no handler catches it, as with kill -9."""
 
 
 def crash() -> None:
     raise Crash
 
 
-# Functions that draw, by the modules that call them.
+# Functions that draw figures, by the modules that call them.
 DRAWN_BY = {
     report: ("loss_figure", "autoencoder_figure", "denoising_gif"),
     diffusion_run: ("denoising_grid", "sample_grid"),
@@ -103,7 +103,7 @@ def undrawn() -> Iterator[None]:
 
 
 class SharedRuns:
-    """Finished runs, each trained once in a session of all processes, and copied to each user."""
+    """Finished runs, each trained once per session by all processes, and copied for each test."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -114,7 +114,7 @@ class SharedRuns:
         return self.copy(folder, " ".join(flags), lambda to: train_command(_to(to, *SHORT, *flags)))
 
     def copy(self, folder: Path, name: str, make: Callable[[Path], int]) -> Path:
-        """Copy to `folder` what `make` leaves in its argument; the same name is made once."""
+        """Copy the folder that `make` writes to `folder`; it is made once for each name."""
         made = self.folder / sha256(name.encode()).hexdigest()
         with FileLock(made.with_suffix(".lock")):
             if not made.with_suffix(".done").exists():

@@ -14,18 +14,19 @@ SMALL = TrainConfig(
 
 
 def recorded(monkeypatch: pytest.MonkeyPatch, name: str) -> list[Any]:
-    """The arguments of every call of step.<name>."""
+    """Record the arguments of every call of step.<name>."""
     real, seen = getattr(step, name), []
 
-    def watched(*arguments: Any) -> Any:
+    def recording(*arguments: Any) -> Any:
         seen.append(arguments)
         return real(*arguments)
 
-    monkeypatch.setattr(step, name, watched)
+    monkeypatch.setattr(step, name, recording)
     return seen
 
 
 def taken(config: TrainConfig, number: int, run: DiffusionTask | None = None) -> DiffusionTask:
+    """Take step `number` of a run, a new one by default; return the run."""
     run = run or DiffusionTask.prepare(config)
     step.train_step(config, run.schedule, run.dataset, run.state, number, run.device)
     return run

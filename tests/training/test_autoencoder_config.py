@@ -1,4 +1,4 @@
-"""The options of train_autoencoder, and what is refused."""
+"""Options of train_autoencoder: the values that are refused."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.training.miniature_runs import encode
 
 
 @pytest.mark.parametrize(
-    ("flags", "says"),
+    ("flags", "message"),
     [
         (("--factor", "3"), "factor"),
         (("--kl-weight", "0"), "--kl-weight = 0.0 must be finite and above 0"),
@@ -16,10 +16,10 @@ from tests.training.miniature_runs import encode
         (("--learning-rate", "nan"), "--learning-rate = nan"),
     ],
 )
-def test_bad_input_is_a_sentence_and_exit_2(tmp_path, capsys, flags, says):
+def test_bad_usage_exits_2_with_a_message(tmp_path, capsys, flags, message):
     with pytest.raises(SystemExit) as stopped:
         encode(tmp_path / "run", *flags)
     assert stopped.value.code == 2
-    told = capsys.readouterr()
-    assert says in " ".join((told.err + told.out).split())
+    printed = capsys.readouterr()
+    assert message in " ".join((printed.err + printed.out).split())
     assert not (tmp_path / "run").exists()

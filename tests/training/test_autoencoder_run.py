@@ -1,4 +1,4 @@
-"""The train_autoencoder command: what it leaves, how it goes on, and what it refuses."""
+"""Runs of train_autoencoder: files, resuming, and the input that is refused."""
 
 import json
 import os
@@ -31,11 +31,11 @@ CPU = torch.device("cpu")
 
 
 def fingerprint(folder: Path) -> dict[str, bytes]:
-    """Every byte that a resumed run must repeat."""
+    """Return every byte that a resumed run must reproduce."""
     newest = latest_checkpoint(folder / "checkpoints")
     assert newest is not None
-    kept = sorted((folder / "autoencoder").iterdir())
-    files = [*sorted(newest.glob("*.safetensors")), folder / "metrics.jsonl", *kept]
+    saved = sorted((folder / "autoencoder").iterdir())
+    files = [*sorted(newest.glob("*.safetensors")), folder / "metrics.jsonl", *saved]
     return {each.name: each.read_bytes() for each in files}
 
 
@@ -46,7 +46,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_run_leaves_what_the_documentation_lists(finished):
+def test_run_writes_the_documented_files(finished):
     names = {str(each.relative_to(finished)) for each in finished.rglob("*") if each.is_file()}
     wanted = "config.json env.json status.json metrics.jsonl timing.jsonl loss.png report.html"
     wanted += " latents.png reconstructions/step-000000.png reconstructions/step-000008.png"
@@ -61,22 +61,24 @@ def test_a_run_leaves_what_the_documentation_lists(finished):
         assert words in page
 
 
-def test_rows_say_what_each_part_comes_to(finished):
+def test_logged_loss_is_the_weighted_sum_of_its_terms(finished):
     rows = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
     logged = [row for row in rows if "grad_norm" in row]
     assert [row["step"] for row in logged] == [2, 4, 6, 8]
     for row in logged:
-        whole = row["reconstruction"] + 1e-3 * row["kl"] / 64
-        assert row["loss"] == pytest.approx(whole, rel=1e-6)
+        total = row["reconstruction"] + 1e-3 * row["kl"] / 64
+        assert row["loss"] == pytest.approx(total, rel=1e-6)
     newest = latest_checkpoint(finished / "checkpoints")
     assert newest is not None
-    assert json.loads((newest / "state.json").read_bytes())["losses"] == {}, "each row begins anew"
-    visited = [row for row in rows if "validation_loss" in row]
-    assert [row["step"] for row in visited] == [0, 4, 8]
+    assert json.loads((newest / "state.json").read_bytes())["losses"] == {}, (
+        "the sums are reset after each row"
+    )
+    previews = [row for row in rows if "validation_loss" in row]
+    assert [row["step"] for row in previews] == [0, 4, 8]
 
 
 @pytest.mark.parametrize("number", [1, 5])
-def test_a_killed_run_goes_on_to_the_same_bits(finished, tmp_path, monkeypatch, number):
+def test_crashed_run_resumes_to_the_same_bits(finished, tmp_path, monkeypatch, number):
     class Crash(BaseException):
         pass
 
@@ -96,7 +98,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(finished, tmp_path, monkeypatch, 
     assert fingerprint(tmp_path) == fingerprint(finished)
 
 
-def test_a_signal_saves_and_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+def test_signal_saves_and_prints_how_to_resume(tmp_path, monkeypatch, capsys):
     real = AutoencoderTask.step
 
     def then_stop(task, step):
@@ -114,21 +116,21 @@ def test_a_signal_saves_and_says_how_to_go_on(tmp_path, monkeypatch, capsys):
     assert load_autoencoder(tmp_path, CPU).digest
 
 
-def test_a_step_draws_new_noise_and_follows_both_parts(monkeypatch):
-    """The loss is of a draw keyed by the step, and its gradient reaches means and variances."""
+def test_gradient_reaches_means_and_variances_of_fresh_samples(monkeypatch):
+    """Each step draws other latents."""
     run = AutoencoderTask.prepare(
         AutoencoderConfig(width=8, factor=2, batch_size=8, kl_weight=0.5, gradient_weight=2.0)
     )
     seen = []
     real = autoencoding.autoencoder_loss
 
-    def watched(x, x_hat, q, *weights):
+    def recorded(x, x_hat, q, *weights):
         q.mean.retain_grad()
         q.var.retain_grad()
         seen.append((x, x_hat, q, weights))
         return real(x, x_hat, q, *weights)
 
-    monkeypatch.setattr(autoencoding, "autoencoder_loss", watched)
+    monkeypatch.setattr(autoencoding, "autoencoder_loss", recorded)
     for step in range(2):
         run.step(step)
     (x, x_hat, q, weights), (_, _, other, _) = seen
@@ -140,15 +142,15 @@ def test_a_step_draws_new_noise_and_follows_both_parts(monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bf16"])
-def test_a_step_sees_its_own_images_and_noise_in_the_precision_asked_for(dtype):
+def test_step_uses_its_own_images_and_noise_in_the_chosen_precision(dtype):
     run = AutoencoderTask.prepare(AutoencoderConfig(width=8, factor=2, batch_size=8, dtype=dtype))
     seen = []
 
-    def watched(x, noise):
+    def recorded(x, noise):
         seen.append((x, noise, torch.is_autocast_enabled("cpu")))
         return forward(x, noise)
 
-    forward, run.state = run.state.forward, replace(run.state, forward=watched)
+    forward, run.state = run.state.forward, replace(run.state, forward=recorded)
     for step in range(2):
         run.step(step)
         x, noise, cast = seen[step]
@@ -157,12 +159,12 @@ def test_a_step_sees_its_own_images_and_noise_in_the_precision_asked_for(dtype):
         assert cast == (dtype == "bf16")
 
 
-def test_a_run_in_its_latents_has_a_folder_of_its_own_name(finished):
+def test_default_folder_of_a_run_in_latents_has_its_own_name(finished):
     for latent, path in ((finished, "runs/digits-latent"), (None, "runs/digits")):
         assert RunDirectory(DiffusionTask.prepare(TrainConfig(latent=latent))).path == Path(path)
 
 
-def test_a_finished_run_makes_a_lost_or_damaged_autoencoder_again(finished, tmp_path):
+def test_finished_run_rewrites_a_missing_or_damaged_autoencoder(finished, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(finished, copy)
     digest, weights = (
@@ -177,17 +179,17 @@ def test_a_finished_run_makes_a_lost_or_damaged_autoencoder_again(finished, tmp_
     assert load_autoencoder(copy, CPU).digest == digest
 
 
-def test_colour_images_and_larger_factors_work(tmp_path):
+def test_colour_images_and_a_factor_of_8(tmp_path):
     flags = ("--dataset", "patches:16", "--factor", "8", "--latent-channels", "2")
     flags += ("--gradient-weight", "0.5", "--dtype", "bf16", "--seed", "7")
     assert encode(tmp_path, *flags, steps=2) == 0
-    kept = load_autoencoder(tmp_path, CPU)
-    assert len(kept.scaled.scale.shift) == 2
-    assert kept.network.factor == 8
-    assert kept.seed == 7
+    saved = load_autoencoder(tmp_path, CPU)
+    assert len(saved.scaled.scale.shift) == 2
+    assert saved.network.factor == 8
+    assert saved.seed == 7
 
 
-def test_the_grid_shows_an_image_above_what_comes_back(finished):
+def test_reconstruction_grid_has_each_image_above_its_reconstruction(finished):
     grid = np.asarray(Image.open(finished / "reconstructions" / "step-000008.png"))
     data = load_dataset("digits")
     first = data.images[data.validation[0], 0].numpy().astype(float) * 255 / 16
@@ -196,34 +198,34 @@ def test_the_grid_shows_an_image_above_what_comes_back(finished):
     assert np.abs(cell - first).max() <= 1
 
 
-@pytest.mark.parametrize(("levels", "way_out"), [(256, "pass --image-size 8"), (17, "pad or crop")])
-def test_a_factor_that_does_not_divide_the_images_names_a_way_out(
-    tmp_path, capsys, levels, way_out
+@pytest.mark.parametrize(("levels", "remedy"), [(256, "pass --image-size 8"), (17, "pad or crop")])
+def test_factor_that_does_not_divide_the_images_is_refused_with_a_remedy(
+    tmp_path, capsys, levels, remedy
 ):
-    """Images of fewer levels are not resized."""
+    """Images with fewer than 256 grey levels are not resized."""
     images = np.zeros((10, 1, 10, 14), np.uint8)
     write_npz(tmp_path / "a.npz", images=images, levels=np.int64(levels))
     with pytest.raises(SystemExit, match="2"):
         encode(tmp_path / "run", "--dataset", f"npz:{tmp_path / 'a.npz'}", "--factor", "4")
-    said = capsys.readouterr().err
-    assert "--factor 4 does not divide images of 10 x 14 pixels" in said
-    assert way_out in said
-    assert "or pass another --factor" in said
+    message = capsys.readouterr().err
+    assert "--factor 4 does not divide images of 10 x 14 pixels" in message
+    assert remedy in message
+    assert "or pass another --factor" in message
 
 
-def test_it_passes_the_same_gate_as_training(tmp_path, capsys):
+def test_gate_refuses_without_a_certificate(tmp_path, capsys):
     gate = ("--require-verified", "--certificate", str(tmp_path / "none.json"))
     assert encode(tmp_path / "run", *gate) == 3
     assert "no certificate at" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 
-def test_another_configuration_is_not_resumed(finished, capsys):
+def test_run_with_another_configuration_is_not_resumed(finished, capsys):
     with pytest.raises(SystemExit, match="2"):
         encode(finished, "--kl-weight", "0.5")
     assert "was made with --kl-weight 0.001, not 0.5" in capsys.readouterr().err
 
 
-def test_a_finished_run_says_so(finished, capsys):
+def test_finished_run_prints_that_it_is_finished(finished, capsys):
     assert encode(finished) == 0
     assert "finished: see" in capsys.readouterr().out

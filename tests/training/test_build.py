@@ -1,4 +1,4 @@
-"""From options to a network."""
+"""Building networks from options: the input that is refused."""
 
 import numpy as np
 
@@ -10,9 +10,9 @@ OPTIONS = "--max-steps 2 --width 8 --multipliers 1 --batch-size 8 --T 20 --sched
 SHORT = [*OPTIONS.split(), "--preview-steps", "2"]
 
 
-def test_data_without_classes_are_refused(tmp_path, capsys):
+def test_conditional_training_on_data_without_classes_is_refused(tmp_path, capsys):
     np.savez(tmp_path / "plain.npz", images=np.zeros((30, 8, 8), np.uint8))
     data, out = f"npz:{tmp_path / 'plain.npz'}", tmp_path / "run"
-    says = refused(capsys, train, "--conditional", "--dataset", data, "--out-dir", str(out))
-    assert "has no classes: give it labels" in says
+    message = refused(capsys, train, "--conditional", "--dataset", data, "--out-dir", str(out))
+    assert "has no classes: give it labels" in message
     assert not out.exists()

@@ -1,4 +1,4 @@
-"""Training and sampling by class: what the network is told, and what the command draws."""
+"""Class-conditional training and sampling: labels of the network and classes of the samples."""
 
 import dataclasses
 from pathlib import Path
@@ -34,28 +34,30 @@ SMALL = TrainConfig(
 )
 
 
-def told(config: TrainConfig, number: int) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """The true classes of a step's images, and what the network is told of them."""
+def labels_and_conditions(
+    config: TrainConfig, number: int
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Return the classes of a step's images, and the labels that the network is conditioned on."""
     run = DiffusionTask.prepare(config)
-    asked: list[Any] = []
-    run.state.network.register_forward_pre_hook(lambda module, given: asked.append(given))
+    calls: list[Any] = []
+    run.state.network.register_forward_pre_hook(lambda module, given: calls.append(given))
     step.train_step(config, run.schedule, run.dataset, run.state, number, run.device)
     indices = step.batch_indices(run.dataset.train, config.seed, number, config.batch_size)
     assert run.dataset.labels is not None
-    labels = [given[2] for given in asked] if len(asked[0]) == 3 else []
+    labels = [given[2] for given in calls] if len(calls[0]) == 3 else []
     return run.dataset.labels[indices], torch.cat(labels) if labels else None
 
 
-def test_labels_are_withheld_by_a_stream_of_their_own():
-    """As drop_labels says with the share asked for; for each step another, and not the noise's."""
+def test_label_dropout_has_its_own_random_stream():
+    """They are those of drop_labels, with a generator keyed by the step."""
     config = dataclasses.replace(SMALL, label_dropout=0.25)
     for number in (0, 7):
-        true, seen = told(config, number)
+        true, seen = labels_and_conditions(config, number)
         generator = keyed_generator(config.seed, "label dropout", number)
         assert torch.equal(seen, drop_labels(true, 0.25, 10, generator))
 
 
-def test_a_preview_uses_the_ema_weights_and_the_label_of_each_image(monkeypatch, tmp_path):
+def test_preview_uses_the_ema_weights_and_the_label_of_each_image(monkeypatch, tmp_path):
     run = DiffusionTask.prepare(dataclasses.replace(SMALL, parameterization="v", out_dir=tmp_path))
     seen = []
     real = diffusion.preview
@@ -73,63 +75,63 @@ def test_a_preview_uses_the_ema_weights_and_the_label_of_each_image(monkeypatch,
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
-def test_each_image_comes_with_its_class_or_with_none(accumulate):
+def test_network_is_conditioned_on_the_class_of_each_image_or_on_none(accumulate):
     config = dataclasses.replace(SMALL, label_dropout=0.5, accumulate=accumulate)
-    labels, given = told(config, 0)
+    labels, given = labels_and_conditions(config, 0)
     assert given is not None
-    withheld = given == 10
-    assert 10 < withheld.sum() < 54  # of 64: 5.5 standard deviations
-    assert torch.equal(given[~withheld], labels[~withheld])
+    dropped = given == 10
+    assert 10 < dropped.sum() < 54  # of 64: 5.5 standard deviations
+    assert torch.equal(given[~dropped], labels[~dropped])
 
 
-def test_every_step_and_seed_withhold_classes_of_their_own():
+def test_steps_and_seeds_drop_different_labels():
     config = dataclasses.replace(SMALL, label_dropout=0.5)
     seeds = [dataclasses.replace(config, seed=seed) for seed in (0, 1)]
     patterns = {
         tuple((given == 10).tolist())
         for each in seeds
         for i in (0, 1)
-        for _, given in [told(each, i)]
+        for _, given in [labels_and_conditions(each, i)]
     }
     assert len(patterns) == 4
 
 
-def test_nothing_is_withheld_at_dropout_0_and_nothing_is_told_without_the_flag():
-    labels, given = told(dataclasses.replace(SMALL, label_dropout=0.0), 0)
+def test_dropout_0_drops_no_label_and_an_unconditional_network_gets_none():
+    labels, given = labels_and_conditions(dataclasses.replace(SMALL, label_dropout=0.0), 0)
     assert torch.equal(labels, given)
-    _, given = told(dataclasses.replace(SMALL, conditional=False), 0)
+    _, given = labels_and_conditions(dataclasses.replace(SMALL, conditional=False), 0)
     assert given is None
 
 
-def test_heldout_images_come_with_their_classes():
+def test_held_out_error_is_conditioned_on_the_classes():
     run = DiffusionTask.prepare(SMALL)
     few, labels = run._heldout(run.dataset.test)
     assert torch.equal(labels, run.dataset.labels[run.dataset.test])
     assert len(few) == len(labels)
-    asked = []
-    run.state.ema.network.register_forward_pre_hook(lambda module, given: asked.append(given))
+    calls = []
+    run.state.ema.network.register_forward_pre_hook(lambda module, given: calls.append(given))
     run.test_error()
-    assert torch.equal(torch.cat([given[2] for given in asked[: -(-len(few) // 256)]]), labels)
+    assert torch.equal(torch.cat([given[2] for given in calls[: -(-len(few) // 256)]]), labels)
 
 
 @pytest.mark.parametrize(
-    ("flags", "sentence"),
+    ("flags", "message"),
     [
         ("--label-dropout 0.2", "--label-dropout = 0.2 needs --conditional; add it"),
         ("--conditional --label-dropout 1", "--label-dropout = 1.0 is outside [0, 1)"),
         ("--conditional --label-dropout nan", "--label-dropout = nan is outside [0, 1)"),
     ],
 )
-def test_bad_options_of_training_are_refused(capsys, flags, sentence):
-    assert sentence in refused(capsys, train, *flags.split())
+def test_label_dropout_out_of_range_or_without_classes_is_refused(capsys, flags, message):
+    assert message in refused(capsys, train, *flags.split())
 
 
 @pytest.fixture(scope="module")
 def runs(shared_runs: SharedRuns, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Three short runs: with classes, with classes of which none was withheld, and without."""
+    """Three short runs: class-conditional, without label dropout, and unconditional."""
     flags = {
         "RUN": ["--conditional"],
-        "TOLD": ["--conditional", "--label-dropout", "0"],
+        "NO_DROPOUT": ["--conditional", "--label-dropout", "0"],
         "BARE": [],
     }
     folder = tmp_path_factory.mktemp("runs")
@@ -139,17 +141,17 @@ def runs(shared_runs: SharedRuns, tmp_path_factory: pytest.TempPathFactory) -> d
 def drawn_with(
     runs: dict[str, Path], out: Path, monkeypatch: pytest.MonkeyPatch, *flags: str
 ) -> tuple[list[list[int]], list[list[int]], Any]:
-    """Of each batch the labels and the indices, and the denoiser."""
+    """Return the labels and the indices of each batch, and the denoiser."""
     labels, indices, denoisers = [], [], []
     real = drawing.generate
 
-    def watched(sampler: Any, denoiser: Any, shape: Any, **named: Any) -> Any:
+    def recorded(sampler: Any, denoiser: Any, shape: Any, **named: Any) -> Any:
         labels.append(None if named["cond"] is None else named["cond"].tolist())
         indices.append(list(named["indices"]))
         denoisers.append(denoiser)
         return real(sampler, denoiser, shape, **named)
 
-    monkeypatch.setattr(drawing, "generate", watched)
+    monkeypatch.setattr(drawing, "generate", recorded)
     assert sample([str(runs["RUN"]), "--out-dir", str(out), "--steps", "2", *flags]) == 0
     return labels, indices, denoisers[0]
 
@@ -175,7 +177,7 @@ def test_each_class_is_drawn_from_the_same_noise(
     assert len(np.load(array)) == sum(map(len, indices))
 
 
-def test_the_flags_reach_the_guidance_which_is_clipped_once(runs, tmp_path, monkeypatch):
+def test_guidance_options_are_used_and_its_prediction_is_clipped_once(runs, tmp_path, monkeypatch):
     flags = "--n 1 --class 3 --guidance-scale 2 --guidance-rescale 0.5 --guidance-interval 4 17"
     *_, denoiser = drawn_with(runs, tmp_path, monkeypatch, *flags.split())
     assert type(denoiser) is ClipX0
@@ -187,7 +189,7 @@ def test_the_flags_reach_the_guidance_which_is_clipped_once(runs, tmp_path, monk
     assert (tmp_path / f"{name}.npy").exists()
 
 
-def test_a_class_has_its_name_in_the_data(runs):
+def test_classes_are_chosen_by_their_names_in_the_data(runs):
     trained = load_trained(runs["RUN"], torch.device("cpu"))
     named = dataclasses.replace(trained, class_names=("cat", "1", "dog"))
     choose = drawing.chosen_classes
@@ -196,14 +198,14 @@ def test_a_class_has_its_name_in_the_data(runs):
         choose(drawing.SampleConfig(Path(), class_=("dgo",)), named)
 
 
-def test_the_comparison_takes_the_classes_in_turn(runs, tmp_path):
+def test_comparison_with_classes_has_them_in_its_file_name(runs, tmp_path):
     flags = ["--compare", "--class", "3", "5", "--out-dir", str(tmp_path)]
     assert sample([str(runs["RUN"]), *flags]) == 0
     assert (tmp_path / "step-000002-seed-0-class-3-5-compare.png").exists()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "message"),
     [
         ("BARE --class 3", "was trained without classes; omit it, or train with"),
         ("RUN --class 10", "--class 10 is unknown; the 10 classes are 0, 1, 2"),
@@ -215,12 +217,12 @@ def test_the_comparison_takes_the_classes_in_turn(runs, tmp_path):
             "has T = 20 timesteps; end it",
         ),
         (
-            "TOLD --class 3 --guidance-scale 2",
+            "NO_DROPOUT --class 3 --guidance-scale 2",
             "--label-dropout 0 and has no unconditional prediction",
         ),
-        ("TOLD", "--label-dropout 0 and cannot sample without a class; choose one"),
+        ("NO_DROPOUT", "--label-dropout 0 and cannot sample without a class; choose one"),
     ],
 )
-def test_bad_usage_exits_2_with_a_sentence(runs, tmp_path, capsys, arguments, sentence):
+def test_bad_usage_exits_2_with_a_message(runs, tmp_path, capsys, arguments, message):
     name, *flags = arguments.split()
-    assert sentence in refused(capsys, sample, str(runs[name]), *flags)
+    assert message in refused(capsys, sample, str(runs[name]), *flags)

@@ -1,4 +1,4 @@
-"""The options of train, and what is refused."""
+"""Options of train: the values that are refused."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.training.miniature_runs import fingerprint, train
 
 
 @pytest.mark.parametrize(
-    ("more", "sentence"),
+    ("more", "message"),
     [
         (["--seed", "3"], "--seed 0, not 3"),
         (["--width", "16"], "--width 8, not 16"),
@@ -34,10 +34,10 @@ from tests.training.miniature_runs import fingerprint, train
         (["--config", "nowhere.toml"], "nowhere.toml is not a file"),
     ],
 )
-def test_bad_usage_exits_2_with_a_sentence(finished, capsys, more, sentence):
+def test_bad_usage_exits_2_with_a_message(finished, capsys, more, message):
     before = fingerprint(finished)
     with pytest.raises(SystemExit) as stopped:
         train(finished, *more)
     assert stopped.value.code == 2
-    assert sentence in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert fingerprint(finished) == before

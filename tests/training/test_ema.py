@@ -1,4 +1,4 @@
-"""The moving average against its closed form."""
+"""The exponential moving average, compared with its closed form."""
 
 import mpmath as mp
 import pytest
@@ -8,7 +8,7 @@ from torch import nn
 from ddpm_core.training.ema import Ema, ema_decay
 
 
-def test_the_average_is_the_weighted_sum_of_all_it_has_seen():
+def test_ema_is_the_weighted_sum_of_all_weights():
     """A step is one lerp in float64: two roundings, so 3 u a step of the largest value."""
     torch.manual_seed(0)
     network = nn.Linear(3, 2).double()
@@ -20,14 +20,14 @@ def test_the_average_is_the_weighted_sum_of_all_it_has_seen():
             network.weight.copy_(torch.randn(2, 3))
         ema.update(network, step)
         d = min(mp.mpf("0.9"), mp.mpf(1 + step) / (10 + step))
-        seen = [mp.mpf(value) for value in network.weight.flatten().tolist()]
-        want = [d * old + (1 - d) * new for old, new in zip(want, seen, strict=True)]
-        largest = max(largest, *map(abs, seen))
+        weights = [mp.mpf(value) for value in network.weight.flatten().tolist()]
+        want = [d * old + (1 - d) * new for old, new in zip(want, weights, strict=True)]
+        largest = max(largest, *map(abs, weights))
     for got, exact in zip(ema.network.weight.flatten().tolist(), want, strict=True):
         assert abs(got - exact) <= 3 * 60 * 2**-53 * largest
 
 
-def test_the_decay_warms_up_to_its_value():
+def test_decay_warms_up_to_its_value():
     assert [ema_decay(step, 0.5) for step in (0, 1, 7, 8, 1000)] == [
         1 / 10,
         2 / 11,
@@ -50,6 +50,6 @@ def test_buffers_are_copied_and_weights_are_not_shared():
 
 
 @pytest.mark.parametrize("decay", [1.0, -0.1])
-def test_a_decay_outside_its_range_is_refused(decay):
+def test_decay_outside_its_range_is_refused(decay):
     with pytest.raises(ValueError, match=f"decay = {decay}"):
         Ema(nn.Linear(1, 1), decay)

@@ -1,4 +1,4 @@
-"""The train command: what it leaves behind, how it stops, and how it goes on."""
+"""The training loop of a command: resuming, signals, failures and the plan."""
 
 import dataclasses
 import json
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 @pytest.mark.parametrize("number", [1, 6])
-def test_a_crashed_run_goes_on_to_the_same_bits(finished, tmp_path, monkeypatch, number):
+def test_crashed_run_resumes_to_the_same_bits(finished, tmp_path, monkeypatch, number):
     with monkeypatch.context() as patch:
         after_step(patch, number, crash)
         with pytest.raises(Crash):
@@ -32,7 +32,7 @@ def test_a_crashed_run_goes_on_to_the_same_bits(finished, tmp_path, monkeypatch,
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_saves_and_the_same_command_goes_on(finished, tmp_path, monkeypatch, number, code):
+def test_signal_saves_and_the_same_command_resumes(finished, tmp_path, monkeypatch, number, code):
     with monkeypatch.context() as patch:
         after_step(patch, 4, lambda: os.kill(os.getpid(), number))
         assert train(tmp_path / "run") == code
@@ -42,7 +42,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(finished, tmp_path, monkeyp
     assert fingerprint(tmp_path / "run") == fingerprint(finished)
 
 
-def test_a_signal_before_the_first_step_saves_too(finished, tmp_path, monkeypatch):
+def test_signal_before_the_first_step_saves_step_0(finished, tmp_path, monkeypatch):
     real = diffusion.DiffusionTask.preview
 
     def interrupted(*given):
@@ -57,20 +57,20 @@ def test_a_signal_before_the_first_step_saves_too(finished, tmp_path, monkeypatc
     assert fingerprint(tmp_path / "run") == fingerprint(finished)
 
 
-def test_another_seed_gives_another_run(finished, tmp_path):
+def test_other_seed_gives_other_weights(finished, tmp_path):
     assert train(tmp_path / "run", "--seed", "1") == 0
     ours, theirs = fingerprint(tmp_path / "run"), fingerprint(finished)
     assert ours["model.safetensors"] != theirs["model.safetensors"]
 
 
-def test_training_leaves_the_global_generator_alone(tmp_path):
+def test_training_does_not_change_the_global_generator(tmp_path):
     before = torch.get_rng_state()
     train(tmp_path / "run", steps=2)
     assert torch.equal(before, torch.get_rng_state())
 
 
 def test_accumulation_changes_neither_loss_nor_gradient(tmp_path):
-    """A division that is forgotten shows as a factor 2.
+    """Without the division by the number of micro-batches they would differ by a factor 2.
 
     The first prediction is 0, so the losses are the same numbers in either split. A gradient sums
     n = images x pixels terms of random sign in another order: sqrt(n) u of the sum of their
@@ -87,7 +87,7 @@ def test_accumulation_changes_neither_loss_nor_gradient(tmp_path):
     assert rows[0]["grad_norm"] == pytest.approx(rows[1]["grad_norm"], rel=2 * terms * 2.0**-24)
 
 
-def test_a_loss_that_is_not_finite_stops_before_the_update(tmp_path, monkeypatch, capsys):
+def test_non_finite_loss_stops_before_the_update(tmp_path, monkeypatch, capsys):
     real = step.l_simple
 
     def broken(prediction, target):
@@ -108,10 +108,10 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(tmp_path, monkeypatch
     status = json.loads((tmp_path / "run" / "status.json").read_text())
     assert (status["state"], status["step"]) == ("failed", 4)
     monkeypatch.undo()
-    assert train(tmp_path / "run") == 0, "the last good checkpoint goes on"
+    assert train(tmp_path / "run") == 0, "the run resumes from the last good checkpoint"
 
 
-def test_a_run_with_one_test_image_ends_well(tmp_path, capsys):
+def test_one_test_image_has_no_standard_error(tmp_path, capsys):
     data = write_npz(tmp_path / "few.npz", images=GREY[:12])
     assert train(tmp_path / "run", "--dataset", f"npz:{data}", steps=1) == 0
     assert "one image: no error bar" in capsys.readouterr().out
@@ -119,7 +119,7 @@ def test_a_run_with_one_test_image_ends_well(tmp_path, capsys):
     assert (result["images"], result["standard_error"]) == (1, None)
 
 
-def test_the_plan_tells_continuous_values_from_grey_levels(tmp_path):
+def test_plan_states_grey_levels_or_continuous_values(tmp_path):
     images = np.linspace(-1, 1, 640, dtype=np.float32).reshape(40, 4, 4)
     np.savez(tmp_path / "real.npz", images=images)
     real = dataclasses.replace(SMALL, dataset=f"npz:{tmp_path / 'real.npz'}", multipliers=(1,))
@@ -129,7 +129,7 @@ def test_the_plan_tells_continuous_values_from_grey_levels(tmp_path):
         )
 
 
-def test_the_plan_states_classes_and_label_dropout():
+def test_plan_states_classes_and_label_dropout():
     config = dataclasses.replace(SMALL, conditional=True, label_dropout=0.25)
     described = diffusion.DiffusionTask.prepare(config).describe()
     assert (
@@ -138,7 +138,7 @@ def test_the_plan_states_classes_and_label_dropout():
     assert "class" not in diffusion.DiffusionTask.prepare(SMALL).describe()
 
 
-def test_a_dry_run_writes_nothing(tmp_path, capsys):
+def test_dry_run_writes_nothing(tmp_path, capsys):
     assert train(tmp_path / "run", "--dry-run") == 0
     assert not (tmp_path / "run").exists()
     plan = capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""What a step minimises where a variance is learned, worked out again beside it."""
+"""The objective with a learned variance, compared with its definition."""
 
 import copy
 
@@ -18,9 +18,9 @@ from tests.training.recorded_steps import SMALL, recorded
 
 
 @pytest.mark.parametrize("loss", ["vlb", "hybrid"])
-def test_what_is_minimised_is_worked_out_again(monkeypatch, loss):
-    """In float64 from a copy of the network: float32 loses 2^-24 of each of some thousand terms of
-    a gradient, below 1e-4 of the largest. And the history holds each term, by its level."""
+def test_loss_and_gradients_equal_those_computed_from_the_definitions(monkeypatch, loss):
+    """On a copy of the network. Each of some thousand terms of a gradient has a relative error of
+    2^-24 in float32: below 1e-4 of the largest. The history contains each term by timestep."""
     gamma = {"snr_gamma": 5.0} if loss == "hybrid" else {}
     more = {
         "loss": loss,
@@ -32,41 +32,43 @@ def test_what_is_minimised_is_worked_out_again(monkeypatch, loss):
     } | gamma
     config = TrainConfig(**vars(SMALL) | more)
     run = DiffusionTask.prepare(config)
-    drawn_from = torch.Generator().manual_seed(0)
-    torch.nn.init.normal_(run.state.network.head.weight, std=0.1, generator=drawn_from)
-    history, chances = run.state.timestep_sampler, torch.ones(config.T).double()
+    generator = torch.Generator().manual_seed(0)
+    torch.nn.init.normal_(run.state.network.head.weight, std=0.1, generator=generator)
+    history, probabilities = run.state.timestep_sampler, torch.ones(config.T).double()
     assert (history is None) == (loss == "hybrid")
     if history is not None:
         history.terms += torch.linspace(1, 9, config.T).double()[:, None]
-        history.terms[0] = 99  # so that the decoder's is among those drawn
+        history.terms[0] = 99  # so that t = 1, the decoder's term, is drawn
         history.drawn += HISTORY
-        chances = history.probabilities()
+        probabilities = history.probabilities()
     drawn, network = recorded(monkeypatch, "q_sample"), copy.deepcopy(run.state.network)
     plain = train_step(config, run.schedule, run.dataset, run.state, 0, run.device)
     ((schedule, x_0, t, noise),) = drawn
     assert (t == 1).any()
     assert (t > 1).any()
     x_t = q_sample(schedule, x_0, t, noise)
-    value, said = network(x_t, t).chunk(2, dim=1)
+    value, variance_output = network(x_t, t).chunk(2, dim=1)
     simple = l_simple(value, prediction_target(schedule, "v", x_0, noise, t))
     x0_hat = convert(schedule, "v", "x0", value, x_t, t)
-    reverse = reverse_kernel(schedule, x0_hat, x_t, t - 1, t, "learned_range", (said + 1) / 2)
+    reverse = reverse_kernel(
+        schedule, x0_hat, x_t, t - 1, t, "learned_range", (variance_output + 1) / 2
+    )
     if loss == "hybrid":
-        weighed = simple.weighted(min_snr_weight(schedule, "v", t, 5.0))
-        wanted = l_hybrid(schedule, weighed, x_0, x_t, t, reverse, 17).mean
+        weighted = simple.weighted(min_snr_weight(schedule, "v", t, 5.0))
+        wanted = l_hybrid(schedule, weighted, x_0, x_t, t, reverse, 17).mean
     else:
         terms = vlb_term(schedule, x_0, x_t, t - 1, t, reverse, 17) / 64
-        wanted = (terms / chances[t - 1]).mean()
-        for level in set(t.tolist()):
-            mine = terms.detach()[t == level].double()
-            for place, kept in enumerate(history.terms[level - 1, : len(mine)].tolist()):
-                assert kept == pytest.approx(float(mine[place::HISTORY][-1]), rel=1e-3, abs=1e-5)
+        wanted = (terms / probabilities[t - 1]).mean()
+        for timestep in set(t.tolist()):
+            mine = terms.detach()[t == timestep].double()
+            for column, saved in enumerate(history.terms[timestep - 1, : len(mine)].tolist()):
+                assert saved == pytest.approx(float(mine[column::HISTORY][-1]), rel=1e-3, abs=1e-5)
     wanted.backward()
     assert plain == pytest.approx(float(simple.mean.detach()), rel=1e-4)
-    met = zip(run.state.network.named_parameters(), network.parameters(), strict=True)
-    for (name, mine), want in met:
+    pairs = zip(run.state.network.named_parameters(), network.parameters(), strict=True)
+    for (name, mine), want in pairs:
         off = (mine.grad - want.grad).abs().max()
         assert off <= 1e-4 * want.grad.abs().max() + 1e-6, f"the gradient of {name} is off by {off}"
-    for answers in (slice(0, 1), slice(1, 2)):  # the prediction's, and the variance's
-        mine, want = (each.head.bias.grad[answers] for each in (run.state.network, network))
+    for channel in (slice(0, 1), slice(1, 2)):  # the prediction's, and the variance's
+        mine, want = (each.head.bias.grad[channel] for each in (run.state.network, network))
         assert mine.tolist() == pytest.approx(want.tolist(), rel=1e-3)

@@ -20,7 +20,7 @@ SMALL = TrainConfig(
 )
 
 
-def test_a_checkpoint_that_is_older_than_an_option_had_its_default():
+def test_option_missing_from_an_older_checkpoint_has_its_default():
     config = dataclasses.replace(SMALL, conditional=False)
     saved = lasting(config)
     del saved["conditional"], saved["label_dropout"]

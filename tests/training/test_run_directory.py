@@ -1,4 +1,4 @@
-"""A run directory: what it holds, what is resumed, and what is refused."""
+"""The run directory: its files, resuming, and the input that is refused."""
 
 import json
 
@@ -10,7 +10,7 @@ from ddpm_core.training import run_directory
 from tests.training.miniature_runs import fingerprint, train
 
 
-def test_a_run_leaves_what_the_documentation_lists(finished):
+def test_run_writes_the_documented_files(finished):
     names = {str(each.relative_to(finished)) for each in finished.rglob("*") if each.is_file()}
     wanted = "config.json env.json status.json metrics.jsonl timing.jsonl loss.png report.html"
     wanted += " denoising.gif samples/step-000008.png denoising/step-000008.png"
@@ -22,7 +22,7 @@ def test_a_run_leaves_what_the_documentation_lists(finished):
     assert "500 test images" in status["message"]
 
 
-def test_a_finished_run_says_so_and_changes_nothing(finished, capsys):
+def test_finished_run_is_reported_and_unchanged(finished, capsys):
     before = fingerprint(finished)
     assert train(finished) == 0
     assert "finished" in capsys.readouterr().out
@@ -43,12 +43,12 @@ def test_two_runs_cannot_share_a_folder(finished, capsys):
     assert "in use" in capsys.readouterr().err
 
 
-def test_a_flipped_byte_is_found_and_the_older_checkpoint_still_serves(tmp_path, capsys, finished):
+def test_flipped_byte_is_refused_and_an_earlier_checkpoint_resumes(tmp_path, capsys, finished):
     train(tmp_path / "run")
-    victim = tmp_path / "run" / "checkpoints" / "step-000008" / "ema.safetensors"
-    data = bytearray(victim.read_bytes())
+    path = tmp_path / "run" / "checkpoints" / "step-000008" / "ema.safetensors"
+    data = bytearray(path.read_bytes())
     data[-1] ^= 1
-    victim.write_bytes(data)
+    path.write_bytes(data)
     with pytest.raises(SystemExit):
         train(tmp_path / "run")
     error = capsys.readouterr().err
@@ -59,7 +59,7 @@ def test_a_flipped_byte_is_found_and_the_older_checkpoint_still_serves(tmp_path,
     assert fingerprint(tmp_path / "run") == fingerprint(finished)
 
 
-def test_a_run_that_cannot_be_written_is_refused(tmp_path, capsys):
+def test_unwritable_folder_is_refused(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     with pytest.raises(SystemExit) as stopped:
         train(tmp_path / "file")
@@ -67,7 +67,7 @@ def test_a_run_that_cannot_be_written_is_refused(tmp_path, capsys):
     assert "File exists" in capsys.readouterr().err
 
 
-def test_what_was_damaged_since_is_named_or_made_again(tmp_path, capsys, finished):
+def test_damaged_status_is_rewritten_and_damaged_metrics_are_reported(tmp_path, capsys, finished):
     train(tmp_path / "run")
     (tmp_path / "run" / "status.json").write_text('{"state": ')
     assert train(tmp_path / "run") == 0
@@ -80,8 +80,8 @@ def test_what_was_damaged_since_is_named_or_made_again(tmp_path, capsys, finishe
     assert "metrics.jsonl, line 1 is not a JSON row with a step" in capsys.readouterr().err
 
 
-def test_a_checkpoint_that_does_not_say_which_command_made_it_is_resumed(tmp_path, monkeypatch):
-    """As those do that are older than train_autoencoder."""
+def test_checkpoint_without_the_name_of_its_command_is_resumed(tmp_path, monkeypatch):
+    """Checkpoints written before train_autoencoder existed lack it."""
     real = run_directory.save_checkpoint
 
     def older(folder, step, tensors, state, keep):

@@ -1,4 +1,4 @@
-"""The end of an optimizer step: clip, update, average."""
+"""The train state: gradient clipping, optimizer step and EMA update."""
 
 import copy
 import math
@@ -11,7 +11,7 @@ from ddpm_core.training.diffusion_run import DiffusionTask
 from tests.training.recorded_steps import SMALL, taken
 
 
-def test_the_average_follows_the_weights_that_the_step_made():
+def test_ema_averages_the_weights_after_each_step():
     """After steps 0 and 1 with decays 1/10 and 2/11: neither a step late nor a decay ahead."""
     run = DiffusionTask.prepare(SMALL)
     wanted = [p.detach().clone() for p in run.state.network.parameters()]
@@ -28,9 +28,9 @@ def test_the_average_follows_the_weights_that_the_step_made():
         assert float((mine - want).abs().max()) <= allowed
 
 
-def test_a_step_moves_by_its_own_rate_along_a_clipped_gradient():
-    """AdamW's first step moves each weight by the rate, whatever the gradient's size, once the
-    decay is taken off: rate * g / (|g| + 1e-8), and no gradient here is that small but a zero."""
+def test_first_step_moves_weights_by_the_learning_rate_of_its_number():
+    """Without weight decay AdamW's first update is rate * g / (|g| + 1e-8) for each weight: the
+    learning rate, whatever the gradient, because no gradient here is that small except 0."""
     config = TrainConfig(**vars(SMALL) | {"warmup_steps": 4, "weight_decay": 0.0})
     run = DiffusionTask.prepare(config)
     before = [p.detach().clone() for p in run.state.network.parameters()]
@@ -39,14 +39,14 @@ def test_a_step_moves_by_its_own_rate_along_a_clipped_gradient():
         float((p.detach() - b).abs().max())
         for p, b in zip(run.state.network.parameters(), before, strict=True)
     )
-    fall = (1 + math.cos(math.pi * 2 / config.max_steps)) / 2
-    assert moved == pytest.approx(config.learning_rate * 3 / 4 * fall, rel=1e-3)
+    decay_factor = (1 + math.cos(math.pi * 2 / config.max_steps)) / 2
+    assert moved == pytest.approx(config.learning_rate * 3 / 4 * decay_factor, rel=1e-3)
 
 
-def test_the_gradient_that_the_optimizer_meets_is_clipped():
+def test_optimizer_gets_the_clipped_gradient():
     run = DiffusionTask.prepare(TrainConfig(**vars(SMALL) | {"grad_clip": 1e-3}))
     taken(run.config, 0, run)
     norm = run.state.gradient_norm
-    assert norm > 1e-2, "it is clipped without reason otherwise, and shows nothing"
+    assert norm > 1e-2, "clipping would have no effect"
     met = [p.grad for p in run.state.network.parameters() if p.grad is not None]
     assert float(torch.stack([g.norm() for g in met]).norm()) == pytest.approx(1e-3, rel=1e-3)

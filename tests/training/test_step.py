@@ -12,7 +12,7 @@ from ddpm_core.training.step import train_step
 from tests.training.recorded_steps import SMALL, recorded, taken
 
 
-def test_every_step_and_seed_draw_times_and_noise_of_their_own(monkeypatch):
+def test_steps_and_seeds_draw_different_timesteps_and_noise(monkeypatch):
     seen = recorded(monkeypatch, "q_sample")
     for seed in (0, 1):
         for number in (0, 1, 2):
@@ -21,7 +21,7 @@ def test_every_step_and_seed_draw_times_and_noise_of_their_own(monkeypatch):
     assert len({tuple(noise.flatten()[:4].tolist()) for *_, noise in seen}) == 6
 
 
-def test_every_step_and_seed_drop_units_of_their_own(monkeypatch):
+def test_steps_and_seeds_have_different_dropout(monkeypatch):
     seen = recorded(monkeypatch, "seeded")
     for seed in (0, 1):
         for number in (0, 1, 2):
@@ -29,13 +29,13 @@ def test_every_step_and_seed_drop_units_of_their_own(monkeypatch):
     assert len({dropout_seed for dropout_seed, _ in seen}) == 6
 
 
-def test_each_loss_is_weighed_by_its_own_time_and_logged_without(monkeypatch):
-    """A weight of 2 doubles the gradient bit for bit, and the logged loss stays what it was."""
+def test_loss_is_weighted_by_its_timestep_and_logged_unweighted(monkeypatch):
+    """A weight of 2 doubles the gradient bit for bit, and the logged loss is unchanged."""
     config = TrainConfig(**vars(SMALL) | {"snr_gamma": 5.0, "accumulate": 2})
-    drawn, weighed = recorded(monkeypatch, "q_sample"), recorded(monkeypatch, "min_snr_weight")
+    drawn, weighted = recorded(monkeypatch, "q_sample"), recorded(monkeypatch, "min_snr_weight")
     taken(config, 0)
-    assert torch.equal(torch.cat([t for _, _, t, _ in weighed]), drawn[0][2])
-    assert {each[1:2] + each[3:] for each in weighed} == {("eps", 5.0)}
+    assert torch.equal(torch.cat([t for _, _, t, _ in weighted]), drawn[0][2])
+    assert {each[1:2] + each[3:] for each in weighted} == {("eps", 5.0)}
 
     found = []
     for weight in (1.0, 2.0):
@@ -50,27 +50,27 @@ def test_each_loss_is_weighed_by_its_own_time_and_logged_without(monkeypatch):
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
-def test_the_network_is_told_the_time_of_its_image_and_held_against_its_noise(
+def test_network_gets_the_timestep_of_each_image_and_is_compared_with_its_noise(
     monkeypatch, accumulate
 ):
-    """A network that knows the noise of each (x_t, t) is without error, on every part."""
+    """A network that returns the noise of each (x_t, t) has loss 0, in every micro-batch."""
     config = TrainConfig(**vars(SMALL) | {"accumulate": accumulate})
     run = DiffusionTask.prepare(config)
     real, drawn = step.q_sample, []
 
-    def watched(schedule, x_0, t, noise):
+    def recording(schedule, x_0, t, noise):
         x_t = real(schedule, x_0, t, noise)
         drawn.extend(zip(x_t, t, noise, strict=True))
         return x_t
 
-    def knowing(x_t, t):
+    def oracle(x_t, t):
         found = [
-            next(noise for x, level, noise in drawn if torch.equal(x, row) and level == t[i])
+            next(noise for x, timestep, noise in drawn if torch.equal(x, row) and timestep == t[i])
             for i, row in enumerate(x_t)
         ]
         return torch.stack(found) + 0 * run.state.network(x_t, t)
 
-    monkeypatch.setattr(step, "q_sample", watched)
-    knows = dataclasses.replace(run.state, forward=knowing)
-    loss = train_step(config, run.schedule, run.dataset, knows, 0, run.device)
+    monkeypatch.setattr(step, "q_sample", recording)
+    state = dataclasses.replace(run.state, forward=oracle)
+    loss = train_step(config, run.schedule, run.dataset, state, 0, run.device)
     assert loss == 0

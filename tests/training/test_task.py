@@ -1,4 +1,4 @@
-"""The open loop: a network of one's own, and the same bits as the command."""
+"""training_loop: with a custom network, and with the same bits as the command."""
 
 import pytest
 import torch
@@ -36,7 +36,7 @@ def points(**options: object) -> DiffusionTask:
     return DiffusionTask.of(config, network, torch.linspace(-1, 1, 14).reshape(7, 2))
 
 
-def test_the_loop_yields_every_step_and_its_losses():
+def test_loop_yields_every_step_and_its_losses():
     task = points()
     before = [p.detach().clone() for p in task.state.network.parameters()]
     rows = list(training_loop(task))
@@ -46,7 +46,7 @@ def test_the_loop_yields_every_step_and_its_losses():
     assert not any(torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
-def test_a_loop_that_is_left_continues_where_it_was():
+def test_loop_resumes_from_the_step_where_it_was_stopped():
     whole, parts = points(), points()
     for _ in training_loop(whole):
         pass
@@ -60,7 +60,7 @@ def test_a_loop_that_is_left_continues_where_it_was():
             assert torch.equal(tensor, tensors[name]), f"{group}: {name}"
 
 
-def test_the_denoiser_has_the_ema_weights():
+def test_denoiser_has_the_ema_weights():
     task = points(parameterization="v")
     for _ in training_loop(task):
         pass
@@ -71,12 +71,12 @@ def test_the_denoiser_has_the_ema_weights():
     assert denoiser(x_t, 5).x0_hat.shape == (3, 2)
 
 
-def test_the_gate_decides_for_a_network_of_ones_own_too(tmp_path):
+def test_gate_also_decides_for_a_custom_network(tmp_path):
     with pytest.raises(NotVerified):
         points(require_verified=True, certificate=tmp_path / "none.json")
 
 
-def test_the_command_takes_the_steps_of_the_loop(tmp_path):
+def test_command_takes_the_steps_of_the_loop(tmp_path):
     """Both end in the same bits."""
     assert train(tmp_path / "run", steps=3) == 0
     flags = [*TINY, "--max-steps", "3", "--out-dir", str(tmp_path / "run")]

@@ -11,8 +11,8 @@ from ddpm_core.training.timestep_sampler import HISTORY, TimestepSampler
 from tests.training.recorded_steps import SMALL, recorded
 
 
-def test_levels_are_drawn_by_the_chances_that_they_are_divided_by(monkeypatch):
-    """Of 4,096 draws, by the chi-squared law of their counts."""
+def test_timesteps_are_drawn_with_the_probabilities_that_weight_them(monkeypatch):
+    """The counts of 4,096 draws pass a chi-squared test."""
     more = {"loss": "vlb", "T": 4, "batch_size": 4096, "multipliers": (1,)}
     run = DiffusionTask.prepare(TrainConfig(**vars(SMALL) | more))
     history = run.state.timestep_sampler
@@ -25,7 +25,7 @@ def test_levels_are_drawn_by_the_chances_that_they_are_divided_by(monkeypatch):
     assert stats.chisquare(torch.bincount(t - 1, minlength=4), wanted).pvalue > 1e-6
 
 
-def test_one_level_without_its_terms_keeps_all_alike():
+def test_sampling_is_uniform_if_one_timestep_has_too_few_terms():
     history = TimestepSampler(2)
     history.update(torch.ones(HISTORY, dtype=torch.int64), torch.full((HISTORY,), 3.0))
     assert history.probabilities().tolist() == [0.5, 0.5]
@@ -42,7 +42,7 @@ def test_sampling_is_uniform_until_every_timestep_has_its_terms():
     assert (got > 0).all()
 
 
-def test_only_the_newest_terms_count():
+def test_only_the_newest_terms_are_stored():
     history = TimestepSampler(2)
     history.update(torch.ones(HISTORY + 1, dtype=torch.int64), torch.arange(HISTORY + 1.0))
     assert sorted(history.terms[0].tolist()) == [float(k) for k in range(1, HISTORY + 1)]

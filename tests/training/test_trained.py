@@ -1,4 +1,4 @@
-"""A model back from its run, or a sentence about what the run lacks."""
+"""Loading a trained model from its run, and errors for incomplete runs."""
 
 import errno
 import os
@@ -19,7 +19,7 @@ from tests.training.miniature_runs import encode, train
 pytestmark = pytest.mark.usefixtures("undrawn")
 
 
-def test_what_a_checkpoint_lacks_is_named(tmp_path):
+def test_missing_parts_of_a_checkpoint_are_named(tmp_path):
     tensors = {"model": {"w": torch.ones(2)}}
     path = save_checkpoint(tmp_path / "checkpoints", 5, tensors, {"config": {}})
     assert load_checkpoint(path, ["model"], ["config"]).step == 5
@@ -30,16 +30,16 @@ def test_what_a_checkpoint_lacks_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("command", [sample, evaluate])
-def test_an_autoencoder_has_nothing_to_draw_and_the_way_on_is_named(coder, capsys, command):
+def test_run_of_an_autoencoder_is_refused_with_the_next_command(coder, capsys, command):
     with pytest.raises(SystemExit) as stopped:
         command.main([str(coder)])
     assert stopped.value.code == 2
-    said = capsys.readouterr().err
-    assert f"{coder} is a run of train_autoencoder, which draws no images" in said
-    assert f"`python -m ddpm_core.train --latent {coder}`" in said
+    message = capsys.readouterr().err
+    assert f"{coder} is a run of train_autoencoder, which draws no images" in message
+    assert f"`python -m ddpm_core.train --latent {coder}`" in message
 
 
-def test_what_was_stopped_before_its_first_step_says_so(tmp_path, monkeypatch, capsys):
+def test_run_stopped_at_step_0_is_reported_as_untrained(tmp_path, monkeypatch, capsys):
     real = diffusion.DiffusionTask.preview
 
     def interrupted(*given):
@@ -49,38 +49,38 @@ def test_what_was_stopped_before_its_first_step_says_so(tmp_path, monkeypatch, c
     with monkeypatch.context() as patch:
         patch.setattr(diffusion.DiffusionTask, "preview", interrupted)
         assert train(tmp_path) == 130
-    said = f"NOTE: {tmp_path} was stopped at step 0: its network is untrained"
+    message = f"NOTE: {tmp_path} was stopped at step 0: its network is untrained"
     assert sample.main([str(tmp_path), "--n", "1", "--steps", "2"]) == 0
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     marked = replace(load_trained(tmp_path, torch.device("cpu")), watermark="UNVERIFIED")
-    assert marked.remarks == ["UNVERIFIED", said]
+    assert marked.remarks == ["UNVERIFIED", message]
     few = ("--n", "1", "--strata", "2", "--samples", "0")
     assert evaluate.main([str(tmp_path), *few]) == 0
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert train(tmp_path, steps=8) == 0
     assert sample.main([str(tmp_path), "--n", "1", "--steps", "2"]) == 0
     assert "NOTE" not in capsys.readouterr().err
 
 
-def test_an_unverified_autoencoder_marks_what_is_made_of_its_latents(tmp_path, capsys):
-    reason = ("--require-verified", "--unverified", "to see whether its mark is handed on")
+def test_watermark_of_an_autoencoder_is_on_everything_made_from_its_latents(tmp_path, capsys):
+    reason = ("--require-verified", "--unverified", "the tests look at the watermark")
     nowhere = ("--certificate", str(tmp_path / "none.json"))
     assert encode(tmp_path / "coder", *reason, *nowhere, steps=1) == 0
     assert train(tmp_path / "run", "--latent", str(tmp_path / "coder"), steps=1) == 0
     assert "UNVERIFIED" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert sample.main([str(tmp_path / "run"), "--n", "1", "--steps", "1"]) == 0
-    assert "UNVERIFIED: to see whether" in capsys.readouterr().err
+    assert "UNVERIFIED: the tests look" in capsys.readouterr().err
 
 
-def test_a_checkpoint_is_used_from_where_it_lies(tmp_path, monkeypatch):
-    """Its run is two folders up, however it is named."""
+def test_checkpoint_may_be_given_by_a_relative_path(tmp_path, monkeypatch):
+    """The folder of its run is two folders up."""
     assert train(tmp_path, steps=1) == 0
     monkeypatch.chdir(tmp_path / "checkpoints")
     assert sample.main(["step-000001", "--n", "1", "--steps", "2"]) == 0
     assert list((tmp_path / "generated").glob("*.png"))
 
 
-def test_an_autoencoder_that_cannot_be_written_beside_serves(coder, tmp_path, monkeypatch, capsys):
+def test_latents_that_cannot_be_cached_are_used_with_a_note(coder, tmp_path, monkeypatch, capsys):
     copy = tmp_path / "coder"
     shutil.copytree(coder / "autoencoder", copy / "autoencoder")
     shutil.rmtree(copy / "autoencoder" / "latents", ignore_errors=True)
@@ -90,5 +90,7 @@ def test_an_autoencoder_that_cannot_be_written_beside_serves(coder, tmp_path, mo
 
     monkeypatch.setattr(latents, "write_bytes", refused)
     assert train(tmp_path / "run", "--latent", str(copy), steps=1) == 0
-    said = f"latents cannot be cached in {copy / 'autoencoder' / 'latents'}: Read-only file system"
-    assert said in capsys.readouterr().err
+    message = (
+        f"latents cannot be cached in {copy / 'autoencoder' / 'latents'}: Read-only file system"
+    )
+    assert message in capsys.readouterr().err
