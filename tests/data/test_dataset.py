@@ -83,7 +83,7 @@ def test_fewer_than_three_images_are_refused(tmp_path):
 
 
 def test_grey_levels_are_evenly_spaced_in_minus_one_to_one():
-    """2 k / (levels - 1) - 1, by np.interp in float64; float32 represents 2 k / 16 exactly."""
+    """2 k / (grey_levels - 1) - 1, by np.interp in float64; float32 represents 2 k / 16 exactly."""
     data = load_dataset("digits")
     taken = data.take(data.test)
     assert taken.dtype == torch.float32

@@ -66,7 +66,7 @@ def test_label_255_is_a_class(tmp_path):
 
 @settings(derandomize=True, deadline=None)
 @given(pack=st.sampled_from([bytes, gzip.compress]), data=st.data())
-def test_an_idx_file_cut_at_any_byte_never_loads(pack, data):
+def test_truncated_idx_file_never_loads(pack, data):
     whole = pack(idx_bytes(GREY[:7]))
     cut = data.draw(st.integers(0, len(whole) - 1))
     with tempfile.TemporaryDirectory() as folder:
@@ -82,7 +82,7 @@ def test_an_idx_file_cut_at_any_byte_never_loads(pack, data):
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_an_idx_file_that_is_too_long_is_refused_with_the_position(tmp_path, pack):
+def test_idx_file_with_extra_bytes_is_refused_with_the_position(tmp_path, pack):
     path = tmp_path / "train-images-idx3-ubyte"
     path.write_bytes(pack(idx_bytes(GREY) + b"abc"))
     sentence = refusal(f"idx:{tmp_path}")
@@ -91,7 +91,7 @@ def test_an_idx_file_that_is_too_long_is_refused_with_the_position(tmp_path, pac
     assert want in sentence
 
 
-def test_a_flipped_bit_in_a_gzip_stream_is_refused_with_the_number_of_bytes_read(tmp_path):
+def test_flipped_bit_in_a_gzip_stream_is_refused_with_the_number_of_bytes_read(tmp_path):
     packed = bytearray(gzip.compress(idx_bytes(GREY)))
     packed[-7] ^= 1  # in the CRC: every byte is there
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(packed)
@@ -102,7 +102,7 @@ def test_a_flipped_bit_in_a_gzip_stream_is_refused_with_the_number_of_bytes_read
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_a_header_that_declares_terabytes_allocates_nothing(tmp_path, pack):
+def test_header_that_declares_terabytes_allocates_nothing(tmp_path, pack):
     absurd = struct.pack(">BBBBIII", 0, 0, 8, 3, 2**32 - 1, 2**32 - 1, 2**32 - 1) + b"abc"
     (tmp_path / "train-images-idx3-ubyte").write_bytes(pack(absurd))
     tracemalloc.start()
@@ -113,7 +113,7 @@ def test_a_header_that_declares_terabytes_allocates_nothing(tmp_path, pack):
     assert peak < 2**23, peak
 
 
-def test_a_gzip_bomb_is_not_expanded_beyond_what_its_header_declares(tmp_path):
+def test_gzip_bomb_is_not_expanded_beyond_the_declared_size(tmp_path):
     bomb = gzip.compress(idx_bytes(GREY[:3]) + bytes(2**26), 1)
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(bomb)
     tracemalloc.start()
@@ -132,7 +132,7 @@ def test_a_gzip_bomb_is_not_expanded_beyond_what_its_header_declares(tmp_path):
         (7, 0, "bytes 4 to 7 declare a size of 0"),
     ],
 )
-def test_a_wrong_header_byte_is_named(tmp_path, place, value, sentence):
+def test_wrong_header_byte_is_named(tmp_path, place, value, sentence):
     data = bytearray(idx_bytes(GREY))
     data[place] = value
     (tmp_path / "train-images-idx3-ubyte").write_bytes(data)

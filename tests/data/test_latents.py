@@ -1,4 +1,4 @@
-"""The latents of a dataset: drawn once, cached, and refused where they do not fit."""
+"""Latents of a dataset: encoded once, cached, and refused if the cache does not match."""
 
 import shutil
 from dataclasses import replace
@@ -20,36 +20,36 @@ def test_latents_are_read_from_disk_the_second_time(coder, tmp_path, monkeypatch
     copy = tmp_path / "coder"
     shutil.copytree(coder, copy)
     shutil.rmtree(copy / "autoencoder" / "latents", ignore_errors=True)
-    kept, data = load_autoencoder(copy, CPU), load_dataset("digits")
-    assert latents_of(data, kept, write=False)
+    autoencoder, data = load_autoencoder(copy, CPU), load_dataset("digits")
+    assert latents_of(data, autoencoder, write=False)
     assert not (copy / "autoencoder" / "latents").exists()
-    first = latents_of(data, kept, write=True)
+    first = latents_of(data, autoencoder, write=True)
     (file,) = (copy / "autoencoder" / "latents").iterdir()
-    monkeypatch.setattr(type(kept), "encode", None)  # nothing is encoded any more
-    second = latents_of(data, kept, write=True)
+    monkeypatch.setattr(type(autoencoder), "encode", None)  # encoding again would raise
+    second = latents_of(data, autoencoder, write=True)
     assert torch.equal(first.images, second.images)
     others = (
-        (data, replace(kept, digest="another")),
-        (replace(data, train=data.test, test=data.train), kept),
+        (data, replace(autoencoder, digest="another")),
+        (replace(data, train=data.test, test=data.train), autoencoder),
     )
-    for pictures, coder_of in others:  # of which nothing is known, and nothing is taken for theirs
+    for dataset, other in others:  # neither of them is cached
         with pytest.raises(TypeError, match="not callable"):
-            latents_of(pictures, coder_of, write=False)
+            latents_of(dataset, other, write=False)
 
-    with np.load(file) as held:
-        latents = held["latents"]
+    with np.load(file) as archive:
+        latents = archive["latents"]
     np.savez(file, key=np.array("of other data"), latents=latents)
     with pytest.raises(ValueError, match=r"latents of other data.*delete it"):
-        latents_of(data, kept, write=True)
+        latents_of(data, autoencoder, write=True)
     file.write_bytes(b"no archive")
     with pytest.raises(ValueError, match=r"is damaged.*delete it"):
-        latents_of(data, kept, write=True)
+        latents_of(data, autoencoder, write=True)
 
 
-def test_an_autoencoder_of_other_data_is_told_of(coder, tmp_path, capsys):
+def test_autoencoder_of_other_data_is_noted(coder, tmp_path, capsys):
     other = write_npz(tmp_path / "other.npz", images=np.zeros((40, 8, 8), np.uint8))
     for spec, noted in (("digits", False), (f"npz:{other}", True)):
         flags = ("--latent", str(coder), "--dataset", spec, "--dry-run")
         assert train(tmp_path / "run", *flags) == 0
-        said = "NOTE: the autoencoder was trained on other data, so these latents may be far"
-        assert (said in capsys.readouterr().out) == noted
+        note = "NOTE: the autoencoder was trained on other data, so these latents may be far"
+        assert (note in capsys.readouterr().out) == noted

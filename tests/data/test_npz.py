@@ -31,7 +31,7 @@ def test_npz_labels_and_class_names_are_read(tmp_path):
 FLOAT = GREY / 255 * 2 - 1
 
 
-def spoil(value: float) -> np.ndarray:
+def images_with(value: float) -> np.ndarray:
     images = FLOAT.copy()
     images[3, 2, 1] = value
     return images
@@ -49,9 +49,9 @@ def spoil(value: float) -> np.ndarray:
         ({"images": GREY.astype(np.int64)}, "images have dtype int64; must be uint8"),
         ({"images": GREY > 3}, "images have dtype bool"),
         ({"images": FLOAT.astype(np.float16)}, "images have dtype float16"),
-        ({"images": spoil(np.nan)}, "images[3, 2, 1] = nan is outside [-1, 1]"),
-        ({"images": spoil(-np.inf)}, "images[3, 2, 1] = -inf is outside [-1, 1]"),
-        ({"images": spoil(1 + 2**-52)}, "images[3, 2, 1] = 1.0000000000000002 is outside"),
+        ({"images": images_with(np.nan)}, "images[3, 2, 1] = nan is outside [-1, 1]"),
+        ({"images": images_with(-np.inf)}, "images[3, 2, 1] = -inf is outside [-1, 1]"),
+        ({"images": images_with(1 + 2**-52)}, "images[3, 2, 1] = 1.0000000000000002 is outside"),
         ({"images": (FLOAT + 1) / 2}, "images has no negative value"),
         ({"images": np.minimum(GREY, 16), "levels": 16}, "= 16 is not below `levels` = 16"),
         ({"images": GREY, "levels": 1}, "`levels` = 1 (int64, shape ()) must be one integer"),
@@ -78,28 +78,32 @@ def test_malformed_npz_is_refused_with_the_location(tmp_path, arrays, message):
     assert str(path) in refused
 
 
-class Trap:
+class UnpicklingDetector:
     """Object whose unpickling is detected."""
 
-    sprung = False
+    unpickled = False
 
     def __reduce__(self) -> Any:
-        return spring, ()
+        return record_unpickling, ()
 
 
-def spring() -> None:
-    Trap.sprung = True
+def record_unpickling() -> None:
+    UnpicklingDetector.unpickled = True
 
 
 @pytest.mark.parametrize("name", ["images", "labels", "class_names"])
 def test_object_array_is_refused_and_never_unpickled(tmp_path, name):
-    arrays = {"images": GREY, "labels": LABELS, name: np.array([Trap()], dtype=object)}
+    arrays = {
+        "images": GREY,
+        "labels": LABELS,
+        name: np.array([UnpicklingDetector()], dtype=object),
+    }
     path = write_npz(tmp_path / "a.npz", **arrays)
     assert f"{name} is an object array, that is, a pickle" in refusal(f"npz:{path}")
-    assert not Trap.sprung
-    np.load(path, allow_pickle=True)[name]  # the trap works
-    assert Trap.sprung
-    Trap.sprung = False
+    assert not UnpicklingDetector.unpickled
+    np.load(path, allow_pickle=True)[name]  # the detector works
+    assert UnpicklingDetector.unpickled
+    UnpicklingDetector.unpickled = False
 
 
 @settings(derandomize=True, deadline=None)

@@ -8,7 +8,7 @@ from ddpm_core.data.space import PIXELS, Space, enter_space, reopen_space, space
 CPU = torch.device("cpu")
 
 
-def test_pixels_change_nothing(tmp_path):
+def test_pixels_are_the_identity(tmp_path):
     images = load_dataset("digits")
     few = images.train[:3]
     x = images.take(few)
@@ -52,6 +52,6 @@ def test_latents_implement_every_operation_of_pixels(coder, tmp_path):
     assert torch.equal(latents.images[few], y)
 
 
-def test_a_message_names_the_space():
+def test_spaces_are_named_in_messages():
     assert space_named(None) == "pixels"
     assert space_named("0123456789abcdef") == "the latents of autoencoder 0123456789ab"

@@ -22,7 +22,7 @@ from ddpm_core.figures.canvas import (
     png,
     write,
 )
-from tests.figures.pictures_read import decode, frames
+from tests.figures.decoded_images import decode, frames
 
 RNG = np.random.default_rng(0)
 

@@ -18,7 +18,7 @@ from ddpm_core.figures.grids import (
     trajectory_gif,
 )
 from ddpm_core.figures.record import DenoisingRecord
-from tests.figures.pictures_read import TIMESTEPS, decode, frames, make_record, with_values
+from tests.figures.decoded_images import TIMESTEPS, decode, frames, make_record, with_values
 
 
 def boxes(picture: NDArray[np.uint8]) -> dict[tuple[int, ...], tuple[int, int, int, int]]:

@@ -8,7 +8,7 @@ import pytest
 
 from ddpm_core.figures.record import DenoisingRecord
 from ddpm_core.storage import format_1
-from tests.figures.pictures_read import make_record, with_values
+from tests.figures.decoded_images import make_record, with_values
 
 
 @pytest.mark.parametrize("event", [(1, 8, 8), (3, 5, 4)])

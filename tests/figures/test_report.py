@@ -1,4 +1,4 @@
-"""The loss figure and the page of a run say what its files say."""
+"""The loss figure and the report of a run."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ import pytest
 from ddpm_core.figures.curves import loss_figure
 from ddpm_core.figures.grids import denoising_grid, sample_grid
 from ddpm_core.figures.report import write_report
-from tests.figures.pictures_read import decode, frames, make_record
+from tests.figures.decoded_images import decode, frames, make_record
 
 # --- losses ------------------------------------------------------------------------------------
 
@@ -25,7 +25,7 @@ from tests.figures.pictures_read import decode, frames, make_record
         [{"step": 0, "validation_loss": 1.0, "validation_loss_by_decile": [0.1] * 9 + [None]}],
     ],
 )
-def test_losses_are_drawn_whatever_is_missing(rows: list[dict[str, object]]) -> None:
+def test_loss_figure_accepts_missing_values(rows: list[dict[str, object]]) -> None:
     assert decode(loss_figure(rows)).shape == (500, 1400, 3)
 
 
@@ -44,7 +44,7 @@ def test_each_loss_has_its_own_line() -> None:
     assert {0x2563EB, 0xC2410C, 0xF3B58A, 0xDD6B20, 0x7C2D12} <= all_of_them
 
 
-def test_drawing_leaves_pyplot_and_its_displays_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drawing_does_not_import_pyplot(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # importing it raises
     loss_figure([])
     denoising_grid(make_record(timesteps=(7, 0), n=1))
@@ -78,12 +78,12 @@ def read_page(run: Path, **options: str) -> Page:
 
 
 def fill(run: Path, steps: tuple[int, ...] = (0, 500, 1000, 1500)) -> None:
-    picture = sample_grid(np.zeros((4, 1, 8, 8), np.float32))
+    image = sample_grid(np.zeros((4, 1, 8, 8), np.float32))
     for step in steps:
         make_record(step, timesteps=(9, 0), n=1).save(run / "denoising" / f"step-{step:06d}.npz")
         for folder in ("denoising", "samples"):
             (run / folder).mkdir(exist_ok=True)
-            (run / folder / f"step-{step:06d}.png").write_bytes(picture)
+            (run / folder / f"step-{step:06d}.png").write_bytes(image)
     rows: list[dict[str, object]] = []
     for step in steps:
         rows.append({"step": step, "loss": 0.123456 + step})
@@ -97,7 +97,7 @@ def fill(run: Path, steps: tuple[int, ...] = (0, 500, 1000, 1500)) -> None:
     (run / "test.json").write_text(json.dumps({"step": 1500, "eps_mse": 0.0734}))
 
 
-def test_the_page_of_a_run_holds_its_pictures_and_last_figures(tmp_path: Path) -> None:
+def test_report_has_images_and_newest_results_of_the_run(tmp_path: Path) -> None:
     fill(tmp_path)
     page = read_page(tmp_path)
     words = " ".join(page.words.split())
@@ -113,7 +113,7 @@ def test_the_page_of_a_run_holds_its_pictures_and_last_figures(tmp_path: Path) -
         "image_sizenull",
     ):
         assert said in words
-    # the last sheet, two earlier ones folded in, animation, samples, losses
+    # the newest denoising grid, two earlier folded ones, animation, samples, losses
     assert page.tags.count("img") == 6
     assert page.tags.count("details") == 2
     for name in ("loss.png", "denoising.gif"):
@@ -121,7 +121,7 @@ def test_the_page_of_a_run_holds_its_pictures_and_last_figures(tmp_path: Path) -
     assert len(frames((tmp_path / "denoising.gif").read_bytes())) == 4
 
 
-def test_the_page_needs_no_network_and_no_script(tmp_path: Path) -> None:
+def test_report_needs_no_network_and_no_script(tmp_path: Path) -> None:
     fill(tmp_path, (500,))
     page = read_page(tmp_path)
     assert page.links
@@ -135,7 +135,7 @@ def test_the_page_needs_no_network_and_no_script(tmp_path: Path) -> None:
     assert "default-src 'none'" in text
 
 
-def test_an_empty_run_has_a_page_and_so_has_one_with_any_single_file(tmp_path: Path) -> None:
+def test_report_is_written_for_an_empty_run_and_for_any_single_file(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert "no status yet" in read_page(tmp_path / "empty").words
     fill(tmp_path / "whole", (500,))
@@ -146,7 +146,7 @@ def test_an_empty_run_has_a_page_and_so_has_one_with_any_single_file(tmp_path: P
         assert "cannot be read" not in read_page(tmp_path / str(i)).words
 
 
-def test_what_cannot_be_read_is_named_on_the_page(tmp_path: Path) -> None:
+def test_unreadable_files_are_named_in_the_report(tmp_path: Path) -> None:
     fill(tmp_path)
     (tmp_path / "denoising" / "step-000500.npz").write_bytes(b"PK torn")
     sorted((tmp_path / "denoising").glob("*.png"))[-1].write_bytes(b"torn, too")
@@ -161,7 +161,7 @@ def test_what_cannot_be_read_is_named_on_the_page(tmp_path: Path) -> None:
     assert len(frames((tmp_path / "denoising.gif").read_bytes())) == 3
 
 
-def test_nothing_that_a_run_says_becomes_markup(tmp_path: Path) -> None:
+def test_markup_in_the_files_of_a_run_is_escaped(tmp_path: Path) -> None:
     evil = "<script>alert('1')</script><img src=http://x>&\""
     run = tmp_path / "a<b>&'c"
     run.mkdir()
@@ -180,6 +180,6 @@ def test_nothing_that_a_run_says_becomes_markup(tmp_path: Path) -> None:
     assert page.words.count("a<b>&'c") == 2, "title and heading"
 
 
-def test_the_latest_visit_is_the_one_of_the_largest_step(tmp_path: Path) -> None:
+def test_newest_preview_has_the_largest_step(tmp_path: Path) -> None:
     fill(tmp_path, (999_000, 1_000_000))
     assert "Samples at step 1,000,000" in read_page(tmp_path).words

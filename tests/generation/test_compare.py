@@ -1,4 +1,4 @@
-"""The sample command: from the run to the sampler, and from the sampler to the figures."""
+"""The sample command: samples, guidance and comparison figures."""
 
 import dataclasses
 from pathlib import Path
@@ -29,15 +29,15 @@ def run(shared_runs: SharedRuns, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return shared_runs.train(folder, "--parameterization", "v", "--conditional")
 
 
-def spy(monkeypatch: pytest.MonkeyPatch, place: Any, name: str) -> list[tuple[Any, Any]]:
-    """Record the arguments of every call of `place.name`."""
-    real, calls = getattr(place, name), []
+def spy(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[tuple[Any, Any]]:
+    """Record the arguments of every call of `module.name`."""
+    real, calls = getattr(module, name), []
 
     def watched(*arguments: Any, **named: Any) -> Any:
         calls.append((arguments, named))
         return real(*arguments, **named)
 
-    monkeypatch.setattr(place, name, watched)
+    monkeypatch.setattr(module, name, watched)
     return calls
 
 
@@ -87,8 +87,8 @@ def test_denoiser_uses_the_parameterization_and_is_clipped_by_default(
 
 def test_comparison_uses_the_options(run, tmp_path, monkeypatch):
     calls, chains = (
-        spy(monkeypatch, place, name)
-        for place, name in ((drawing, "comparison_cells"), (comparison, "generate"))
+        spy(monkeypatch, module, name)
+        for module, name in ((drawing, "comparison_cells"), (comparison, "generate"))
     )
     grids = spy(monkeypatch, drawing, "comparison_grid")
     marked = dataclasses.replace(load_trained(run, torch.device("cpu")), watermark="UNVERIFIED")

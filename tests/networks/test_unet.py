@@ -34,7 +34,7 @@ def test_output_shape_equals_input_shape(size, channels):
     assert random_unet(image_channels=channels)(x, t).shape == x.shape
 
 
-def test_the_output_is_zero_at_initialisation():
+def test_output_is_zero_at_initialisation():
     x, t = batch()
     assert (UNet(3, width=8, classes=10)(x, t) == 0).all()
 
@@ -106,7 +106,7 @@ def test_invalid_settings_are_refused(options):
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_the_page_on_running_counts_the_parameters_of_each_preset(preset):
+def test_documented_parameter_counts_of_the_presets_are_true(preset):
     count = sum(p.numel() for p in build_network(TrainConfig(preset=preset), 1).parameters())
     page = (Path(__file__).parents[2] / "docs" / "running.md").read_text()
     (row,) = [line for line in page.splitlines() if line.startswith(f"| {preset} |")]

@@ -1,4 +1,4 @@
-"""The registry of samplers says what each sampler does."""
+"""The registry of samplers agrees with their classes."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def test_every_name_of_an_option_is_registered():
     assert get_args(SamplerName) == tuple(SAMPLERS)
 
 
-def test_an_unknown_name_is_refused_with_the_known_ones(unchecked):
+def test_unknown_name_is_refused_with_the_known_ones(unchecked):
     with pytest.raises(ValueError, match="'euler' is unknown; use one of ancestral, ddim, dpm"):
         build_sampler("euler", SCHEDULE)
 
@@ -40,7 +40,7 @@ def test_nfe_counts_the_network_evaluations_of_a_step(name):
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_a_sampler_that_cannot_start_at_zero_snr_refuses_it(name):
+def test_sampler_that_cannot_start_at_zero_snr_refuses_it(name):
     assert can_start(name, SCHEDULE, (20, 0))
     assert can_start(name, ZERO_SNR, (19, 0))
     if can_start(name, ZERO_SNR, (20, 10, 0)):
@@ -63,7 +63,7 @@ def test_options_reach_the_sampler_that_has_them():
     assert build_sampler("heun", SCHEDULE, **options).times[0] == 20
 
 
-def test_the_registry_does_not_import_torch():
+def test_registry_does_not_import_torch():
     code = "import sys, ddpm_core.samplers.names; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

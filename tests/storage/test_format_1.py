@@ -35,7 +35,7 @@ def runs(tmp_path: Path) -> Path:
     return tmp_path / "runs"
 
 
-def test_a_conditional_run_with_importance_sampling_resumes_and_samples(runs):
+def test_conditional_run_with_importance_sampling_resumes_and_samples(runs):
     flags = [
         *DIFFUSION,
         *["--loss", "vlb", "--T", "40", "--conditional", "--out-dir"],
@@ -52,7 +52,7 @@ def test_a_conditional_run_with_importance_sampling_resumes_and_samples(runs):
     assert sample.main([str(runs / "pixels"), *["--class", "3", "--n", "2", "--steps", "2"]]) == 0
 
 
-def test_an_autoencoder_and_a_run_in_its_latents_resume_and_sample(runs):
+def test_autoencoder_and_run_in_its_latents_resume_and_sample(runs):
     digest = load_autoencoder(runs / "autoencoder", torch.device("cpu")).digest
     coder = ["--factor", "4", "--latent-channels", "2", "--out-dir"]
     latent = ["--latent", str(runs / "autoencoder"), "--out-dir", str(runs / "latent")]

@@ -1,4 +1,4 @@
-"""One run at a time: the lock of a run directory."""
+"""The lock of a run directory: one run at a time."""
 
 import json
 import os
@@ -20,7 +20,7 @@ with run_lock(Path(sys.argv[1])):
 """
 
 
-def test_a_locked_folder_names_its_holder_until_that_process_is_killed(tmp_path):
+def test_lock_names_its_process_until_that_process_ends(tmp_path):
     root = str(Path(__file__).parents[2])
     command = [sys.executable, "-c", HOLD, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=root) as holder:
@@ -38,7 +38,7 @@ def test_a_locked_folder_names_its_holder_until_that_process_is_killed(tmp_path)
         assert json.loads((tmp_path / ".lock.json").read_text())["pid"] == os.getpid()
 
 
-def test_one_process_cannot_enter_twice_but_can_reenter_after_exit(tmp_path):
+def test_process_cannot_lock_twice_but_can_lock_again_after_unlocking(tmp_path):
     folder = tmp_path / "run"
     with run_lock(folder):
         for _ in range(2):

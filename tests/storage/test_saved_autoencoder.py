@@ -1,4 +1,4 @@
-"""A trained autoencoder on disk: its scale, its decoder and its draws."""
+"""A saved autoencoder: its weights, latent scale, decoder variance and samples."""
 
 from pathlib import Path
 
@@ -22,38 +22,38 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_what_is_kept_is_the_average_and_scales_its_latents_to_variance_1(finished):
-    kept, data = load_autoencoder(finished, CPU), load_dataset("digits")
-    y = kept.encode(data.take(data.train), data.train)
+def test_saved_weights_are_the_ema_and_latents_have_mean_0_and_variance_1(finished):
+    autoencoder, data = load_autoencoder(finished, CPU), load_dataset("digits")
+    y = autoencoder.encode(data.take(data.train), data.train)
     channels = y.transpose(0, 1).flatten(1).double()
     torch.testing.assert_close(channels.mean(1), torch.zeros(4).double(), atol=1e-5, rtol=0)
     torch.testing.assert_close(
         channels.var(1, correction=0), torch.ones(4).double(), atol=1e-5, rtol=0
     )
     assert y.shape[1:] == (4, 4, 4)
-    assert kept.grey_levels == 17
+    assert autoencoder.grey_levels == 17
     newest = latest_checkpoint(finished / "checkpoints")
     assert newest is not None
-    average = load_file(newest / "ema.safetensors")
-    for name, value in kept.network.state_dict().items():
-        assert torch.equal(value, average[name]), name
+    ema = load_file(newest / "ema.safetensors")
+    for name, value in autoencoder.network.state_dict().items():
+        assert torch.equal(value, ema[name]), name
 
 
-def test_the_decoder_is_as_wide_as_its_errors(finished):
-    kept, data = load_autoencoder(finished, CPU), load_dataset("digits")
+def test_decoder_variance_is_the_mean_squared_error(finished):
+    autoencoder, data = load_autoencoder(finished, CPU), load_dataset("digits")
     few = data.train[torch.arange(500) * 1200 // 500]
-    y = kept.encode(data.take(few), few)
-    error = (kept.decode(y) - data.take(few)).square().mean()
-    assert kept.decoder_variance == pytest.approx(float(error), rel=1e-4)
+    y = autoencoder.encode(data.take(few), few)
+    error = (autoencoder.decode(y) - data.take(few)).square().mean()
+    assert autoencoder.decoder_variance == pytest.approx(float(error), rel=1e-4)
 
 
-def test_latents_are_drawn_and_not_their_means(finished):
-    kept, data = load_autoencoder(finished, CPU), load_dataset("digits")
+def test_latents_are_samples_keyed_by_the_image(finished):
+    autoencoder, data = load_autoencoder(finished, CPU), load_dataset("digits")
     few = data.test[:4]
     x = data.take(few)
-    y, law = kept._draw(x, few)
-    assert not torch.equal(y, law.mean)
-    again = kept.encode(x[2:], few[2:])
+    y, encoder = autoencoder._draw(x, few)
+    assert not torch.equal(y, encoder.mean)
+    again = autoencoder.encode(x[2:], few[2:])
     assert torch.equal(again, y[2:])
-    raw = posterior_of(kept.network.encode(x))
-    torch.testing.assert_close(law.mean, kept.scaled.scale.apply(raw.mean))
+    raw = posterior_of(autoencoder.network.encode(x))
+    torch.testing.assert_close(encoder.mean, autoencoder.scaled.scale.apply(raw.mean))
