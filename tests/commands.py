@@ -1,4 +1,4 @@
-"""What the tests of the commands share."""
+"""Helper of the tests of the commands."""
 
 import subprocess
 import sys

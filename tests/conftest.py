@@ -32,16 +32,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Keep the garbage collector from walking through every imported module again and again."""
+    """Exclude the imported modules from later garbage collections."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
 def unsynced() -> Iterator[None]:
-    """Files need not outlive a power cut; a run of a second waits a third of it for the disk."""
+    """Skip fsync: a run of one second would wait a third of it for the disk."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", os.fstat)  # which refuses a closed file, too
+        patch.setattr(os, "fsync", os.fstat)  # also raises for a closed file
         yield
 
 
@@ -70,7 +70,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def undrawn() -> Iterator[None]:
-    """Whole runs at half the time, for tests that look at no picture."""
+    """Replace the drawing of figures, which takes half the time of a run."""
     from tests.training import miniature_runs
 
     with miniature_runs.undrawn():

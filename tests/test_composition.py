@@ -14,7 +14,7 @@ LIBRARY = {
 }
 # An abstract method is implemented, not overridden; a Protocol has no other.
 ABSTRACT = ("abstractmethod", "Protocol")
-ASKS = re.compile(r"\b(autoencoder|kept|space|latents?)\b is (not )?None")
+NONE_CHECK = re.compile(r"\b(autoencoder|kept|space|latents?)\b is (not )?None")
 
 
 def overrides(files: Mapping[str, str]) -> Iterator[str]:
@@ -47,12 +47,12 @@ def overrides(files: Mapping[str, str]) -> Iterator[str]:
                     yield f"{file}: {name}.{method} overrides {base.name}.{method}"
 
 
-def questions(files: Mapping[str, str]) -> Iterator[str]:
-    """Yield each line outside data/space.py that asks whether there is an autoencoder."""
+def none_checks(files: Mapping[str, str]) -> Iterator[str]:
+    """Yield each line outside data/space.py that tests whether there is an autoencoder."""
     for file, source in files.items():
         if file != "data/space.py":
             for number, line in enumerate(source.splitlines(), 1):
-                if ASKS.search(line):
+                if NONE_CHECK.search(line):
                     yield f"{file}, line {number}: {line.strip()}"
 
 
@@ -61,13 +61,13 @@ def test_no_class_overrides_a_concrete_method():
     assert list(overrides(LIBRARY)) == []
 
 
-def test_only_the_space_asks_whether_there_is_an_autoencoder():
-    assert list(questions(LIBRARY)) == []
-    assert list(questions({"data/other.py": LIBRARY["data/space.py"]})) == []
+def test_only_the_space_tests_for_an_autoencoder():
+    assert list(none_checks(LIBRARY)) == []
+    assert list(none_checks({"data/other.py": LIBRARY["data/space.py"]})) == []
 
 
 @pytest.mark.parametrize(
-    ("source", "says"),
+    ("source", "message"),
     [
         (
             "class A:\n def f(self): pass\nclass B(A):\n def f(self): pass",
@@ -79,16 +79,16 @@ def test_only_the_space_asks_whether_there_is_an_autoencoder():
         ),
     ],
 )
-def test_an_override_is_reported(source, says):
-    assert list(overrides({"x.py": source})) == [says]
+def test_an_override_is_reported(source, message):
+    assert list(overrides({"x.py": source})) == [message]
 
 
-def test_implementing_an_abstract_method_is_no_override():
+def test_implementing_an_abstract_method_is_not_an_override():
     abstract = "class A(ABC):\n @abstractmethod\n def f(self): ...\nclass B(A):\n def f(self): pass"
     protocol = "class A(Protocol):\n def f(self): ...\nclass B(A):\n def f(self): pass"
     assert list(overrides({"x.py": abstract})) == list(overrides({"x.py": protocol})) == []
 
 
-def test_a_question_about_the_autoencoder_is_reported():
-    found = questions({"training/x.py": "a = 1\nif trained.autoencoder is None: pass"})
+def test_a_test_for_an_autoencoder_is_reported():
+    found = none_checks({"training/x.py": "a = 1\nif trained.autoencoder is None: pass"})
     assert list(found) == ["training/x.py, line 2: if trained.autoencoder is None: pass"]

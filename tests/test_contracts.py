@@ -1,4 +1,4 @@
-"""What every function of the mathematics guarantees: timesteps, shapes, dtypes, devices, purity."""
+"""Guarantees of every function of the mathematics: timesteps, shapes, dtypes, devices, purity."""
 
 from collections.abc import Callable
 from itertools import permutations

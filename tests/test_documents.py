@@ -1,4 +1,4 @@
-"""What the pages in docs/ tell a user to type is understood, and what they show in Python runs."""
+"""Pages in docs/: links, wording, commands, options and Python examples."""
 
 import re
 import shlex
@@ -54,12 +54,12 @@ def anchors(text: str) -> set[str]:
 
 
 def broken_links(page: Path, text: str) -> list[str]:
-    """Return the relative links of a page that lead to no file or to no heading."""
+    """Return the relative links of a page whose file or heading does not exist."""
     targets = re.findall(r"\]\((?!https?:)([^)]+)\)", without_code(text))
-    return [each for each in targets if not leads_somewhere(page, text, each)]
+    return [each for each in targets if not resolves(page, text, each)]
 
 
-def leads_somewhere(page: Path, text: str, target: str) -> bool:
+def resolves(page: Path, text: str, target: str) -> bool:
     file, _, anchor = target.partition("#")
     there = page.parent / file if file else page
     if not there.exists() or not anchor:
@@ -68,7 +68,7 @@ def leads_somewhere(page: Path, text: str, target: str) -> bool:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
-def test_prose_wraps_and_links_lead_somewhere(page):
+def test_prose_wraps_and_links_resolve(page):
     text = page.read_text()
     assert too_wide(text) == []
     assert broken_links(page, text) == []
@@ -80,7 +80,7 @@ def test_pages_use_the_words_of_the_field(page):
         assert list(homemade(without_code(page.read_text()))) == []
 
 
-def test_what_is_wrong_on_a_page_is_found():
+def test_broken_links_and_long_lines_are_reported():
     page = DOCS / "gate.md"
     good = "See [running](running.md#devices) and [above](#a).\n\n# A\n"
     assert broken_links(page, good) == []
@@ -105,15 +105,15 @@ def test_what_is_wrong_on_a_page_is_found():
         ("17 grey\nlevels, a significance level, `levels`, there is\nno guest, lawn", ""),
     ],
 )
-def test_words_made_at_home_are_found(text, word):
+def test_words_of_the_list_are_reported(text, word):
     assert [each.split("'")[1] for each in homemade(text)] == ([word] if word else [])
 
 
 @pytest.mark.parametrize("page", ["evaluation", "latent", "running", "sampling"])
-def test_commands_are_understood(page):
-    asked = [shlex.split(each) for each in found(page, r"^python ([^\n]*)$")]
-    assert asked
-    for first, module, *arguments in asked:
+def test_commands_are_valid(page):
+    commands = [shlex.split(each) for each in found(page, r"^python ([^\n]*)$")]
+    assert commands
+    for first, module, *arguments in commands:
         if first == "-m":
             parse(KINDS[module], module, arguments)
         else:
@@ -121,7 +121,7 @@ def test_commands_are_understood(page):
 
 
 @pytest.mark.parametrize("page", OPTIONS)
-def test_a_table_of_options_has_options(page):
+def test_options_in_tables_exist(page):
     (table,) = found(page, r"^\| Option \| \|\n(.*?)\n\n")
     rows = re.findall(r"^\| `(--[^`]*)`", table, re.M)
     assert len(rows) > 4
@@ -134,7 +134,7 @@ def test_a_table_of_options_has_options(page):
     ("page", "name", "flags"),
     [("evaluation", "digits", ""), ("latent", None, ""), ("sampling", "classes", "--conditional")],
 )
-def test_what_is_shown_in_python_runs(page, name, flags, tmp_path, monkeypatch):
+def test_python_examples_run(page, name, flags, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     if name:
         tiny = "--max-steps 1 --width 8 --multipliers 1 --T 20 --schedule cosine --batch-size 8"

@@ -22,7 +22,7 @@ SHELL = [code.strip() for language, code in BLOCKS if language == "bash"]
 PYTHON = [code for language, code in BLOCKS if language == "python"]
 
 
-def test_there_is_no_block_that_nothing_runs():
+def test_every_code_block_is_known():
     sample = next(block for block in SHELL if "ddpm_core.sample" in block)
     assert ["make test", "make train", sample, "pip install ."] == SHELL
     assert len(PYTHON) == 1
@@ -33,11 +33,11 @@ def test_ci_runs_the_commands_of_the_readme():
     lines = (ROOT / ".ci" / "run").read_text().splitlines()
     assert "make test" in lines
     sample = next(block for block in SHELL if "ddpm_core.sample" in block)
-    assert sample.startswith(".venv/bin/python "), "make installs there, and nowhere else"
+    assert sample.startswith(".venv/bin/python "), "make installs only there"
     assert any(line.startswith("make train ARGS=") for line in lines)
 
 
-def test_the_library_block_ends_on_the_circle():
+def test_library_block_samples_the_circle():
     """Over 14 seeds 512 samples are off by 0.068 to 0.100; no test before it decides the seed."""
     names: dict[str, object] = {}
     with torch.random.fork_rng(devices=[]):
@@ -47,7 +47,7 @@ def test_the_library_block_ends_on_the_circle():
     assert names["off"] < 0.2
 
 
-def test_the_sample_block_runs_in_a_folder_with_a_run(tmp_path):
+def test_sample_block_runs_in_a_folder_with_a_run(tmp_path):
     train = "train --max-steps 2 --width 8 --multipliers 1 --preview-steps 2 --batch-size 8"
     sample = next(block for block in SHELL if "ddpm_core.sample" in block)
     for command in (f"python -m ddpm_core.{train}", sample):
@@ -57,8 +57,8 @@ def test_the_sample_block_runs_in_a_folder_with_a_run(tmp_path):
     assert len(list((tmp_path / "runs" / "digits" / "generated").iterdir())) == 3
 
 
-def test_the_pip_block_installs_the_package(tmp_path):
-    """In a new environment that sees the dependencies of this one, and so need not fetch them."""
+def test_pip_block_installs_the_package(tmp_path):
+    """In a new environment that uses the dependencies installed in this one."""
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
     python = tmp_path / "venv" / "bin" / "python"
     site = next((tmp_path / "venv" / "lib").glob("*/site-packages"))
@@ -70,20 +70,22 @@ def test_the_pip_block_installs_the_package(tmp_path):
     assert done.returncode == 0, done.stderr
     assert (site / "ddpm_core" / "py.typed").exists()
     assert not (site / "tests").exists()
-    asks = [python, "-m", "pytest", "-q", "--pyargs", "ddpm_core.property_tests"]
-    some = ["-k", "test_policy or test_a_listed_check_that_fails", "--report", "shown"]
-    done = subprocess.run([*asks, *some], cwd=tmp_path, capture_output=True, text=True, check=False)
+    command = [python, "-m", "pytest", "-q", "--pyargs", "ddpm_core.property_tests"]
+    some = ["-k", "test_policy or test_listed_check_that_fails", "--report", "shown"]
+    done = subprocess.run(
+        [*command, *some], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout  # every check has the name it has in a checkout
     fewer = ["-k", "test_variance_is_below", "--hypothesis-profile", "dev", "--report", "dev"]
     done = subprocess.run(
-        [*asks, *fewer], cwd=tmp_path, capture_output=True, text=True, check=False
+        [*command, *fewer], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
     checks = json.loads((tmp_path / "dev" / "report.json").read_text())["checks"]
     assert [check["examples"] for check in checks] == [4]  # 30 under the profile of a certificate
 
 
-def test_the_adapter_of_the_page_on_the_suite_fails_once_as_the_page_says():
+def test_adapter_of_the_suite_page_fails_one_check_as_documented():
     (adapter,) = re.findall(r"^```python\n(.*?)^```", SUITE_PAGE.read_text(), re.S | re.M)
     names: dict[str, Any] = {}
     exec(adapter, names)
@@ -104,7 +106,7 @@ def test_the_adapter_of_the_page_on_the_suite_fails_once_as_the_page_says():
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
-def test_every_relative_link_leads_somewhere(page):
+def test_relative_links_resolve(page):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / page).read_text()):
         assert (ROOT / target).exists(), target
     assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) < 80

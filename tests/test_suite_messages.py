@@ -100,8 +100,8 @@ def test_hypothesis_recognizes_both_timeouts_as_one_failure(monkeypatch):
     impl = Checked(Sleeps())
 
     @given(t=st.integers(1, 9))
-    def asks(t):
+    def sample_at(t):
         impl.q_sample(GENTLE, X_0, np.array([t, t]), NOISE)
 
     with pytest.raises(TimeLimitError):
-        asks()
+        sample_at()

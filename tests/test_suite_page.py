@@ -1,4 +1,4 @@
-"""The suite's report.html shows every check and its outcome, and nothing in it becomes markup."""
+"""The suite's report.html shows every check and its outcome, and markup in it is escaped."""
 
 from html.parser import HTMLParser
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from property_tests.evidence.page import html_page
 
-EVIL = "<script>alert('1')</script><img src=http://x>&\""
+MARKUP = "<script>alert('1')</script><img src=http://x>&\""
 TOTALS = {"implementation": "ours"}
 CLAIM = {"n": 1000, "alpha": 1e-9, "min_effect": 0.1, "power": 0.999999, "p": 0.25, "effect": "a"}
 
@@ -52,13 +52,13 @@ def check(outcome: str = "passed", **changed: Any) -> dict[str, Any]:
     }
 
 
-def test_nothing_that_a_check_says_becomes_markup():
-    named = {"check": f"test_{EVIL}.py::{EVIL}", "equation": EVIL, "statement": EVIL}
-    evil = check("failed", **named, oracle=EVIL, worst_at=EVIL, failure=EVIL)
-    claimed = check(**named, claims=[{**CLAIM, "effect": EVIL}])
-    page = Page(html_page({"implementation": EVIL}, [EVIL], [evil, claimed]))
+def test_markup_in_a_check_is_escaped():
+    named = {"check": f"test_{MARKUP}.py::{MARKUP}", "equation": MARKUP, "statement": MARKUP}
+    marked = check("failed", **named, oracle=MARKUP, worst_at=MARKUP, failure=MARKUP)
+    claimed = check(**named, claims=[{**CLAIM, "effect": MARKUP}])
+    page = Page(html_page({"implementation": MARKUP}, [MARKUP], [marked, claimed]))
     assert not {"script", "img"} & set(page.tags)
-    assert page.words.count(EVIL) >= 12
+    assert page.words.count(MARKUP) >= 12
 
 
 @pytest.mark.parametrize("outcome", ["failed", "deviates", "not offered", "passed"])
@@ -76,11 +76,11 @@ def test_every_outcome_is_shown_beside_its_check(outcome: str):
     assert ("because" in page.words) == (outcome == "failed")
 
 
-def test_the_evidence_of_a_check_is_shown():
+def test_evidence_of_a_check_is_shown():
     least = {**CLAIM, "p": 0.125, "effect": "variance: ratio 1.01"}
     unknown = check(check="test_a.py::test_b", claims=[{**CLAIM, "p": None}])
     words = Page(html_page(TOTALS, [], [check(), check(claims=[CLAIM, least]), unknown])).words
-    for said in (
+    for text in (
         "3 numbers, no false alarm",
         "0.5 of the rounding allowance",
         "2 claims, n = 2,000, \u03b1 = 2e-09; an effect of 0.1 is detected with power 1 - 1e-06",
@@ -89,10 +89,10 @@ def test_the_evidence_of_a_check_is_shown():
         "NaN",
         "Oracle: Bayes' rule",
     ):
-        assert said in words
+        assert text in words
 
 
-def test_the_page_needs_no_network_and_no_script():
+def test_page_needs_no_network_and_no_script():
     text = html_page(TOTALS, ["one line"], [check()])
     assert "<script" not in text
     assert "http:" not in text

@@ -1,4 +1,4 @@
-"""A page with two symbols and one equation, for tests that spoil it."""
+"""A page with two symbols and one equation, for tests that inject an error."""
 
 from pathlib import Path
 

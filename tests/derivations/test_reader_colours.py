@@ -158,7 +158,7 @@ def test_every_page_shows_the_colours_of_the_run(tmp_path: Path):
                for name, text in pages.items() if name.endswith(".html"))  # fmt: skip
 
 
-def test_nothing_that_a_run_says_becomes_markup(tmp_path: Path):
+def test_markup_in_a_run_is_escaped(tmp_path: Path):
     evil = "<script>alert('1')</script>&\""
     path = report(tmp_path, row(CHECK, evil), certified=False)
     path.write_text(path.read_text().replace('"ours"', json.dumps(evil)))

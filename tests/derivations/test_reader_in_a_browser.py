@@ -16,8 +16,8 @@ from property_tests.evidence.page import html_page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
-LOOK = (Path(__file__).parent / "look.js").read_text(encoding="utf-8")
-FAINT = (Path(__file__).parent / "faint.js").read_text(encoding="utf-8")
+DEFECTS = (Path(__file__).parent / "page_defects.js").read_text(encoding="utf-8")
+LOW_CONTRAST = (Path(__file__).parent / "low_contrast.js").read_text(encoding="utf-8")
 WIDTHS = (1280, 390)
 
 pytestmark = pytest.mark.skipif(  # .ci/run sets it, so that there this fails and is never skipped
@@ -38,16 +38,16 @@ class Tab:
 
     def __init__(self, browser: Browser) -> None:
         self._page = browser.new_page()
-        self._heard: list[str] = []
-        hear, on = self._heard.append, self._page.on
-        on("console", lambda message: hear(f"console: {message.text}"))
-        on("pageerror", lambda error: hear(f"script: {error}"))
-        on("requestfailed", lambda request: hear(f"not there: {request.url}"))
-        on("request", lambda request: request.url.startswith("http") and hear(request.url))
+        self._messages: list[str] = []
+        record, on = self._messages.append, self._page.on
+        on("console", lambda message: record(f"console: {message.text}"))
+        on("pageerror", lambda error: record(f"script: {error}"))
+        on("requestfailed", lambda request: record(f"not there: {request.url}"))
+        on("request", lambda request: request.url.startswith("http") and record(request.url))
 
-    def wrong_with(self, page: Path, fault: str = "") -> list[str]:
+    def defects(self, page: Path, fault: str = "") -> list[str]:
         """Return the defects at both widths, after the script `fault` was run."""
-        self._heard.clear()
+        self._messages.clear()
         self._page.goto(page.as_uri())
         if fault:
             self._page.evaluate(
@@ -58,8 +58,8 @@ class Tab:
         found = []
         for width in WIDTHS:
             self.wide(width)
-            found += [f"at {width} px: {each}" for each in self._page.evaluate(LOOK)]
-        return self._heard + found
+            found += [f"at {width} px: {each}" for each in self._page.evaluate(DEFECTS)]
+        return self._messages + found
 
     def wide(self, width: int) -> None:
         """Set the width of the window in pixels."""
@@ -72,10 +72,10 @@ class Tab:
         )
         return found
 
-    def faint_texts(self, page: Path) -> list[str]:
+    def low_contrast_texts(self, page: Path) -> list[str]:
         """Every text whose contrast with its background is below the 4.5 of WCAG."""
         self._page.goto(page.as_uri())
-        found: list[str] = self._page.evaluate(FAINT)
+        found: list[str] = self._page.evaluate(LOW_CONTRAST)
         return [f"{page.name}: {each}" for each in found]
 
     def hidden_lines(self) -> int:
@@ -87,9 +87,9 @@ class Tab:
         )
         return found
 
-    def media(self, **kept: Literal["dark", "light", "print", "screen"]) -> None:
+    def media(self, **settings: Literal["dark", "light", "print", "screen"]) -> None:
         """Emulate a medium, such as color_scheme="dark" or media="print"."""
-        self._page.emulate_media(**kept)  # type: ignore[arg-type]  # each takes two of the four
+        self._page.emulate_media(**settings)  # type: ignore[arg-type]  # each takes two of the four
 
 
 @pytest.fixture(scope="module")
@@ -101,21 +101,21 @@ def tab() -> Iterator[Tab]:
         browser.close()
 
 
-def test_nothing_is_wrong_on_any_page(tab: Tab, folder: Path):
-    wrong = [
+def test_pages_have_no_defects(tab: Tab, folder: Path):
+    found = [
         f"{path.relative_to(folder)}: {each}"
         for path in sorted(folder.rglob("*.html"))
-        for each in tab.wrong_with(path)
+        for each in tab.defects(path)
     ]
-    assert not wrong, "\n".join(wrong)
+    assert not found, "\n".join(found)
 
 
-def test_nothing_is_wrong_in_the_dark(tab: Tab, folder: Path):
+def test_pages_have_no_defects_in_dark_mode(tab: Tab, folder: Path):
     tab.media(color_scheme="dark")
-    wrong = [each for name in ("index", "posterior", "graph", "code/ddpm_core.posterior")
-             for each in tab.wrong_with(folder / f"{name}.html")]  # fmt: skip
+    found = [each for name in ("index", "posterior", "graph", "code/ddpm_core.posterior")
+             for each in tab.defects(folder / f"{name}.html")]  # fmt: skip
     tab.media(color_scheme="light")
-    assert not wrong, "\n".join(wrong)
+    assert not found, "\n".join(found)
 
 
 @pytest.fixture
@@ -142,24 +142,22 @@ def reports(tmp_path: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_is_wrong_on_the_reports(
-    tab: Tab, reports: list[Path], scheme: Literal["light", "dark"]
-):
+def test_reports_have_no_defects(tab: Tab, reports: list[Path], scheme: Literal["light", "dark"]):
     tab.media(color_scheme=scheme)
-    wrong = [f"{path.name}: {each}" for path in reports for each in tab.wrong_with(path)]
-    faint = [each for path in reports for each in tab.faint_texts(path)]
+    found = [f"{path.name}: {each}" for path in reports for each in tab.defects(path)]
+    pale = [each for path in reports for each in tab.low_contrast_texts(path)]
     tab.media(color_scheme="light")
-    assert not [*wrong, *faint], "\n".join([*wrong, *faint])
+    assert not [*found, *pale], "\n".join([*found, *pale])
 
 
-def test_a_faint_text_is_reported(tab: Tab, reports: list[Path]):
+def test_low_contrast_is_reported(tab: Tab, reports: list[Path]):
     style = reports[1].read_text().replace("--red: #c62828", "--red: #ff8080")
     reports[1].write_text(style)
-    assert any("failed" in each for each in tab.faint_texts(reports[1]))
+    assert any("failed" in each for each in tab.low_contrast_texts(reports[1]))
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "messages"),
     [
         ("console.error('injected')", ["console: injected"]),
         ("setTimeout(() => nowhere())", ["script: nowhere is not defined"]),
@@ -184,9 +182,9 @@ def test_a_faint_text_is_reported(tab: Tab, reports: list[Path]):
         ("document.querySelector('.katex .mathnormal').append('\\u{10ff00}')", ["no glyph for"]),
     ],
 )
-def test_an_injected_fault_is_reported(tab: Tab, folder: Path, fault: str, said: list[str]):
-    found = tab.wrong_with(folder / "posterior.html", fault)
-    for sentence in said:
+def test_an_injected_fault_is_reported(tab: Tab, folder: Path, fault: str, messages: list[str]):
+    found = tab.defects(folder / "posterior.html", fault)
+    for sentence in messages:
         assert any(sentence in each for each in found), found
 
 
@@ -194,7 +192,7 @@ ROW = "section:has(#posteriormean)"
 
 
 def test_the_pane_is_beside_the_equation_and_on_a_phone_below_it(tab: Tab, folder: Path):
-    assert not tab.wrong_with(folder / "posterior.html")
+    assert not tab.defects(folder / "posterior.html")
     tab.wide(1280)
     text, pane = tab.box(f"{ROW} .text"), tab.box(f"{ROW} .pane")
     assert pane["x"] == text["right"]
@@ -209,18 +207,18 @@ def test_the_pane_is_beside_the_equation_and_on_a_phone_below_it(tab: Tab, folde
 
 
 def test_the_skip_link_is_hidden_until_it_has_the_focus(tab: Tab, folder: Path):
-    assert not tab.wrong_with(folder / "posterior.html")
+    assert not tab.defects(folder / "posterior.html")
     assert tab.box(".skip")["right"] < 0
-    assert not tab.wrong_with(folder / "posterior.html", "document.querySelector('.skip').focus()")
+    assert not tab.defects(folder / "posterior.html", "document.querySelector('.skip').focus()")
     assert tab.box(".skip")["x"] >= 0
 
 
-def test_a_print_has_no_navigation_and_no_cut_code(tab: Tab, folder: Path):
+def test_printed_page_has_no_navigation_and_no_clipped_code(tab: Tab, folder: Path):
     tab.media(media="print")
-    assert not tab.wrong_with(folder / "posterior.html")
+    assert not tab.defects(folder / "posterior.html")
     tab.wide(700)
-    for gone in ("nav.pages", "nav.ends", ".skip"):
-        assert tab.box(gone)["height"] == 0
+    for hidden in ("nav.pages", "nav.ends", ".skip"):
+        assert tab.box(hidden)["height"] == 0
     cut = tab.hidden_lines()
     tab.media(media="screen")
     assert cut == 0

@@ -1,4 +1,4 @@
-// What a reader would stumble over on the page that is open, as a list of sentences.
+// Return the defects of the open page, as a list of sentences.
 () => {
   const found = [];
   const shown = (node) => node.getClientRects().length > 0;
@@ -32,7 +32,7 @@
     }
   }
 
-  // A dot says its colour to those who see it: large enough, and no two alike.
+  // Dots must be large enough, and their colours different.
   const looks = new Map();
   for (const dot of document.querySelectorAll(".dot")) {
     const { width, height } = dot.getBoundingClientRect();
@@ -47,7 +47,7 @@
   }
   if (new Set(looks.values()).size < looks.size) found.push(`two colours look alike`);
 
-  // WCAG's contrast: 4.5 for text against the page.
+  // WCAG requires a contrast of 4.5 between text and page.
   const luminance = (colour) => {
     const parts = colour.match(/[\d.]+/g).slice(0, 3).map((part) => part / 255);
     const [r, g, b] = parts.map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
@@ -64,7 +64,7 @@
     }
   }
 
-  // A glyph is missing where a letter is drawn as one that no font has.
+  // A glyph is missing if a letter is drawn like one that no font has.
   const context = new OffscreenCanvas(48, 48).getContext("2d", { willReadFrequently: true });
   const drawn = (letter, font) => {
     context.clearRect(0, 0, 48, 48);
@@ -72,7 +72,7 @@
     context.fillText(letter, 8, 32);
     return context.getImageData(0, 0, 48, 48).data.join();
   };
-  // font: what it draws for no letter, and the letters seen so far, at whatever width
+  // font: the image of a missing glyph, and the letters checked so far, at any width
   const known = (window.known ??= new Map());
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {

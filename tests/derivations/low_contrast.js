@@ -1,4 +1,4 @@
-// Every visible text whose contrast with what is behind it is below WCAG's 4.5.
+// Return every visible text whose contrast with its background is below the 4.5 of WCAG.
 () => {
   const luminance = (colour) => {
     const parts = colour.match(/[\d.]+/g).slice(0, 3).map((part) => part / 255);
