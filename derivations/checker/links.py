@@ -75,7 +75,7 @@ def anchor(heading: str) -> str:
 
 
 def check_pages(pages: Mapping[str, Page]) -> None:
-    """Raise PageError at the first row or link that leads nowhere."""
+    """Raise PageError at the first row or link that does not resolve."""
     named = {name: each for page in pages.values() for name, each in page.equations.items()}
     for page in pages.values():
         written, _, _ = page.text.partition("<!-- status -->")  # the table is compared as a whole
@@ -92,7 +92,7 @@ def _check_link(page: Page, offset: int, target: str, pages: Mapping[str, Page])
     name, _, fragment = target.partition("#")
     other = pages.get(name.removesuffix(".md")) if name else page
     if name.endswith(".md") and other is None:
-        raise page.wrong(offset, f"{name} is no page; pages are {', '.join(sorted(pages))}")
+        raise page.wrong(offset, f"{name} is not a page; pages are {', '.join(sorted(pages))}")
     if other is None and not (page.path.parent / name).is_file():
         raise page.wrong(offset, f"there is no file {name}")
     anchors = [anchor(each.heading.text) for each in other.sections] if other else []
@@ -107,14 +107,14 @@ def _check_rows(page: Page, equation: Equation, named: Mapping[str, Equation]) -
 
     for name in equation.uses:
         if name not in named:
-            raise wrong("Uses", f"{name} is no equation; write [page.name](page.md#pagename)")
+            raise wrong("Uses", f"{name} is not an equation; write [page.name](page.md#pagename)")
         where = named[name].formula.page.path.name
         if f"[{name}]({where}#{anchor(name)})" not in equation.rows["Uses"]:
             raise wrong("Uses", f"the link of {name} has to be {where}#{anchor(name)}")
     if not equation.uses and not equation.is_definition:
-        raise wrong("Uses", "it uses nothing and is no definition, so that nothing leads to it")
+        raise wrong("Uses", "it uses nothing and is not a definition, so it has no premises")
     if any(_permits_equal_timesteps(each) for each in equation.assumptions):
-        raise wrong("Assumes", "every step goes to a lower level; write s < t")
+        raise wrong("Assumes", "every step goes to an earlier timestep; write s < t")
     _refuse_identities(equation, wrong)
     for reference in equation.code:
         place = find(reference)
@@ -153,24 +153,24 @@ def _refuse_identities(equation: Equation, wrong: Callable[[str, str], PageError
         return
     found = is_identity(equation.relation, equation.formula.page.declared)
     if found and (equation.code or equation.is_definition):
-        raise wrong("Code", "it is so whatever its symbols mean, so that it says nothing of them")
+        raise wrong("Code", "it holds for any values of its symbols, so it says nothing about them")
     if found and not equation.is_identity:
         raise wrong(
             "Uses",
-            "it is so whatever its symbols mean; if that is meant, begin the row with identity;",
+            "it holds for any values of its symbols; if that is intended, begin with identity;",
         )
     if equation.is_identity and not found:
-        raise wrong("Uses", "it depends on what its symbols mean, and so is no identity")
+        raise wrong("Uses", "it depends on the meaning of its symbols, so it is not an identity")
 
 
 def _check_order(named: Mapping[str, Equation]) -> None:
-    """Refuse a circle: no equation may be proved from itself."""
+    """Refuse a cycle: no equation may be proved from itself."""
     done: set[str] = set()
 
     def visit(name: str, above: tuple[str, ...]) -> None:
         if name in above:
-            circle = " <- ".join((*above[above.index(name) :], name))
-            raise PageError(f"{named[name].formula.where}: Uses go round in a circle: {circle}")
+            cycle = " <- ".join((*above[above.index(name) :], name))
+            raise PageError(f"{named[name].formula.where}: Uses form a cycle: {cycle}")
         if name not in done:
             for each in named[name].uses:
                 visit(each, (*above, name))
@@ -200,7 +200,7 @@ def dead_citations(files: list[Path], named: Mapping[str, Equation]) -> list[str
     ]
 
 
-def silent_functions(package: Path = verified_core.PACKAGE) -> list[str]:
+def uncited_functions(package: Path = verified_core.PACKAGE) -> list[str]:
     """Return each public function of the verified core whose docstring cites no equation."""
     found = []
     for module in verified_core.modules(package):

@@ -156,7 +156,7 @@ def check_definition(page: Page, equation: Equation) -> None:
         raise page.wrong(
             equation.formula.offset,
             f"{equation.name} defines {name} with other indices or arguments than the table of "
-            "symbols shows; write its left side as it stands there",
+            "symbols shows; write its left side as in the table",
         )
 
 

@@ -39,7 +39,7 @@ class Reals:
             self.roots[value.sexpr()] = root
 
     def assume(self, relation: n.Relation) -> None:
-        """Add an assumption on real numbers; assumptions on timesteps are built in already."""
+        """Add an assumption on reals; those on timesteps are built in."""
         names = {each.name for each in n.symbols(relation)}
         if any(self.declared.get(name) == "integer" for name in names):
             return

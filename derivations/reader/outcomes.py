@@ -22,7 +22,7 @@ class Outcome(NamedTuple):
     """A colour and the sentence that explains it."""
 
     colour: str  # "green", "red", "amber", "none"
-    said: str
+    explanation: str
 
 
 class ReportError(ValueError):
@@ -34,7 +34,7 @@ class Outcomes:
 
     def __init__(self, report: Path) -> None:
         self.implementation, self.rows = _rows(report)
-        self.doubt = _doubt(report) if self.rows else None
+        self.not_certified = _not_certified(report) if self.rows else None
 
     @property
     def headline(self) -> str:
@@ -42,9 +42,9 @@ class Outcomes:
         if not self.rows:
             return "There is no report of the suite: run pytest property_tests."
         failed = sum(row["outcome"] == "failed" for row in self.rows)
-        said = f"{failed} failed" if failed else "none failed"
-        doubt = f"; {self.doubt}" if self.doubt else ""
-        return f"Last run: {len(self.rows)} checks of {self.implementation}, {said}{doubt}."
+        failures = f"{failed} failed" if failed else "none failed"
+        reason = f"; {self.not_certified}" if self.not_certified else ""
+        return f"Last run: {len(self.rows)} checks of {self.implementation}, {failures}{reason}."
 
     def check(self, reference: str) -> Outcome:
         """Return the outcome of one test with all of its parameters."""
@@ -82,7 +82,7 @@ class Outcomes:
             return Outcome("red", f"failed: {evidence}")
         if outcomes != {"passed"}:
             return Outcome("amber", f"{', '.join(sorted(outcomes))}: {evidence}")
-        if self.doubt:
+        if self.not_certified:
             return Outcome("amber", f"passed, not certified for this code: {evidence}")
         return Outcome("green", f"passed: {evidence}")
 
@@ -139,7 +139,7 @@ def _number(value: object) -> float:
     return number
 
 
-def _doubt(report: Path) -> str | None:
+def _not_certified(report: Path) -> str | None:
     """Return why the run does not certify this code, as the gate would; None if it does."""
     try:
         whole = read(report.with_name("certificate.json"))

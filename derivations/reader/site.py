@@ -79,9 +79,9 @@ class Site:
         """
         folder = Path(os.path.realpath(folder))  # the target of a link
         files = dict(self.files())
-        for strange in _strangers(folder):
+        for unlisted in _unlisted_files(folder):
             raise FileExistsError(
-                f"{strange} is not a file of this site, so nothing was changed. Give --out a new "
+                f"{unlisted} is not a file of this site, so nothing was changed. Give --out a new "
                 "folder"
             )
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -132,7 +132,7 @@ class Site:
     ) -> dict[str, Any]:
         title, html = section.heading.text, self.markdown.html
         equation = page.equations.get(title)
-        # On a phone the pane stands between the equation and the text that follows it.
+        # On a phone the pane is between the equation and the text that follows it.
         blocks = [i for i, each in enumerate(tokens, 1) if each.info == "math"] if equation else []
         end = blocks[0] if blocks else len(tokens)
         has_status = (page.stem, title) == ("README", "Status")
@@ -170,7 +170,7 @@ def _files(folder: Path) -> list[str]:
     )
 
 
-def _strangers(folder: Path) -> Iterator[Path]:
+def _unlisted_files(folder: Path) -> Iterator[Path]:
     """Yield every file that is not on the list of an older site."""
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         yield folder

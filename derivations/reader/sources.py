@@ -89,7 +89,7 @@ class Sources:
 
 
 def address(equation: Equation) -> str:
-    """Return where an equation stands on the site."""
+    """Return the address of an equation on the site."""
     return f"{html_name(equation.formula.page.stem)}#{anchor(equation.name)}"
 
 

@@ -1,1 +1,1 @@
-"""Tests of the suite itself: what it must catch, what it must leave alone, how often it errs."""
+"""Tests of the suite: known bugs, benign variants, injected faults, mutants, error rates."""

@@ -13,17 +13,15 @@ from .evaluation import Evaluation, Evaluator, Point, at, name, one, x
 
 def divergence(impl: Implementation, p: Point) -> Evaluation:
     sigma, eta = 0.25 * p.n, 0.5 + 0.25 * p.i
-    left, right = (
-        Gaussian(one(mean), one(deviation**2)) for mean, deviation in ((p.x_0, sigma), (p.x_t, eta))
-    )
+    left, right = (Gaussian(one(mean), one(std**2)) for mean, std in ((p.x_0, sigma), (p.x_t, eta)))
     values = {name("h"): p.x_0, name("a"): p.x_t, name(r"\sigma"): sigma, name(r"\eta"): eta}
-    laws = map(mpf, (p.x_0, sigma**2, p.x_t, eta**2))
-    near = float(impl.unit_roundoff * roundings_of_divergence(*laws))
+    parameters = map(mpf, (p.x_0, sigma**2, p.x_t, eta**2))
+    near = float(impl.unit_roundoff * roundings_of_divergence(*parameters))
     return Evaluation((impl.gaussian_kl(left, right)[0],), values, times=0, absolute=near)
 
 
 def prior(impl: Implementation, p: Point) -> Evaluation:
-    """The variance that is left is right to 8 u kappa, whose slope is below 1; then as any."""
+    """The remaining variance is right to 8 u kappa, and the divergence has slope below 1 in it."""
     T = len(p.betas)
 
     def reverse(x_t: Array, s: Times, t: Times) -> Gaussian:
@@ -35,18 +33,18 @@ def prior(impl: Implementation, p: Point) -> Evaluation:
 
 
 def grey_level(place: str) -> Evaluator:
-    """A law of deviation 1, with edges at most 2.5 deviations away: they are off by 18 u, and the
-    density is at most 0.4; the log of a mass is off by 4 u (1 + its size), its mass by that times
-    the mass: 24 u in all."""
+    """For standard deviation 1 and edges at most 2.5 from the mean: the edges are off by 18 u,
+    where the density is at most 0.4; the log of a probability is off by 4 u (1 + its size), the
+    probability by that times itself: 24 u in all."""
 
     def evaluate(impl: Implementation, p: Point) -> Evaluation:
-        levels, h = p.n + 1, p.other / 8
-        inner = 1 + p.i % (levels - 2)
-        g = {"lowest": -1.0, "highest": 1.0}.get(place, 2 * inner / (levels - 1) - 1)
-        found = impl.log_grey_level(Gaussian(one(h), one(1.0)), one(g), levels)[0]
+        grey_levels, h = p.n + 1, p.other / 8
+        inner = 1 + p.i % (grey_levels - 2)
+        g = {"lowest": -1.0, "highest": 1.0}.get(place, 2 * inner / (grey_levels - 1) - 1)
+        found = impl.log_grey_level(Gaussian(one(h), one(1.0)), one(g), grey_levels)[0]
         values = {name("h"): h, name(r"\sigma"): 1.0, name("g"): g}
         near = 24 * impl.unit_roundoff
-        return Evaluation((math.exp(found),), values, {"n": levels}, times=0, absolute=near)
+        return Evaluation((math.exp(found),), values, {"n": grey_levels}, times=0, absolute=near)
 
     return evaluate
 
@@ -56,11 +54,13 @@ def decoder_variance(impl: Implementation, p: Point) -> Evaluation:
     return Evaluation((found.var[0],), {}, s=0)
 
 
-def bits(levels: bool) -> Evaluator:
+def bits(dequantised: bool) -> Evaluator:
     def evaluate(impl: Implementation, p: Point) -> Evaluation:
         nats, k = one(p.other), p.i + 2
         got = (
-            impl.dequantised_bits_per_dim(nats, p.n, k) if levels else impl.bits_per_dim(nats, p.n)
+            impl.dequantised_bits_per_dim(nats, p.n, k)
+            if dequantised
+            else impl.bits_per_dim(nats, p.n)
         )
         near = 8 * impl.unit_roundoff * (abs(p.other) + k)
         return Evaluation(
@@ -71,7 +71,7 @@ def bits(levels: bool) -> Evaluator:
 
 
 def known_jacobians(p: Point) -> DenoiserWithJacobian:
-    """x0_hat = x_0 at the lower level, `other` at the higher one, with slopes of 1/4 and -1/2."""
+    """x0_hat = x_0 with slope 1/4 at s, and `other` with slope -1/2 at t."""
 
     def slopes(x_t: Array, t: int) -> tuple[Array, Array]:
         prediction = np.full_like(x_t, p.x_0 if t == p.s else p.other)
@@ -81,12 +81,12 @@ def known_jacobians(p: Point) -> DenoiserWithJacobian:
 
 
 def flow_step(impl: Implementation, p: Point) -> Evaluation:
-    """The slopes that the step has seen, worked out in float64, as good as its own. They are
-    quotients by r >= 1e-2 of numbers below 20, and multiplied by r_t - r_s."""
+    """The two slopes of the step, recomputed in float64. They are quotients by r >= 1e-2 of
+    numbers below 20, and multiplied by r_t - r_s."""
     if p.s == 0:
         return Evaluation((0.0,), {})
     got = impl.probability_flow(p.betas, one(p.x_t), known_jacobians(p), None, (p.t, p.s, 0))
-    scale, noise = levels_of(p)
+    scale, noise = scales_of(p)
     start = (p.x_t - scale[0] * p.x_0) / noise[0]
     there = scale[1] * p.x_0 + noise[1] * start
     end = (there - scale[1] * p.other) / noise[1]
@@ -97,7 +97,7 @@ def flow_step(impl: Implementation, p: Point) -> Evaluation:
     )
 
 
-def levels_of(p: Point) -> tuple[Array, Array]:
+def scales_of(p: Point) -> tuple[Array, Array]:
     kernels = [kernel(p.betas, 0, t) for t in (p.s, p.t)]
     return np.float64([k.scale for k in kernels]), np.sqrt(np.float64([k.var for k in kernels]))
 
@@ -112,7 +112,7 @@ def flow_volume(impl: Implementation, p: Point) -> Evaluation:
         return 0 * x_t, (0.25 if t == p.s else -0.5) * rows
 
     got = impl.probability_flow(p.betas, x_1, slopes, None, (p.t, p.s, 0))
-    scale, noise = levels_of(p)
+    scale, noise = scales_of(p)
     start, end = p.n * (1 - scale[0] / 4) / noise[0], p.n * (1 + scale[1] / 2) / noise[1]
     values = {name("D"): start, name("D'"): end}
     near = 32 * p.n * impl.unit_roundoff * float(2 + noise[1] / scale[1] / noise[0])
@@ -133,13 +133,13 @@ def flow_density(impl: Implementation, p: Point) -> Evaluation:
 
 
 def flow_data(impl: Implementation, p: Point) -> Evaluation:
-    """With densities in float64 of the forward process and of a decoder N(x_1 / 2, 1/4)."""
-    law = Gaussian(one(p.x_t / 2), one(0.25))
+    """Use densities of the forward process and of a decoder N(x_1 / 2, 1/4)."""
+    decoder = Gaussian(one(p.x_t / 2), one(0.25))
     scale, var = kernel(p.betas, 0, 1)
     drawn = bound.log_density(bound.Gaussian(scale * mpf(p.x_0), var), mpf(p.x_t))
     decodes = bound.log_density(bound.Gaussian(mpf(p.x_t) / 2, mpf(0.25)), mpf(p.x_0))
     arrays = one(p.x_0), one(p.x_t), one(p.other)
-    got = impl.flow_bound(p.betas, *arrays, lambda *given: law, None, 1)
+    got = impl.flow_bound(p.betas, *arrays, lambda *given: decoder, None, 1)
     values = {name("Q"): mp.exp(drawn), name("G"): mp.exp(mpf(p.other))}
     values |= {name("G'"): mp.exp(decodes)}
     away = 1 + abs(drawn) + abs(decodes) + abs(mpf(p.other))
@@ -149,7 +149,7 @@ def flow_data(impl: Implementation, p: Point) -> Evaluation:
 
 
 def learned_variance(s: int | None) -> Evaluator:
-    """An interpolation of i / 4: the errors of both ends, and of an exponent of up to 20."""
+    """For an interpolation of i / 4: the errors of both ends and of an exponent of up to 20."""
 
     def evaluate(impl: Implementation, p: Point) -> Evaluation:
         if len(p.betas) < 2:
@@ -166,7 +166,7 @@ def learned_variance(s: int | None) -> Evaluator:
 
 
 def hybrid(impl: Implementation, p: Point) -> Evaluation:
-    """Of n equal numbers at t = 1, where the decoder's density is all there is of the bound."""
+    """For n equal numbers at t = 1, where the bound is the density of the decoder."""
     T = len(p.betas)
     if T < 2:
         return Evaluation((0.0,), {}, {"T": 0})
@@ -176,10 +176,10 @@ def hybrid(impl: Implementation, p: Point) -> Evaluation:
     scale, var = kernel(p.betas, 0, 1)
     mean = mpf(p.x_0) - mp.sqrt(var) / scale / 8
     low = posterior(p.betas, 0.0, 0.0, 1, 2).var
-    law = bound.Gaussian(mean, mp.sqrt(var * low))
-    cost = -p.n * bound.log_density(law, mpf(p.x_0))
+    decoder = bound.Gaussian(mean, mp.sqrt(var * low))
+    cost = -p.n * bound.log_density(decoder, mpf(p.x_0))
     values = {name("A"): 1 / 64, name("D"): cost, name(r"\kappa"): 1e-3}
-    size = 1 + abs(cost) + p.n * (abs(p.x_0) + abs(p.x_t) / scale) / mp.sqrt(law.var)
+    size = 1 + abs(cost) + p.n * (abs(p.x_0) + abs(p.x_t) / scale) / mp.sqrt(decoder.var)
     near = float(impl.unit_roundoff * 64 * kappa(p.betas, 1, 2) * size)
     return Evaluation((found.loss[0],), values, {"n": p.n, "T": T}, times=0, absolute=near)
 
@@ -188,19 +188,19 @@ def importance(impl: Implementation, p: Point) -> Evaluation:
     roots = 1.25 + np.cos(np.arange(p.n) + p.x_0)
     found = impl.timestep_probabilities(roots**2)
     values = {("M", (i + 1,), ()): root for i, root in enumerate(roots.tolist())}
-    levels = {"T": len(roots), "t": p.i + 1}
-    return Evaluation((found[p.i],), values, levels, times=0, absolute=16 * impl.unit_roundoff)
+    integers = {"T": len(roots), "t": p.i + 1}
+    return Evaluation((found[p.i],), values, integers, times=0, absolute=16 * impl.unit_roundoff)
 
 
 def mixture(impl: Implementation, p: Point) -> Evaluation:
-    """Ten equal terms of each timestep, whose root mean square is their size."""
+    """For ten equal terms per timestep, whose root mean square is their value."""
     sizes = (1.25 + np.cos(np.arange(p.n) + p.x_0)).tolist()
     updates = [(np.array([i + 1] * 10), np.full(10, size)) for i, size in enumerate(sizes)]
     found = impl.importance(p.n, updates)
     values = {("M", (i + 1,), ()): size for i, size in enumerate(sizes)}
     values |= {name(r"\nu"): mpf("0.001")}
-    levels = {"T": p.n, "t": p.i + 1}
-    return Evaluation((found[p.i],), values, levels, times=0, absolute=32 * impl.unit_roundoff)
+    integers = {"T": p.n, "t": p.i + 1}
+    return Evaluation((found[p.i],), values, integers, times=0, absolute=32 * impl.unit_roundoff)
 
 
 BOUND: dict[str, Evaluator] = {
@@ -219,6 +219,6 @@ BOUND: dict[str, Evaluator] = {
     "probability-flow.volume": flow_volume,
     "probability-flow.density": flow_density,
     "probability-flow.data": flow_data,
-    "likelihood.bits": bits(levels=False),
-    "likelihood.dequantised": bits(levels=True),
+    "likelihood.bits": bits(dequantised=False),
+    "likelihood.dequantised": bits(dequantised=True),
 }

@@ -29,11 +29,13 @@ def compare(impl: Implementation, name: str, point: Point) -> bool:
     """Fail if text and implementation differ; return False if an assumption does not hold."""
     if name in AT_DATA:
         point = point._replace(s=0)
-    levels = {"s": point.s, "t": point.t, "T": len(point.betas), "K": 1, "k": point.t + 1}
-    if name not in OWN_TIMESTEPS and pages.instance(name, point.betas, levels, {}) is None:
+    integers = {"s": point.s, "t": point.t, "T": len(point.betas), "K": 1, "k": point.t + 1}
+    if name not in OWN_TIMESTEPS and pages.instance(name, point.betas, integers, {}) is None:
         return False
     evaluation: Evaluation = EVALUATORS[name](impl, point)
-    where = pages.instance(name, point.betas, levels | (evaluation.levels or {}), evaluation.values)
+    where = pages.instance(
+        name, point.betas, integers | (evaluation.integers or {}), evaluation.values
+    )
     if where is None:
         return False
     s = point.s if evaluation.s is None else evaluation.s

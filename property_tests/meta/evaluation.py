@@ -29,7 +29,7 @@ class Evaluation(NamedTuple):
 
     got: tuple[float, ...]  # one number, or the mean and the variance of a distribution
     values: Values
-    levels: dict[str, int] | None = None
+    integers: dict[str, int] | None = None  # timesteps, indices and counts
     times: int = 1  # number of errors of 8 u kappa; kappa is 1 without a pair of timesteps
     absolute: float = 0.0  # an additional, derived rounding error
     s: int | None = None  # the earlier timestep, if it is not that of the point

@@ -143,7 +143,7 @@ def shaped(family: str) -> Evaluator:
 
     def evaluate(impl: Implementation, p: Point) -> Evaluation:
         T, t = T_LINEAR, 1 + (7 * p.n + p.t) % T_LINEAR
-        levels = {"T": T, "t": t}
+        integers = {"T": T, "t": t}
         if family == "linear":
             shape = {"beta_1": 0.001 * p.n, "beta_T": 0.002 + 0.003 * p.i}
             ends = {1: shape["beta_1"], T: shape["beta_T"]}
@@ -153,13 +153,13 @@ def shaped(family: str) -> Evaluator:
             values = {name(r"\delta"): _decimal(shape["s"]), name(r"\beta_{\mathrm{max}}"): 0.5}
         else:
             shape = {"start": -float(p.n), "end": 3.0 + p.i, "tau": 0.5 * p.n, "max_beta": 0.999}
-            levels["t"] = t = min(t, T - 1)  # max_beta applies at the last timestep
+            integers["t"] = t = min(t, T - 1)  # max_beta applies at the last timestep
             values = {name("p"): -float(p.n), name("r"): 3.0 + p.i, name(r"\tau"): 0.5 * p.n}
         signal = impl.shaped_schedule(family, T, shape).signal
         got = signal[t] if family == "sigmoid" else 1 - signal[t] / signal[t - 1]
         kappas = [1 - math.log(each) / (1 - each) for each in signal[max(t - 1, 1) : t + 1]]
         near = (8 * sum(kappas) + 2) * impl.unit_roundoff
-        return Evaluation((got,), values, levels, times=0, absolute=near)
+        return Evaluation((got,), values, integers, times=0, absolute=near)
 
     return evaluate
 
@@ -170,33 +170,33 @@ def _decimal(value: float) -> mpf:
 
 
 def mean_square(impl: Implementation, p: Point) -> Evaluation:
-    says, wanted = np.float64([[p.x_0, p.x_t, p.other]]), np.float64([[p.other, 1.0, p.x_0]])
+    predicted, wanted = np.float64([[p.x_0, p.x_t, p.other]]), np.float64([[p.other, 1.0, p.x_0]])
     values: Values = {name("y", j + 1): wanted[0, j] for j in range(3)}
-    values |= {name(r"\hat{y}", j + 1): says[0, j] for j in range(3)}
-    return Evaluation((impl.loss(says, wanted)[0],), values, {"n": 3})
+    values |= {name(r"\hat{y}", j + 1): predicted[0, j] for j in range(3)}
+    return Evaluation((impl.loss(predicted, wanted)[0],), values, {"n": 3})
 
 
 def weighted(impl: Implementation, p: Point) -> Evaluation:
-    says, wanted = np.float64([[p.x_0], [p.x_t]]), np.float64([[p.other], [1.0]])
+    predicted, wanted = np.float64([[p.x_0], [p.x_t]]), np.float64([[p.other], [1.0]])
     weights = np.float64([0.5, 3.0])
     values: Values = {name(r"\omega", j + 1): weights[j] for j in range(2)}
-    values |= {name(r"\ell", j + 1): each for j, each in enumerate(impl.loss(says, wanted))}
-    return Evaluation((impl.weighted_loss(says, wanted, weights).mean(),), values, {"n": 2})
+    values |= {name(r"\ell", j + 1): each for j, each in enumerate(impl.loss(predicted, wanted))}
+    return Evaluation((impl.weighted_loss(predicted, wanted, weights).mean(),), values, {"n": 2})
 
 
-def wave(half: int) -> Evaluator:
+def sinusoid(half: int) -> Evaluator:
     def evaluate(impl: Implementation, p: Point) -> Evaluation:
         t, h = 37 * p.t, p.n
         got = impl.embedding(at(t), 2 * h)[0, p.i + half * h]
         period = impl.embedding_layout().max_period
-        levels = {"t": t, "s": 0, "T": t, "h": h, "i": p.i}
+        integers = {"t": t, "s": 0, "T": t, "h": h, "i": p.i}
         near = 2 * FLOAT32  # rounded once, at most 1; its angle is of float64
-        return Evaluation((got,), {name("P"): period}, levels, times=0, absolute=near)
+        return Evaluation((got,), {name("P"): period}, integers, times=0, absolute=near)
 
     return evaluate
 
 
-def octave(impl: Implementation, p: Point) -> Evaluation:
+def fourier_feature(impl: Implementation, p: Point) -> Evaluation:
     got = impl.fourier_features(np.float64(p.other).reshape(1, 1, 1, 1), (p.i,)).ravel()[1]
     angle = 2.0**p.i * np.pi * abs(p.other)
     near = (2 * angle + 1.5) * impl.unit_roundoff  # pi, a product, and the sine's own
@@ -208,7 +208,7 @@ def decay(impl: Implementation, p: Point) -> Evaluation:
     return Evaluation((found,), {name("d"): 0.25}, {"k": p.i})
 
 
-def follow(impl: Implementation, p: Point) -> Evaluation:
+def ema_update(impl: Implementation, p: Point) -> Evaluation:
     weights = np.float64([[p.x_0], [p.x_t]])
     found = impl.ema(0.25, weights, weights).weights[0, 0]
     values = {name("d"): 0.25, name("y"): p.x_0, name("z"): p.x_t}
@@ -278,11 +278,11 @@ EVALUATORS: dict[str, Evaluator] = {
     **BOUND,
     **LATENT,
     **SAMPLERS,
-    "embeddings.sinusoidal": wave(0),
-    "embeddings.cosines": wave(1),
-    "embeddings.fourier": octave,
+    "embeddings.sinusoidal": sinusoid(0),
+    "embeddings.cosines": sinusoid(1),
+    "embeddings.fourier": fourier_feature,
     "ema.decay": decay,
-    "ema.update": follow,
+    "ema.update": ema_update,
     "images.range": pixel,
     "rounding.kappa": condition,
     "statistics.power": power,

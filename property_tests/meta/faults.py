@@ -166,12 +166,12 @@ class ReversedFrequencies(DdpmCore):
 
 class CancellationInNoise(DdpmCore):
     def shaped_schedule(self, *arguments):
-        levels = super().shaped_schedule(*arguments)
-        return levels._replace(noise=1 - levels.signal)
+        schedule = super().shaped_schedule(*arguments)
+        return schedule._replace(noise=1 - schedule.signal)
 
     def rescaled(self, *arguments):
-        levels = super().rescaled(*arguments)
-        return levels._replace(noise=1 - levels.signal)
+        schedule = super().rescaled(*arguments)
+        return schedule._replace(noise=1 - schedule.signal)
 
 
 class FixedMaxBeta(DdpmCore):

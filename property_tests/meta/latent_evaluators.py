@@ -42,11 +42,11 @@ def loss(impl: Implementation, p: Point) -> Evaluation:
     off[..., 0] += 0.5
     got = impl.autoencoder_loss(row_of(p), row_of(p) + off, moments(p), 0.25, 3.0)
     away = off[0, 0]
-    law = bound.Gaussian(mpf(p.x_0), mp.exp(mpf(p.x_t)))
+    encoder = bound.Gaussian(mpf(p.x_0), mp.exp(mpf(p.x_t)))
     values = {
         name("A"): float((away**2).mean()),
         name("B"): 0.25 / (p.n - 1),
-        name("D"): bound.divergence(law, bound.Gaussian(mpf(0), mpf(1))),
+        name("D"): bound.divergence(encoder, bound.Gaussian(mpf(0), mpf(1))),
         name(r"\kappa"): 0.25,
         name(r"\gamma"): 3.0,
     }
@@ -102,8 +102,8 @@ def unscaled(impl: Implementation, p: Point) -> Evaluation:
 def data(impl: Implementation, p: Point) -> Evaluation:
     """Use an encoder N(x_0 / 2, 1/4), a decoder N(y, 1/2), and any density of latents."""
     x_0, y = np.float64([[p.x_0]]), np.float64([[p.x_t]])
-    law, decoder = Gaussian(x_0 / 2, 0.25 + 0 * x_0), Gaussian(y, 0.5 + 0 * y)
-    got = impl.latent_bound(x_0, y, law, decoder, np.float64([p.other]), None)
+    encoder, decoder = Gaussian(x_0 / 2, 0.25 + 0 * x_0), Gaussian(y, 0.5 + 0 * y)
+    got = impl.latent_bound(x_0, y, encoder, decoder, np.float64([p.other]), None)
     drawn = bound.log_density(bound.Gaussian(mpf(p.x_0) / 2, mpf(0.25)), mpf(p.x_t))
     decodes = bound.log_density(bound.Gaussian(mpf(p.x_t), mpf(0.5)), mpf(p.x_0))
     values = {name("Q"): mp.exp(drawn), name("G"): mp.exp(-mpf(p.other))}

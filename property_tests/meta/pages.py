@@ -43,7 +43,7 @@ def is_distribution(name: str) -> bool:
     return isinstance(equations()[name].relation.members[-1], _syntax.Gaussian)
 
 
-def instance(name: str, betas: Betas, levels: dict[str, int], values: Values) -> Any | None:
+def instance(name: str, betas: Betas, integers: dict[str, int], values: Values) -> Any | None:
     """Return the instance for evaluation; None if an assumption does not hold."""
     equation = equations()[name]
     page = equation.formula.page
@@ -52,7 +52,7 @@ def instance(name: str, betas: Betas, levels: dict[str, int], values: Values) ->
     fixed = {key: number(value) for key, value in values.items()}
     data = ((number(1), number(0), number(1)),)
     spec = tuple(map(number, betas))
-    found = _numeric.RandomInstance(name, levels, spec, data, page.declared, known, fixed)
+    found = _numeric.RandomInstance(name, integers, spec, data, page.declared, known, fixed)
     return (
         found
         if all(_random_instances.holds(each, found) for each in equation.assumptions)
@@ -86,11 +86,11 @@ def conditions(name: str, where: Any) -> tuple[int, list[int]]:
 
 def coefficients(name: str, where: Any, given: list[int]) -> dict[int, float]:
     """Return the coefficients of the mean, which is linear in the conditioning states."""
-    zeros: Values = {("x", (level,), ()): mpf(0) for level in given}
+    zeros: Values = {("x", (timestep,), ()): mpf(0) for timestep in given}
     found = {}
-    for level in given:
-        unit = zeros | {("x", (level,), ()): mpf(1)}
-        found[level] = float(text(name, replace(where, fixed=where.fixed | unit), 0).exact)
+    for timestep in given:
+        unit = zeros | {("x", (timestep,), ()): mpf(1)}
+        found[timestep] = float(text(name, replace(where, fixed=where.fixed | unit), 0).exact)
     return found
 
 

@@ -55,18 +55,18 @@ def test_simulation_follows_the_distribution_on_the_page(ledger: Ledger, name: s
     The residual is standard normal and independent of the conditioning states.
     """
     for s, t in ((2, 3), (1, 4)):
-        levels = {"s": s, "t": t, "T": len(STEEP), "K": 1}
-        where = pages.instance(name, STEEP, levels, {})
-        target, given_levels = pages.conditions(name, where)
+        integers = {"s": s, "t": t, "T": len(STEEP), "K": 1}
+        where = pages.instance(name, STEEP, integers, {})
+        target, conditions = pages.conditions(name, where)
         claim = ledger.claim(f"{name}, as printed", (STEEP, s, t), scalars=2000 * 15)
         rng = claim.rng
         x = {0: rng.choice([0.0, 1.3, -0.7, 30.0], size=(2000, 3, 5))}
         for timestep in range(1, len(STEEP) + 1):
             x[timestep] = simulate(STEEP, x[timestep - 1], timestep - 1, timestep, rng)
         mean = sum(
-            coefficient * x[level]
-            for level, coefficient in pages.coefficients(name, where, given_levels).items()
+            coefficient * x[timestep]
+            for timestep, coefficient in pages.coefficients(name, where, conditions).items()
         )
         residual = (x[target] - mean) / np.sqrt(float(pages.text(name, where, 1).exact))
-        others = [x[level] for level in given_levels if level > 0]
+        others = [x[timestep] for timestep in conditions if timestep > 0]
         claim.check([*standard_normal(residual), *(slope(residual, each) for each in others)])

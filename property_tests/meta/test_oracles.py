@@ -135,8 +135,8 @@ def test_array_denoiser_matches_the_scalar_denoiser(t):
 
 @pytest.mark.parametrize("path", [("fixed_large", 0.0), ("ddim", 0.7)], ids=str)
 def test_quadrature_of_one_component_is_gaussian(path):
-    """Sums over the cells of the grid, and lines between its points, are off by its spacing squared
-    times an eighth of the density's slope, which is below 3 where a deviation is above 0.3."""
+    """The error of sums over cells and of linear interpolation is the squared spacing times an
+    eighth of the slope of the density, below 3 for standard deviations above 0.3."""
     sampler, eta = path
     walk = chains.Path(STEEP, sampler, (4, 2, 1, 0), eta)
     want = chains.output_distribution(
@@ -144,8 +144,8 @@ def test_quadrature_of_one_component_is_gaussian(path):
     )
     x = np.linspace(-1.0, 2.0, 31)
     got = quadrature.Distribution(walk, (mixture.Component(1, 0.5, 0.25),))(x)
-    exact_law = special.ndtr((x - want.mean) / np.sqrt(want.covariance[0]))
-    assert np.abs(got - exact_law).max() < 2 * quadrature.SPACING**2 * 3 / 8
+    exact_cdf = special.ndtr((x - want.mean) / np.sqrt(want.covariance[0]))
+    assert np.abs(got - exact_cdf).max() < 2 * quadrature.SPACING**2 * 3 / 8
 
 
 def test_two_node_averages_match_quadrature():
@@ -156,8 +156,8 @@ def test_two_node_averages_match_quadrature():
     def weighed(f: Callable[[Any], Any]) -> Any:
         return mp.quad(lambda x: density(x, left.mean, left.var) * f(x), places)
 
-    def log(law: bound.Gaussian, x: Any) -> Any:
-        return mp.log(density(x, law.mean, law.var))
+    def log(gaussian: bound.Gaussian, x: Any) -> Any:
+        return mp.log(density(x, gaussian.mean, gaussian.var))
 
     divergence = weighed(lambda x: log(left, x) - log(right, x))
     assert abs(bound.divergence(left, right) / divergence - 1) < CLOSE
@@ -193,9 +193,11 @@ def test_flow_recursion_converges_to_the_exact_flow():
     data, x_1, errors = bound.Gaussian(mpf("0.75"), mpf("0.25")), 0.5, []
     for n in (32, 64):
         betas = schedule_family(n)
-        law = gaussian.MultivariateGaussian(np.float64([data.mean]), np.float64([[data.var]]))
-        guesses = {t: gaussian.denoiser(betas, law, t) for t in range(1, n + 1)}
-        lines = {t: flows.Line(each.matrix[0, 0], each.offset[0]) for t, each in guesses.items()}
+        prior = gaussian.MultivariateGaussian(np.float64([data.mean]), np.float64([[data.var]]))
+        predictions = {t: gaussian.denoiser(betas, prior, t) for t in range(1, n + 1)}
+        lines = {
+            t: flows.Line(each.matrix[0, 0], each.offset[0]) for t, each in predictions.items()
+        }
         got = flows.integrate(betas, tuple(range(n, -1, -1)), lines, x_1)
         here, there = (bound.marginal(data, betas, t) for t in (1, n))
         stretch = mp.sqrt(there.var / here.var)

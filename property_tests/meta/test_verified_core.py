@@ -31,7 +31,7 @@ def violations(package: Path) -> list[str]:
         *core.unlisted(package),
         *core.without_page(code, package),
         *targets.unverified(package),
-        *links.silent_functions(package),
+        *links.uncited_functions(package),
         *without_name(package),
     ]
 

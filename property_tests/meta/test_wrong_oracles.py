@@ -107,7 +107,7 @@ WRONG_ORACLES: list[tuple[Any, Callable[..., Any], str, str, dict[str, Any]]] = 
     ),
     (
         bound,
-        lambda *laws: divergence(*laws) * mpf("1.0001"),
+        lambda *gaussians: divergence(*gaussians) * mpf("1.0001"),
         "divergence",
         "test_losses.py::test_gaussian_kl_matches_the_densities",
         {},
@@ -156,14 +156,14 @@ WRONG_ORACLES: list[tuple[Any, Callable[..., Any], str, str, dict[str, Any]]] = 
     ),
     (
         bound,
-        lambda *laws: divergence(*laws) * mpf("1.0001"),
+        lambda *gaussians: divergence(*gaussians) * mpf("1.0001"),
         "divergence",
         "test_latent.py::test_latent_kl_is_the_divergence_from_standard_normal",
         {},
     ),
     (
         bound,
-        lambda *laws: log_of(*laws) * mpf("1.0001"),
+        lambda *gaussians: log_of(*gaussians) * mpf("1.0001"),
         "log_density",
         "test_latent.py::test_exact_latent_density_makes_the_bound_exact",
         {},

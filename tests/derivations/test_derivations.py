@@ -50,7 +50,7 @@ def test_every_citation_names_an_equation():
 
 
 def test_every_public_function_of_the_core_cites_an_equation():
-    assert links.silent_functions() == []
+    assert links.uncited_functions() == []
 
 
 def test_a_dead_citation_and_an_uncited_function_are_reported(tmp_path: Path):
@@ -60,8 +60,8 @@ def test_a_dead_citation_and_an_uncited_function_are_reported(tmp_path: Path):
     (tmp_path / "posterior.py").write_text(source)
     dead = links.dead_citations([tmp_path / "posterior.py"], NAMED)
     assert dead == [f"{tmp_path / 'posterior.py'}:2: posterior.median"]
-    (silent,) = links.silent_functions(tmp_path)
-    assert silent.startswith("ddpm_core/posterior.py:4: q cites no equation")
+    (uncited,) = links.uncited_functions(tmp_path)
+    assert uncited.startswith("ddpm_core/posterior.py:4: q cites no equation")
 
 
 # --- negative controls of the provers -------------------------------------------------------------

@@ -177,18 +177,18 @@ def test_pages_follow_each_other_in_reading_order(folder: Path):
 
 
 @pytest.mark.parametrize(
-    "strange",
+    "unlisted",
     ["thesis.txt", ".git", "CNAME", "images/photo.jpg", "code/thesis.py", "code/a/b.html"],
 )
 def test_files_that_are_not_part_of_the_site_are_never_removed(
-    folder: Path, site: Site, strange: str
+    folder: Path, site: Site, unlisted: str
 ):
-    (folder / strange).parent.mkdir(exist_ok=True)
-    (folder / strange).write_text("years of work")
-    with pytest.raises(FileExistsError, match=f"{strange} is not a file of this site"):
+    (folder / unlisted).parent.mkdir(exist_ok=True)
+    (folder / unlisted).write_text("years of work")
+    with pytest.raises(FileExistsError, match=f"{unlisted} is not a file of this site"):
         site.write(folder)
-    assert (folder / strange).read_text() == "years of work"
-    (folder / strange).unlink()
+    assert (folder / unlisted).read_text() == "years of work"
+    (folder / unlisted).unlink()
 
 
 def test_a_folder_that_only_looks_like_a_site_is_unchanged(tmp_path: Path, site: Site):

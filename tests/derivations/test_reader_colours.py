@@ -110,7 +110,7 @@ def test_the_worst_value_and_the_least_p_are_shown(tmp_path: Path):
     claims = [{"p": p, "n": 20} for p in (0.5, 0.02, None)]
     rows = ({**row(f"{CHECK}[a]"), "worst": 0.125}, {**row(f"{CHECK}[b]"), "claims": claims})
     seen = Outcomes(report(tmp_path, *rows)).check(f"property_tests/{CHECK}")
-    assert seen.said == (
+    assert seen.explanation == (
         "passed: 2 runs; 60 scalars, least p 0.02; "
         "6 numbers, the worst at 0.5 of the rounding allowance"
     )
@@ -144,8 +144,8 @@ def test_every_page_shows_the_colours_of_the_run(tmp_path: Path):
     row_of_mean = pages["posterior.html"].split('id="posteriormean"')[1].split("<section")[0]
     dots = re.findall(r'<span class="dot (\w+)"', row_of_mean)
     assert dots == ["red", "green", "red"]  # its own, the check's, that of the printed formula
-    said = re.findall(r"<small>(.*?)</small>", row_of_mean)
-    assert [each.partition(":")[0] for each in said] == ["passed", "failed"]
+    texts = re.findall(r"<small>(.*?)</small>", row_of_mean)
+    assert [each.partition(":")[0] for each in texts] == ["passed", "failed"]
     for text in pages.values():
         for name, label in re.findall(
             r'<span class="dot (\w+)" role="img" aria-label="(.*?)"', text
