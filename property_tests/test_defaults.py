@@ -69,6 +69,7 @@ DOCUMENTED: dict[str, tuple[dict[str, object], str]] = {
         LIBRARY,
     ),
     "UNet.forward": ({"labels": None}, PLAIN),
+    "resampling": ({"stride": 1}, LIBRARY),
     "Autoencoder": ({"latent_channels": 4, "factor": 4, "width": 32, "blocks": 1}, LIBRARY),
 }
 
