@@ -50,8 +50,8 @@ def imports(module: str, source: str, modules: set[str]) -> Iterator[tuple[int, 
                 above = module.split(".")[: len(module.split(".")) - node.level + is_package]
                 base = ".".join([*above, *([base] if base else [])])
             for alias in node.names:
-                whole = f"{base}.{alias.name}"
-                yield node.lineno, whole if whole in modules or base == PACKAGE else base
+                full_name = f"{base}.{alias.name}"
+                yield node.lineno, full_name if full_name in modules or base == PACKAGE else base
 
 
 def layer(module: str) -> str:

@@ -86,9 +86,9 @@ def test_each_resampling_step_draws_fresh_noise():
     """Three repetitions of 3 -> 1, then a step to data; the known part gets fresh noise."""
     numbers = iter(range(1, 100))
     sampler, image = Blank(), torch.full((1, 2), 0.5)
-    kept = torch.tensor([True, False])
+    known = torch.tensor([True, False])
     noise = lambda: torch.full((1, 2), float(next(numbers)))  # noqa: E731 - one number after another
-    out = example.inpaint(sampler, None, image, kept, noise, 3)
+    out = example.inpaint(sampler, None, image, known, noise, 3)
     assert [(s, t) for _, s, t in sampler.given] == [(1, 3)] * 3 + [(0, 1)]
     a_1, a_31 = sampler.schedule.alpha_bar(1), sampler.schedule.alpha(1, 3)
     number, want = 1, torch.full((1, 2), 1.0)
@@ -118,11 +118,11 @@ def test_the_figure_shows_one_row_of_samples(run, tmp_path):
     out = tmp_path / "out.png"
     flags = ["--mask", mask(tmp_path / "m.png", HALF), "--steps", "4", "--out", str(out)]
     example.main([str(run), *flags, "--n", "2", "--resample", "2"])
-    whole, _, first, second = np.split(np.asarray(Image.open(out))[4:-4, 4:], 4, axis=1)
-    kept = slice(0, whole.shape[0] // 2)
-    assert np.array_equal(whole[kept], first[kept])
-    assert np.array_equal(whole[kept], second[kept])
-    assert not np.array_equal(whole, first)
+    original, _, first, second = np.split(np.asarray(Image.open(out))[4:-4, 4:], 4, axis=1)
+    known = slice(0, original.shape[0] // 2)
+    assert np.array_equal(original[known], first[known])
+    assert np.array_equal(original[known], second[known])
+    assert not np.array_equal(original, first)
     assert not np.array_equal(first, second)
 
 
@@ -137,7 +137,7 @@ def test_the_command_uses_the_chosen_image_and_options(run, tmp_path, monkeypatc
         more = ["--index", "7", "--n", "2", "--seed", seed, "--out", str(tmp_path / "o.png")]
         example.main([str(run), *flags, *more])
         drawn.append(pictures[-1][0][2:])
-    sampler, denoiser, image, kept, _, resample = calls[0]
+    sampler, denoiser, image, known, _, resample = calls[0]
     dataset = load_dataset("digits")
     assert torch.equal(image, dataset.take(dataset.test[[7]]).expand(2, -1, -1, -1))
     assert type(denoiser) is ClipX0
@@ -146,7 +146,7 @@ def test_the_command_uses_the_chosen_image_and_options(run, tmp_path, monkeypatc
     assert not torch.equal(*drawn)
     first, shown = pictures[0][0][:2]
     assert torch.equal(first, image[0])
-    assert torch.equal(shown, torch.where(kept, image[0], torch.zeros(())))
+    assert torch.equal(shown, torch.where(known, image[0], torch.zeros(())))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The variational bound by example: whole images, edge cases, and the input that is refused."""
+"""The variational bound by example: complete images, edge cases, and the input that is refused."""
 
 import math
 

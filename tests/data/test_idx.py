@@ -67,17 +67,17 @@ def test_label_255_is_a_class(tmp_path):
 @settings(derandomize=True, deadline=None)
 @given(pack=st.sampled_from([bytes, gzip.compress]), data=st.data())
 def test_truncated_idx_file_never_loads(pack, data):
-    whole = pack(idx_bytes(GREY[:7]))
-    cut = data.draw(st.integers(0, len(whole) - 1))
+    complete = pack(idx_bytes(GREY[:7]))
+    cut = data.draw(st.integers(0, len(complete) - 1))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "train-images-idx3-ubyte"
-        path.write_bytes(whole[:cut])
+        path.write_bytes(complete[:cut])
         with pytest.raises(ValueError, match=r"truncated|ends at") as caught:
             read_idx(path, 3)
         assert str(path) in str(caught.value)
         if pack is bytes:
             assert f"ends at byte {cut}" in str(caught.value)
-        path.write_bytes(whole)
+        path.write_bytes(complete)
         assert np.array_equal(read_idx(path, 3), GREY[:7])
 
 

@@ -42,8 +42,8 @@ def report(folder: Path, *rows: dict[str, object], certified: bool = True, **cha
         }
         sums = {"executed": executed, "mutants": [{"killed_by": "us"}] * policy["mutants"]}
         sha = {"sha256": sha256(path.read_bytes()).hexdigest()}
-        whole = statement({**digests(Project.own()), **changed}, results(**sums, report=sha))
-        (folder / "certificate.json").write_bytes(canonical(whole))
+        certificate = statement({**digests(Project.own()), **changed}, results(**sums, report=sha))
+        (folder / "certificate.json").write_bytes(canonical(certificate))
     return path
 
 

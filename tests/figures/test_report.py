@@ -138,9 +138,9 @@ def test_report_needs_no_network_and_no_script(tmp_path: Path) -> None:
 def test_report_is_written_for_an_empty_run_and_for_any_single_file(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert "no status yet" in read_page(tmp_path / "empty").words
-    fill(tmp_path / "whole", (500,))
-    for i, path in enumerate(p for p in (tmp_path / "whole").rglob("*") if p.is_file()):
-        alone = tmp_path / str(i) / path.relative_to(tmp_path / "whole")
+    fill(tmp_path / "complete", (500,))
+    for i, path in enumerate(p for p in (tmp_path / "complete").rglob("*") if p.is_file()):
+        alone = tmp_path / str(i) / path.relative_to(tmp_path / "complete")
         alone.parent.mkdir(parents=True)
         alone.write_bytes(path.read_bytes())
         assert "cannot be read" not in read_page(tmp_path / str(i)).words

@@ -88,89 +88,91 @@ def test_exempt_modules_may_change(project, path, tmp_path):
 # --- the certificate itself ----------------------------------------------------------------------
 
 
-def resealed(whole: Any, **changed: Any) -> bytes:
+def resealed(intact: Any, **changed: Any) -> bytes:
     """Return a forged certificate with a matching seal."""
-    files = {each["name"]: each["digest"]["sha256"] for each in whole["subject"]}
-    predicate = {**whole["predicate"], **changed}
+    files = {each["name"]: each["digest"]["sha256"] for each in intact["subject"]}
+    predicate = {**intact["predicate"], **changed}
     return canonical(statement(files, {k: v for k, v in predicate.items() if v is not None}))
 
 
-def resealed_as(whole: Any, given: Any) -> bytes:
-    changed = {**whole, "predicate": {**whole["predicate"], "format": given}}
+def resealed_as(intact: Any, given: Any) -> bytes:
+    changed = {**intact, "predicate": {**intact["predicate"], "format": given}}
     changed["predicate"]["seal"] = certificate._seal(changed)
     return canonical(changed)
 
 
-def without_subject(whole: Any) -> bytes:
-    changed = {key: value for key, value in whole.items() if key != "subject"}
-    changed["predicate"] = {**whole["predicate"]}
+def without_subject(intact: Any) -> bytes:
+    changed = {key: value for key, value in intact.items() if key != "subject"}
+    changed["predicate"] = {**intact["predicate"]}
     changed["predicate"]["seal"] = certificate._seal(changed)
     return canonical(changed)
 
 
 DAMAGES: dict[str, tuple[Callable[[Any, bytes], bytes | None], str]] = {
-    "missing": (lambda whole, data: None, "no certificate at"),
-    "empty": (lambda whole, data: b"", "is truncated or not a certificate"),
-    "truncated": (lambda whole, data: data[: len(data) // 2], "is truncated or not a"),
-    "a list": (lambda whole, data: b"[]\n", "is truncated or not a certificate"),
-    "binary": (lambda whole, data: b"\xff\xfe\x00", "is truncated or not a certificate"),
+    "missing": (lambda intact, data: None, "no certificate at"),
+    "empty": (lambda intact, data: b"", "is truncated or not a certificate"),
+    "truncated": (lambda intact, data: data[: len(data) // 2], "is truncated or not a"),
+    "a list": (lambda intact, data: b"[]\n", "is truncated or not a certificate"),
+    "binary": (lambda intact, data: b"\xff\xfe\x00", "is truncated or not a certificate"),
     "another type": (
-        lambda whole, data: canonical({**whole, "_type": "https://example.org"}),
+        lambda intact, data: canonical({**intact, "_type": "https://example.org"}),
         "is a statement of another type",
     ),
     "another predicate": (
-        lambda whole, data: canonical({**whole, "predicateType": "https://slsa.dev/provenance/v1"}),
+        lambda intact, data: canonical(
+            {**intact, "predicateType": "https://slsa.dev/provenance/v1"}
+        ),
         "is a statement of another type: https://slsa.dev/provenance/v1",
     ),
     "newer": (
-        lambda whole, data: canonical(
-            {**whole, "predicate": {**whole["predicate"], "format": certificate.FORMAT + 1}}
+        lambda intact, data: canonical(
+            {**intact, "predicate": {**intact["predicate"], "format": certificate.FORMAT + 1}}
         ),
         "has format 2, but this version reads format 1",
     ),
     "edited": (
-        lambda whole, data: data.replace(b'"alpha_spent":0.0', b'"alpha_spent":0.1'),
+        lambda intact, data: data.replace(b'"alpha_spent":0.0', b'"alpha_spent":0.1'),
         "its seal does not match",
     ),
     "not a number": (
-        lambda whole, data: data.replace(b'"alpha_spent":0.0', b'"alpha_spent":NaN'),
+        lambda intact, data: data.replace(b'"alpha_spent":0.0', b'"alpha_spent":NaN'),
         "is truncated or not a certificate",
     ),
     "infinite number": (
-        lambda whole, data: data.replace(b'"alpha_spent":0.0', b'"alpha_spent":1e999'),
+        lambda intact, data: data.replace(b'"alpha_spent":0.0', b'"alpha_spent":1e999'),
         "is truncated or not a certificate",
     ),
-    "deep": (lambda whole, data: b"[" * 100_000, "is truncated or not a certificate"),
+    "deep": (lambda intact, data: b"[" * 100_000, "is truncated or not a certificate"),
     "a list inside": (
-        lambda whole, data: canonical({**whole, "predicate": []}),
+        lambda intact, data: canonical({**intact, "predicate": []}),
         "is truncated or not a certificate",
     ),
     "boolean format": (
-        lambda whole, data: resealed_as(whole, True),
+        lambda intact, data: resealed_as(intact, True),
         "has format True, but this version reads format 1",
     ),
     "no environment": (
-        lambda whole, data: resealed(whole, environment={}),
+        lambda intact, data: resealed(intact, environment={}),
         "default dtype of torch was unknown at verification and is torch.float32 now",
     ),
     "malformed environment": (
-        lambda whole, data: resealed(whole, environment=[1]),
+        lambda intact, data: resealed(intact, environment=[1]),
         "malformed certificate",
     ),
     "no subject": (
-        lambda whole, data: without_subject(whole),
+        lambda intact, data: without_subject(intact),
         "malformed certificate",
     ),
-    "not canonical": (lambda whole, data: json.dumps(whole).encode(), "its seal does not match"),
-    "partial": (lambda whole, data: resealed(whole, mutants=None), "lacks mutants"),
+    "not canonical": (lambda intact, data: json.dumps(intact).encode(), "its seal does not match"),
+    "partial": (lambda intact, data: resealed(intact, mutants=None), "lacks mutants"),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_certificate_is_refused(project, path, damage):
-    whole = certify(project, path)
+    intact = certify(project, path)
     make, expected = DAMAGES[damage]
-    data = make(whole, path.read_bytes())
+    data = make(intact, path.read_bytes())
     path.unlink()
     if data is not None:
         path.write_bytes(data)
@@ -183,9 +185,9 @@ def test_unreadable_certificate_is_refused(project, path):
 
 
 def test_equal_certificates_have_equal_bytes(project, path):
-    whole = certify(project, path)
-    assert canonical(dict(reversed(whole.items()))) == path.read_bytes()
-    assert read(path) == whole
+    intact = certify(project, path)
+    assert canonical(dict(reversed(intact.items()))) == path.read_bytes()
+    assert read(path) == intact
     with pytest.raises(ValueError, match="not JSON compliant"):
         canonical(float("nan"))
 

@@ -92,11 +92,11 @@ def last_line(
 
 def test_complete_run_without_failures_certifies(project, path, tmp_path):
     assert last_line(project, tmp_path) == f"certificate: {path}"
-    whole = certificate.read(path)
-    assert certificate.mismatch(whole, project) is None
-    assert whole["predicate"]["worst"] == {"check": "test_mean", "fraction_of_allowance": 0.5}
-    assert len(whole["predicate"]["report"]["sha256"]) == 64
-    run = whole["predicate"]["information"]
+    written = certificate.read(path)
+    assert certificate.mismatch(written, project) is None
+    assert written["predicate"]["worst"] == {"check": "test_mean", "fraction_of_allowance": 0.5}
+    assert len(written["predicate"]["report"]["sha256"]) == 64
+    run = written["predicate"]["information"]
     assert (run["commit"], run["dirty"]) == (None, None), "not a checkout"
     assert run["time"].startswith("20")
 

@@ -86,7 +86,7 @@ def test_denoiser_uses_the_parameterization_and_is_clipped_by_default(
 
 
 def test_comparison_uses_the_options(run, tmp_path, monkeypatch):
-    calls, chains = (
+    calls, trajectories = (
         spy(monkeypatch, module, name)
         for module, name in ((drawing, "comparison_cells"), (comparison, "generate"))
     )
@@ -103,11 +103,11 @@ def test_comparison_uses_the_options(run, tmp_path, monkeypatch):
     assert named["cond"].tolist() == [3, 8, 3, 8]
     assert grids[0][1]["watermark"] == "UNVERIFIED"
     assert grids[0][1]["title"] == "log_snr timesteps, seed 5, class 3 8, guidance scale 2"
-    ddim = [(given, more) for given, more in chains if type(given[0]).__name__ == "DDIM"]
+    ddim = [(given, more) for given, more in trajectories if type(given[0]).__name__ == "DDIM"]
     assert [len(given[0].times) for given, _ in ddim] == [6, 11, 21]
     assert ddim[0][0][0].times == log_snr(marked.schedule, 5)
     assert ddim[0][0][0].eta == 0
-    for _, more in chains:
+    for _, more in trajectories:
         assert more["seed"] == 5
         assert more["cond"].tolist() == [3, 8, 3, 8]
 

@@ -123,11 +123,11 @@ def test_finished_run_restores_its_missing_or_damaged_autoencoder(coder, run, tm
     assert train(copy, "--latent", str(coder)) == 0
     assert fingerprint(copy) == fingerprint(run)
     for name in ("weights.safetensors", "autoencoder.json"):
-        whole, again = ((each / "autoencoder" / name) for each in (run, copy))
-        assert again.read_bytes() == whole.read_bytes()
-        again.write_bytes(whole.read_bytes()[:100])
+        original, restored = ((each / "autoencoder" / name) for each in (run, copy))
+        assert restored.read_bytes() == original.read_bytes()
+        restored.write_bytes(original.read_bytes()[:100])
         assert train(copy, "--latent", str(coder)) == 0
-        assert again.read_bytes() == whole.read_bytes()
+        assert restored.read_bytes() == original.read_bytes()
 
 
 def test_latent_accepts_a_run_in_latents(run, tmp_path):

@@ -47,16 +47,16 @@ def test_loop_yields_every_step_and_its_losses():
 
 
 def test_loop_resumes_from_the_step_where_it_was_stopped():
-    whole, parts = points(), points()
-    for _ in training_loop(whole):
+    uninterrupted, resumed = points(), points()
+    for _ in training_loop(uninterrupted):
         pass
-    for step, _ in training_loop(parts):
+    for step, _ in training_loop(resumed):
         if step == 2:
             break
-    for _ in training_loop(parts, start=2):
+    for _ in training_loop(resumed, start=2):
         pass
-    for group, tensors in whole.state.tensors().items():
-        for name, tensor in parts.state.tensors()[group].items():
+    for group, tensors in uninterrupted.state.tensors().items():
+        for name, tensor in resumed.state.tensors()[group].items():
             assert torch.equal(tensor, tensors[name]), f"{group}: {name}"
 
 
