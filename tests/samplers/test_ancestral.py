@@ -38,7 +38,7 @@ def last(snapshots):
     return end
 
 
-# --- complete trajectories, by noise tape ------------------------------------------------------------
+# --- complete trajectories, by noise tape --------------------------------------------------------
 
 
 def moments_by_tape(sampler, denoiser):
