@@ -100,6 +100,15 @@ class Gaussian:
                 "many axes as the mean, or none. Use expand_to(var, x)"
             )
 
+    def computable(self) -> "Gaussian":
+        """Return the same Gaussian in the compute dtype, float32 for half precision.
+
+        A bound sums thousands of terms, of which half precision loses all but three digits.
+        Its unit roundoff is the u of Eq. rounding.marginal.
+        """
+        work = compute_dtype(self.mean)
+        return Gaussian(self.mean.to(work), self.var.to(work))
+
     def sample(self, noise: Float[Tensor, " batch *event"]) -> Float[Tensor, " batch *event"]:
         """Return mean + sqrt(var) noise, where `noise` is standard normal and like the mean.
 

@@ -139,16 +139,22 @@ def min_snr_weight(
 def gaussian_kl(left: Gaussian, right: Gaussian) -> Float[Tensor, " batch *event"]:
     """Return KL(left || right) per element in nats, 0 if they are equal. Variances are above 0.
 
-    Eq. losses.kl, where 2 log(eta / sigma) is minus the log of the ratio of variances.
+    Eq. losses.kl, where 2 log(eta / sigma) is minus the log of the ratio of variances. Half
+    precision is compared in float32.
     """
     check_same_event("right", right.mean, "left", left.mean)
+    left, right = left.computable(), right.computable()
     ratio = left.var / right.var
     return (ratio - 1 - ratio.log() + (left.mean - right.mean).square() / right.var) / 2
 
 
 def log_density(gaussian: Gaussian, x: Float[Tensor, " batch *event"]) -> Tensor:
-    """Return log N(x; mean, var) per element in nats. Eq. gaussian-oracle.density."""
+    """Return log N(x; mean, var) per element in nats. Eq. gaussian-oracle.density.
+
+    Half precision is computed in float32.
+    """
     check_same_event("x", x, "mean", gaussian.mean)
+    gaussian, x = gaussian.computable(), x.to(compute_dtype(x))
     squares = (x - gaussian.mean).square() / gaussian.var
     return -(squares + gaussian.var.log() + math.log(2 * math.pi)) / 2
 
@@ -166,6 +172,7 @@ def log_grey_level(
     """
     check_same_event("x_0", x_0, "mean", gaussian.mean)
     check_grey_levels(grey_levels, x_0.dtype)
+    gaussian, x_0 = gaussian.computable(), x_0.to(compute_dtype(x_0))
     half, std = 1 / (grey_levels - 1), gaussian.var.sqrt()
     difference = x_0 - gaussian.mean  # subtracted first, because half is small compared with x_0
     lowest = torch.special.log_ndtr((half + difference) / std)
@@ -209,6 +216,12 @@ def vlb_term(
     | x_t), such as `reverse_kernel` returns for a prediction.
     """
     check_same_event("x_t", x_t, "x_0", x_0)
+    check_same_event("reverse", reverse.mean, "x_0", x_0)
+    x_0, x_t, reverse = (
+        x_0.to(compute_dtype(x_0)),
+        x_t.to(compute_dtype(x_t)),
+        reverse.computable(),
+    )
     posterior = q_posterior(schedule, x_0, x_t, s, t)
     to_data = expand_to(torch.as_tensor(s == 0).double(), x_0) > 0
     # At s = 0 q is a point: its infinite KL would put NaN into the gradient although it is masked.
@@ -233,4 +246,5 @@ def prior_kl(
 
     Eq. losses.prior: the cost of starting from pure noise although some signal is left at t.
     """
+    x_0 = x_0.to(compute_dtype(x_0))
     return kl_to_noise(q_marginal(schedule, x_0, schedule.T if t is None else t))

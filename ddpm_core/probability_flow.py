@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
-from ddpm_core._types import Denoiser, Gaussian, check_same_event, expand_to, flat
+from ddpm_core._types import Denoiser, Gaussian, check_same_event, compute_dtype, expand_to, flat
 from ddpm_core.forward_process import q_marginal, q_sample
 from ddpm_core.likelihood import ReverseKernel
 from ddpm_core.losses import log_density, vlb_term
@@ -133,8 +133,10 @@ def flow_bound(
     With the decoder and the density of the data themselves it is -log p(x_0) for every x_1.
     """
     check_same_event("x_1", x_1, "x_0", x_0)
-    log_q = flat(log_density(q_marginal(schedule, x_0, t), x_1)).sum(1)
-    return log_q - log_p_1 + vlb_term(schedule, x_0, x_1, 0, t, reverse(x_1, 0, t), grey_levels)
+    decoder = vlb_term(schedule, x_0, x_1, 0, t, reverse(x_1, 0, t), grey_levels)
+    work = compute_dtype(x_0)
+    log_q = flat(log_density(q_marginal(schedule, x_0.to(work), t), x_1.to(work))).sum(1)
+    return log_q - log_p_1 + decoder
 
 
 def _slope(

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: schedules, timesteps, shapes and inputs that are exact in float32."""
+"""Hypothesis strategies: schedules, timesteps, shapes and inputs that are exact in every dtype."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -35,9 +35,19 @@ STEEP_GRID: tuple[Betas, ...] = (STEEP, (0.9, 0.2, 0.6), (0.05, 0.05), (0.5,) * 
 betas = st.floats(2.0**-13, 0.875, width=32)
 schedules = st.sampled_from([STEEP, GENTLE]) | st.lists(betas, min_size=1, max_size=8).map(tuple)
 extremes = st.sampled_from([DEGENERATE, PRODUCTION])  # for single steps, not for entire samplers
-# Images and standard normal noise. Below 2^-64 products may underflow in float32, and no relative
-# roundoff bounds that error.
-numbers = st.floats(-4.0, 4.0, width=32).map(lambda x: x if abs(x) >= 2.0**-64 else 0.0)
+
+
+def exact_in_half_precision(x: float) -> float:
+    """Round a float16 number toward 0 to eight significant bits, as bfloat16 has.
+
+    Below 2^-14, the smallest normal number of float16, it is 0.
+    """
+    bits = np.float16(x).view(np.uint16) & np.uint16(0xFFF8)
+    return float(bits.view(np.float16)) if abs(x) >= 2.0**-14 else 0.0
+
+
+# Images and standard normal noise, exact in every dtype, so that no rounding is the test's own.
+numbers = st.floats(-4.0, 4.0, width=16).map(exact_in_half_precision)
 
 # Batch == width on purpose: then a coefficient along the wrong axis raises no error.
 shapes = st.sampled_from([(1,), (4,), (3, 3), (2, 2, 2, 2), (2, 1, 3)])

@@ -57,7 +57,7 @@ def test_arguments_are_not_modified(impl: Implementation, method, case: Case):
 def test_linear_methods_scale_with_their_inputs(impl: Implementation, method, factor, case: Case):
     """f(c x, c y) = c f(x, y) bit for bit, because c is a power of two; variances do not scale.
 
-    Inputs are 0 or above 2^-64 (see strategies.py), so that nothing rounds to a subnormal.
+    Inputs are 0 or at least 2^-14 (see strategies.py), so that nothing rounds to a subnormal.
     """
     scaled = case._replace(first=factor * case.first, second=factor * case.second)
     before, after = CALLS[method](impl, case), CALLS[method](impl, scaled)

@@ -6,11 +6,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from .oracles import exact
+from .oracles.exact import mpf
 from .protocol import PREDICTIONS, Array, Implementation, Times
-from .statistics.tolerances import allowance, check, elements
+from .statistics.precisions import in_each_precision
+from .statistics.tolerances import elements
 from .strategies import EARLY, Case, cases
 
 ORACLE = "the definitions of x_t, v and score, solved in 60 digits"
+
+
+ends = st.integers(-16, 8).map(lambda eighths: eighths / 8)  # exact in every dtype
 
 
 class Recorded:
@@ -37,21 +42,22 @@ def test_the_network_is_evaluated_once_and_converted(
     betas, _, t, output, x_t = case
     labels = np.arange(len(t)) if labelled else None
     t = np.full_like(t, t[0]) if single else t
-    network = Recorded(output)
-    given_t = int(t[0]) if single else t
-    got, interpolation = impl.denoised(betas, name, network, x_t, given_t, labels, False)
-    assert interpolation.size == 0
-    ((seen_x, seen_t, seen_labels),) = network.evaluated
-    assert np.array_equal(seen_x, x_t)
-    assert seen_t.dtype == np.int64
-    assert np.array_equal(seen_t, t)
-    assert (seen_labels is None) == (labels is None)
-    assert labels is None or np.array_equal(seen_labels, labels)
-    for where in elements(got):
-        timestep = int(t[where[0]])
-        want = exact.convert(betas, name, "x0", output[where], x_t[where], timestep)
-        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, timestep))
-        check("x0_hat", where, got, want.exact, unit * want.size)
+    for at in in_each_precision(impl):
+        network = Recorded(output)
+        given_t = int(t[0]) if single else t
+        got, interpolation = at.impl.denoised(betas, name, network, x_t, given_t, labels, False)
+        assert interpolation.size == 0
+        ((seen_x, seen_t, seen_labels),) = network.evaluated
+        assert np.array_equal(seen_x, x_t)
+        assert seen_t.dtype == np.int64
+        assert np.array_equal(seen_t, t)
+        assert (seen_labels is None) == (labels is None)
+        assert labels is None or np.array_equal(seen_labels, labels)
+        for where in elements(got):
+            timestep = int(t[where[0]])
+            want = exact.convert(betas, name, "x0", output[where], x_t[where], timestep)
+            kappa = mpf(0) if name == "x0" else exact.kappa(betas, 0, timestep)
+            at.check("x0_hat", where, got, want, kappa)
 
 
 @given(case=cases().filter(lambda case: case.first.ndim > 1))
@@ -59,20 +65,23 @@ def test_the_network_is_evaluated_once_and_converted(
 def test_a_learned_variance_is_the_second_half_of_the_channels(impl: Implementation, case: Case):
     """Eq. learned-variance.range: -1..1 become the ends 0..1 of the interpolation."""
     betas, _, t, value, x_t = case
-    said = np.tanh(x_t - value)
+    said = np.roll(value, 1) / 4
     network = Recorded(np.concatenate([value, said], axis=1))
-    got, interpolation = impl.denoised(betas, "x0", network, x_t, t, None, True)
-    assert np.array_equal(got, value)
-    assert (np.abs(interpolation - (said + 1) / 2) <= 4 * impl.unit_roundoff).all()
+    for at in in_each_precision(impl):
+        got, interpolation = at.impl.denoised(betas, "x0", network, x_t, t, None, True)
+        assert np.array_equal(got, value)
+        unit = at.precision.rounding if at.precision else impl.unit_roundoff
+        assert (np.abs(interpolation - (said + 1) / 2) <= 4 * unit).all()
 
 
-@given(case=cases(), low=st.floats(-2.0, 0.5, width=32), width=st.floats(0.125, 2.0, width=32))
+@given(case=cases(), low=ends, width=ends.map(abs).filter(bool))
 def test_clipping_changes_only_predictions_out_of_range(
     impl: Implementation, case: Case, low: float, width: float
 ):
     """Eq. images.range: data lie between two numbers, and so does a clipped prediction of them."""
     x0_hat, high = case.first, low + width
-    got, interpolation = impl.clipped(x0_hat, low, high)
-    for where in elements(x0_hat):
-        assert got[where] == min(max(x0_hat[where], low), high)
-    assert np.array_equal(interpolation, x0_hat)
+    for _, each in in_each_precision(impl):
+        got, interpolation = each.clipped(x0_hat, low, high)
+        for where in elements(x0_hat):
+            assert got[where] == min(max(x0_hat[where], low), high)
+        assert np.array_equal(interpolation, x0_hat)

@@ -4,7 +4,9 @@ import numpy as np
 from hypothesis import example, given
 
 from .oracles import exact
+from .oracles.exact import positive, product
 from .protocol import Implementation
+from .statistics.precisions import in_each_precision
 from .statistics.tolerances import allowance, check, elements
 from .strategies import EARLY, GENTLE, STEEP, Case, cases, schedules
 
@@ -28,15 +30,14 @@ def test_alpha_bar_is_the_squared_scale_of_composed_steps(impl: Implementation, 
 def test_marginal_is_the_composition_of_its_steps(impl: Implementation, case: Case):
     """Eq. forward-process.marginal, t in 0..T; exact at t = 0."""
     betas, _, t, x_0, _ = case
-    mean, var = impl.q_marginal(betas, x_0, t)
-    assert mean.shape == var.shape == x_0.shape
-    for where in elements(x_0):
-        timestep = int(t[where[0]])
-        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, timestep))
-        want = exact.kernel(betas, 0, timestep)
-        want_mean = exact.diffuse(betas, timestep, x_0[where], 0.0)
-        check("mean", where, mean, want_mean.exact, unit * want_mean.size)
-        check("var", where, var, want.var, unit * want.var)
+    for at in in_each_precision(impl):
+        mean, var = at.impl.q_marginal(betas, x_0, t)
+        for where in elements(x_0):
+            timestep = int(t[where[0]])
+            kappa = exact.kappa(betas, 0, timestep)
+            want = exact.diffuse(betas, timestep, x_0[where], 0.0)
+            at.check("mean", where, mean, want, kappa)
+            at.check("var", where, var, positive(exact.kernel(betas, 0, timestep).var), kappa)
 
 
 @given(case=cases())
@@ -44,36 +45,33 @@ def test_marginal_is_the_composition_of_its_steps(impl: Implementation, case: Ca
 def test_sample_is_mean_plus_scaled_noise(impl: Implementation, case: Case):
     """Eq. forward-process.sample: mean plus standard deviation times noise, t in 1..T."""
     betas, _, t, x_0, noise = case
-    x_t = impl.q_sample(betas, x_0, t, noise)
-    assert x_t.shape == x_0.shape
-    for where in elements(x_0):
-        timestep = int(t[where[0]])
-        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, timestep))
-        want = exact.diffuse(betas, timestep, x_0[where], noise[where])
-        check("x_t", where, x_t, want.exact, unit * want.size)
+    for at in in_each_precision(impl):
+        x_t = at.impl.q_sample(betas, x_0, t, noise)
+        for where in elements(x_0):
+            timestep = int(t[where[0]])
+            want = exact.diffuse(betas, timestep, x_0[where], noise[where])
+            at.check("x_t", where, x_t, want, exact.kappa(betas, 0, timestep))
 
 
 @given(case=cases())
 def test_sample_at_timestep_zero_is_the_data(impl: Implementation, case: Case):
     """Eq. forward-process.sample at t = 0: the noise has no effect."""
-    assert np.array_equal(
-        impl.q_sample(case.betas, case.first, case.t * 0, case.second), case.first
-    )
+    for _, each in in_each_precision(impl):
+        x_t = each.q_sample(case.betas, case.first, case.t * 0, case.second)
+        assert np.array_equal(x_t, case.first)
 
 
 @given(case=cases())
 def test_kernel_is_the_composition_of_its_steps(impl: Implementation, case: Case):
     """Eq. forward-process.step, for any s < t."""
     betas, s, t, x_s, _ = case
-    mean, var = impl.q_step(betas, x_s, s, t)
-    assert mean.shape == var.shape == x_s.shape
-    for where in elements(x_s):
-        pair = int(s[where[0]]), int(t[where[0]])
-        unit = allowance(impl.unit_roundoff, exact.kappa(betas, *pair))
-        want = exact.kernel(betas, *pair)
-        want_mean = want.scale * exact.mpf(x_s[where])
-        check("mean", where, mean, want_mean, unit * abs(want_mean))
-        check("var", where, var, want.var, unit * want.var)
+    for at in in_each_precision(impl):
+        mean, var = at.impl.q_step(betas, x_s, s, t)
+        for where in elements(x_s):
+            pair = int(s[where[0]]), int(t[where[0]])
+            want, kappa = exact.kernel(betas, *pair), exact.kappa(betas, *pair)
+            at.check("mean", where, mean, product(want.scale, x_s[where]), kappa)
+            at.check("var", where, var, positive(want.var), kappa)
 
 
 @given(case=cases())

@@ -6,8 +6,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from .oracles import bound, exact
+from .oracles.exact import Value
 from .protocol import ANCESTRAL, PREDICTIONS, Gaussian, Implementation, Times
 from .statistics.monte_carlo import Ledger
+from .statistics.precisions import in_each_precision
 from .statistics.statistics import Finding, binomials, standard_normal, ties
 from .statistics.tolerances import allowance, check, elements, roundings_of_divergence
 from .strategies import EARLY, PRODUCTION, SCALARS, STEEP, STEEP_GRID, Case, cases, numbers
@@ -20,16 +22,16 @@ ORACLE = "the definitions in 60 digits; exact binomial and Gaussian distribution
 def test_target_matches_its_definition(impl: Implementation, name: str, case: Case):
     """Eq. parameterization.v and parameterization.score, or eps and x0, at the x_t of the noise."""
     betas, _, t, x_0, noise = case
-    got = impl.target(betas, name, x_0, noise, t)
-    assert got.shape == x_0.shape
-    for where in elements(x_0):
-        timestep = int(t[where[0]])
-        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, timestep))
-        x_t = exact.diffuse(betas, timestep, x_0[where], noise[where]).exact
-        want = exact.convert(betas, "x0", name, x_0[where], x_t, timestep)
-        size = abs(exact.mpf(x_0[where])) + abs(exact.mpf(noise[where]))
-        size *= 1 / exact.mp.sqrt(exact.kernel(betas, 0, timestep).var) if name == "score" else 1
-        check(name, where, got, want.exact, unit * size)
+    for at in in_each_precision(impl):
+        got = at.impl.target(betas, name, x_0, noise, t)
+        for where in elements(x_0):
+            timestep = int(t[where[0]])
+            x_t = exact.diffuse(betas, timestep, x_0[where], noise[where]).exact
+            want = exact.convert(betas, "x0", name, x_0[where], x_t, timestep).exact
+            size = abs(exact.mpf(x_0[where])) + abs(exact.mpf(noise[where]))
+            root = exact.mp.sqrt(exact.kernel(betas, 0, timestep).var)
+            size /= root if name == "score" else 1
+            at.check(name, where, got, Value(want, size), exact.kappa(betas, 0, timestep))
 
 
 @given(case=cases())
@@ -37,12 +39,13 @@ def test_target_matches_its_definition(impl: Implementation, name: str, case: Ca
 def test_loss_is_the_mean_square_of_each_sample(impl: Implementation, case: Case):
     """Eq. losses.simple: (batch,), each from its own row; n terms have at most n + 2 roundings."""
     _, _, _, prediction, target = case
-    got = impl.loss(prediction, target)
-    assert got.shape == (len(prediction),)
-    for i, (p, q) in enumerate(zip(prediction, target, strict=True)):
-        terms = [(exact.mpf(a) - exact.mpf(b)) ** 2 for a, b in zip(p.flat, q.flat, strict=True)]
-        want = sum(terms) / len(terms)
-        check("loss", (i,), got, want, (len(terms) + 4) * exact.mpf(impl.unit_roundoff) * want)
+    for at in in_each_precision(impl):
+        got = at.impl.loss(prediction, target)
+        for i, (p, q) in enumerate(zip(prediction, target, strict=True)):
+            pairs = zip(p.flat, q.flat, strict=True)
+            terms = [(exact.mpf(a) - exact.mpf(b)) ** 2 for a, b in pairs]
+            want = sum(terms) / len(terms)
+            at.check_sum("loss", (i,), got, want, len(terms) + 4)
 
 
 @given(case=cases(), weights=st.lists(numbers.map(abs), min_size=4, max_size=4))
@@ -53,10 +56,14 @@ def test_each_sample_loss_has_its_own_weight(
     """Eq. losses.weighted: weights of shape (batch, 1) would give each loss all of them."""
     _, _, _, prediction, target = case
     weight = np.float64(weights[: len(target)])
-    got, plain = impl.weighted_loss(prediction, target, weight), impl.loss(prediction, target)
-    for i in range(len(target)):
-        want = exact.mpf(weight[i]) * exact.mpf(plain[i])
-        check("weighted loss", (i,), got, want, exact.mpf(impl.unit_roundoff) * want)
+    for at in in_each_precision(impl):
+        got, plain = (
+            at.impl.weighted_loss(prediction, target, weight),
+            at.impl.loss(prediction, target),
+        )
+        for i in range(len(target)):
+            want = exact.mpf(weight[i]) * exact.mpf(plain[i])
+            at.check_sum("weighted loss", (i,), got, want, 1)
 
 
 @pytest.mark.parametrize("name", PREDICTIONS)
@@ -279,15 +286,15 @@ def test_reverse_kernel_is_the_posterior_at_the_prediction(
     step's.
     """
     betas, s, t, x0_hat, x_t = case
-    mean, var = impl.reverse_kernel(betas, variance, x0_hat, x_t, s, t)
-    for where in elements(x_t):
-        low, high = int(s[where[0]]), int(t[where[0]])
-        unit = allowance(impl.unit_roundoff, exact.kappa(betas, low, high))
-        back = exact.posterior(betas, x0_hat[where], x_t[where], low, high)
-        wide = exact.kernel(betas, low, high).var
-        want = back.var if variance == "fixed_small" and low else wide
-        check("mean", where, mean, back.mean.exact, unit * back.mean.size)
-        check("var", where, var, want, unit * want)
+    for at in in_each_precision(impl):
+        mean, var = at.impl.reverse_kernel(betas, variance, x0_hat, x_t, s, t)
+        for where in elements(x_t):
+            low, high = int(s[where[0]]), int(t[where[0]])
+            back = exact.posterior(betas, x0_hat[where], x_t[where], low, high)
+            wide = exact.kernel(betas, low, high).var
+            want = back.var if variance == "fixed_small" and low else wide
+            at.check("mean", where, mean, back.mean, exact.kappa(betas, low, high))
+            at.check("var", where, var, exact.positive(want), exact.kappa(betas, low, high))
 
 
 def equal_pairs(t: Times, T: int) -> Finding:

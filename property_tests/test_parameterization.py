@@ -8,6 +8,7 @@ from hypothesis import example, given
 
 from .oracles import exact, mixture
 from .protocol import PREDICTIONS, Implementation
+from .statistics.precisions import in_each_precision
 from .statistics.tolerances import allowance, check, elements
 from .strategies import EARLY, Case, cases
 
@@ -24,13 +25,13 @@ def test_conversion_solves_the_definitions(
 ):
     """Eq. parameterization.<source>-to-<target>, t in 1..T."""
     betas, _, t, value, x_t = case
-    got = impl.convert(betas, source, target, value, x_t, t)
-    assert got.shape == value.shape
-    for where in elements(value):
-        timestep = int(t[where[0]])
-        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, timestep))
-        want = exact.convert(betas, source, target, value[where], x_t[where], timestep)
-        check(f"{source} -> {target}", where, got, want.exact, unit * want.size)
+    for at in in_each_precision(impl):
+        got = at.impl.convert(betas, source, target, value, x_t, t)
+        for where in elements(value):
+            timestep = int(t[where[0]])
+            want = exact.convert(betas, source, target, value[where], x_t[where], timestep)
+            kappa = exact.kappa(betas, 0, timestep)
+            at.check(f"{source} -> {target}", where, got, want, kappa)
 
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ddpm_core._types import compute_dtype
+
 MAX_PERIOD = 10_000.0  # in timesteps: the lowest frequency does not repeat for T up to 4000
 
 
@@ -38,8 +40,9 @@ def fourier_features(
     """Append sin(2^k pi x) and cos(2^k pi x) to x as channels, for each k in `frequencies`.
 
     Eq. embeddings.fourier; Kingma et al. (2021), Appendix C.3. They resolve grey levels where noise
-    is small: frequency k has period 2^(1 - k), and L grey levels are 2 / (L - 1) apart.
+    is small: frequency k has period 2^(1 - k), and L grey levels are 2 / (L - 1) apart. Angles of
+    half precision are computed in float32.
     """
-    angles = [2**k * math.pi * x for k in frequencies]
-    features = [f for angle in angles for f in (angle.sin(), angle.cos())]
+    angles = [2**k * math.pi * x.to(compute_dtype(x)) for k in frequencies]
+    features = [f.to(x.dtype) for angle in angles for f in (angle.sin(), angle.cos())]
     return torch.cat([x, *features], dim=1)

@@ -4,6 +4,7 @@ Only x_i = sqrt(1 - beta_i) x_{i-1} + sqrt(beta_i) z_i is assumed. No closed for
 posterior or a conversion is used.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -122,6 +123,22 @@ def _converted(to_t: Kernel, source: str, target: str, value: mpf, x_t: mpf) -> 
         case "score":
             return -sigma * eps / var
     raise ValueError(f"no conversion from {source} to {target}")
+
+
+def derivative(function: Callable[[mpf], mpf], x: float) -> mpf:
+    """Return the derivative at x, by a central difference: 20 digits are lost, 40 are left."""
+    x, h = mpf(float(x)), mpf("1e-20")
+    return (function(x + h) - function(x - h)) / (2 * h)
+
+
+def positive(number: mpf) -> Value:
+    """Return a number that is computed without subtraction, so that it is its own size."""
+    return Value(number, number)
+
+
+def product(coef: mpf, x: float) -> Value:
+    """Return a coefficient times a number."""
+    return _sum_of(coef * mpf(float(x)), mpf(0))
 
 
 def _sum_of(first: mpf, second: mpf) -> Value:

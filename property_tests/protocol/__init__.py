@@ -34,11 +34,13 @@ from .nouns import (
     Times,
     Trajectory,
 )
+from .precisions import PRECISIONS, Precision
 from .protocol import Implementation
 
 __all__ = [
     "ANCESTRAL",
     "NO_LABEL",
+    "PRECISIONS",
     "PREDICTIONS",
     "SAMPLERS",
     "SAMPLERS_OF",
@@ -63,6 +65,7 @@ __all__ = [
     "Layout",
     "Network",
     "Objective",
+    "Precision",
     "Prediction",
     "ReverseKernel",
     "SamplingSpec",

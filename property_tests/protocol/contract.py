@@ -2,10 +2,11 @@
 
 import functools
 import inspect
+import math
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -14,10 +15,12 @@ import pytest
 
 from ..evidence import evidence
 from .nouns import FlowDensity, Gaussian, Hybrid, Objective, Scale, ScheduleTables, Trajectory
+from .precisions import PRECISIONS, Precision
 from .protocol import Implementation
 
 SECONDS = 60  # time limit of a call, which normally takes milliseconds
 COARSEST = 2.0**-8  # unit roundoff of bfloat16
+COARSE_RANGE = 1e6  # a dtype whose largest number is below this may overflow: float16
 NOT_OFFERED = "not offered: "  # a skip with this reason has its own column in the report
 
 Shapes = Callable[[dict[str, Any]], list[tuple[str, tuple[int, ...]]]]
@@ -152,9 +155,21 @@ class Checked:
     A method that is missing, or raises NotImplementedError, is reported as not offered.
     """
 
-    def __init__(self, inner: Implementation) -> None:
+    def __init__(self, inner: Implementation, precision: Precision | None = None) -> None:
         self._inner = inner
+        self._precision = precision  # of the samples, None for the implementation's own
         self._timed_out: dict[str, str] = {}  # method: message
+
+    @functools.cached_property
+    def in_each_precision(self) -> "list[tuple[Precision | None, Checked]]":
+        """The implementation itself, then as it is for samples of each dtype that it offers."""
+        found: list[tuple[Precision | None, Checked]] = [(None, self)]
+        for precision in PRECISIONS:
+            with suppress(AttributeError, NotImplementedError):
+                found.append(
+                    (precision, Checked(self._inner.in_precision(precision.name), precision))
+                )
+        return found
 
     def __getattr__(self, name: str) -> Any:
         if name not in {*dir(Implementation), *Implementation.__annotations__}:
@@ -187,17 +202,25 @@ class Checked:
             if name in SHAPES:
                 signature = inspect.signature(getattr(Implementation, name))
                 given = signature.bind(self, *arguments, **named).arguments
-                check_output(what, output, fields := SHAPES[name](given))
+                largest = self._precision.largest if self._precision else math.inf
+                check_output(what, output, fields := SHAPES[name](given), largest)
                 if [each for each, _ in fields] == ["mean", "var"]:
                     output = Gaussian(*output)
-            evidence.record_call(name, arguments, named, output)
+                if self._precision is None:  # the diagnosis repeats the call in float64
+                    evidence.record_call(name, arguments, named, output)
             return output
 
         return checked
 
 
-def check_output(what: str, output: Any, fields: list[tuple[str, tuple[int, ...]]]) -> None:
-    """Raise ProtocolError unless the output consists of finite float64 arrays of these shapes."""
+def check_output(
+    what: str, output: Any, fields: list[tuple[str, tuple[int, ...]]], largest: float = math.inf
+) -> None:
+    """Raise ProtocolError unless the output consists of finite float64 arrays of these shapes.
+
+    Where samples have a small `largest` number, as in float16, infinities are compared with the
+    exact numbers instead.
+    """
     parts = output if len(fields) > 1 else (output,)
     if not isinstance(parts, tuple) or len(parts) != len(fields):
         names = ", ".join(name for name, _ in fields)
@@ -208,8 +231,9 @@ def check_output(what: str, output: Any, fields: list[tuple[str, tuple[int, ...]
             raise ProtocolError(f"{what}: {field} is {kind}; it must be a NumPy float64 array")
         if value.shape != shape:
             raise ProtocolError(f"{what}: {field} has shape {value.shape}; it must be {shape}")
-        if not np.isfinite(value).all():
-            first = tuple(map(int, np.argwhere(~np.isfinite(value))[0]))
+        wrong = ~np.isfinite(value) if largest > COARSE_RANGE else np.isnan(value)
+        if wrong.any():
+            first = tuple(map(int, np.argwhere(wrong)[0]))
             raise ProtocolError(f"{what}: {field} is {value[first]} at {first}")
 
 

@@ -28,10 +28,11 @@ from .nouns import (
     Times,
     Trajectory,
 )
+from .precisions import Precisions
 from .training import Training
 
 
-class Implementation(Batches, Densities, Latents, Training, Protocol):
+class Implementation(Batches, Densities, Latents, Precisions, Training, Protocol):
     """The methods of an implementation; one that is missing raises NotImplementedError."""
 
     name: str

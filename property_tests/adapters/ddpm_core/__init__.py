@@ -21,6 +21,7 @@ from ... import protocol
 from ...protocol import Array, Betas, Guidance, Times
 from .arrays import (
     alpha_bar_table,
+    array,
     conditional_denoiser_of,
     gaussian_arrays,
     made,
@@ -28,6 +29,7 @@ from .arrays import (
     reused_objects,
     schedule_of,
     schedule_tables,
+    table,
     tensor,
     timesteps_of,
 )
@@ -35,11 +37,12 @@ from .batches import Batches
 from .defaults import Defaults
 from .latents import Latents
 from .likelihood import Likelihood
+from .precisions import Precisions
 from .sampling import Sampling
 from .training import Training
 
 
-class DdpmCore(Batches, Defaults, Sampling, Training, Likelihood, Latents):
+class DdpmCore(Batches, Defaults, Sampling, Training, Likelihood, Latents, Precisions):
     """ddpm_core in float64; see `protocol.Implementation`."""
 
     name = "ddpm_core"
@@ -55,7 +58,7 @@ class DdpmCore(Batches, Defaults, Sampling, Training, Likelihood, Latents):
         return gaussian_arrays(ddpm_core.q_step(schedule_of(betas), *map(tensor, (x_s, s, t))))
 
     def q_sample(self, betas: Betas, x_0: Array, t: Times, noise: Array) -> Array:
-        return ddpm_core.q_sample(schedule_of(betas), *map(tensor, (x_0, t, noise))).numpy()
+        return array(ddpm_core.q_sample(schedule_of(betas), *map(tensor, (x_0, t, noise))))
 
     def q_posterior(
         self, betas: Betas, x_0: Array, x_t: Array, s: Times, t: Times
@@ -69,44 +72,44 @@ class DdpmCore(Batches, Defaults, Sampling, Training, Likelihood, Latents):
     ) -> Array:
         arguments = map(tensor, (value, x_t, t))
         names = prediction_named(source), prediction_named(target)
-        return ddpm_core.convert(schedule_of(betas), *names, *arguments).numpy()
+        return array(ddpm_core.convert(schedule_of(betas), *names, *arguments))
 
     def target(self, betas: Betas, name: str, x_0: Array, noise: Array, t: Times) -> Array:
         arguments = map(tensor, (x_0, noise, t))
-        return ddpm_core.prediction_target(
-            schedule_of(betas), prediction_named(name), *arguments
-        ).numpy()
+        return array(
+            ddpm_core.prediction_target(schedule_of(betas), prediction_named(name), *arguments)
+        )
 
     def loss(self, prediction: Array, target: Array) -> Array:
-        return ddpm_core.l_simple(tensor(prediction), tensor(target)).per_sample.numpy()
+        return array(ddpm_core.l_simple(tensor(prediction), tensor(target)).per_sample)
 
     def weighted_loss(self, prediction: Array, target: Array, weight: Array) -> Array:
         loss = ddpm_core.l_simple(tensor(prediction), tensor(target))
-        return loss.weighted(tensor(weight)).per_sample.numpy()
+        return array(loss.weighted(table(weight)).per_sample)
 
     def constant_weight(self, betas: Betas, name: str, t: Times, zero_terminal: bool) -> Array:
         schedule = schedule_of(betas, zero_terminal)
-        return ddpm_core.constant_weight(schedule, prediction_named(name), tensor(t)).numpy()
+        return array(ddpm_core.constant_weight(schedule, prediction_named(name), tensor(t)))
 
     def loss_weight(
         self, betas: Betas, name: str, t: Times, gamma: float, zero_terminal: bool
     ) -> Array:
         schedule = schedule_of(betas, zero_terminal)
-        return ddpm_core.min_snr_weight(schedule, prediction_named(name), tensor(t), gamma).numpy()
+        return array(ddpm_core.min_snr_weight(schedule, prediction_named(name), tensor(t), gamma))
 
     def guided(self, guidance: Guidance, x_t: Array, t: int, labels: Times | None) -> Array:
         cond = None if labels is None else tensor(labels)
-        return made(_guided, guidance)(tensor(x_t), t, cond).x0_hat.numpy()
+        return array(made(_guided, guidance)(tensor(x_t), t, cond).x0_hat)
 
     def guided_interpolation(self, guidance: Guidance, x_t: Array, t: int, labels: Times) -> Array:
         interpolation = made(_guided, guidance)(tensor(x_t), t, tensor(labels)).var_interpolation
-        return np.empty(0) if interpolation is None else interpolation.numpy()
+        return np.empty(0) if interpolation is None else array(interpolation)
 
     def drop_labels(self, labels: Times, probability: float, seed: int) -> Times:
         generator = keyed_generator(seed, "label dropout")
-        return ddpm_core.drop_labels(
-            tensor(labels), probability, protocol.NO_LABEL, generator
-        ).numpy()
+        return array(
+            ddpm_core.drop_labels(tensor(labels), probability, protocol.NO_LABEL, generator)
+        )
 
     def schedule(self, name: str, T: int) -> Array:
         return alpha_bar_table(getattr(ddpm_core.Schedule, name)(T))
@@ -117,11 +120,11 @@ class DdpmCore(Batches, Defaults, Sampling, Training, Likelihood, Latents):
         return schedule_tables(getattr(ddpm_core.Schedule, name)(T, **shape))
 
     def betas(self, alpha_bar: Array) -> Array:
-        schedule = ddpm_core.Schedule.from_alpha_bar(tensor(alpha_bar))
-        return schedule.beta(timesteps_of(schedule)[1:]).numpy()
+        schedule = ddpm_core.Schedule.from_alpha_bar(table(alpha_bar))
+        return array(schedule.beta(timesteps_of(schedule)[1:]))
 
     def log_snr(self, betas: Betas, t: Times) -> Array:
-        return schedule_of(betas).log_snr(tensor(t)).numpy()
+        return array(schedule_of(betas).log_snr(tensor(t)))
 
     def zero_terminal_snr(self, betas: Betas) -> Array:
         return alpha_bar_table(schedule_of(betas).with_zero_terminal_snr())
@@ -133,13 +136,13 @@ class DdpmCore(Batches, Defaults, Sampling, Training, Likelihood, Latents):
         return schedule_tables(schedule)
 
     def embedding(self, t: Times, width: int) -> Array:
-        return timestep_embedding(tensor(t), width).double().numpy()
+        return array(timestep_embedding(tensor(t), width))
 
     def embedding_layout(self) -> protocol.Layout:
         return protocol.Layout(interleaved=False, max_period=MAX_PERIOD)
 
     def fourier_features(self, x: Array, frequencies: tuple[int, ...]) -> Array:
-        return fourier_features(tensor(x), frequencies).numpy()
+        return array(fourier_features(tensor(x), frequencies))
 
     def output_dtype_and_device(self, method: str, dtype: str, device: str) -> tuple[str, str]:
         schedule = ddpm_core.Schedule.cosine(8)
@@ -170,7 +173,7 @@ class DdpmCore(Batches, Defaults, Sampling, Training, Likelihood, Latents):
     def network(self, x_t: Array, t: Times, perturbed: bool) -> Array:
         network = _network(x_t.shape[1], perturbed)
         with torch.no_grad():
-            return network(tensor(x_t).float(), tensor(t)).double().numpy()
+            return array(network(tensor(x_t).float(), tensor(t)))
 
     def gradients(self, x_t: Array, t: Times) -> dict[str, float]:
         network = _network(x_t.shape[1], perturbed=True)
@@ -189,9 +192,7 @@ class DdpmCore(Batches, Defaults, Sampling, Training, Likelihood, Latents):
             average.update(network, step)
             rows.append(average.network.weight.detach().clone())
         decays = np.array([ema_decay(step, decay) for step in range(len(rows))])
-        return protocol.Averages(
-            decays, torch.stack(rows).numpy(), average.network.statistic.numpy()
-        )
+        return protocol.Averages(decays, array(torch.stack(rows)), array(average.network.statistic))
 
     def ema_warms_up(self) -> bool:
         return True
@@ -201,7 +202,7 @@ class DdpmCore(Batches, Defaults, Sampling, Training, Likelihood, Latents):
         data = Dataset(
             "given", torch.from_numpy(images), None, (), grey_levels, every, every[:0], every[:0]
         )
-        return data.take(every).double().numpy()
+        return array(data.take(every))
 
 
 @lru_cache

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any, get_args
 
 import torch
@@ -12,6 +14,34 @@ from ddpm_core.samplers.ancestral import Variance
 
 from ... import protocol
 from ...protocol import Array, Betas, ConditionalDenoiser, Denoiser, DenoiserWithJacobian
+
+
+@dataclass
+class Working:
+    """How a call works: the dtype of its samples, and whether gradients are recorded."""
+
+    dtype: torch.dtype = torch.float64
+    differentiates: bool = False
+    inputs: list[tuple[Array, torch.Tensor]] = field(default_factory=list)  # samples
+    outputs: list[torch.Tensor] = field(default_factory=list)
+
+
+_working: ContextVar[Working] = ContextVar("working", default=Working())  # noqa: B039 - unchanged
+
+
+def recording() -> Working:
+    """Return the current way of working, with gradients."""
+    return Working(_working.get().dtype, differentiates=True)
+
+
+@contextmanager
+def working(how: Working) -> Iterator[None]:
+    """Convert samples as `how` says inside the context."""
+    token = _working.set(how)
+    try:
+        yield
+    finally:
+        _working.reset(token)
 
 
 def timesteps_of(schedule: ddpm_core.Schedule) -> torch.Tensor:
@@ -65,17 +95,43 @@ def variance_named(name: str) -> Variance:
     return names[name]
 
 
-def tensor(array: Any) -> Any:
-    """Return a tensor in the array's memory, so that a write of ddpm_core is seen; an int as is."""
+def table(array: Any) -> Any:
+    """Return a tensor in the array's memory, so that a write of ddpm_core is seen; an int as is.
+
+    It stays float64, as tables and weights over t do.
+    """
     if isinstance(array, int):
         return array
     can_be_shared = array.flags.writeable and all(each >= 0 for each in array.strides)
     return torch.from_numpy(array if can_be_shared else array.copy())
 
 
+def tensor(array: Any) -> Any:
+    """Return `table(array)`, samples in the call's dtype and recorded for gradients."""
+    found, how = table(array), _working.get()
+    if isinstance(found, torch.Tensor) and found.is_floating_point():
+        found = found.to(how.dtype)
+        if how.differentiates:
+            how.inputs.append((array, found.requires_grad_()))
+    return found
+
+
+def given(found: torch.Tensor) -> Array:
+    """Return what ddpm_core passes to a function of the caller, in float64."""
+    return found.detach().double().numpy()
+
+
+def array(found: torch.Tensor) -> Array:
+    """Return what ddpm_core returned, samples in float64, and record it for gradients."""
+    how = _working.get()
+    if found.is_floating_point() and how.differentiates:
+        how.outputs.append(found)
+    return given(found) if found.is_floating_point() else found.numpy()
+
+
 def gaussian_arrays(gaussian: ddpm_core.Gaussian) -> protocol.Gaussian:
     mean, var = torch.broadcast_tensors(gaussian.mean, gaussian.var)
-    return protocol.Gaussian(mean.numpy(), var.numpy())
+    return protocol.Gaussian(array(mean), array(var))
 
 
 def prediction_named(name: str) -> Parameterization:
@@ -105,7 +161,7 @@ def denoiser_of(denoiser: Denoiser) -> ddpm_core.Denoiser:
 def conditional_denoiser_of(denoiser: ConditionalDenoiser) -> ddpm_core.Denoiser:
     def predict(x_t: torch.Tensor, t: int, cond: torch.Tensor | None = None) -> Prediction:
         labels = None if cond is None else cond.numpy()
-        return Prediction(tensor(denoiser(x_t.numpy(), t, labels)))
+        return Prediction(tensor(denoiser(given(x_t), t, labels)))
 
     return predict
 
@@ -116,7 +172,7 @@ def differentiable(denoiser: DenoiserWithJacobian) -> ddpm_core.Denoiser:
     class WithJacobian(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, x_t: torch.Tensor, t: int, cond: Any) -> torch.Tensor:
-            x, labels = x_t.detach().numpy(), None if cond is None else cond.numpy()
+            x, labels = given(x_t), None if cond is None else cond.numpy()
             x0_hat, jacobian = (
                 denoiser.denoiser(x, t, labels)  # None where ddpm_core loses the labels
                 if isinstance(denoiser, protocol.Labelled)

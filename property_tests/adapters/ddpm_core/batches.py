@@ -10,17 +10,18 @@ from ddpm_core.denoiser import ClipX0, NetworkDenoiser
 from ddpm_core.schedules import Schedule
 
 from ...protocol import Array, Betas, Network, Prediction, Times
-from .arrays import made, prediction_named, schedule_of, tensor
+from .arrays import array, given, made, prediction_named, schedule_of, tensor
+from .arrays import table as _table
 
 
 class Batches:
     """Methods of `protocol.Implementation` on timesteps of a batch and on networks, in float64."""
 
     def look_up(self, table: Array, t: Times | int) -> Array:
-        return gather(tensor(table), _time(t)).numpy()
+        return array(gather(_table(table), _time(t)))
 
     def coefficient(self, coef: Array, x: Array) -> Array:
-        return _types.expand_to(tensor(coef), tensor(x)).numpy()
+        return array(_types.expand_to(_table(coef), tensor(x)))
 
     def pair_refusal(self, s: Times | int, t: Times | int, T: int) -> str:
         try:
@@ -44,8 +45,9 @@ class Batches:
         return _arrays(denoiser(tensor(x_t), _time(t), None if labels is None else tensor(labels)))
 
     def clipped(self, x0_hat: Array, low: float, high: float) -> Prediction:
-        found = _types.Prediction(tensor(x0_hat), tensor(x0_hat))
-        return _arrays(ClipX0(lambda x_t, t, cond=None: found, low, high)(tensor(x0_hat), 1))
+        x = tensor(x0_hat)
+        found = _types.Prediction(x, x)
+        return _arrays(ClipX0(lambda x_t, t, cond=None: found, low, high)(x, 1))
 
 
 def _denoiser(
@@ -54,8 +56,8 @@ def _denoiser(
     def evaluate(
         x: torch.Tensor, times: torch.Tensor, cond: torch.Tensor | None = None
     ) -> torch.Tensor:
-        given = None if cond is None else cond.numpy()
-        return tensor(network(x.numpy(), times.numpy(), given))
+        labels = None if cond is None else cond.numpy()
+        return tensor(network(given(x), times.numpy(), labels))
 
     return NetworkDenoiser(schedule, evaluate, parameterization, learns_variance)
 
@@ -67,5 +69,5 @@ def _time(t: Times | int) -> torch.Tensor | int:
 def _arrays(prediction: _types.Prediction) -> Prediction:
     interpolation = prediction.var_interpolation
     return Prediction(
-        prediction.x0_hat.numpy(), np.empty(0) if interpolation is None else interpolation.numpy()
+        array(prediction.x0_hat), np.empty(0) if interpolation is None else array(interpolation)
     )

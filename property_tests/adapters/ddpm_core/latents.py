@@ -15,40 +15,40 @@ from ddpm_core.losses import kl_to_noise
 from ddpm_core.storage.saved_autoencoder import draw_noise
 
 from ...protocol import Array, Autoencoder, Gaussian, Scale
-from .arrays import gaussian_tensors, tensor
+from .arrays import array, gaussian_tensors, given, table, tensor
 
 
 class Latents:
     """The methods of `protocol.Implementation` on latents, in float64."""
 
     def latent_draw(self, moments: Array, noise: Array) -> Array:
-        return posterior_of(tensor(moments)).sample(tensor(noise)).numpy()
+        return array(posterior_of(tensor(moments)).sample(tensor(noise)))
 
     def latent_kl(self, moments: Array) -> Array:
-        return kl_to_noise(posterior_of(tensor(moments))).numpy()
+        return array(kl_to_noise(posterior_of(tensor(moments))))
 
     def autoencoder_loss(
         self, x: Array, x_hat: Array, moments: Array, kl_weight: float, gradient_weight: float
     ) -> Array:
         arguments = tensor(x), tensor(x_hat), posterior_of(tensor(moments))
         loss = autoencoder_loss(*arguments, kl_weight, gradient_weight)
-        return loss.total.per_sample.numpy()
+        return array(loss.total.per_sample)
 
     def latent_scale(self, latents: Array) -> Scale:
         found = LatentScale.measured(tensor(latents))
-        return Scale(found.shift.numpy(), found.scale.numpy())
+        return Scale(array(found.shift), array(found.scale))
 
     def to_latents(self, autoencoder: Autoencoder, x: Array, noise: Array | None) -> Array:
-        given = None if noise is None else tensor(noise)
-        return _space(autoencoder).encode(tensor(x), given).numpy()
+        drawn = None if noise is None else tensor(noise)
+        return array(_space(autoencoder).encode(tensor(x), drawn))
 
     def from_latents(self, autoencoder: Autoencoder, y: Array) -> Array:
-        return _space(autoencoder).decode(tensor(y)).numpy()
+        return array(_space(autoencoder).decode(tensor(y)))
 
     def draw_latents(self, autoencoder: Autoencoder, x: Array, seed: int) -> Array:
         distribution = _space(autoencoder).distribution(tensor(x))
         noise = draw_noise(seed, distribution.mean, torch.arange(len(x)))
-        return distribution.sample(noise).numpy()
+        return array(distribution.sample(noise))
 
     def latent_bound(
         self,
@@ -60,12 +60,12 @@ class Latents:
         grey_levels: int | None,
     ) -> Array:
         both = gaussian_tensors(distribution), gaussian_tensors(decoder)
-        return latent_bound(tensor(x_0), tensor(y), *both, tensor(nats), grey_levels).numpy()
+        return array(latent_bound(tensor(x_0), tensor(y), *both, table(nats), grey_levels))
 
 
 def _space(autoencoder: Autoencoder) -> LatentSpace:
     def on_tensors(function: Callable[[Array], Array]) -> Callable[[torch.Tensor], torch.Tensor]:
-        return lambda x: tensor(function(x.numpy()))
+        return lambda x: tensor(function(given(x)))
 
-    scale = LatentScale(tensor(autoencoder.scale.shift), tensor(autoencoder.scale.scale))
+    scale = LatentScale(table(autoencoder.scale.shift), table(autoencoder.scale.scale))
     return LatentSpace(on_tensors(autoencoder.encoder), on_tensors(autoencoder.decoder), scale)

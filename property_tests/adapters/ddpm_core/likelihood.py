@@ -35,12 +35,15 @@ from ...protocol import (
     Times,
 )
 from .arrays import (
+    array,
     denoiser_of,
     differentiable,
     gaussian_arrays,
     gaussian_tensors,
+    given,
     labels_of,
     schedule_of,
+    table,
     tensor,
     times_of,
     variance_named,
@@ -51,10 +54,10 @@ class Likelihood:
     """The methods of `protocol.Implementation` on densities, in float64."""
 
     def gaussian_kl(self, left: protocol.Gaussian, right: protocol.Gaussian) -> Array:
-        return gaussian_kl(gaussian_tensors(left), gaussian_tensors(right)).numpy()
+        return array(gaussian_kl(gaussian_tensors(left), gaussian_tensors(right)))
 
     def log_grey_level(self, decoder: protocol.Gaussian, x_0: Array, grey_levels: int) -> Array:
-        return log_grey_level(gaussian_tensors(decoder), tensor(x_0), grey_levels).numpy()
+        return array(log_grey_level(gaussian_tensors(decoder), tensor(x_0), grey_levels))
 
     def reverse_kernel(
         self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: Times, t: Times
@@ -85,7 +88,7 @@ class Likelihood:
     ) -> Array:
         sampler = Ancestral(schedule_of(betas), variance="learned_range")
         prediction = _types.Prediction(tensor(x0_hat), tensor(interpolation))
-        return sampler.step(lambda x, t: prediction, tensor(x_t), s, t, tensor(noise))[0].numpy()
+        return array(sampler.step(lambda x, t: prediction, tensor(x_t), s, t, tensor(noise))[0])
 
     def hybrid(
         self,
@@ -104,10 +107,10 @@ class Likelihood:
         output = torch.cat(outputs, dim=1)
         _, loss = objective(config, schedule, output, target, data, x_t, timestep, grey_levels)
         gradients = torch.autograd.grad(loss.per_sample.sum(), outputs)
-        return Hybrid(loss.per_sample.detach().numpy(), *(each.numpy() for each in gradients))
+        return Hybrid(array(loss.per_sample), *(array(each) for each in gradients))
 
     def timestep_probabilities(self, mean_squares: Array) -> Array:
-        return timestep_probabilities(tensor(mean_squares)).numpy()
+        return array(timestep_probabilities(table(mean_squares)))
 
     def vlb_terms(
         self,
@@ -121,7 +124,7 @@ class Likelihood:
         tape = dict(zip(times, map(tensor, noises), strict=False))
         arguments = schedule_of(betas), tensor(x_0), _tensor_kernel(reverse), tape.__getitem__
         options = {"grey_levels": grey_levels, "times": times_of(times, betas)}
-        return vlb_terms(*arguments, **options).numpy()
+        return array(vlb_terms(*arguments, **options))
 
     def vlb_of_denoiser(
         self,
@@ -138,7 +141,7 @@ class Likelihood:
         reverse = reverse_of(schedule, denoiser_of(denoiser), *options)
         arguments = schedule, tensor(x_0), reverse, tape.__getitem__
         options = {"grey_levels": grey_levels, "times": times_of(times, betas)}
-        return vlb_terms(*arguments, **options).numpy()
+        return array(vlb_terms(*arguments, **options))
 
     def stratified_vlb(
         self,
@@ -152,13 +155,13 @@ class Likelihood:
         generator = keyed_generator(seed, "bound")
         arguments = schedule_of(betas), tensor(x_0), _tensor_kernel(reverse), generator
         options = {"grey_levels": None, "strata": strata, "antithetic": antithetic}
-        return stratified_vlb(*arguments, **options).numpy()
+        return array(stratified_vlb(*arguments, **options))
 
     def bits_per_dim(self, nats: Array, dims: int) -> Array:
-        return bits_per_dim(tensor(nats), dims).numpy()
+        return array(bits_per_dim(table(nats), dims))
 
     def dequantised_bits_per_dim(self, nats: Array, dims: int, grey_levels: int) -> Array:
-        return dequantised_bits_per_dim(tensor(nats), dims, grey_levels).numpy()
+        return array(dequantised_bits_per_dim(table(nats), dims, grey_levels))
 
     def probability_flow(
         self,
@@ -172,7 +175,7 @@ class Likelihood:
         arguments = schedule_of(betas), differentiable(denoiser), tensor(x_1), vectors
         options = {"times": times_of(times, betas), "cond": labels_of(denoiser)}
         flow = probability_flow(*arguments, **options)
-        return Flow(flow.x_T.numpy(), flow.log_volume.numpy())
+        return Flow(array(flow.x_T), array(flow.log_volume))
 
     def flow_log_density(
         self,
@@ -186,7 +189,7 @@ class Likelihood:
         arguments = schedule_of(betas), differentiable(denoiser), tensor(x_1), vectors
         options = {"times": times_of(times, betas), "cond": labels_of(denoiser)}
         density = flow_log_density(*arguments, **options)
-        return FlowDensity(*(getattr(density, each).numpy() for each in FlowDensity._fields))
+        return FlowDensity(*(array(getattr(density, each)) for each in FlowDensity._fields))
 
     def flow_bound(
         self,
@@ -198,14 +201,15 @@ class Likelihood:
         grey_levels: int | None,
         t: int,
     ) -> Array:
-        arguments = schedule_of(betas), *map(tensor, (x_0, x_1, log_p_1)), _tensor_kernel(reverse)
+        arrays = tensor(x_0), tensor(x_1), table(log_p_1)
+        arguments = schedule_of(betas), *arrays, _tensor_kernel(reverse)
         options: dict[str, Any] = {} if t == 1 else {"t": t}
-        return flow_bound(*arguments, grey_levels=grey_levels, **options).numpy()
+        return array(flow_bound(*arguments, grey_levels=grey_levels, **options))
 
 
 def _tensor_kernel(reverse: ReverseKernel) -> Any:
     def kernel(x_t: torch.Tensor, s: int | torch.Tensor, t: int | torch.Tensor) -> _types.Gaussian:
         timesteps = (np.broadcast_to(each, x_t.shape[:1]) for each in (s, t))
-        return gaussian_tensors(reverse(x_t.numpy(), *timesteps))
+        return gaussian_tensors(reverse(given(x_t), *timesteps))
 
     return kernel

@@ -13,7 +13,16 @@ from ddpm_core.samplers.timestep_spacing import TIMESTEP_SPACINGS
 
 from ... import protocol
 from ...protocol import Array, Betas, SamplingSpec
-from .arrays import denoiser_of, labels_of, made, schedule_of, tensor, times_of, variance_named
+from .arrays import (
+    array,
+    denoiser_of,
+    labels_of,
+    made,
+    schedule_of,
+    tensor,
+    times_of,
+    variance_named,
+)
 
 
 class Sampling:
@@ -35,15 +44,15 @@ class Sampling:
     def encode(self, spec: SamplingSpec, x: Array, timestep: int) -> Array:
         arguments = denoiser_of(spec.denoiser), tensor(x), labels_of(spec.denoiser)
         options = {"timestep": timestep} if timestep else {}
-        return ddpm_core.invert(_sampler(spec), *arguments, **options).numpy()
+        return array(ddpm_core.invert(_sampler(spec), *arguments, **options))
 
     def sample(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
         *_, last = _snapshots(spec, x_T, noises)
-        return last.x_t.numpy()
+        return array(last.x_t)
 
     def predictions(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
         *steps, _ = _snapshots(spec, x_T, noises)
-        return torch.stack([each.x0_hat for each in steps]).numpy()
+        return array(torch.stack([each.x0_hat for each in steps]))
 
     def trajectory(
         self, spec: SamplingSpec, x_T: Array, noises: list[Array]
@@ -52,8 +61,8 @@ class Sampling:
         states, predictions = ([each.x_t for each in visited], [each.x0_hat for each in visited])
         return protocol.Trajectory(
             np.float64([each.t for each in visited]),
-            torch.stack(states).numpy(),
-            torch.stack(predictions).numpy(),
+            array(torch.stack(states)),
+            array(torch.stack(predictions)),
         )
 
     def default_timesteps(self, T: int) -> tuple[int, ...]:
@@ -64,7 +73,7 @@ class Sampling:
         options = {"indices": range(shape[0]), "seed": seed, "dtype": torch.float64}
         options["cond"] = labels_of(spec.denoiser)
         *_, last = ddpm_core.generate(sampler, denoiser, event, **options)
-        return last.x_t.numpy()
+        return array(last.x_t)
 
     def timestep_spacing(
         self, name: str, betas: Betas, steps: int, zero_terminal: bool = False
@@ -75,7 +84,7 @@ class Sampling:
 def _step(sampler: Any, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array) -> Array:
     prediction = Prediction(tensor(x0_hat))
     x_s, _, _ = sampler.step(lambda x, t: prediction, tensor(x_t), s, t, tensor(noise))
-    return x_s.numpy()
+    return array(x_s)
 
 
 def _snapshots(spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Iterator[Snapshot]:

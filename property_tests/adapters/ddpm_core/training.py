@@ -6,7 +6,7 @@ from ddpm_core.training.step import diffuse, objective
 from ddpm_core.training.timestep_sampler import TimestepSampler
 
 from ...protocol import Array, Betas, Draw, Objective, Times
-from .arrays import prediction_named, schedule_of, tensor
+from .arrays import array, prediction_named, schedule_of, table, tensor
 
 
 class Training:
@@ -14,18 +14,18 @@ class Training:
 
     def training_draw(self, betas: Betas, x_0: Array, seed: int) -> Draw:
         drawn = diffuse(schedule_of(betas), tensor(x_0), keyed_generator(seed, "training"))
-        return Draw(*(each.numpy() for each in drawn))
+        return Draw(*(array(each) for each in drawn))
 
     def weighted_draw(self, betas: Betas, x_0: Array, probabilities: Array, seed: int) -> Draw:
         generator = keyed_generator(seed, "training")
-        drawn = diffuse(schedule_of(betas), tensor(x_0), generator, tensor(probabilities))
-        return Draw(*(each.numpy() for each in drawn))
+        drawn = diffuse(schedule_of(betas), tensor(x_0), generator, table(probabilities))
+        return Draw(*(array(each) for each in drawn))
 
     def importance(self, T: int, updates: list[tuple[Times, Array]]) -> Array:
         sampler = TimestepSampler(T)
         for t, terms in updates:
-            sampler.update(tensor(t), tensor(terms))
-        return sampler.probabilities().numpy()
+            sampler.update(tensor(t), table(terms))
+        return array(sampler.probabilities())
 
     def objective(
         self,
@@ -47,4 +47,4 @@ class Training:
         )
         arrays = map(tensor, (output, target, x_0, x_t, t))
         found = objective(options, schedule_of(betas), *arrays, grey_levels)
-        return Objective(*(each.per_sample.numpy() for each in found))
+        return Objective(*(array(each.per_sample) for each in found))

@@ -1,0 +1,72 @@
+"""Part of our adapter: samples in other dtypes than float64, and gradients."""
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...protocol import Array
+from ...protocol.precisions import Differentiated
+from .arrays import Working, given, recording, working
+
+
+class Precisions:
+    """Methods of `protocol.Implementation` on dtypes and gradients."""
+
+    def in_precision(self, name: str) -> Any:
+        return InPrecision(self, getattr(torch, name))
+
+    def differentiate(
+        self, method: str, arguments: tuple[Any, ...], cotangents: list[Array]
+    ) -> Differentiated:
+        how = recording()
+        with working(how):
+            getattr(self, method)(*arguments)
+        inputs = _in_order(how, arguments)
+        outputs = [given(each) for each in how.outputs]
+        along = [torch.from_numpy(each).to(how.dtype) for each in cotangents]
+        flowing = [(y, dy) for y, dy in zip(how.outputs, along, strict=True) if y.requires_grad]
+        if flowing == []:
+            return Differentiated(outputs, [np.zeros(each.shape) for each in inputs])
+        ys, directions = zip(*flowing, strict=True)
+        found = torch.autograd.grad(
+            ys, inputs, directions, allow_unused=True, materialize_grads=True
+        )
+        return Differentiated(outputs, [given(each) for each in found])
+
+
+def _in_order(how: Working, arguments: tuple[Any, ...]) -> list[torch.Tensor]:
+    """Return the recorded samples: those of the arguments in their order, then all others."""
+    inputs, found = list(how.inputs), []
+    for argument in _arrays_in(arguments):
+        at = next((i for i, (array, _) in enumerate(inputs) if array is argument), None)
+        if at is not None:
+            found.append(inputs.pop(at)[1])
+    return [*found, *(each for _, each in inputs)]
+
+
+def _arrays_in(argument: Any) -> Iterator[Array]:
+    if isinstance(argument, tuple | list):
+        for each in argument:
+            yield from _arrays_in(each)
+    elif isinstance(argument, np.ndarray):
+        yield argument
+
+
+class InPrecision:
+    """The adapter `inner` with samples of another dtype."""
+
+    def __init__(self, inner: Any, dtype: torch.dtype) -> None:
+        self._inner, self._dtype = inner, dtype
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inner, name)
+
+        @functools.wraps(method)
+        def converted(*arguments: Any, **named: Any) -> Any:
+            with working(Working(self._dtype)):
+                return method(*arguments, **named)
+
+        return converted if callable(method) else method

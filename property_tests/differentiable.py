@@ -1,0 +1,148 @@
+"""Every method that is a smooth function of samples, at inputs that are exact in every dtype."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .protocol import PREDICTIONS, Array, Autoencoder, Gaussian, Guidance, Implementation, Scale
+from .strategies import STEEP
+
+COTANGENTS = [1.0, -0.5, 2.0, 0.25, -1.5, 3.0, 0.75]  # exact in every dtype
+
+
+def cotangents_like(*outputs: Array) -> list[Array]:
+    return [np.resize(np.roll(COTANGENTS, k), each.shape) for k, each in enumerate(outputs)]
+
+
+class Smooth(NamedTuple):
+    """A differentiable method: samples of the arguments, then those that functions return."""
+
+    samples: list[Array]
+    arguments: Callable[..., tuple[Any, ...]]  # (*samples)
+
+
+def waves(*shape: int, phase: float = 0.0) -> Array:
+    """Return 32nds within -1..1 without a pattern."""
+    return np.round(32 * np.sin(2.7 * np.arange(np.prod(shape)) + phase)).reshape(shape) / 32
+
+
+X, Y, Z, W = (waves(2, 2, 2, 2, phase=each) for each in (0.0, 1.0, 2.0, 3.0))
+VAR, WIDE = 1.25 + Z, 2 + W
+GREY = np.round(8 * X) / 8  # of 17 grey levels
+S, T = np.array([0, 2]), np.array([1, 3])
+WEIGHTS, NATS = np.float64([0.5, 3.0]), np.float64([1.5, -2.0])
+BOTH, TWICE = waves(4, 2, 2, 2, phase=4.0), waves(2, 4, 2, 2, phase=5.0)
+SCALE = Scale(np.float64([0.5, -1.0]), np.float64([2.0, 0.25]))
+FEW = (3, 1, 0)  # timesteps of STEEP
+
+
+def denoised(name: str, learns_variance: bool) -> Smooth:
+    output = TWICE if learns_variance else Y
+    return Smooth(
+        [X, output],
+        lambda x_t, out: (STEEP, name, lambda *_: out, x_t, T, None, learns_variance),
+    )
+
+
+def bound_terms(x_0: Array, grey_levels: int | None) -> Smooth:
+    return Smooth(
+        [x_0, Y, Z, X, VAR, W, WIDE],
+        lambda x, noise_3, noise_1, mean_1, var_1, mean_3, var_3: (
+            STEEP,
+            x,
+            lambda x_t, s, t: Gaussian(mean_1, var_1) if t[0] == 1 else Gaussian(mean_3, var_3),
+            [noise_3, noise_1],
+            grey_levels,
+            FEW,
+        ),
+    )
+
+
+def objective(loss: str, name: str, gamma: float | None) -> Smooth:
+    return Smooth(
+        [TWICE if loss == "vlb" else W, X, Y, Z],
+        lambda *arrays: (STEEP, loss, name, gamma, *arrays, T, None),
+    )
+
+
+def drawn_step(variance: str) -> Smooth:
+    return Smooth([X, Y, Z], lambda x, y, noise: (STEEP, variance, x, y, 1, 3, noise))
+
+
+SMOOTH = {
+    "gaussian_kl": Smooth([X, VAR, Y, WIDE], lambda m, v, k, w: (Gaussian(m, v), Gaussian(k, w))),
+    "log_grey_level": Smooth([Y, VAR, GREY], lambda m, v, x: (Gaussian(m, v), x, 17)),
+    "loss": Smooth([X, Y], lambda x, y: (x, y)),
+    "weighted_loss": Smooth([X, Y], lambda x, y: (x, y, WEIGHTS)),
+    "learned_kernel": Smooth([X, Y, Z], lambda *arrays: (STEEP, *arrays, S, T)),
+    "learned_step": Smooth([X, Y, Z, W], lambda x, y, v, noise: (STEEP, x, y, v, 1, 3, noise)),
+    "reverse_step, fixed_small": drawn_step("fixed_small"),
+    "reverse_step, fixed_large": drawn_step("fixed_large"),
+    "ddim_step": Smooth([X, Y, Z], lambda x, y, noise: (STEEP, 0.5, x, y, 1, 3, noise)),
+    **{f"denoised, {name}": denoised(name, False) for name in PREDICTIONS},
+    "denoised, with a variance": denoised("v", True),
+    "clipped": Smooth([2 * X], lambda x: (x, -1.0, 1.0)),
+    "guided, together": Smooth(
+        [X, BOTH],
+        lambda x, both: (Guidance(lambda *_: both, 3.0, rescale=0.5), x, 3, np.array([1, 2])),
+    ),
+    "guided, in two evaluations": Smooth(
+        [X, Y, Z],
+        lambda x, y, z: (
+            Guidance(lambda _, t, labels: z if labels is None else y, 3.0, together=False),
+            x,
+            3,
+            np.array([1, 2]),
+        ),
+    ),
+    "fourier_features": Smooth([X], lambda x: (x, (0, 1, 3))),
+    "latent_draw": Smooth([TWICE, Y], lambda moments, noise: (moments, noise)),
+    "latent_kl": Smooth([TWICE], lambda moments: (moments,)),
+    "autoencoder_loss": Smooth([X, Y, TWICE], lambda *arrays: (*arrays, 0.5, 0.25)),
+    "to_latents": Smooth(
+        [X, Y, TWICE],
+        lambda x, noise, moments: (Autoencoder(lambda _: moments, lambda z: z, SCALE), x, noise),
+    ),
+    "latent_bound": Smooth(
+        [X, Y, Z, VAR, W, WIDE],
+        lambda x, y, m, v, k, w: (x, y, Gaussian(m, v), Gaussian(k, w), NATS, None),
+    ),
+    "vlb_terms": bound_terms(X, None),
+    "vlb_terms, of grey levels": bound_terms(GREY, 17),
+    "vlb_of_denoiser": Smooth(
+        [X, Y, Z, W, X + Y],
+        lambda x, noise_3, noise_1, at_1, at_3: (
+            STEEP,
+            "fixed_large",
+            x,
+            lambda x_t, t: at_1 if t == 1 else at_3,
+            [noise_3, noise_1],
+            None,
+            FEW,
+        ),
+    ),
+    "stratified_vlb": Smooth(
+        [X, Y, VAR], lambda x, m, v: (STEEP, x, lambda *_: Gaussian(m, v), 1, False, 3)
+    ),
+    "flow_bound": Smooth(
+        [X, Y, Z, VAR],
+        lambda x, y, m, v: (STEEP, x, y, NATS, lambda *_: Gaussian(m, v), None, 2),
+    ),
+    "objective, simple": objective("simple", "eps", None),
+    "objective, weighted": objective("simple", "v", 5.0),
+    "objective, vlb": objective("vlb", "x0", None),
+    "training_draw": Smooth([X], lambda x: (STEEP, x, 3)),
+}
+
+
+def evaluate(impl: Implementation, method: str, samples: list[Array]) -> list[Array]:
+    """Return the floating-point outputs of a method of SMOOTH, without empty ones."""
+    output = getattr(impl, name_of(method))(*SMOOTH[method].arguments(*samples))
+    parts = output if isinstance(output, tuple) else (output,)
+    return [each for each in parts if each.dtype == np.float64 and each.size]
+
+
+def name_of(method: str) -> str:
+    """Return the protocol's name of "method" or "method, with what"."""
+    return method.partition(",")[0]

@@ -1,0 +1,55 @@
+"""Part of the tested interface: samples in other dtypes than float64, and gradients."""
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from .nouns import Array
+
+if TYPE_CHECKING:
+    from .protocol import Implementation
+
+
+class Precision(NamedTuple):
+    """A floating-point format of samples, and the one in which they are computed with."""
+
+    name: str  # of samples: float64, float32, bfloat16 or float16
+    computing: float  # unit roundoff of sums and products
+    rounding: float  # unit roundoff of the samples' own format
+    smallest: float  # distance of neighbouring subnormal numbers
+    largest: float  # the largest finite number
+
+
+PRECISIONS = (  # half-precision samples are computed with in float32
+    Precision("float32", 2.0**-24, 2.0**-24, 2.0**-149, 2.0**128 - 2.0**104),
+    Precision("bfloat16", 2.0**-24, 2.0**-8, 2.0**-133, 2.0**128 - 2.0**120),
+    Precision("float16", 2.0**-24, 2.0**-11, 2.0**-24, 65504.0),
+)
+
+
+class Differentiated(NamedTuple):
+    """The outputs of a method, and gradients with respect to its samples."""
+
+    outputs: list[Array]
+    gradients: list[Array]
+
+
+class Precisions(Protocol):
+    """Methods on dtypes and gradients; see `protocol.Implementation`."""
+
+    def in_precision(self, name: str) -> "Implementation":
+        """Return the same implementation for samples of the dtype `name`, one of PRECISIONS.
+
+        Arguments and outputs are still float64 arrays; samples, but not schedules, weights over t
+        or timesteps, are converted to that dtype and back. Coefficients keep their precision,
+        unit_roundoff. A dtype that is not supported raises NotImplementedError.
+        """
+
+    def differentiate(
+        self, method: str, arguments: tuple[Any, ...], cotangents: list[Array]
+    ) -> Differentiated:
+        """Return the method's outputs and the gradients of their sum, weighted by `cotangents`.
+
+        cotangents: one per output. gradients: one for every array of samples among the arguments,
+        in their order (a Gaussian's mean, then its variance), then one for every array that a
+        function among them returned; 0 where none flows. Schedules, weights and timesteps have
+        none.
+        """

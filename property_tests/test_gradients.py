@@ -1,0 +1,194 @@
+"""Gradients: vector-Jacobian products of every differentiable method, and where none may flow."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from .differentiable import SMOOTH, X, Y, cotangents_like, evaluate, name_of, waves
+from .oracles import exact
+from .oracles.exact import Value, mp, mpf
+from .protocol import (
+    PREDICTIONS,
+    SAMPLERS,
+    Array,
+    Betas,
+    Implementation,
+    SamplingSpec,
+)
+from .statistics.precisions import in_each_precision
+from .statistics.tolerances import check_largest, elements
+from .strategies import DEGENERATE, EARLY, SCALARS, STEEP, Case
+
+ORACLE = "the exact maps, differentiated in 60 digits; difference quotients of verified answers"
+
+
+class Linear(NamedTuple):
+    """A method that maps each element of its samples linearly, with what it computes."""
+
+    arguments: Callable[[Case], tuple[Any, ...]]
+    exact: Callable[..., list[mpf]]  # (betas, s, t, an element of each sample) -> outputs
+
+
+def diffused(betas: Betas, t: int, x_0: mpf, noise: mpf) -> mpf:
+    return exact.diffuse(betas, t, x_0, noise).exact
+
+
+def conversion(source: str, target: str) -> Linear:
+    return Linear(
+        lambda c: (c.betas, source, target, c.first, c.second, c.t),
+        lambda betas, s, t, x, y: [exact.convert(betas, source, target, x, y, t).exact],
+    )
+
+
+def training_target(name: str) -> Linear:
+    return Linear(
+        lambda c: (c.betas, name, c.first, c.second, c.t),
+        lambda betas, s, t, x, y: [
+            exact.convert(betas, "x0", name, x, diffused(betas, t, x, y), t).exact
+        ],
+    )
+
+
+def reverse(variance: str) -> Linear:
+    return Linear(
+        lambda c: (c.betas, variance, c.first, c.second, c.s, c.t),
+        lambda betas, s, t, x, y: [exact.posterior(betas, x, y, s, t).mean.exact, mpf(0)],
+    )
+
+
+LINEAR = {
+    "q_marginal": Linear(
+        lambda c: (c.betas, c.first, c.t),
+        lambda betas, s, t, x: [diffused(betas, t, x, mpf(0)), mpf(0)],
+    ),
+    "q_step": Linear(
+        lambda c: (c.betas, c.first, c.s, c.t),
+        lambda betas, s, t, x: [exact.kernel(betas, s, t).scale * x, mpf(0)],
+    ),
+    "q_sample": Linear(
+        lambda c: (c.betas, c.first, c.t, c.second),
+        lambda betas, s, t, x, y: [diffused(betas, t, x, y)],
+    ),
+    "q_posterior": Linear(
+        lambda c: (c.betas, c.first, c.second, c.s, c.t),
+        lambda betas, s, t, x, y: [exact.posterior(betas, x, y, s, t).mean.exact, mpf(0)],
+    ),
+    "reverse_kernel": reverse("fixed_small"),
+    "reverse_kernel, fixed_large": reverse("fixed_large"),
+    **{f"target, {name}": training_target(name) for name in PREDICTIONS},
+    **{
+        f"convert, {a} to {b}": conversion(a, b) for a in PREDICTIONS for b in PREDICTIONS if a != b
+    },
+}
+
+
+IMAGES = Case(
+    STEEP,
+    np.array([0, 1, 0, 3]),
+    np.array([1, 2, 3, 4]),
+    np.linspace(-2, 1.75, 16).reshape(4, 1, 2, 2),
+    np.linspace(1.75, -2, 16).reshape(4, 1, 2, 2) ** 2,
+)
+UNEVEN = IMAGES._replace(betas=DEGENERATE)
+CASES = {"scalars": SCALARS, "early": EARLY, "images": IMAGES, "degenerate": UNEVEN}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("method", LINEAR)
+def test_gradients_of_linear_methods_are_their_coefficients(impl: Implementation, method, case):
+    """Eq. forward-process.sample, posterior.mean and the conversions: d output / d sample.
+
+    The gradient of a weighted sum is each coefficient times its weight, rounded as the map is. The
+    outputs are those without gradients, bit for bit.
+    """
+    row, name, given = LINEAR[method], name_of(method), CASES[case]
+    arguments = row.arguments(given)
+    for at in in_each_precision(impl):
+        plain = getattr(at.impl, name)(*arguments)
+        plain = plain if isinstance(plain, tuple) else (plain,)
+        weights = cotangents_like(*plain)
+        found = at.impl.differentiate(name, arguments, weights)
+        for output, value in zip(found.outputs, plain, strict=True):
+            assert np.array_equal(output, value), f"{method} differs where a gradient flows"
+        for where in elements(given.first):
+            s, t = int(given.s[where[0]]), int(given.t[where[0]])
+            kappa = max(exact.kappa(given.betas, s, t), exact.kappa(given.betas, 0, t))
+            slopes = coefficients(method, given.betas, s, t)
+            for i, (gradient, slope) in enumerate(zip(found.gradients, slopes, strict=True)):
+                terms = [mpf(w[where]) * each for w, each in zip(weights, slope, strict=True)]
+                want = Value(mp.fsum(terms), mp.fsum(terms, absolute=True))
+                at.check(f"gradient {i} of {method}", where, gradient, want, kappa)
+
+
+@cache
+def coefficients(method: str, betas: Betas, s: int, t: int) -> list[list[mpf]]:
+    """Return d output / d sample, for each sample a list over the outputs.
+
+    What is below 1e-40 is the rounding of 60 digits, and 0.
+    """
+    row = LINEAR[method]
+    count = row.exact.__code__.co_argcount - 3  # after the schedule, s and t
+    found = []
+    for i in range(count):
+        unit = [mpf(int(i == j)) for j in range(count)]
+        slopes = row.exact(betas, s, t, *unit)
+        found.append([each if abs(each) > mpf("1e-40") else mpf(0) for each in slopes])
+    return found
+
+
+# --- methods that are not linear ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", SMOOTH)
+def test_gradients_are_derivatives_of_the_outputs(impl: Implementation, method):
+    """The derivative along one direction in all samples, by Richardson's difference quotient.
+
+    With h = 2^-9 its error is h^4 / 30 times a fifth derivative of some hundreds, and its rounding
+    u / h: both are below 2^-24 of the terms. The outputs are those without gradients.
+    """
+    row, h = SMOOTH[method], 2.0**-9
+    directions = [waves(*each.shape, phase=6.0 + i) for i, each in enumerate(row.samples)]
+
+    def outputs(step: float) -> list[Array]:
+        moved = [x + step * along for x, along in zip(row.samples, directions, strict=True)]
+        return evaluate(impl, method, moved)
+
+    weights = cotangents_like(*outputs(0.0))
+    found = impl.differentiate(name_of(method), row.arguments(*row.samples), weights)
+    for output, plain in zip(found.outputs, outputs(0.0), strict=True):
+        assert np.array_equal(output, plain), f"{method} differs where a gradient flows"
+    up, down, far_up, far_down = (
+        np.array([(w * y).sum() for w, y in zip(weights, outputs(k * h), strict=True)])
+        for k in (1, -1, 2, -2)
+    )
+    want = float((8 * (up - down) - (far_up - far_down)).sum() / (12 * h))
+    products = [g * d for g, d in zip(found.gradients, directions, strict=True)]
+    got = sum(float(each.sum()) for each in products)
+    size = np.abs(up).sum() + sum(float(np.abs(each).sum()) for each in products)
+    check_largest(f"derivative of {method}", np.float64(got), np.float64(want), 2.0**-24 * size)
+
+
+# --- where no gradient may flow -------------------------------------------------------------------
+
+
+def halved(x_t: Array, t: int) -> Array:
+    return x_t / 2
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_sampling_carries_no_gradient(impl: Implementation, sampler):
+    """A trajectory records no graph: memory would grow with every step."""
+    spec = SamplingSpec(STEEP, sampler, (4, 2, 0), halved)
+    found = impl.differentiate("sample", (spec, X, [Y]), cotangents_like(X))
+    for i, gradient in enumerate(found.gradients):
+        assert not gradient.any(), f"a gradient flows to sample {i}"
+
+
+def test_inversion_carries_no_gradient(impl: Implementation):
+    """Eq. ddim.invert is evaluated without a graph, too."""
+    spec = SamplingSpec(STEEP, "ddim", (4, 2, 0), halved)
+    found = impl.differentiate("encode", (spec, X, 0), cotangents_like(X))
+    assert not any(each.any() for each in found.gradients)

@@ -1,0 +1,61 @@
+"""Samples in float32, bfloat16 and float16: the answers are those of float64, rounded."""
+
+import numpy as np
+import pytest
+
+from .differentiable import SMOOTH, evaluate, name_of
+from .protocol import Implementation
+from .statistics.precisions import in_each_precision
+from .statistics.tolerances import check_largest
+
+ORACLE = "the same methods in float64, which have oracles of their own"
+
+# Sums over many elements are float32 for samples of half precision.
+IN_FLOAT32 = {
+    "loss", "weighted_loss", "objective", "gaussian_kl", "log_grey_level", "latent_bound",
+    "vlb_terms", "flow_bound", "latent_kl", "autoencoder_loss", "vlb_of_denoiser",
+}  # fmt: skip
+# Distributions and x_t on the way are samples, too, and rounded as such.
+OF_SAMPLES = {
+    "latent_kl", "autoencoder_loss", "vlb_of_denoiser", "vlb_terms", "vlb_terms, of grey levels",
+    "objective, vlb",
+}  # fmt: skip
+OPERATIONS = 64  # more than any method makes with an element
+# Their noise is drawn in the dtype of the samples, so that it is another one in each.
+DRAWN = {"training_draw", "stratified_vlb"}
+
+
+def sensitivity(impl: Implementation, method: str) -> list[float]:
+    """Return, for each output, its size plus its largest change for a unit of relative change.
+
+    One sample after the other is made larger by 2^-12.
+    """
+    samples = SMOOTH[method].samples
+    plain = evaluate(impl, method, samples)
+    found = [float(np.abs(each).max()) for each in plain]
+    for i in range(len(samples)):
+        moved = [x * (1 + 2.0**-12) if i == j else x for j, x in enumerate(samples)]
+        for k, each in enumerate(evaluate(impl, method, moved)):
+            found[k] += float(np.abs(each - plain[k]).max()) * 2.0**12
+    return found
+
+
+@pytest.mark.parametrize("method", [each for each in SMOOTH if name_of(each) not in DRAWN])
+def test_answers_are_those_of_float64_rounded(impl: Implementation, method):
+    """Eq. rounding.samples: computed in float32 from exact inputs, and cast once at the end.
+
+    The error of an operation is that of a relative change of one of its operands. With at most 64
+    of them an answer is off by 64 units of the dtype they are made in, times its sensitivity.
+    """
+    want, sizes = evaluate(impl, method, SMOOTH[method].samples), sensitivity(impl, method)
+    impl.in_precision("float32")  # or not offered
+    for precision, each in in_each_precision(impl):
+        if precision is None:
+            continue
+        got = evaluate(each, method, SMOOTH[method].samples)
+        for k, (output, exactly, size) in enumerate(zip(got, want, sizes, strict=True)):
+            unit = precision.rounding if method in OF_SAMPLES else precision.computing
+            allowed = OPERATIONS * unit * size
+            if name_of(method) not in IN_FLOAT32 and precision.rounding > precision.computing:
+                allowed += precision.rounding * float(np.abs(exactly).max()) + precision.smallest
+            check_largest(f"output {k} of {method} ({precision.name})", output, exactly, allowed)
