@@ -16,7 +16,7 @@ PARAMETERIZATIONS: tuple[Parameterization, ...] = get_args(Parameterization)
 def compute_dtype(x: Tensor) -> torch.dtype:
     """Return the dtype to compute in: float32 for half precision, else x's own.
 
-    Its unit roundoff is the u of Eq. rounding.marginal.
+    Its unit roundoff is the v of Eq. rounding.samples; Eq. rounding.cast bounds the cast back.
     """
     return torch.float32 if x.dtype in (torch.float16, torch.bfloat16) else x.dtype
 
@@ -104,7 +104,7 @@ class Gaussian:
         """Return the same Gaussian in the compute dtype, float32 for half precision.
 
         A bound sums thousands of terms, of which half precision loses all but three digits.
-        Its unit roundoff is the u of Eq. rounding.marginal.
+        Eq. rounding.samples bounds the error of each.
         """
         work = compute_dtype(self.mean)
         return Gaussian(self.mean.to(work), self.var.to(work))

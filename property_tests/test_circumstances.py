@@ -18,7 +18,9 @@ from .strategies import STEEP
 
 ORACLE = "the same call in other circumstances, bit for bit"
 
-NOT_CALLS = {"reused_objects", "accepts_int_timesteps", "defaults"}  # about the implementation
+NOT_CALLS = {  # about the implementation
+    "reused_objects", "accepts_int_timesteps", "defaults", "in_precision", "differentiate",
+}  # fmt: skip
 BY_ROWS = [name for name, call in CALLS.items() if call.rows]
 OF_SCHEDULE = [
     name for name, call in CALLS.items() if call.rows and not call.later_betas and name != "ema"
@@ -192,6 +194,18 @@ def test_one_timestep_is_that_of_every_row(impl: Implementation, method):
         got = CALLS[method](impl, c._replace(s=s, t=t))
         got = [np.broadcast_to(g, w.shape) for g, w in zip(got, want, strict=True)]
         same(got, want, f"{method} at s = {s}, t = {t}")
+
+
+@pytest.mark.complete
+@pytest.mark.parametrize("method", BY_ROWS)
+def test_timesteps_of_another_integer_type_are_the_same_or_refused(impl: Implementation, method):
+    """A uint8 index is a mask to some libraries, and a narrow product wraps."""
+    want = CALLS[method](impl, inputs())
+    for dtype in (np.uint8, np.int16, np.int32):
+        c = inputs()
+        with suppress(TypeError, ValueError, IndexError, RuntimeError):
+            got = CALLS[method](impl, c._replace(s=c.s.astype(dtype), t=c.t.astype(dtype)))
+            same(got, want, f"{method} at timesteps of {np.dtype(dtype)}")
 
 
 @pytest.mark.complete

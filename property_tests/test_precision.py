@@ -1,10 +1,12 @@
 """Samples in float32, bfloat16 and float16: the answers are those of float64, rounded."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 
 from .differentiable import SMOOTH, evaluate, name_of
-from .protocol import Implementation
+from .protocol import PRECISIONS, Implementation, exact_in
 from .statistics.precisions import in_each_precision
 from .statistics.tolerances import check_largest
 
@@ -23,6 +25,8 @@ OF_SAMPLES = {
 OPERATIONS = 64  # more than any method makes with an element
 # Their noise is drawn in the dtype of the samples, so that it is another one in each.
 DRAWN = {"training_draw", "stratified_vlb"}
+METHODS = [each for each in SMOOTH if name_of(each) not in DRAWN]
+SINGLE, *HALVES = PRECISIONS
 
 
 def sensitivity(impl: Implementation, method: str) -> list[float]:
@@ -40,22 +44,45 @@ def sensitivity(impl: Implementation, method: str) -> list[float]:
     return found
 
 
-@pytest.mark.parametrize("method", [each for each in SMOOTH if name_of(each) not in DRAWN])
+@pytest.mark.parametrize("method", METHODS)
 def test_answers_are_those_of_float64_rounded(impl: Implementation, method):
     """Eq. rounding.samples: computed in float32 from exact inputs, and cast once at the end.
 
     The error of an operation is that of a relative change of one of its operands. With at most 64
     of them an answer is off by 64 units of the dtype they are made in, times its sensitivity.
+    Each answer is a number of its dtype.
     """
     want, sizes = evaluate(impl, method, SMOOTH[method].samples), sensitivity(impl, method)
     impl.in_precision("float32")  # or not offered
     for precision, each in in_each_precision(impl):
         if precision is None:
             continue
+        is_cast = name_of(method) not in IN_FLOAT32
         got = evaluate(each, method, SMOOTH[method].samples)
         for k, (output, exactly, size) in enumerate(zip(got, want, sizes, strict=True)):
+            what = f"output {k} of {method} ({precision.name})"
             unit = precision.rounding if method in OF_SAMPLES else precision.computing
             allowed = OPERATIONS * unit * size
-            if name_of(method) not in IN_FLOAT32 and precision.rounding > precision.computing:
+            if is_cast and precision.rounding > precision.computing:
                 allowed += precision.rounding * float(np.abs(exactly).max()) + precision.smallest
-            check_largest(f"output {k} of {method} ({precision.name})", output, exactly, allowed)
+            check_largest(what, output, exactly, allowed)
+            dtype = precision if is_cast else SINGLE
+            assert exact_in(output, dtype), f"{what} has digits that {dtype.name} has not"
+
+
+@pytest.mark.complete
+@pytest.mark.parametrize("method", METHODS)
+def test_mixed_dtypes_are_refused_or_computed_as_in_the_coarsest(impl: Implementation, method):
+    """Samples that have two dtypes in turn: an error, or the answers of float64, rounded."""
+    want, sizes = evaluate(impl, method, SMOOTH[method].samples), sensitivity(impl, method)
+    for names in permutations(("float64", *(each.name for each in PRECISIONS)), 2):
+        *_, coarsest = [each for each in PRECISIONS if each.name in names]
+        try:
+            got = evaluate(impl.in_precision(*names), method, SMOOTH[method].samples)
+        except (TypeError, ValueError, RuntimeError):
+            continue
+        for k, (output, exactly, size) in enumerate(zip(got, want, sizes, strict=True)):
+            allowed = OPERATIONS * coarsest.rounding * size + coarsest.smallest
+            check_largest(
+                f"output {k} of {method} ({' and '.join(names)})", output, exactly, allowed
+            )

@@ -136,7 +136,7 @@ def shaped_schedule(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
 
 def embedding(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
     for width in (2, 6):
-        yield lambda width=width: impl.embedding(997 * c.t, width)
+        yield lambda width=width: impl.embedding(63 * c.t, width)
 
 
 def fourier_features(impl: Implementation, c: Inputs) -> Iterator[Thunk]:

@@ -34,7 +34,7 @@ from .nouns import (
     Times,
     Trajectory,
 )
-from .precisions import PRECISIONS, Precision
+from .precisions import PRECISIONS, Precision, exact_in
 from .protocol import Implementation
 
 __all__ = [
@@ -73,4 +73,5 @@ __all__ = [
     "ScheduleTables",
     "Times",
     "Trajectory",
+    "exact_in",
 ]

@@ -6,7 +6,7 @@ import math
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -160,16 +160,11 @@ class Checked:
         self._precision = precision  # of the samples, None for the implementation's own
         self._timed_out: dict[str, str] = {}  # method: message
 
-    @functools.cached_property
-    def in_each_precision(self) -> "list[tuple[Precision | None, Checked]]":
-        """The implementation itself, then as it is for samples of each dtype that it offers."""
-        found: list[tuple[Precision | None, Checked]] = [(None, self)]
-        for precision in PRECISIONS:
-            with suppress(AttributeError, NotImplementedError):
-                found.append(
-                    (precision, Checked(self._inner.in_precision(precision.name), precision))
-                )
-        return found
+    def in_precision(self, *names: str) -> "Checked":
+        """Return the same for samples of other dtypes, with checked outputs, too."""
+        *_, coarsest = [each for each in PRECISIONS if each.name in names]
+        inner = self.__getattr__("in_precision")(*names)  # skips if not offered
+        return Checked(inner, coarsest)
 
     def __getattr__(self, name: str) -> Any:
         if name not in {*dir(Implementation), *Implementation.__annotations__}:

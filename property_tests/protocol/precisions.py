@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+import numpy as np
+
 from .nouns import Array
 
 if TYPE_CHECKING:
@@ -25,6 +27,13 @@ PRECISIONS = (  # half-precision samples are computed with in float32
 )
 
 
+def exact_in(array: Array, precision: Precision) -> bool:
+    """Return whether all numbers are multiples of the spacing of the format around them."""
+    _, exponent = np.frexp(array)
+    spacing = np.maximum(np.exp2(exponent) * precision.rounding, precision.smallest)
+    return bool((array % spacing == 0).all())
+
+
 class Differentiated(NamedTuple):
     """The outputs of a method, and gradients with respect to its samples."""
 
@@ -35,12 +44,13 @@ class Differentiated(NamedTuple):
 class Precisions(Protocol):
     """Methods on dtypes and gradients; see `protocol.Implementation`."""
 
-    def in_precision(self, name: str) -> "Implementation":
-        """Return the same implementation for samples of the dtype `name`, one of PRECISIONS.
+    def in_precision(self, *names: str) -> "Implementation":
+        """Return the same implementation for samples of the dtype `names`, of PRECISIONS.
 
         Arguments and outputs are still float64 arrays; samples, but not schedules, weights over t
         or timesteps, are converted to that dtype and back. Coefficients keep their precision,
-        unit_roundoff. A dtype that is not supported raises NotImplementedError.
+        unit_roundoff. With several names (float64 may be one) the samples of a call have these
+        dtypes in turn. A dtype that is not supported raises NotImplementedError.
         """
 
     def differentiate(

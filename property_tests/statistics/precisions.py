@@ -6,10 +6,13 @@ multiplied and added, (1 + v)^3 - 1 <= 4 v (Eq. rounding.samples), and the last 
 precision.
 """
 
+from contextlib import suppress
 from typing import Any, NamedTuple
 
+import pytest
+
 from ..oracles.exact import Value, mpf
-from ..protocol import Array, Implementation, Precision
+from ..protocol import PRECISIONS, Array, Implementation, Precision
 from .tolerances import allowance, check
 
 
@@ -66,5 +69,8 @@ class At(NamedTuple):
 
 def in_each_precision(impl: Implementation) -> list[At]:
     """Return the implementation, and the same for samples of each precision that it offers."""
-    offered: Any = impl
-    return [At(*each) for each in offered.in_each_precision]
+    found = [At(None, impl)]
+    for precision in PRECISIONS:
+        with suppress(AttributeError, NotImplementedError, pytest.skip.Exception):
+            found.append(At(precision, impl.in_precision(precision.name)))
+    return found

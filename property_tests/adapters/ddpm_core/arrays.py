@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any, get_args
 
 import torch
@@ -18,9 +19,9 @@ from ...protocol import Array, Betas, ConditionalDenoiser, Denoiser, DenoiserWit
 
 @dataclass
 class Working:
-    """How a call works: the dtype of its samples, and whether gradients are recorded."""
+    """How a call works: the dtypes of its samples in turn, and whether gradients are recorded."""
 
-    dtype: torch.dtype = torch.float64
+    dtypes: Iterator[torch.dtype] = field(default_factory=lambda: cycle([torch.float64]))
     differentiates: bool = False
     inputs: list[tuple[Array, torch.Tensor]] = field(default_factory=list)  # samples
     outputs: list[torch.Tensor] = field(default_factory=list)
@@ -31,7 +32,7 @@ _working: ContextVar[Working] = ContextVar("working", default=Working())  # noqa
 
 def recording() -> Working:
     """Return the current way of working, with gradients."""
-    return Working(_working.get().dtype, differentiates=True)
+    return Working(_working.get().dtypes, differentiates=True)
 
 
 @contextmanager
@@ -110,7 +111,7 @@ def tensor(array: Any) -> Any:
     """Return `table(array)`, samples in the call's dtype and recorded for gradients."""
     found, how = table(array), _working.get()
     if isinstance(found, torch.Tensor) and found.is_floating_point():
-        found = found.to(how.dtype)
+        found = found.to(next(how.dtypes))
         if how.differentiates:
             how.inputs.append((array, found.requires_grad_()))
     return found

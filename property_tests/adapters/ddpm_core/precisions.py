@@ -1,6 +1,7 @@
 """Part of our adapter: samples in other dtypes than float64, and gradients."""
 
 import functools
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,8 +16,8 @@ from .arrays import Working, given, recording, working
 class Precisions:
     """Methods of `protocol.Implementation` on dtypes and gradients."""
 
-    def in_precision(self, name: str) -> Any:
-        return InPrecision(self, getattr(torch, name))
+    def in_precision(self, *names: str) -> Any:
+        return InPrecision(self, [getattr(torch, name) for name in names])
 
     def differentiate(
         self, method: str, arguments: tuple[Any, ...], cotangents: list[Array]
@@ -26,8 +27,11 @@ class Precisions:
             getattr(self, method)(*arguments)
         inputs = _in_order(how, arguments)
         outputs = [given(each) for each in how.outputs]
-        along = [torch.from_numpy(each).to(how.dtype) for each in cotangents]
-        flowing = [(y, dy) for y, dy in zip(how.outputs, along, strict=True) if y.requires_grad]
+        flowing = [
+            (y, torch.from_numpy(weight).to(y.dtype))
+            for y, weight in zip(how.outputs, cotangents, strict=True)
+            if y.requires_grad
+        ]
         if flowing == []:
             return Differentiated(outputs, [np.zeros(each.shape) for each in inputs])
         ys, directions = zip(*flowing, strict=True)
@@ -56,17 +60,17 @@ def _arrays_in(argument: Any) -> Iterator[Array]:
 
 
 class InPrecision:
-    """The adapter `inner` with samples of another dtype."""
+    """The adapter `inner` with samples of other dtypes, in turn."""
 
-    def __init__(self, inner: Any, dtype: torch.dtype) -> None:
-        self._inner, self._dtype = inner, dtype
+    def __init__(self, inner: Any, dtypes: list[torch.dtype]) -> None:
+        self._inner, self._dtypes = inner, dtypes
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._inner, name)
 
         @functools.wraps(method)
         def converted(*arguments: Any, **named: Any) -> Any:
-            with working(Working(self._dtype)):
+            with working(Working(itertools.cycle(self._dtypes))):
                 return method(*arguments, **named)
 
         return converted if callable(method) else method
