@@ -112,9 +112,11 @@ STATISTICS = {
 
 # Guard, or kind of a guarded mutant -> properties that meet it in calls of any module.
 UNDER: Mapping[str, tuple[str, ...]] = {
-    "float16": (KINDS,),
-    "bfloat16": (KINDS,),
-    "float32": (KINDS,),
+    "float16": ("test_precision", "test_gradients", KINDS),
+    "bfloat16": ("test_precision", "test_gradients", KINDS),
+    "float32": ("test_precision", "test_gradients", KINDS),
+    "requires_grad": ("test_gradients",),
+    "detach()": ("test_gradients",),
     "one sample": ("test_circumstances", "test_sizes"),
     "more than 64 samples": ("test_circumstances", "test_sizes"),
     "T > 1000": ("test_circumstances", "test_sizes"),
