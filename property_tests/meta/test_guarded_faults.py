@@ -9,16 +9,11 @@ from ..known_bugs.run import CAUGHT, run_property_on
 from ..mutation import defaults
 from ..mutation.inject import source_of
 from ..mutation.targets import PROPERTIES, left_out
-from . import guarded_faults, option_faults, size_faults, state_faults
+from . import guarded_faults, option_faults, precision_faults, size_faults, state_faults
 from .guarded_faults import Guarded, fault_injected
 
-FAULTS = [
-    *guarded_faults.FAULTS,
-    *size_faults.FAULTS,
-    *state_faults.FAULTS,
-    *option_faults.FAULTS,
-]
-
+TABLES = guarded_faults, size_faults, precision_faults, state_faults, option_faults
+FAULTS = [fault for table in TABLES for fault in table.FAULTS]
 
 _passed: set[str] = set()  # several faults name the same property
 
