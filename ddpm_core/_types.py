@@ -21,6 +21,14 @@ def compute_dtype(x: Tensor) -> torch.dtype:
     return torch.float32 if x.dtype in (torch.float16, torch.bfloat16) else x.dtype
 
 
+def promoted(value: Tensor, like: Tensor) -> Tensor:
+    """Return half precision in the dtype of `like`, exactly, and any other dtype as it is.
+
+    Beside a state in float32, which must not be rounded to half precision: Eq. rounding.chain.
+    """
+    return value if value.dtype == compute_dtype(value) else value.to(like.dtype)
+
+
 def expand_to(coef: Float[Tensor, "*times"], x: Float[Tensor, " batch *event"]) -> Tensor:
     """Return coef, () or (batch,), as () or (batch, 1, ..., 1), on x's device in its compute dtype.
 

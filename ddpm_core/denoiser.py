@@ -21,6 +21,7 @@ Network = Callable[..., Tensor]
 class NetworkDenoiser:
     """The denoiser of a network that predicts eps, x0, v or the score. Eq. parameterization.*.
 
+    The network gets x_t in the dtype of its parameters, and its output is cast to that of x_t.
     learns_variance: the output has twice the channels, the second half for `split_range`.
     """
 
@@ -45,12 +46,19 @@ class NetworkDenoiser:
         check_time("t", t, 1, self.schedule.T, self.schedule.T, x_t)
         times = torch.full(x_t.shape[:1], t) if isinstance(t, int) else t
         times = times.to(x_t.device)
-        arguments = (x_t, times) if cond is None else (x_t, times, cond)
+        x_in = x_t.to(_parameter_dtype(self.network, x_t))
+        arguments = (x_in, times) if cond is None else (x_in, times, cond)
         value, interpolation = self.network(*arguments).to(x_t.dtype), None
         if self.learns_variance:
             value, interpolation = split_range(value)
         x0_hat = convert(self.schedule, self.parameterization, "x0", value, x_t, t)
         return Prediction(x0_hat, interpolation)
+
+
+def _parameter_dtype(network: Network, x_t: Tensor) -> torch.dtype:
+    """Return the dtype of the network's first parameter, x_t's own if it has none."""
+    parameters = network.parameters() if isinstance(network, torch.nn.Module) else iter(())
+    return next((each.dtype for each in parameters), x_t.dtype)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,15 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
-from ddpm_core._types import Denoiser, Gaussian, check_same_event, compute_dtype, expand_to, flat
+from ddpm_core._types import (
+    Denoiser,
+    Gaussian,
+    check_same_event,
+    compute_dtype,
+    expand_to,
+    flat,
+    promoted,
+)
 from ddpm_core.forward_process import q_marginal, q_sample
 from ddpm_core.likelihood import ReverseKernel
 from ddpm_core.losses import log_density, vlb_term
@@ -50,7 +58,8 @@ def probability_flow(
     Eq. 39. x_1: the state at the lowest of `times` above 0. times: decreasing to 0, as a sampler's;
     default: all. probes: vectors of mean 0 and covariance 1, for unbiased estimates of the
     divergence (Hutchinson 1990); None computes it exactly, with one backward pass for each number
-    of an event. The denoiser is differentiated. Raises ValueError for a flow through zero SNR.
+    of an event. The denoiser is differentiated. Half precision is integrated in float32. Raises
+    ValueError for a flow through zero SNR.
     """
     timesteps = check_times(times, schedule.T)[:-1]
     if schedule.has_zero_terminal_snr and timesteps[0] == schedule.T:
@@ -63,6 +72,8 @@ def probability_flow(
             f"probes has shape {tuple(probes.shape)}, but x_1 has {tuple(x_1.shape)}; it needs a "
             "first axis more, with at least one probe"
         )
+    x_1 = x_1.to(compute_dtype(x_1))
+    probes = None if probes is None else promoted(probes, x_1)
     slope_at = partial(_slope, schedule, denoiser, probes, cond)
     count, dims = 1 if probes is None else len(probes), flat(x_1).shape[1]
     volume = torch.zeros(count, len(x_1), dtype=torch.float64)
@@ -150,7 +161,7 @@ def _slope(
     """Return (x0_hat, eps_hat, the divergence of eps_hat by each probe, in float64 on the CPU)."""
     with torch.enable_grad():
         x = x.detach().requires_grad_()
-        x0_hat = denoiser(x, t, cond).x0_hat
+        x0_hat = promoted(denoiser(x, t, cond).x0_hat, x)
         if not x0_hat.requires_grad:
             raise ValueError(
                 "the denoiser's x0_hat does not depend on x_t for autograd, so the flow has no "

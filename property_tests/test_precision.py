@@ -5,8 +5,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from .differentiable import SMOOTH, evaluate, name_of
-from .protocol import PRECISIONS, Implementation, exact_in
+from .differentiable import SMOOTH, X, Y, evaluate, name_of, waves
+from .protocol import PRECISIONS, SAMPLERS, Array, Betas, Implementation, SamplingSpec, exact_in
 from .statistics.precisions import in_each_precision
 from .statistics.tolerances import check_largest
 
@@ -68,6 +68,42 @@ def test_answers_are_those_of_float64_rounded(impl: Implementation, method):
             check_largest(what, output, exactly, allowed)
             dtype = precision if is_cast else SINGLE
             assert exact_in(output, dtype), f"{what} has digits that {dtype.name} has not"
+
+
+GRID = tuple(range(48, -1, -1))
+SLOW: Betas = (2.0**-8,) * 48  # each step changes the state by less than bfloat16 can represent
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_state_of_half_precision_is_as_accurate_as_float32(impl: Implementation, sampler):
+    """Eq. rounding.chain: the rounding of half precision is never that of the state.
+
+    The prediction is constant and exact in every dtype, so that it loses nothing in itself.
+    """
+    spec = SamplingSpec(SLOW, sampler, GRID, lambda x_t, t: Y)
+    tape = [waves(*X.shape, phase=0.1 * i) for i in range(len(GRID) - 1)]
+    want = impl.trajectory(spec, X, tape).states
+    impl.in_precision("float32")  # or not offered
+    for precision, each in in_each_precision(impl):
+        if precision is not None:
+            got = each.trajectory(spec, X, tape).states
+            check_largest(f"x_t ({precision.name})", got, want, float32_error(want))
+
+
+def test_inversion_in_half_precision_is_as_accurate_as_float32(impl: Implementation):
+    """Eq. ddim.invert and rounding.chain: a chain of steps upward."""
+    spec = SamplingSpec(SLOW, "ddim", GRID, lambda x_t, t: Y)
+    want = impl.encode(spec, X, 0)
+    impl.in_precision("float32")  # or not offered
+    for precision, each in in_each_precision(impl):
+        if precision is not None:
+            got = each.encode(spec, X, 0)
+            check_largest(f"x_T ({precision.name})", got, want, float32_error(want))
+
+
+def float32_error(states: Array) -> float:
+    """Return the error of as many steps, each with that of its operations."""
+    return 2 * len(GRID) * OPERATIONS * SINGLE.rounding * float(np.abs(states).max())
 
 
 @pytest.mark.complete

@@ -1,6 +1,7 @@
 """The sampler protocol, and the one loop that runs any sampler."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
@@ -8,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ddpm_core._types import Denoiser, Prediction
+from ddpm_core._types import Denoiser, Prediction, compute_dtype, promoted
 from ddpm_core.randomness import keyed_noise
 
 State = TypeVar("State")
@@ -105,7 +106,8 @@ def sampling_loop(
 
     Each step is the sampler's own: Eq. ancestral.step, ddim.step, dpm-solver.second or heun.step.
     The last one is at t = 0. The caller may inspect, record or stop at any timestep. cond: one
-    label per sample of x_T.
+    label per sample of x_T. The state is float32 or float64: half precision would lose its steps
+    (Eq. rounding.lost-step), so that x_T, noise and predictions in half precision are promoted.
     """
     if cond is not None and (not isinstance(cond, Tensor) or cond.shape != x_T.shape[:1]):
         what = tuple(cond.shape) if isinstance(cond, Tensor) else type(cond).__name__
@@ -121,12 +123,13 @@ def sampling_loop(
                 f"the denoiser returned a {type(prediction).__name__}; it must return "
                 "Prediction(x0_hat). NetworkDenoiser(schedule, network, parameterization) does"
             )
-        return prediction
+        return replace(prediction, x0_hat=promoted(prediction.x0_hat, x))
 
-    x_t, state = x_T, sampler.init(x_T)
+    x_t = x_T.to(compute_dtype(x_T))
+    state = sampler.init(x_t)
     for t, s in pairwise(sampler.times):
         with torch.no_grad():  # not around the yield, because the caller's code runs there
-            noise = noise_source(t) if sampler.draws_noise(s, t) else None
+            noise = promoted(noise_source(t), x_t) if sampler.draws_noise(s, t) else None
             x_s, x0_hat, state = sampler.step(denoise, x_t, s, t, noise, state)
         yield Snapshot(t, x_t, x0_hat)
         x_t = x_s
@@ -146,12 +149,14 @@ def generate(
 ) -> Iterator[Snapshot]:
     """Run the loop from counter-based noise: samples `indices` of the sequence that `seed` defines.
 
-    shape: of one event. The noise of sample i is the same in every batch, and so is the sample, up
-    to rounding. Starting from N(0, 1) costs Eq. losses.prior.
+    shape: of one event. dtype: of the state, for half precision float32. The noise of sample i is
+    the same in every batch, and so is the sample, up to rounding. Starting from N(0, 1) costs Eq.
+    losses.prior.
     """
+    state_dtype = torch.promote_types(dtype, torch.float32)
 
     def noise_source(t: int) -> Tensor:
-        return keyed_noise(shape, seed, "sampling", t, indices, device, dtype)
+        return keyed_noise(shape, seed, "sampling", t, indices, device, state_dtype)
 
     # No step starts at t = 0, so its key is free for the initial noise.
     return sampling_loop(sampler, denoiser, noise_source(0), noise_source, cond)

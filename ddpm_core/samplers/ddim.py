@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ddpm_core._types import Denoiser, check_same_event, compute_dtype, expand_to
+from ddpm_core._types import Denoiser, check_same_event, compute_dtype, expand_to, promoted
 from ddpm_core.forward_process import q_sample
 from ddpm_core.parameterization import convert
 from ddpm_core.samplers.base import Denoise, check_times, format_times
@@ -93,8 +93,9 @@ def invert(
 
     Eq. ddim.invert. Each step up uses the eps_hat predicted at the timestep of x. The first step
     from data, which have no noise to predict, evaluates the denoiser at the lowest timestep above 0
-    and keeps x itself as x_0. Raises ValueError unless eta = 0 and `timestep` is one of the times
-    below the first, TypeError unless the sampler is DDIM.
+    and keeps x itself as x_0. The state is float32 for half precision, as in `sampling_loop`.
+    Raises ValueError unless eta = 0 and `timestep` is one of the times below the first, TypeError
+    unless the sampler is DDIM.
     """
     if not isinstance(sampler, DDIM):
         raise TypeError(
@@ -107,10 +108,11 @@ def invert(
             f"timestep = {timestep} is not one of the times below {sampler.times[0]}: "
             f"{format_times(sampler.times[1:])}"
         )
+    x = x.to(compute_dtype(x))
     rising = [t for t in reversed(sampler.times) if t >= timestep]
     for s, t in pairwise(rising):
         at = s or t
-        x0_hat = denoiser(x, at, cond).x0_hat
+        x0_hat = promoted(denoiser(x, at, cond).x0_hat, x)
         eps_hat = convert(sampler.schedule, "x0", "eps", x0_hat, x, at)
         x = q_sample(sampler.schedule, x0_hat if s else x, t, eps_hat)
     return x
