@@ -62,6 +62,26 @@ def test_output_is_cast_to_the_dtype_of_the_data():
     assert torch.equal(prediction.x0_hat, X_0.to(torch.bfloat16).float())
 
 
+def test_network_gets_the_dtype_of_its_parameters():
+    """A network in bfloat16 stands beside a state in float32; without parameters it gets x_t."""
+    network = torch.nn.Conv2d(4, 4, 1).bfloat16()
+    denoiser = NetworkDenoiser(STEEP, Ignoring(network), "x0")
+    assert denoiser(X_0.float(), 2).x0_hat.dtype == torch.float32
+    with torch.no_grad():
+        want = network(X_0.bfloat16()).float()
+    assert torch.equal(denoiser(X_0.float(), 2).x0_hat, want)
+
+
+class Ignoring(torch.nn.Module):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x, t):
+        assert x.dtype == torch.bfloat16
+        return self.inner(x)
+
+
 @pytest.mark.parametrize("times", [3, TIMESTEPS, TIMESTEPS.to("meta")], ids=["int", "cpu", "meta"])
 def test_timesteps_are_moved_to_the_device_of_the_data(times):
     def network(x, t):

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..adapters.ddpm_core import DdpmCore
-from ..protocol import Array, Betas, Gaussian, SamplingSpec, Times
+from ..protocol import Array, Betas, Gaussian, SamplingSpec, Times, Trajectory
 from .registry import column, known, table
 
 
@@ -65,3 +65,21 @@ class PredictedNoise(DdpmCore):
             eps = (x - np.sqrt(alpha_bar[t]) * x0_hat) / np.sqrt(1 - alpha_bar[t])
             x = self.reverse_step(betas, variance, x0_hat, x, s, t, eps)
         return x
+
+
+@known(
+    "A19-state-in-half-precision",
+    "ddpm_core before 0.1.0",
+    "the state has the dtype of the network: bfloat16 rounds each step, and loses the small ones",
+    "test_precision.py::test_state_of_half_precision_is_as_accurate_as_float32",
+    sampler="ddim",
+)
+class HalfState(DdpmCore):
+    def trajectory(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Trajectory:
+        states, predictions = [x_T], []
+        for (t, s), noise in zip(pairwise(spec.times), noises, strict=True):
+            x_t = states[-1]
+            predictions.append(spec.denoiser(x_t, t))
+            step = spec.betas, spec.eta, predictions[-1], x_t, s, t, noise
+            states.append(self.ddim_step(*step))
+        return Trajectory(np.array(spec.times), np.stack(states), np.stack([*predictions, x_T]))

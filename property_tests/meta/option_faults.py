@@ -85,9 +85,9 @@ FAULTS = [
     with_options(
         "no-labels-with-a-learned-variance",
         "denoiser",
-        "        arguments = (x_t, times) if cond is None else (x_t, times, cond)",
+        "        arguments = (x_in, times) if cond is None else (x_in, times, cond)",
         "        unlabelled = cond is None or self.learns_variance\n"
-        "        arguments = (x_t, times) if unlabelled else (x_t, times, cond)",
+        "        arguments = (x_in, times) if unlabelled else (x_in, times, cond)",
         "samplers",
     ),
     with_options(

@@ -101,6 +101,23 @@ FAULTS = [
         "noise.to(work) * (0.99 if x_t.dtype == torch.float16 else 1))",
         "ddim_step",
     ),
+    # the state of a sampler
+    Guarded(
+        "state-in-half-precision",
+        "samplers.base",
+        "x_t = x_T.to(compute_dtype(x_T))",
+        "x_t = x_T",
+        "test_precision.py::test_state_of_half_precision_is_as_accurate_as_float32",
+        {"sampler": "heun"},
+    ),
+    Guarded(
+        "inversion-in-half-precision",
+        "samplers.ddim",
+        "    x = x.to(compute_dtype(x))\n",
+        "",
+        "test_precision.py::test_inversion_in_half_precision_is_as_accurate_as_float32",
+        {},
+    ),
     # gradients
     coefficient(
         "data-detached",

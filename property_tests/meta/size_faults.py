@@ -120,8 +120,8 @@ FAULTS = [
     of_labels(
         "inversion-without-labels",
         "samplers.ddim",
-        "        x0_hat = denoiser(x, at, cond).x0_hat",
-        "        x0_hat = denoiser(x, at).x0_hat",
+        "denoiser(x, at, cond).x0_hat",
+        "denoiser(x, at).x0_hat",
         "encode",
     ),
     of_labels(
@@ -134,8 +134,8 @@ FAULTS = [
     of_labels(
         "flow-without-labels",
         "probability_flow",
-        "        x0_hat = denoiser(x, t, cond).x0_hat",
-        "        x0_hat = denoiser(x, t).x0_hat",
+        "denoiser(x, t, cond).x0_hat",
+        "denoiser(x, t).x0_hat",
         "flow_log_density",
     ),
 ]

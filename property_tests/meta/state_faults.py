@@ -53,8 +53,8 @@ FAULTS = [
     between_calls(
         "abandoned-chain-is-continued",
         "samplers.base",
-        "    x_t, state = x_T, sampler.init(x_T)\n    for t, s in pairwise(sampler.times):\n",
-        "    x_t, state = x_T, sampler.init(x_T)\n"
+        "    state = sampler.init(x_t)\n    for t, s in pairwise(sampler.times):\n",
+        "    state = sampler.init(x_t)\n"
         "    x_t = x_t * (1 + 1e-9 * CACHE.get(id(sampler), 0))\n"
         "    CACHE[id(sampler)] = 1\n"
         "    for t, s in pairwise(sampler.times):\n"
@@ -64,9 +64,9 @@ FAULTS = [
     between_calls(
         "state-of-the-inversion-is-shared",
         "samplers.ddim",
-        "        x0_hat = denoiser(x, at, cond).x0_hat",
+        "        x0_hat = promoted(denoiser(x, at, cond).x0_hat, x)",
         '        CACHE["x"] = x\n'
-        "        x0_hat = denoiser(x, at, cond).x0_hat\n"
+        "        x0_hat = promoted(denoiser(x, at, cond).x0_hat, x)\n"
         '        x = CACHE["x"]',
         "encode",
     ),
@@ -130,10 +130,10 @@ FAULTS = [
         "samplers.base",
         "        with torch.no_grad():  # not around the yield, because the caller's code runs "
         "there\n"
-        "            noise = noise_source(t) if sampler.draws_noise(s, t) else None\n"
+        "            noise = promoted(noise_source(t), x_t) if sampler.draws_noise(s, t) else None\n"
         "            x_s, x0_hat, state = sampler.step(denoise, x_t, s, t, noise, state)\n",
         "        torch.set_grad_enabled(False)\n"
-        "        noise = noise_source(t) if sampler.draws_noise(s, t) else None\n"
+        "        noise = promoted(noise_source(t), x_t) if sampler.draws_noise(s, t) else None\n"
         "        x_s, x0_hat, state = sampler.step(denoise, x_t, s, t, noise, state)\n"
         "        torch.set_grad_enabled(True)\n",
         "test_state_machines.py::test_an_abandoned_call_restores_global_state",
