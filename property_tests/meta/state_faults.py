@@ -130,7 +130,8 @@ FAULTS = [
         "samplers.base",
         "        with torch.no_grad():  # not around the yield, because the caller's code runs "
         "there\n"
-        "            noise = promoted(noise_source(t), x_t) if sampler.draws_noise(s, t) else None\n"
+        "            noise = promoted(noise_source(t), x_t) if sampler.draws_noise(s, t) else "
+        "None\n"
         "            x_s, x0_hat, state = sampler.step(denoise, x_t, s, t, noise, state)\n",
         "        torch.set_grad_enabled(False)\n"
         "        noise = promoted(noise_source(t), x_t) if sampler.draws_noise(s, t) else None\n"
