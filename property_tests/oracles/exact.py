@@ -61,10 +61,14 @@ def diffuse(betas: Betas, t: int, x_0: float, noise: float) -> Value:
 
 
 def posterior(betas: Betas, x_0: float, x_t: float, s: int, t: int) -> Posterior:
-    """Apply Bayes' rule: the precisions of the prior q(x_s | x_0) and the measurement x_t add."""
+    """Apply Bayes' rule: the precisions of the prior q(x_s | x_0) and the measurement x_t add.
+
+    At s = 0 q(x_0 | x_0) is a point. Where x_0 is 0 the mean is what is left of x_t, whose
+    coefficient vanishes as a difference of terms of size 1 / (1 - alpha_bar_t).
+    """
     prior, measurement = kernel(betas, 0, s), kernel(betas, s, t)
     if s == 0:
-        return Posterior(_sum_of(mpf(x_0), mpf(0)), mpf(0))  # q(x_0 | x_0) is a point
+        return Posterior(Value(mpf(x_0), abs(mpf(x_0)) or abs(mpf(x_t)) / measurement.var), mpf(0))
     precision = 1 / prior.var + measurement.scale**2 / measurement.var
     from_x0 = prior.scale * mpf(x_0) / prior.var / precision
     from_xt = measurement.scale * mpf(x_t) / measurement.var / precision
