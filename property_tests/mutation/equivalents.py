@@ -39,7 +39,7 @@ EQUIVALENTS: Reasons = {
         for never in ("t < t", "s < s")
     },
     "samplers.base": {
-        "noise = noise_source(t) if sampler.draws_noise(s, s) else None": (
+        "noise = promoted(noise_source(t), x_t) if sampler.draws_noise(s, s) else None": (
             "whether noise is drawn is a question of s alone"
         ),
         **{

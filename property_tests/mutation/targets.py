@@ -24,6 +24,7 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
         "test_forward_process",
         "test_losses::test_loss_is_the_mean_square_of_each_sample",
         "test_latent::test_latent_sample_is_mean_plus_scaled_noise",
+        "test_precision::test_state_of_half_precision_is_as_accurate_as_float32",
     ),
     "clock": ("test_clock", KINDS),
     "data.dataset": ("test_images",),
