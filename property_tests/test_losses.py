@@ -57,10 +57,8 @@ def test_each_sample_loss_has_its_own_weight(
     _, _, _, prediction, target = case
     weight = np.float64(weights[: len(target)])
     for at in in_each_precision(impl):
-        got, plain = (
-            at.impl.weighted_loss(prediction, target, weight),
-            at.impl.loss(prediction, target),
-        )
+        got = at.impl.weighted_loss(prediction, target, weight)
+        plain = at.impl.loss(prediction, target)
         for i in range(len(target)):
             want = exact.mpf(weight[i]) * exact.mpf(plain[i])
             at.check_sum("weighted loss", (i,), got, want, 1)
@@ -208,21 +206,16 @@ def pairs_of_gaussians(draw: st.DrawFn) -> tuple[Gaussian, Gaussian]:
 @example(case=(Gaussian(*np.float64([[[0, 0]], [[1, 1]]])), Gaussian(*np.ones((2, 1, 2)))))
 @example(case=(Gaussian(np.zeros((1, 1)), np.full((1, 1), 0.25)), Gaussian(*np.ones((2, 1, 1)))))
 def test_gaussian_kl_matches_the_densities(impl: Implementation, case):
-    """Eq. losses.kl: the mean of log left - log right, by a quadrature that is exact for it.
-
-    That of equal distributions is 0 up to the roundings of its terms.
-    """
+    """Eq. losses.kl: the mean of log left - log right, by a quadrature that is exact for it."""
     left, right = case
     got = impl.gaussian_kl(left, right)
     for where in elements(got):
-        (m, v), (k, w) = ((mpf_of(each.mean[where]), mpf_of(each.var[where])) for each in case)
+        (m, v), (k, w) = (
+            (exact.mpf(each.mean[where]), exact.mpf(each.var[where])) for each in case
+        )
         want = bound.divergence(bound.Gaussian(m, v), bound.Gaussian(k, w))
         allowed = exact.mpf(impl.unit_roundoff) * roundings_of_divergence(m, v, k, w)
         check("divergence", where, got, want, allowed)
-
-
-def mpf_of(value: float) -> exact.mpf:
-    return exact.mpf(float(value))
 
 
 @pytest.mark.parametrize("grey_levels", [2, 17, 256])

@@ -7,8 +7,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ddpm_core._types import compute_dtype
-
 MAX_PERIOD = 10_000.0  # in timesteps: the lowest frequency does not repeat for T up to 4000
 
 
@@ -43,6 +41,7 @@ def fourier_features(
     is small: frequency k has period 2^(1 - k), and L grey levels are 2 / (L - 1) apart. Angles of
     half precision are computed in float32.
     """
-    angles = [2**k * math.pi * x.to(compute_dtype(x)) for k in frequencies]
+    precise = x.to(torch.promote_types(x.dtype, torch.float32))
+    angles = [2**k * math.pi * precise for k in frequencies]
     features = [f.to(x.dtype) for angle in angles for f in (angle.sin(), angle.cos())]
     return torch.cat([x, *features], dim=1)

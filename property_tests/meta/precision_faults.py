@@ -90,8 +90,8 @@ FAULTS = [
     rounded(
         "angles-in-half-precision",
         "networks.embeddings",
-        "math.pi * x.to(compute_dtype(x))",
-        "math.pi * x",
+        "    precise = x.to(torch.promote_types(x.dtype, torch.float32))",
+        "    precise = x",
         "fourier_features",
     ),
     rounded(

@@ -1,13 +1,10 @@
 """Part of the tested interface: samples in other dtypes than float64, and gradients."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from .nouns import Array
-
-if TYPE_CHECKING:
-    from .protocol import Implementation
 
 
 class Precision(NamedTuple):
@@ -44,7 +41,7 @@ class Differentiated(NamedTuple):
 class Precisions(Protocol):
     """Methods on dtypes and gradients; see `protocol.Implementation`."""
 
-    def in_precision(self, *names: str) -> "Implementation":
+    def in_precision(self, *names: str) -> Any:
         """Return the same implementation for samples of the dtype `names`, of PRECISIONS.
 
         Arguments and outputs are still float64 arrays; samples, but not schedules, weights over t
