@@ -66,7 +66,7 @@ class Autoencoder(nn.Module):
         self.moments = nn.Conv2d(coarsest, 2 * latent_channels, 3, padding=1)
         self.open = nn.Conv2d(latent_channels, coarsest, 3, padding=1)
         self.up = nn.ModuleList(map(stage, widths))
-        self.upsample = nn.ModuleList(resampling(b, a, stride=1) for a, b in steps)
+        self.upsample = nn.ModuleList(resampling(b, a) for a, b in steps)
         self.norm = group_norm(width)
         self.head = nn.Conv2d(width, 4 * image_channels, 3, padding=1)
 

@@ -28,7 +28,7 @@ def zero_init(layer: nn.Conv2d) -> nn.Conv2d:
     return layer
 
 
-def resampling(channels_in: int, channels_out: int, stride: int) -> nn.Sequential:
+def resampling(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
     """Return the 3 x 3 convolution beside a change of resolution; checkpoints name it conv."""
     conv = nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1)
     return nn.Sequential(OrderedDict(conv=conv))
@@ -186,7 +186,7 @@ class UNet(nn.Module):
         )
         self.middle = ResidualBlock(widths[-1], widths[-1], embedding, dropout)
         self.up = stages(inputs=2)
-        self.upsample = nn.ModuleList(resampling(coarse, fine, stride=1) for fine, coarse in steps)
+        self.upsample = nn.ModuleList(resampling(coarse, fine) for fine, coarse in steps)
         self.norm = group_norm(widths[0])
         out_channels = image_channels * (1 + learns_variance)
         self.head = zero_init(nn.Conv2d(widths[0], out_channels, 3, padding=1))
