@@ -217,11 +217,8 @@ def vlb_term(
     """
     check_same_event("x_t", x_t, "x_0", x_0)
     check_same_event("reverse", reverse.mean, "x_0", x_0)
-    x_0, x_t, reverse = (
-        x_0.to(compute_dtype(x_0)),
-        x_t.to(compute_dtype(x_t)),
-        reverse.computable(),
-    )
+    work = compute_dtype(x_0)
+    x_0, x_t, reverse = x_0.to(work), x_t.to(work), reverse.computable()
     posterior = q_posterior(schedule, x_0, x_t, s, t)
     to_data = expand_to(torch.as_tensor(s == 0).double(), x_0) > 0
     # At s = 0 q is a point: its infinite KL would put NaN into the gradient although it is masked.

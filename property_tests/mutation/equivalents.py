@@ -73,6 +73,8 @@ EQUIVALENTS: Reasons = {
     },
     "losses": {
         "work = compute_dtype(target)": ONE_DTYPE,
+        "work = compute_dtype(x_t)": ONE_DTYPE,
+        "to_data = expand_to(torch.as_tensor(s == 0).double(), x_t) > 0": ONE_DTYPE,
         "squares = (target - prediction).square()": "a difference and its negative square alike",
         "return (ratio - 1 - ratio.log() + (right.mean - left.mean).square() / right.var) / 2": (
             "a difference and its negative square alike"
