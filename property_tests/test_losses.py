@@ -128,14 +128,13 @@ def test_min_snr_weight_at_zero_snr_is_its_limit(
 def test_training_sample_contains_the_returned_noise(impl: Implementation, case: Case):
     """Eq. forward-process.sample: the target noise is the noise in x_t."""
     betas, _, _, x_0, _ = case
-    t, noise, x_t = impl.training_draw(betas, x_0, seed=0)
-    assert t.shape == x_0.shape[:1]
-    assert noise.shape == x_t.shape == x_0.shape
-    for where in elements(x_0):
-        timestep = int(t[where[0]])
-        unit = allowance(impl.unit_roundoff, exact.kappa(betas, 0, timestep))
-        want = exact.diffuse(betas, timestep, x_0[where], noise[where])
-        check("x_t", where, x_t, want.exact, unit * want.size)
+    for at in in_each_precision(impl):
+        t, noise, x_t = at.impl.training_draw(betas, x_0, seed=0)
+        assert (t.shape, noise.shape, x_t.shape) == (x_0.shape[:1], x_0.shape, x_0.shape)
+        for where in elements(x_0):
+            timestep = int(t[where[0]])
+            want = exact.diffuse(betas, timestep, x_0[where], noise[where])
+            at.check("x_t", where, x_t, want, exact.kappa(betas, 0, timestep))
 
 
 @pytest.mark.parametrize("betas", STEEP_GRID, ids=str)

@@ -101,6 +101,23 @@ def test_inversion_in_half_precision_is_as_accurate_as_float32(impl: Implementat
             check_largest(f"x_T ({precision.name})", got, want, float32_error(want))
 
 
+def test_flow_in_half_precision_is_as_accurate_as_float32(impl: Implementation):
+    """Eq. probability-flow.step and rounding.chain, with a constant prediction as above."""
+    size = X[0].size
+
+    def constant(x_t: Array, t: int) -> tuple[Array, Array]:
+        return Y, np.zeros((len(Y), size, size))
+
+    want = impl.probability_flow(SLOW, X, constant, None, GRID)
+    impl.in_precision("float32")  # or not offered
+    for precision, each in in_each_precision(impl):
+        if precision is not None:
+            got = each.probability_flow(SLOW, X, constant, None, GRID)
+            for name, output, exactly in zip(want._fields, got, want, strict=True):
+                allowed = float32_error(exactly)
+                check_largest(f"{name} ({precision.name})", output, exactly, allowed)
+
+
 def float32_error(states: Array) -> float:
     """Return the error of as many steps, each with that of its operations."""
     return 2 * len(GRID) * OPERATIONS * SINGLE.rounding * float(np.abs(states).max())

@@ -118,6 +118,22 @@ FAULTS = [
         "test_precision.py::test_inversion_in_half_precision_is_as_accurate_as_float32",
         {},
     ),
+    Guarded(
+        "flow-in-half-precision",
+        "probability_flow",
+        "    x_1 = x_1.to(compute_dtype(x_1))\n",
+        "",
+        "test_precision.py::test_flow_in_half_precision_is_as_accurate_as_float32",
+        {},
+    ),
+    Guarded(
+        "other-samples-where-a-gradient-flows",
+        "samplers.dpm_solver",
+        "return x_s.to(x_t.dtype), x0_hat",
+        "return x_s.to(x_t.dtype) * (1 + 1e-6 * x_t.requires_grad), x0_hat",
+        NO_GRADIENT,
+        {"sampler": "dpm++2m"},
+    ),
     # gradients
     coefficient(
         "data-detached",

@@ -1,5 +1,6 @@
 """Test guarded mutants against the exact properties."""
 
+import sys
 import warnings
 from collections.abc import Iterable
 
@@ -82,7 +83,11 @@ def run_guarded(name: str, chosen: Iterable[int] | None = None) -> list[Outcome]
     warnings.simplefilter("ignore")
     tested = Tested(name)
     entries = entries_of(name)
-    outcomes = (
-        tested.outcome(entries[i]) for i in (range(len(entries)) if chosen is None else chosen)
-    )
-    return [each for each in outcomes if each is not None]
+    outcomes = []
+    for i in range(len(entries)) if chosen is None else chosen:
+        outcome = tested.outcome(entries[i])
+        if outcome is not None:
+            outcomes.append(outcome)
+            result = outcome.killed_by or "survived"
+            print(f"{name}, line {outcome.line}, {outcome.kind}: {result}", file=sys.stderr)
+    return outcomes
