@@ -13,6 +13,8 @@ from ddpm_core.learned_variance import split_range
 from ddpm_core.parameterization import convert
 from ddpm_core.schedules import Schedule
 
+DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+
 Network = Callable[..., Tensor]
 """network(x_t, t) or network(x_t, t, labels) -> tensor of x_t's shape; t is int64 (batch,)."""
 
@@ -56,9 +58,12 @@ class NetworkDenoiser:
 
 
 def _parameter_dtype(network: Network, x_t: Tensor) -> torch.dtype:
-    """Return the dtype of the network's first parameter, x_t's own if it has none."""
+    """Return the dtype of the network's first parameter, x_t's own if it has none.
+
+    Quantized weights, in integers or float8, do not count: their layers take x_t as it is.
+    """
     parameters = network.parameters() if isinstance(network, torch.nn.Module) else iter(())
-    return next((each.dtype for each in parameters), x_t.dtype)
+    return next((each.dtype for each in parameters if each.dtype in DTYPES), x_t.dtype)
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,15 @@ class Ignoring(torch.nn.Module):
         return self.inner(x)
 
 
+@pytest.mark.parametrize("dtype", [torch.int8, torch.float8_e4m3fn])
+def test_quantized_weights_do_not_choose_the_dtype_of_x_t(dtype):
+    network = torch.nn.Conv2d(4, 4, 1).bfloat16()
+    quantized = Ignoring(network)
+    quantized.scale = torch.nn.Parameter(torch.ones(1).to(dtype), requires_grad=False)
+    assert next(quantized.parameters()).dtype == dtype
+    assert NetworkDenoiser(STEEP, quantized, "x0")(X_0.float(), 2).x0_hat.dtype == torch.float32
+
+
 @pytest.mark.parametrize("times", [3, TIMESTEPS, TIMESTEPS.to("meta")], ids=["int", "cpu", "meta"])
 def test_timesteps_are_moved_to_the_device_of_the_data(times):
     def network(x, t):
