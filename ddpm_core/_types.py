@@ -24,7 +24,7 @@ def compute_dtype(x: Tensor) -> torch.dtype:
 def promoted(value: Tensor, like: Tensor) -> Tensor:
     """Return half precision in the dtype of `like`, exactly, and any other dtype as it is.
 
-    Beside a state in float32, which must not be rounded to half precision: Eq. rounding.chain.
+    A sampler's state keeps its precision beside such noise and predictions: Eq. rounding.chain.
     """
     return value if value.dtype == compute_dtype(value) else value.to(like.dtype)
 

@@ -8,7 +8,7 @@ from .nouns import Array
 
 
 class Precision(NamedTuple):
-    """A floating-point format of samples, and the one in which they are computed with."""
+    """A floating-point format of samples, with its roundoff and that of the arithmetic on it."""
 
     name: str  # of samples: float64, float32, bfloat16 or float16
     computing: float  # unit roundoff of sums and products

@@ -27,7 +27,7 @@ class Working:
     outputs: list[torch.Tensor] = field(default_factory=list)
 
 
-_working: ContextVar[Working] = ContextVar("working", default=Working())  # noqa: B039 - unchanged
+_working: ContextVar[Working] = ContextVar("working", default=Working())  # noqa: B039 - records nothing
 
 
 def recording() -> Working:
