@@ -202,12 +202,6 @@ def interpolation_of(impl: Implementation, row: Row, x_t: Array, t: int) -> Arra
     return found
 
 
-def unused_in_guidance(row: Row) -> set[str]:
-    """Return `per_sample` with guidance, which has one timestep."""
-    unused = {"per_sample"} if row.get("scale") is not None else set()
-    return unused | not_guided(row)
-
-
 PLACES = tuple((interval, t) for interval in DENOISER["interval"] for t in (1, 2, 3, 4))
 GUIDANCE = Options(
     {
@@ -216,14 +210,14 @@ GUIDANCE = Options(
         "samples": (1, 3),
         "per_sample": (False, True),
     },
-    without_effect=unused_in_guidance,
+    without_effect=not_guided,
 )
 
 
 def test_guidance_with_all_pairs_of_options(impl: Implementation):
     """Eq. guidance.guess, guidance.rescale and images.range, at timesteps in the interval or not.
 
-    Without guidance the network may be evaluated at one timestep for each sample.
+    With one timestep for each sample, some may be in the interval and some not.
     """
 
     def check_row(row: Row) -> None:
@@ -232,11 +226,11 @@ def test_guidance_with_all_pairs_of_options(impl: Implementation):
         x_t, *_ = rows_of(row["samples"])
         denoiser = Composed(impl, STEEP, row)
         check_prediction(impl, row, x_t, t, denoiser(x_t, t, labels_of(row, len(x_t))))
-        if row["scale"] is None and row["per_sample"]:
+        if row["per_sample"]:
             times = (t - 1 + np.arange(len(x_t))) % 4 + 1
-            got = denoiser.plain(x_t, times, labels_of(row, len(x_t)))
+            got = denoiser(x_t, times, labels_of(row, len(x_t)))
             for i, at in enumerate(times):
-                rows = exact_prediction(STEEP, {**row, "range": None}, x_t, int(at))
+                rows = exact_prediction(STEEP, row, x_t, int(at))
                 for where, want in rows.items():
                     if where[0] == i:
                         unit = mpf(impl.unit_roundoff) * want.error

@@ -59,7 +59,7 @@ def guidances() -> Iterator[Guidance]:
 
 def guided(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
     for guidance in guidances():
-        for t in (2, 4):
+        for t in (2, 4, c.t):
             for labels in (None, c.labels):
                 yield lambda g=guidance, t=t, labels=labels: impl.guided(g, c.x, t, labels)
 

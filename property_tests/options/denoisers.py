@@ -64,14 +64,14 @@ class Composed:
     def __init__(self, impl: Implementation, betas: Betas, row: Row) -> None:
         self.impl, self.betas, self.row = impl, betas, row
         self.guidance = guidance_of(row, self.plain)
-        self.evaluated: list[tuple[Array, int, Array]] = []
+        self.evaluated: list[tuple[Array, Any, Array]] = []
 
-    def plain(self, x_t: Array, t: int, labels: Times | None) -> Array:
+    def plain(self, x_t: Array, t: Times | int, labels: Times | None) -> Array:
         wide = self.row["learns_variance"]
         function, name = wide_network if wide else network, self.row["prediction"]
         return self.impl.denoised(self.betas, name, function, x_t, t, labels, wide)[0]
 
-    def __call__(self, x_t: Array, t: int, labels: Times | None) -> Array:
+    def __call__(self, x_t: Array, t: Times | int, labels: Times | None) -> Array:
         expected = labels_of(self.row, len(x_t))
         assert (labels is None) == (expected is None), f"labels {labels} at t = {t}"
         assert expected is None or np.array_equal(labels, expected), f"labels {labels} at t = {t}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,8 +53,8 @@ Denoiser = Callable[[Array, int], Array]
 """(x_t, t) -> x0_hat, for each sample."""
 
 
-ConditionalDenoiser = Callable[[Array, int, Times | None], Array]
-"""(x_t, t, labels or None) -> x0_hat, for each sample."""
+ConditionalDenoiser = Callable[[Array, Any, Times | None], Array]
+"""(x_t, t, labels or None) -> x0_hat, for each sample; t is an int, or Times if given as such."""
 
 
 @dataclass(frozen=True)

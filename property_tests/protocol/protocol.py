@@ -82,9 +82,10 @@ class Implementation(Batches, Densities, Latents, Precisions, Training, Protocol
         `zero_terminal`, the schedule is first rescaled so that alpha_bar_T = 0 (T >= 2).
         """
 
-    def guided(self, guidance: Guidance, x_t: Array, t: int, labels: Times | None) -> Array:
+    def guided(self, guidance: Guidance, x_t: Array, t: Times | int, labels: Times | None) -> Array:
         """Return the guided x0_hat; without labels, the unconditional prediction.
 
+        Of an array of timesteps each sample has its own, and is guided if that is in the interval.
         Rescaling multiplies the prediction of each sample by 1 - rescale + rescale * ratio, where
         ratio is the standard deviation of the conditional prediction, over the sample's elements,
         divided by that of the guided one.

@@ -97,9 +97,9 @@ class DdpmCore(Batches, Defaults, Sampling, Training, Likelihood, Latents, Preci
         schedule = schedule_of(betas, zero_terminal)
         return array(ddpm_core.min_snr_weight(schedule, prediction_named(name), tensor(t), gamma))
 
-    def guided(self, guidance: Guidance, x_t: Array, t: int, labels: Times | None) -> Array:
+    def guided(self, guidance: Guidance, x_t: Array, t: Times | int, labels: Times | None) -> Array:
         cond = None if labels is None else tensor(labels)
-        return array(made(_guided, guidance)(tensor(x_t), t, cond).x0_hat)
+        return array(made(_guided, guidance)(tensor(x_t), tensor(t), cond).x0_hat)
 
     def guided_interpolation(self, guidance: Guidance, x_t: Array, t: int, labels: Times) -> Array:
         interpolation = made(_guided, guidance)(tensor(x_t), t, tensor(labels)).var_interpolation
@@ -218,7 +218,9 @@ def _guided(guidance: Guidance) -> ddpm_core.Guided:
     """Return a guided denoiser whose variance interpolation is its prediction."""
     plain = conditional_denoiser_of(guidance.denoiser)
 
-    def denoiser(x_t: torch.Tensor, t: int, cond: torch.Tensor | None = None) -> Prediction:
+    def denoiser(
+        x_t: torch.Tensor, t: torch.Tensor | int, cond: torch.Tensor | None = None
+    ) -> Prediction:
         prediction = plain(x_t, t, cond).x0_hat
         return Prediction(prediction, prediction)
 

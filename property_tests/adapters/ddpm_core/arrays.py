@@ -160,9 +160,12 @@ def denoiser_of(denoiser: Denoiser) -> ddpm_core.Denoiser:
 
 
 def conditional_denoiser_of(denoiser: ConditionalDenoiser) -> ddpm_core.Denoiser:
-    def predict(x_t: torch.Tensor, t: int, cond: torch.Tensor | None = None) -> Prediction:
+    def predict(
+        x_t: torch.Tensor, t: torch.Tensor | int, cond: torch.Tensor | None = None
+    ) -> Prediction:
         labels = None if cond is None else cond.numpy()
-        return Prediction(tensor(denoiser(given(x_t), t, labels)))
+        times = t if isinstance(t, int) else t.numpy()
+        return Prediction(tensor(denoiser(given(x_t), times, labels)))
 
     return predict
 
