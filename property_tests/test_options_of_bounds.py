@@ -1,5 +1,6 @@
 """Every pair of option values of variational bounds, their decoders and their estimates."""
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -122,11 +123,14 @@ STRATIFIED = Options(
     {
         "strata": (1, 2, 3, 4),
         "antithetic": (False, True),
+        "grey_levels": GREY,
         "variance": VARIANCES,
+        "of_denoiser": (False, True),  # the implementation composes kernel and denoiser, or we do
         "prediction": PREDICTIONS,
         "labels": (False, True),
         "samples": (1, 3),
-    }
+    },
+    lambda row: not (row.get("of_denoiser") and row.get("variance") == "learned"),
 )
 
 
@@ -134,18 +138,29 @@ def test_stratified_bounds_with_all_pairs_of_options(impl: Implementation):
     """Eq. likelihood.stratum: the terms at the timesteps that each sample draws."""
 
     def check_row(row: Row) -> None:
-        x_0, strata, antithetic = data_of(None, row["samples"]), row["strata"], row["antithetic"]
+        grey, variance = row["grey_levels"], row["variance"]
+        x_0, strata, antithetic = data_of(grey, row["samples"]), row["strata"], row["antithetic"]
         labels = labels_of(row, len(x_0))
         calls: list[tuple[Array, Times, Gaussian]] = []
 
+        def denoiser(x_t: Array, t: Times, given: Times | None) -> Array:
+            assert (given is None) == (labels is None), f"labels {given}"
+            x0_hat = impl.denoised(STEEP, row["prediction"], network, x_t, t, given, False)[0]
+            kernel = kernel_of(impl, variance, x0_hat, x_t, t - 1, t)
+            calls.append((x_t.copy(), t.copy(), kernel))
+            return x0_hat
+
         def reverse(x_t: Array, s: Times, t: Times) -> Gaussian:
             assert (s == t - 1).all(), "a term is not of a single step"
-            x0_hat = impl.denoised(STEEP, row["prediction"], network, x_t, t, labels, False)[0]
-            kernel = kernel_of(impl, row["variance"], x0_hat, x_t, s, t)
-            calls.append((x_t.copy(), t.copy(), kernel))
-            return kernel
+            denoiser(x_t, t, labels)
+            return calls[-1][2]
 
-        got = impl.stratified_vlb(STEEP, x_0, reverse, strata, antithetic, 3)
+        if row["of_denoiser"]:
+            given = partial(denoiser, given=None) if labels is None else Labelled(denoiser, labels)
+            options = strata, antithetic, 3, grey
+            got = impl.stratified_vlb_of_denoiser(STEEP, variance, x_0, given, *options)
+        else:
+            got = impl.stratified_vlb(STEEP, x_0, reverse, strata, antithetic, 3, grey)
         per_stratum = 1 + antithetic
         assert len(calls) == strata * per_stratum, f"{len(calls)} evaluations"
         for k in range(strata):
@@ -158,8 +173,8 @@ def test_stratified_bounds_with_all_pairs_of_options(impl: Implementation):
                     assert times[i] == t, "a noise and its negative are at two timesteps"
                     for where in elements(x):
                         at = (i, *where)
-                        given = given_kernel(kernel.mean[at], kernel.var[at])
-                        terms.append(term(STEEP, x[where], x_t[at], t - 1, t, given, None))
+                        q = given_kernel(kernel.mean[at], kernel.var[at])
+                        terms.append(term(STEEP, x[where], x_t[at], t - 1, t, q, grey))
                 if antithetic:
                     mean = (batch[0][0][i] + batch[1][0][i]) / 2
                     scaled = np.sqrt(impl.alpha_bar(STEEP)[t]) * x

@@ -4,9 +4,19 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..protocol import PREDICTIONS, Array, Gaussian, Implementation
+from ..protocol import PREDICTIONS, Array, Gaussian, Implementation, Labelled
 from .call import Thunk, last_axis_first
-from .inputs import VISITED, Inputs, autoencoder, denoiser, linear, reverse, twice
+from .inputs import (
+    VISITED,
+    Inputs,
+    autoencoder,
+    conditional,
+    denoiser,
+    linear,
+    of_timesteps,
+    reverse,
+    twice,
+)
 
 
 def gaussian_kl(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
@@ -49,6 +59,15 @@ def vlb_of_denoiser(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
 def stratified_vlb(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
     for antithetic in (False, True):
         yield lambda a=antithetic: impl.stratified_vlb(c.betas, c.x, reverse, 3, a, 5)
+    yield lambda: impl.stratified_vlb(c.betas, c.grey, reverse, 3, True, 5, 5)
+
+
+def stratified_vlb_of_denoiser(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    for function in (of_timesteps, Labelled(conditional, c.labels)):
+        for antithetic in (False, True):
+            yield lambda f=function, a=antithetic: impl.stratified_vlb_of_denoiser(
+                c.betas, "fixed_large", c.grey, f, 3, a, 5, 5
+            )
 
 
 def probes(c: Inputs) -> Iterator[Array | None]:

@@ -76,6 +76,10 @@ def conditional(x_t: Array, t: int | Times, labels: Times | None) -> Array:
     return x_t * (0.25 + (given.reshape(along) + at) % 4) - x_t**2 / 8
 
 
+def of_timesteps(x_t: Array, t: Times) -> Array:
+    return conditional(x_t, t, None)
+
+
 def network(x: Array, t: Times, labels: Times | None) -> Array:
     return conditional(x, t, labels)
 

@@ -91,6 +91,7 @@ CALLS: dict[str, Call] = {
     "vlb_terms": Call(densities.vlb_terms, **SAMPLES),
     "vlb_of_denoiser": Call(densities.vlb_of_denoiser, **SAMPLES),
     "stratified_vlb": Call(densities.stratified_vlb, **ALL_BETAS),
+    "stratified_vlb_of_denoiser": Call(densities.stratified_vlb_of_denoiser, **ALL_BETAS),
     "bits_per_dim": once(lambda impl, c: impl.bits_per_dim(c.weight, 12)),
     "dequantised_bits_per_dim": once(
         lambda impl, c: impl.dequantised_bits_per_dim(c.weight, 12, 17)

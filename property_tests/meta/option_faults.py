@@ -75,6 +75,13 @@ FAULTS = [
         "single_steps",
     ),
     with_options(
+        "unguided-if-one-sample-is-outside",
+        "guidance",
+        "        if (scale == 1).all():",
+        "        if (scale == 1).any():",
+        "guidance",
+    ),
+    with_options(
         "v-with-a-learned-variance",
         "denoiser",
         "            value, interpolation = split_range(value)",
@@ -123,6 +130,27 @@ FAULTS = [
         "        rows.append((high - low) * torch.stack(terms).mean(0))",
         "        mean = torch.stack(terms).mean(0)\n"
         "        rows.append((high - low) * mean * (1 + (antithetic and strata == schedule.T)))",
+        "stratified_bounds",
+        BOUNDS,
+    ),
+    with_options(
+        "density-if-not-every-timestep",
+        "likelihood",
+        "reverse(x_t, t - 1, t), grey_levels)",
+        "reverse(x_t, t - 1, t), grey_levels if strata == schedule.T else None)",
+        "stratified_bounds",
+        BOUNDS,
+    ),
+    with_options(
+        "one-prediction-for-both-noises",
+        "likelihood",
+        "    def _reverse(x_t: Tensor, s: Time, t: Time) -> Gaussian:\n"
+        "        prediction = denoiser(x_t, t, cond)",
+        "    last: list = [None, None]\n\n"
+        "    def _reverse(x_t: Tensor, s: Time, t: Time) -> Gaussian:\n"
+        "        if isinstance(t, int) or last[0] is not t:\n"
+        "            last[:] = t, denoiser(x_t, t, cond)\n"
+        "        prediction = last[1]",
         "stratified_bounds",
         BOUNDS,
     ),

@@ -63,6 +63,10 @@ def _prediction(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
     return [("x0_hat", shape), ("interpolation", shape if given["learns_variance"] else (0,))]
 
 
+def _strata(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
+    return [("rows", (given["strata"] + 1, len(given["x_0"])))]
+
+
 def _trajectory(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
     n = len(given["spec"].times)
     return [("times", (n,)), *((name, (n, *given["x_T"].shape)) for name in Trajectory._fields[1:])]
@@ -117,7 +121,8 @@ SHAPES: dict[str, Shapes] = {
     "timestep_probabilities": _event("probability", like="mean_squares"),
     "vlb_terms": lambda given: [("terms", (len(given["times"]), len(given["x_0"])))],
     "vlb_of_denoiser": lambda given: [("terms", (len(given["times"]), len(given["x_0"])))],
-    "stratified_vlb": lambda given: [("rows", (given["strata"] + 1, len(given["x_0"])))],
+    "stratified_vlb": _strata,
+    "stratified_vlb_of_denoiser": _strata,
     "probability_flow": lambda given: [
         ("x_T", given["x_1"].shape),
         ("log_volume", (_probes(given), len(given["x_1"]))),

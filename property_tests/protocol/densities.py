@@ -11,6 +11,7 @@ from .nouns import (
     FlowDensity,
     Gaussian,
     Hybrid,
+    Labelled,
     ReverseKernel,
     Times,
 )
@@ -111,12 +112,29 @@ class Densities(Protocol):
         strata: int,
         antithetic: bool,
         seed: int,
+        grey_levels: int | None = None,
     ) -> Array:
-        """Return an unbiased estimate of a density's bound in `strata` + 1 rows, the prior's last.
+        """Return an unbiased estimate of the bound in `strata` + 1 rows, the prior's last.
 
         Stratum k of 1..T ends at (k + 1) T // strata. Each sample draws one timestep uniformly from
         each, whose term is scaled by the stratum's size. antithetic: average a noise and its
-        negative.
+        negative. grey_levels: of x_0, or None for a density.
+        """
+
+    def stratified_vlb_of_denoiser(
+        self,
+        betas: Betas,
+        variance: str,
+        x_0: Array,
+        denoiser: Denoiser | Labelled,
+        strata: int,
+        antithetic: bool,
+        seed: int,
+        grey_levels: int | None,
+    ) -> Array:
+        """Return the same for reverse kernels with this variance and the denoiser's prediction.
+
+        The denoiser gets one timestep per sample.
         """
 
     def bits_per_dim(self, nats: Array, dims: int) -> Array:

@@ -151,11 +151,29 @@ class Likelihood:
         strata: int,
         antithetic: bool,
         seed: int,
+        grey_levels: int | None = None,
     ) -> Array:
         generator = keyed_generator(seed, "bound")
         arguments = schedule_of(betas), tensor(x_0), _tensor_kernel(reverse), generator
-        options = {"grey_levels": None, "strata": strata, "antithetic": antithetic}
+        options = {"grey_levels": grey_levels, "strata": strata, "antithetic": antithetic}
         return array(stratified_vlb(*arguments, **options))
+
+    def stratified_vlb_of_denoiser(
+        self,
+        betas: Betas,
+        variance: str,
+        x_0: Array,
+        denoiser: Denoiser,
+        strata: int,
+        antithetic: bool,
+        seed: int,
+        grey_levels: int | None,
+    ) -> Array:
+        schedule, generator = schedule_of(betas), keyed_generator(seed, "bound")
+        kernel = variance_named(variance), labels_of(denoiser)
+        reverse = reverse_of(schedule, denoiser_of(denoiser), *kernel)
+        options = {"grey_levels": grey_levels, "strata": strata, "antithetic": antithetic}
+        return array(stratified_vlb(schedule, tensor(x_0), reverse, generator, **options))
 
     def bits_per_dim(self, nats: Array, dims: int) -> Array:
         return array(bits_per_dim(table(nats), dims))
