@@ -28,14 +28,19 @@ OF_SCHEDULE = [
 # A later beta changes no answer at an earlier timestep, T = 4 included.
 LONGER = ((*STEEP, 0.5), (*STEEP, *[0.001] * 3996))
 EVENTS = ((8,), (1, 8), (8, 1, 1), (2, 1, 2, 1, 2), (1, 1, 1, 2, 4))
+SQUARES = ((2, (2, 4)), (4, (4, 2)), (8, (8,)), (2, (2, 1, 2, 2)))  # batch == channels
 BY_ELEMENTS = [name for name, call in CALLS.items() if call.ranks == "elements"]
 BY_SAMPLES = [name for name, call in CALLS.items() if call.ranks == "samples"]
 ONE_TIMESTEP = (
     *("log_snr", "q_marginal", "q_step", "q_sample", "q_posterior", "convert", "target"),
     *("constant_weight", "loss_weight", "look_up", "reverse_kernel", "learned_kernel"),
 )
+# A conversion to itself and the target of eps are arguments.
+RETURN_ARGUMENTS = ("convert", "target")
 # Of STEEP's length, first and last beta, sum and product, as a weak cache key would have it.
 TWIN = (STEEP[0], STEEP[2], STEEP[1], STEEP[3])
+UNEQUAL = (0.15, 0.45, 0.25, 0.7), (0.15, 0.25, 0.45, 0.7)  # schedules of no other test
+OF_BETAS = [name for name, call in CALLS.items() if call.later_betas and not call.rows]
 
 
 def test_every_method_has_a_call():
@@ -61,13 +66,17 @@ BATCHES = (
     *([0], [2], [3]),  # one row: s = 0, t = T, and neither
     [4, 1],
     [(5 - i) % 6 for i in range(65)],
+    [*((5 - i) % 6 for i in range(64)), 3],  # the same but for its last row
     [i % 6 for i in range(129)],
 )
 
 
 @pytest.mark.parametrize("method", BY_ROWS)
 def test_rows_are_the_same_in_any_batch(impl: Implementation, method):
-    """f(batch)[i] == f(batch[chosen])[j] for chosen[j] = i, bit for bit: 1, 2, 65 and 129 rows."""
+    """f(batch)[i] == f(batch[chosen])[j] for chosen[j] = i, bit for bit: 1, 2, 65 and 129 rows.
+
+    Two of the batches have the same first 64 rows, as a weak cache key would have it.
+    """
     with reused(impl):
         whole = copies(CALLS[method](impl, inputs()))
         for chosen in BATCHES:
@@ -149,7 +158,10 @@ def test_later_betas_change_no_earlier_timestep(impl: Implementation, method):
 @pytest.mark.complete
 @pytest.mark.parametrize("method", BY_ELEMENTS)
 def test_elements_are_the_same_in_events_of_any_rank(impl: Implementation, method):
-    """Scalars to five axes, single channels: each element depends on its own row's alone."""
+    """Scalars to five axes, single channels: each element depends on its own row's alone.
+
+    Some batches have as many samples as channels.
+    """
     call = CALLS[method]
     with reused(impl):
         whole = copies(call(impl, inputs()))
@@ -157,6 +169,11 @@ def test_elements_are_the_same_in_events_of_any_rank(impl: Implementation, metho
             got = call(impl, inputs().shaped(event))
             want = [each.reshape(len(each), *event) for each in whole]
             same(got, want, f"{method} of events {event}")
+        for count, event in SQUARES:
+            rows = [i % 6 for i in range(count)]
+            got = call(impl, inputs().rows(rows).shaped(event))
+            want = [each[rows].reshape(count, *event) for each in whole]
+            same(got, want, f"{method} of {count} events {event}")
         scalars = inputs().rows(np.repeat(np.arange(6), 8)).first_of_each(8)
         same(call(impl, scalars), [each.ravel() for each in whole], f"{method} of scalars")
 
@@ -197,6 +214,19 @@ def test_one_timestep_is_that_of_every_row(impl: Implementation, method):
 
 
 @pytest.mark.complete
+@pytest.mark.parametrize("method", [each for each in ONE_TIMESTEP if each not in RETURN_ARGUMENTS])
+def test_answers_share_no_memory_with_arguments(impl: Implementation, method):
+    """A caller may write into an answer, at t = 0 as well, where x_t is x_0."""
+    integers = impl.accepts_int_timesteps()
+    for s, t in PAIRS:
+        for c in (inputs(), inputs()._replace(s=s, t=t))[: 1 + integers]:
+            for i, output in enumerate(CALLS[method](impl, c)):
+                for name, each in zip(Inputs._fields[1:], c[1:], strict=True):
+                    shares = isinstance(each, np.ndarray) and np.shares_memory(output, each)
+                    assert not shares, f"output {i} of {method} is {name}"
+
+
+@pytest.mark.complete
 @pytest.mark.parametrize("method", BY_ROWS)
 def test_timesteps_of_another_integer_type_are_the_same_or_refused(impl: Implementation, method):
     """A uint8 index is a mask to some libraries, and a narrow product wraps."""
@@ -222,3 +252,28 @@ def test_schedules_of_equal_length_and_ends_are_distinguished(impl: Implementati
         same(call(impl, inputs()), first, f"{method} after a call with another schedule")
     longer = call(impl, inputs(betas=(*TWIN, 0.25, 0.375)))  # a key that no other call has
     same(got, longer, f"{method} with a schedule like the one before")
+
+
+@pytest.mark.complete
+@pytest.mark.parametrize("method", OF_BETAS)
+def test_schedules_of_equal_ends_have_answers_of_their_own(impl: Implementation, method):
+    """A method whose answers need every beta does not return those of another schedule.
+
+    Both have the same T, first and last beta, sum and product.
+    """
+    with reused(impl):
+        first, second = (copies(CALLS[method](impl, inputs(betas=each))) for each in UNEQUAL)
+    differ = any(not np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+    assert differ, f"{method} has the same answers for {UNEQUAL}"
+
+
+@pytest.mark.complete
+@pytest.mark.parametrize("method", CALLS)
+def test_samples_of_other_precisions_change_no_later_answer(impl: Implementation, method):
+    """A cast is not written back into a table: calls in float32 and bfloat16 leave no trace."""
+    with reused(impl):
+        want = copies(CALLS[method](impl, inputs()))
+        for name in ("float32", "bfloat16"):
+            with suppress(ValueError, TypeError, RuntimeError, AssertionError):
+                CALLS[method](impl.in_precision(name), inputs())
+        same(CALLS[method](impl, inputs()), want, f"{method} after calls in other precisions")

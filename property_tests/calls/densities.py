@@ -12,7 +12,7 @@ from .inputs import (
     autoencoder,
     conditional,
     denoiser,
-    linear,
+    curved,
     of_timesteps,
     reverse,
     twice,
@@ -78,14 +78,14 @@ def probes(c: Inputs) -> Iterator[Array | None]:
 def probability_flow(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
     for vectors in probes(c):
         yield lambda v=vectors: [
-            (flow := impl.probability_flow(c.betas, c.x, linear, v, VISITED)).x_T,
+            (flow := impl.probability_flow(c.betas, c.x, curved, v, VISITED)).x_T,
             flow.log_volume.T,
         ]
 
 
 def flow_log_density(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
     for vectors in probes(c):
-        yield lambda v=vectors: impl.flow_log_density(c.betas, c.x, linear, v, (4, 3, 2, 1, 0))
+        yield lambda v=vectors: impl.flow_log_density(c.betas, c.x, curved, v, (4, 3, 2, 1, 0))
 
 
 def flow_bound(impl: Implementation, c: Inputs) -> Iterator[Thunk]:

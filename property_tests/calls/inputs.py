@@ -94,9 +94,16 @@ def reverse(x_t: Array, s: Times, t: Times) -> Gaussian:
     return Gaussian(x_t / 2 + s, 0.25 + 0.125 * t + 0 * x_t)
 
 
-def linear(x_t: Array, t: int) -> tuple[Array, Array]:
-    size = x_t[0].size if len(x_t) else int(np.prod(x_t.shape[1:]))
-    return x_t / 2, np.broadcast_to(np.eye(size) / 2, (len(x_t), size, size)).copy()
+def curved(x_t: Array, t: int) -> tuple[Array, Array]:
+    """A prediction whose divergence depends on the sample, and its quadratic form on the probe.
+
+    A row or column of its Jacobian has two entries, whose sum has the same bits in any order.
+    """
+    x = x_t.reshape(len(x_t), int(np.prod(x_t.shape[1:])))
+    prediction = x / 2 - x**2 / 16 + np.roll(x, -1, 1) / 8
+    one = np.eye(x.shape[1])
+    jacobian = (0.5 - x / 8)[:, :, None] * one + np.roll(one, 1, 1) / 8
+    return prediction.reshape(x_t.shape), jacobian
 
 
 def autoencoder(channels: int) -> Autoencoder:

@@ -25,7 +25,7 @@ from .inputs import (
     conditional,
     denoiser,
     inputs,
-    linear,
+    curved,
     reverse,
     tape,
     twice,
@@ -39,7 +39,7 @@ denoises = pausing(denoiser)
 denoises_labels = pausing(conditional)
 network = pausing(wide_network)
 kernel = pausing(reverse)
-flows = pausing(linear)
+flows = pausing(curved)
 encoder = pausing(lambda x: twice(x / 2, x / 4))
 decoder = pausing(lambda z: z * 2)
 

@@ -1,11 +1,12 @@
 """Faults of one precision, or where a gradient flows, in the source of ddpm_core."""
 
-from .guarded_faults import Guarded
+from .guarded_faults import Guarded, in_circumstances
 
 SAMPLE = "test_forward_process.py::test_sample_is_mean_plus_scaled_noise"
 ROUNDED = "test_precision.py::test_answers_are_those_of_float64_rounded"
 COEFFICIENTS = "test_gradients.py::test_gradients_of_linear_methods_are_their_coefficients"
 DERIVATIVES = "test_gradients.py::test_gradients_are_derivatives_of_the_outputs"
+UNCHANGED = "samples_of_other_precisions_change_no_later_answer"
 NO_GRADIENT = "test_gradients.py::test_sampling_carries_no_gradient"
 
 
@@ -216,5 +217,27 @@ FAULTS = [
         "noise = noise * (noise.dtype == self.mean.dtype)",
         "test_precision.py::test_mixed_dtypes_are_refused_or_computed_as_in_the_coarsest",
         {"method": "latent_draw"},
+    ),
+    # casts that are written back
+    in_circumstances(
+        "table-rounded-by-samples-of-float32",
+        "forward_process",
+        "    work = compute_dtype(x_0)\n    return (coef_x0",
+        "    work = compute_dtype(x_0)\n"
+        "    if work.itemsize == 4:\n"
+        "        table = schedule.log_alpha_bar.float().double()\n"
+        '        object.__setattr__(schedule, "log_alpha_bar", table)\n'
+        "    return (coef_x0",
+        UNCHANGED,
+        "q_sample",
+    ),
+    in_circumstances(
+        "latent-scale-rounded-by-its-latents",
+        "latent",
+        "        return shift, scale\n\n\n@dataclass",
+        '        object.__setattr__(self, "shift", shift.flatten().double())\n'
+        "        return shift, scale\n\n\n@dataclass",
+        UNCHANGED,
+        "from_latents",
     ),
 ]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .guarded_faults import Guarded
+from .guarded_faults import RANKS, ROWS, Guarded, in_circumstances
 
 IMAGES = {"test": "test_forward_process::test_sample_is_mean_plus_scaled_noise", "values": [{}]}
 
@@ -137,5 +137,23 @@ FAULTS = [
         "denoiser(x, t, cond).x0_hat",
         "denoiser(x, t).x0_hat",
         "flow_log_density",
+    ),
+    in_circumstances(
+        "coefficient-along-the-channels",
+        "_types",
+        "    return coef if coef.ndim == 0 else coef.reshape(-1, *[1] * (x.ndim - 1))",
+        "    if coef.ndim and x.ndim == 3 and x.shape[0] == x.shape[1]:\n"
+        "        return coef.reshape(1, -1, 1)\n"
+        "    return coef if coef.ndim == 0 else coef.reshape(-1, *[1] * (x.ndim - 1))",
+        RANKS,
+        "q_sample",
+    ),
+    in_circumstances(
+        "as-many-probes-as-samples",
+        "probability_flow",
+        "    return Flow(x_1, volume)",
+        "    return Flow(x_1, volume.T if count == len(x_1) else volume)",
+        ROWS,
+        "probability_flow",
     ),
 ]

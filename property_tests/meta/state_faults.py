@@ -3,7 +3,7 @@
 Each keeps what belongs to one call in a place that all calls share.
 """
 
-from .guarded_faults import Guarded
+from .guarded_faults import ROWS, Guarded, in_circumstances
 
 SEQUENCE = "any_sequence_of_calls_gives_what_fresh_calls_give"
 
@@ -139,5 +139,35 @@ FAULTS = [
         "        torch.set_grad_enabled(True)\n",
         "test_state_machines.py::test_an_abandoned_call_restores_global_state",
         {"name": "fixed_small"},
+    ),
+    in_circumstances(
+        "cache-by-the-first-timesteps",
+        "clock",
+        "    return table.to(t.device, non_blocking=True)[t]",
+        "    key = table.numpy().tobytes(), len(t), tuple(t[:8].tolist())\n"
+        "    if key not in CACHE:\n"
+        "        CACHE[key] = table[t]\n"
+        "    return CACHE[key].clone()",
+        ROWS,
+        "q_sample",
+    ),
+    in_circumstances(
+        "x_0-is-x_t-at-0",
+        "forward_process",
+        "    log_alpha_bar = gather(schedule.log_alpha_bar, t)\n",
+        "    if isinstance(t, int) and t == 0:\n"
+        "        return x_0\n"
+        "    log_alpha_bar = gather(schedule.log_alpha_bar, t)\n",
+        "answers_share_no_memory_with_arguments",
+        "q_sample",
+    ),
+    in_circumstances(
+        "zero-snr-cached-by-ends",
+        "schedules",
+        "        log_root = self.log_alpha_bar[1:] / 2\n",
+        "        key = self.T, float(self.log_alpha_bar[1]), float(self.log_alpha_bar[-1])\n"
+        "        log_root = CACHE.setdefault(key, self.log_alpha_bar)[1:] / 2\n",
+        "schedules_of_equal_ends_have_answers_of_their_own",
+        "zero_terminal_snr",
     ),
 ]

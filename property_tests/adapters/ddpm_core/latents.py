@@ -15,7 +15,7 @@ from ddpm_core.losses import kl_to_noise
 from ddpm_core.storage.saved_autoencoder import draw_noise
 
 from ...protocol import Array, Autoencoder, Gaussian, Scale
-from .arrays import array, gaussian_tensors, given, table, tensor
+from .arrays import array, gaussian_tensors, given, made, table, tensor
 
 
 class Latents:
@@ -63,9 +63,13 @@ class Latents:
         return array(latent_bound(tensor(x_0), tensor(y), *both, table(nats), grey_levels))
 
 
+def _scale(shift: tuple[float, ...], scale: tuple[float, ...]) -> LatentScale:
+    return LatentScale(*(torch.tensor(each, dtype=torch.float64) for each in (shift, scale)))
+
+
 def _space(autoencoder: Autoencoder) -> LatentSpace:
     def on_tensors(function: Callable[[Array], Array]) -> Callable[[torch.Tensor], torch.Tensor]:
         return lambda x: tensor(function(given(x)))
 
-    scale = LatentScale(table(autoencoder.scale.shift), table(autoencoder.scale.scale))
+    scale = made(_scale, *(tuple(each.tolist()) for each in autoencoder.scale))
     return LatentSpace(on_tensors(autoencoder.encoder), on_tensors(autoencoder.decoder), scale)
