@@ -11,8 +11,8 @@ from .inputs import (
     Inputs,
     autoencoder,
     conditional,
-    denoiser,
     curved,
+    denoiser,
     of_timesteps,
     reverse,
     twice,
@@ -104,7 +104,7 @@ def autoencoder_loss(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
 
 def to_latents(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
     for noise in (None, c.noise):
-        yield lambda noise=noise: impl.to_latents(autoencoder(c.x.shape[1]), c.x, noise)
+        yield lambda noise=noise: impl.to_latents(autoencoder(c.x.shape[1], 0.3), c.x, noise)
 
 
 def latent_bound(impl: Implementation, c: Inputs) -> Iterator[Thunk]:

@@ -106,6 +106,6 @@ def curved(x_t: Array, t: int) -> tuple[Array, Array]:
     return prediction.reshape(x_t.shape), jacobian
 
 
-def autoencoder(channels: int) -> Autoencoder:
-    scale = Scale(0.5 + np.arange(channels), 2.0 ** np.arange(channels))
+def autoencoder(channels: int, shift: float = 0.5) -> Autoencoder:
+    scale = Scale(shift + np.arange(channels), 2.0 ** np.arange(channels))
     return Autoencoder(lambda x: twice(x / 2, x / 4), lambda z: z * 2, scale)

@@ -23,9 +23,9 @@ from ..protocol import (
 from .inputs import (
     Inputs,
     conditional,
+    curved,
     denoiser,
     inputs,
-    curved,
     reverse,
     tape,
     twice,

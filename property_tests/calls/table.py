@@ -105,9 +105,9 @@ CALLS: dict[str, Call] = {
     "autoencoder_loss": Call(densities.autoencoder_loss),
     "latent_scale": once(lambda impl, c: impl.latent_scale(c.x), rows=False),
     "to_latents": Call(densities.to_latents),
-    "from_latents": once(lambda impl, c: impl.from_latents(autoencoder(c.x.shape[1]), c.x)),
+    "from_latents": once(lambda impl, c: impl.from_latents(autoencoder(c.x.shape[1], 0.3), c.x)),
     "draw_latents": once(
-        lambda impl, c: impl.draw_latents(autoencoder(c.x.shape[1]), c.x, 3), rows=False
+        lambda impl, c: impl.draw_latents(autoencoder(c.x.shape[1], 0.3), c.x, 3), rows=False
     ),
     "latent_bound": Call(densities.latent_bound, **SAMPLES),
     # training
