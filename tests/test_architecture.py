@@ -247,12 +247,12 @@ def test_no_helper_is_imported_from_a_test_module():
     ],
 )
 def test_an_import_from_a_test_module_is_reported(source):
-    planted = {
+    injected = {
         "property_tests": "",
         "property_tests.test_posterior": "def walk(): pass",
         "property_tests.test_other": source,
     }
-    (sentence,) = imports_from_tests(planted)
+    (sentence,) = imports_from_tests(injected)
     assert sentence.startswith("property_tests.test_other, line ")
     assert "property_tests.test_posterior is a test module" in sentence
 
@@ -263,16 +263,16 @@ def test_the_property_suite_has_no_import_cycle():
 
 def test_an_import_cycle_is_reported():
     """Also one that is closed inside a function, as that of known_bugs and meta once was."""
-    planted = {
+    injected = {
         "property_tests.known_bugs": "",
         "property_tests.known_bugs.readme": "def main():\n    from ..meta.attacks import attack",
         "property_tests.meta": "",
         "property_tests.meta.attacks": "from ..known_bugs.readme import PAGE",
     }
-    found = import_cycle(planted)
+    found = import_cycle(injected)
     assert set(found) == {"property_tests.known_bugs.readme", "property_tests.meta.attacks"}
-    del planted["property_tests.meta.attacks"]
-    assert import_cycle(planted) == []
+    del injected["property_tests.meta.attacks"]
+    assert import_cycle(injected) == []
 
 
 def test_importing_the_package_does_not_import_torch():

@@ -134,19 +134,19 @@ def canonical(value: Any) -> bytes:
 
 def statement(files: Mapping[str, str], predicate: Mapping[str, Any]) -> dict[str, Any]:
     """Return the Statement for these files; its seal reveals accidental edits, not forgery."""
-    whole: dict[str, Any] = {
+    certificate: dict[str, Any] = {
         "_type": STATEMENT,
         "subject": [{"name": name, "digest": {"sha256": files[name]}} for name in sorted(files)],
         "predicateType": PREDICATE,
         "predicate": {**predicate, "format": FORMAT},
     }
-    whole["predicate"]["seal"] = _seal(whole)
-    return whole
+    certificate["predicate"]["seal"] = _seal(certificate)
+    return certificate
 
 
-def _seal(whole: Statement) -> str:
-    predicate = {key: value for key, value in whole["predicate"].items() if key != "seal"}
-    return hashlib.sha256(canonical({**whole, "predicate": predicate})).hexdigest()
+def _seal(certificate: Statement) -> str:
+    predicate = {key: value for key, value in certificate["predicate"].items() if key != "seal"}
+    return hashlib.sha256(canonical({**certificate, "predicate": predicate})).hexdigest()
 
 
 def read(path: Path) -> Statement:
@@ -158,12 +158,13 @@ def read(path: Path) -> Statement:
     except OSError as error:
         raise CertificateError(f"the certificate {path} cannot be read: {error}") from None
     try:
-        whole = json.loads(data, parse_constant=_refuse_constant)
-        kind, given = whole["predicateType"], whole["predicate"]["format"]
-        sealed = canonical(whole) == data and whole["predicate"].get("seal") == _seal(whole)
+        certificate = json.loads(data, parse_constant=_refuse_constant)
+        kind, given = certificate["predicateType"], certificate["predicate"]["format"]
+        seal = certificate["predicate"].get("seal")
+        sealed = canonical(certificate) == data and seal == _seal(certificate)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         raise CertificateError(f"{path} is truncated or not a certificate") from None
-    if whole.get("_type") != STATEMENT or kind != PREDICATE:
+    if certificate.get("_type") != STATEMENT or kind != PREDICATE:
         raise CertificateError(f"{path} is a statement of another type: {kind}")
     if given != FORMAT or isinstance(given, bool):
         raise CertificateError(
@@ -171,9 +172,9 @@ def read(path: Path) -> Statement:
         )
     if not sealed:
         raise CertificateError(f"{path} was edited after it was written: its seal does not match")
-    if missing := sorted(REQUIRED_KEYS - whole["predicate"].keys()):
+    if missing := sorted(REQUIRED_KEYS - certificate["predicate"].keys()):
         raise CertificateError(f"{path} lacks {', '.join(missing)}")
-    return dict(whole)
+    return dict(certificate)
 
 
 def _refuse_constant(name: str) -> float:
@@ -183,18 +184,18 @@ def _refuse_constant(name: str) -> float:
 # --- comparing a certificate with the code -------------------------------------------------------
 
 
-def mismatch(whole: Statement, project: Project) -> str | None:
+def mismatch(certificate: Statement, project: Project) -> str | None:
     """Describe the first difference from the verified state, or return None."""
     try:
-        return _difference(whole, project)
+        return _difference(certificate, project)
     except (TypeError, ValueError, LookupError, AttributeError) as error:
         if isinstance(error, CertificateError):
             raise
         return f"malformed certificate ({error!r})"
 
 
-def _difference(whole: Statement, project: Project) -> str | None:
-    then = {each["name"]: each["digest"]["sha256"] for each in whole["subject"]}
+def _difference(certificate: Statement, project: Project) -> str | None:
+    then = {each["name"]: each["digest"]["sha256"] for each in certificate["subject"]}
     now = digests(project)
     for name in sorted(then.keys() | now.keys()):
         if name not in now:
@@ -203,7 +204,7 @@ def _difference(whole: Statement, project: Project) -> str | None:
             return f"{name} was added since verification"
         if then[name] != now[name]:
             return f"{name} changed since verification"
-    predicate, here = whole["predicate"], environment()
+    predicate, here = certificate["predicate"], environment()
     for name in sorted(predicate["environment"].keys() | here.keys()):
         before, after = (each.get(name, "unknown") for each in (predicate["environment"], here))
         if before != after:

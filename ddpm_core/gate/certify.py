@@ -88,9 +88,9 @@ class Certification:
             shown = predicate(rows, folder / "report.json")
             reason = incomplete(shown, self.project.policy())
         if reason is None:
-            whole = statement(files, {**shown, "information": information(self.project)})
+            certificate = statement(files, {**shown, "information": information(self.project)})
             try:
-                write_bytes(path, canonical(whole))
+                write_bytes(path, canonical(certificate))
             except OSError as error:
                 return f"no certificate: {error}"
             return f"certificate: {path}"

@@ -134,7 +134,7 @@ def load_autoencoder(
         if about["format"] > FORMAT:
             raise ValueError(f"{folder} was written by a newer ddpm-core: upgrade ddpm-core")
         kind, shape, levels, seed, shift, scale, variance, data = (about[each] for each in FIELDS)
-        whole = about["weights_sha256"] == sha256(files[WEIGHTS]).hexdigest()
+        intact = about["weights_sha256"] == sha256(files[WEIGHTS]).hexdigest()
         network = Autoencoder(**kind)
         network.load_state_dict(renamed_layers(load(files[WEIGHTS])))
         measured = LatentScale(
@@ -146,7 +146,7 @@ def load_autoencoder(
         ) from None
     except (KeyError, TypeError, json.JSONDecodeError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"{folder} is damaged: {error}. {_remedy(wanted)}") from None
-    if not whole:
+    if not intact:
         raise ValueError(f"{folder / WEIGHTS} is not what {ABOUT} describes. {_remedy(wanted)}")
     if wanted is not None and digest != wanted:
         raise ValueError(

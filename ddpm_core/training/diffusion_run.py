@@ -121,8 +121,8 @@ class DiffusionTask:
         name = f"step-{step:06d}"
         record.save(folder / "denoising" / f"{name}.npz")
         title, note = f"{config.dataset}, step {step:,}", self.space.note
-        sheet = denoising_grid(record, title, note=note, watermark=watermark)
-        files.write_bytes(folder / "denoising" / f"{name}.png", sheet)
+        grid = denoising_grid(record, title, note=note, watermark=watermark)
+        files.write_bytes(folder / "denoising" / f"{name}.png", grid)
         grid = sample_grid(samples, watermark=watermark)
         files.write_bytes(folder / "samples" / f"{name}.png", grid)
         one_step = zip(record.timesteps, record.one_step_mse.tolist(), strict=True)

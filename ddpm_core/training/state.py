@@ -41,8 +41,8 @@ class TrainState:
 
         forward: what a step calls in place of the network.
         """
-        groups, rate = group_parameters(network, config.weight_decay), learning_rate(config, 0)
-        optimizer = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.99), fused=True)
+        groups, first = group_parameters(network, config.weight_decay), learning_rate(config, 0)
+        optimizer = torch.optim.AdamW(groups, lr=first, betas=(0.9, 0.99), fused=True)
         forward = forward or network
         forward = torch.compile(forward) if config.compile else forward
         return cls(network, forward, Ema(network, config.ema_decay), optimizer, timestep_sampler)

@@ -45,13 +45,13 @@ class Trained:
         )
         return ClipX0(plain) if self.clips(clip) else plain
 
-    def clips(self, asked: bool) -> bool:
-        """Return whether x0_hat is clipped: as asked in pixels, never in latents."""
-        return asked and self.space.clips
+    def clips(self, requested: bool) -> bool:
+        """Return whether x0_hat is clipped: as requested in pixels, never in latents."""
+        return requested and self.space.clips
 
-    def check_clip(self, asked: bool) -> None:
+    def check_clip(self, requested: bool) -> None:
         """Refuse --no-clip in latents, which are never clipped."""
-        if not asked and not self.space.clips:
+        if not requested and not self.space.clips:
             raise ValueError(
                 f"omit --no-clip: {self.run} was trained in latents, which are never clipped"
             )
@@ -74,23 +74,23 @@ class Trained:
         """Whether the network also predicts the variance of a step."""
         return self.config.learns_variance
 
-    def variance(self, asked: Variance | None) -> Variance:
-        """Return the variance asked for; by default the learned one, else fixed_small.
+    def variance(self, requested: Variance | None) -> Variance:
+        """Return the requested variance; default: the learned one if any, else fixed_small.
 
-        Raises ValueError for learned_range where none was learned.
+        Raises ValueError for learned_range if the run learned no variance.
         """
-        if asked == "learned_range" and not self.learns_variance:
+        if requested == "learned_range" and not self.learns_variance:
             raise ValueError(
                 f"--variance learned_range, but {self.run} learned no variance; omit it, or "
                 "train with --loss hybrid or vlb"
             )
-        return asked or ("learned_range" if self.learns_variance else "fixed_small")
+        return requested or ("learned_range" if self.learns_variance else "fixed_small")
 
 
 def load_trained(path: Path, device: torch.device) -> Trained:
     """Load the model of a run's newest checkpoint, or of the checkpoint at `path`.
 
-    Raises FileNotFoundError where there is none and ValueError where it is damaged; likewise for
+    Raises FileNotFoundError if there is none and ValueError if it is damaged; likewise for
     the autoencoder of a run in latents.
     """
     if not path.is_dir():

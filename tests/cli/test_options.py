@@ -43,7 +43,7 @@ def test_positional_argument_is_not_absorbed_by_a_list_from_the_file(tmp_path):
     assert (config.run, config.class_) == (Path("RUN"), ("3", "5"))
 
 
-def test_option_of_a_later_version_asks_for_an_upgrade():
+def test_option_of_a_later_version_requires_an_upgrade():
     with pytest.raises(ValueError, match="the options mixup are unknown to this version: upgrade"):
         from_json(TrainConfig, to_json(TrainConfig()) | {"mixup": 0.1})
 

@@ -38,7 +38,7 @@ def report(folder: Path, *rows: dict[str, object], certified: bool = True, **cha
     if certified:
         policy = Project.own().policy()
         executed = {
-            name: {"outcome": "passed", **asked} for name, asked in policy["required"].items()
+            name: {"outcome": "passed", **case} for name, case in policy["required"].items()
         }
         sums = {"executed": executed, "mutants": [{"killed_by": "us"}] * policy["mutants"]}
         sha = {"sha256": sha256(path.read_bytes()).hexdigest()}
@@ -98,10 +98,10 @@ def test_each_check_of_the_printed_text_colours_its_equation(
 
 
 def test_the_checks_of_the_printed_text_are_those_of_the_policy():
-    asked = (each.partition("[") for each in Project.own().policy()["required"])
+    required = (each.partition("[") for each in Project.own().policy()["required"])
     equations = Site(Path("there is none")).panes.named
     per_equation = {
-        test.rpartition("/")[2] for test, _, case in asked if case.removesuffix("]") in equations
+        test.rpartition("/")[2] for test, _, case in required if case.removesuffix("]") in equations
     }
     assert per_equation == set(outcomes.READ_THE_TEXT)
 
@@ -182,16 +182,16 @@ def test_without_a_run_or_a_check_there_is_no_colour(tmp_path: Path, named: Name
     assert colour(report(tmp_path, *GOOD), named, "posterior.exponent") == "none"
 
 
-WHOLE = json.dumps({"totals": {"implementation": "ours"}, "checks": [row(CHECK)]})
+COMPLETE = json.dumps({"totals": {"implementation": "ours"}, "checks": [row(CHECK)]})
 
 
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        (WHOLE, ""),
-        (WHOLE, "[]"),
-        (WHOLE, '{"totals": {}}'),
-        (WHOLE, "[" * 100_000),
+        (COMPLETE, ""),
+        (COMPLETE, "[]"),
+        (COMPLETE, '{"totals": {}}'),
+        (COMPLETE, "[" * 100_000),
         ('"ours"', "null"),
         ('"ours"', r'"\ud800"'),
         ('"passed"', r'"\ud800"'),
@@ -209,9 +209,9 @@ WHOLE = json.dumps({"totals": {"implementation": "ours"}, "checks": [row(CHECK)]
 )
 def test_a_malformed_report_is_refused(tmp_path: Path, old: str, new: str):
     path = tmp_path / "report.json"
-    path.write_text(WHOLE)
+    path.write_text(COMPLETE)
     assert Outcomes(path).rows
-    assert old in WHOLE
-    path.write_text(WHOLE.replace(old, new))
+    assert old in COMPLETE
+    path.write_text(COMPLETE.replace(old, new))
     with pytest.raises(ReportError, match=r"report\.json is not a report of the suite"):
         Outcomes(path)

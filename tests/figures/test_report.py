@@ -89,7 +89,7 @@ def fill(run: Path, steps: tuple[int, ...] = (0, 500, 1000, 1500)) -> None:
         rows.append({"step": step, "loss": 0.123456 + step})
         rows.append({"step": step, "validation_loss": 0.25})
     (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    timing = [{"step": 5, "images_per_second": 2345.6}, {"step": 5, "visit_seconds": 1.0}]
+    timing = [{"step": 5, "images_per_second": 2345.6}, {"step": 5, "preview_seconds": 1.0}]
     (run / "timing.jsonl").write_text("".join(json.dumps(row) + "\n" for row in timing))
     status = {"state": "done", "step": 1500, "max_steps": 3000, "message": "all is well"}
     (run / "status.json").write_text(json.dumps(status))

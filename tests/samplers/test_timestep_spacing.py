@@ -25,11 +25,11 @@ THOUSAND = Schedule.linear(1000)
 def test_trailing_decreases_strictly_from_T_to_0_in_the_requested_steps(data, T):
     steps = data.draw(st.integers(1, T) | st.just(T))
     spacing = trailing(Schedule.linear(T), steps)
-    strides = [t - s for t, s in itertools.pairwise(spacing)]
-    assert len(strides) == steps
+    gaps = [t - s for t, s in itertools.pairwise(spacing)]
+    assert len(gaps) == steps
     assert (spacing[0], spacing[-1]) == (T, 0)
-    assert min(strides) >= 1
-    assert max(strides) - min(strides) <= 1, "near-equal strides"
+    assert min(gaps) >= 1
+    assert max(gaps) - min(gaps) <= 1, "near-equal steps"
     assert check_times(spacing, T) == spacing
 
 

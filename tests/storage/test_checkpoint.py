@@ -206,7 +206,7 @@ def test_malformed_manifest_is_refused(folder, text):
     assert f"{path / 'MANIFEST.json'} is not a checkpoint manifest; " in refused(path)
 
 
-def test_newer_format_asks_for_an_upgrade(folder):
+def test_newer_format_requires_an_upgrade(folder):
     path = folder / "step-000500"
     manifest = json.loads((path / "MANIFEST.json").read_text())
     rewrite_manifest(path, json.dumps({"format": 3, "step": 500, "new": manifest["files"]}))
