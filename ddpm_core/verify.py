@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ddpm_core.cli.options import parse
+from ddpm_core.cli.options import parse, usage_error
 from ddpm_core.cli.progress import say
 
 if TYPE_CHECKING:
@@ -32,12 +32,21 @@ class VerifyConfig:
     processes: str = "auto"
     """Number of processes that run checks in parallel; auto: one per core."""
 
+    def __post_init__(self) -> None:
+        if self.status and self.spot:
+            raise ValueError("--status runs no check, but --spot runs three; omit one of them")
+        if self.processes != "auto" and not self.processes.isdecimal():
+            raise ValueError(
+                f"--processes {self.processes} is neither auto nor a number; pass one of them"
+            )
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return 0 verified, 1 a check failed, 2 usage, 3 not verified."""
     config = parse(VerifyConfig, "verify", arguments)
 
     from ddpm_core.gate import certificate, live  # after parsing: --help must not import torch
+    from ddpm_core.storage.run_lock import writable_folder
 
     project = certificate.Project.own()
     path = config.report / certificate.FILE.name
@@ -49,6 +58,10 @@ def main(arguments: list[str] | None = None) -> int:
                 file=sys.stderr,
             )
             return 2
+        try:
+            writable_folder(config.report, "--report")
+        except ValueError as error:
+            usage_error("verify", str(error))
         command = [sys.executable, "-m", "pytest", "-q", "--report", str(config.report)]
         if config.spot:
             try:

@@ -49,6 +49,26 @@ def test_status_reports_a_missing_certificate(tmp_path):
     assert done.stdout.startswith("not verified: no certificate at verification/cert")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--status", "--spot"], "--status runs no check, but --spot runs three; omit one of them"),
+        (["--processes", "x"], "--processes x is neither auto nor a number; pass one of them"),
+        (["--processes", "-1"], "--processes -1 is neither auto nor a number"),
+        (["--report", "{file}"], "--report {file}: File exists. Choose a folder"),
+        (["--report", "{file}", "--spot"], "--report {file}: File exists. Choose a folder"),
+    ],
+)
+def test_invalid_options_are_refused_before_any_check_runs(
+    arguments, message, own, commands, tmp_path, capsys
+):
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit) as done:
+        verify.main([each.format(file=tmp_path / "file") for each in arguments])
+    assert (done.value.code, commands.lines) == (2, [])
+    assert message.format(file=tmp_path / "file") in capsys.readouterr().err
+
+
 def test_closed_pipe_does_not_affect_the_exit_code_of_status(tmp_path):
     """As `verify --status | head -0` does: the exit code is that of the certificate."""
     reading, writing = os.pipe()

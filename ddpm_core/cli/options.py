@@ -13,10 +13,21 @@ import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import GenericAlias
-from typing import Annotated, Any, NamedTuple, NoReturn, TypeVar, cast, get_args, get_type_hints
+from types import GenericAlias, UnionType
+from typing import (
+    Annotated,
+    Any,
+    NamedTuple,
+    NoReturn,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import tyro
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 Config = TypeVar("Config")
 
@@ -55,14 +66,14 @@ def parse(kind: type[Config], command: str, arguments: Sequence[str] | None = No
     first = 1 if typed and not typed[0].startswith("-") else 0
     typed[first:first] = from_file
     groups = getattr(kind, "GROUPS", ())  # a section of --help each
-    sections = [Annotated[each, tyro.conf.arg(name=each.title)] for each in groups]
-    form: Any = GenericAlias(tuple, tuple(sections)) if groups else kind
+    sections = [Annotated[_form(each), tyro.conf.arg(name=each.title)] for each in groups]
+    form: Any = GenericAlias(tuple, tuple(sections)) if groups else _form(kind)
     prog, description = f"python -m ddpm_core.{command}", inspect.getdoc(kind)
     try:
-        found = tyro.cli(form, prog=prog, description=description, args=typed, config=markers)
-        if not groups:
-            return cast(Config, found)
-        return kind(**{name: value for each in found for name, value in vars(each).items()})
+        with VALUES:
+            found = tyro.cli(form, prog=prog, description=description, args=typed, config=markers)
+        parts = found if groups else (found,)
+        return kind(**{name: value for each in parts for name, value in vars(each).items()})
     except ValueError as error:
         usage_error(command, str(error))
     except BrokenPipeError:  # of --help, such as by `| head`
@@ -72,6 +83,65 @@ def parse(kind: type[Config], command: str, arguments: Sequence[str] | None = No
         if usage.code and from_file:
             print(f"a value that was not typed comes from --config {path}", file=sys.stderr)
         raise
+
+
+def _form(kind: type[Any]) -> Any:
+    """Return `kind` without its checks, which `parse` makes; help omits a default of None."""
+    hints, annotations = get_type_hints(kind, include_extras=True), {}
+    for each in dataclasses.fields(kind):
+        if each.default in (None, ()) or isinstance(each.default, bool):
+            silent = tyro.conf.arg(help_behavior_hint="")
+            annotations[each.name] = Annotated[hints[each.name], silent]
+    names = {"__doc__": kind.__doc__, "__module__": kind.__module__}  # tyro reads its source
+    checks = {"__post_init__": lambda self: None}
+    return type(kind.__name__, (kind,), {**names, **checks, "__annotations__": annotations})
+
+
+VALUES = ConstructorRegistry()
+
+
+@VALUES.primitive_rule
+def _number(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+    """Read a number, or a tuple of integers; the error says so in words."""
+    inner = get_args(info.type) if get_origin(info.type) is tuple else (info.type,)
+    kind, what = inner[0], "an integer" if inner[0] is int else "a number"
+    if kind not in (int, float):
+        return None
+
+    def read(texts: list[str]) -> Any:
+        values = []
+        for text in texts:
+            try:
+                values.append(kind(text))
+            except ValueError:
+                raise ValueError(f"{text!r} is not {what}; pass {what}, such as 3") from None
+        return values[0] if inner == (info.type,) else tuple(values)
+
+    many = inner[-1] is Ellipsis
+    return PrimitiveConstructorSpec(
+        nargs="*" if many else len(inner),
+        metavar="[INT ...]" if many else " ".join([kind.__name__.upper()] * len(inner)),
+        instance_from_str=read,
+        is_instance=lambda value: True,
+        str_from_instance=lambda value: [*map(str, value if isinstance(value, tuple) else [value])],
+    )
+
+
+@VALUES.primitive_rule
+def _optional(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+    """Read `Kind | None` as `Kind`: None is the default, and never typed."""
+    options = get_args(info.type)
+    if get_origin(info.type) not in (Union, UnionType) or type(None) not in options:
+        return None
+    (kind,) = (each for each in options if each is not type(None))
+    spec = ConstructorRegistry.get_primitive_spec(PrimitiveTypeInfo.make(kind, info.markers))
+    if not isinstance(spec, PrimitiveConstructorSpec):
+        return None  # a kind of value that is unknown to tyro, which reports it
+    return dataclasses.replace(
+        spec,
+        is_instance=lambda value: value is None or spec.is_instance(value),
+        str_from_instance=lambda value: [] if value is None else spec.str_from_instance(value),
+    )
 
 
 def suffixes(config: Any, forms: Mapping[str, str]) -> list[str]:

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
 from ddpm_core.cli.options import flag, refuse_unused, remedy, suffixes
 from ddpm_core.samplers.names import SamplerName
+
+NO_CLIP = "Do not clip x0_hat to [-1, 1], as in sampling; latents are never clipped."
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class EvaluateConfig:
     flow: int | None = None
     """Also compute a bound along the probability flow, solved on this many timesteps (at least 3;
     100 is ample)."""
-    clip: bool = True
+    clip: Annotated[bool, tyro.conf.arg(help=NO_CLIP)] = True
     """Clip x0_hat to [-1, 1], as in sampling; latents are never clipped."""
     batch_size: int = 250
     """Images per batch; every finished batch is cached."""

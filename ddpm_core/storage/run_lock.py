@@ -25,15 +25,15 @@ def check_writable(folder: Path) -> None:
         raise ValueError(f"--out-dir {folder}: {ancestor} is not a writable folder. Choose another")
 
 
-def writable_folder(folder: Path) -> Path:
-    """Return `folder`, created if missing. Raises ValueError if it is not writable."""
+def writable_folder(folder: Path, option: str = "--out-dir") -> Path:
+    """Return `folder`, created if missing. Raises ValueError, naming `option`, if not writable."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return folder
     except OSError as error:
         raise ValueError(
-            f"--out-dir {folder}: {error.strerror}. Choose a folder, existing or new, that is "
+            f"{option} {folder}: {error.strerror}. Choose a folder, existing or new, that is "
             "writable"
         ) from None
 

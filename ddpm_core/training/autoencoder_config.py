@@ -27,7 +27,7 @@ class AutoencoderOptions:
     blocks: int = 1
     """Residual blocks per resolution, in the encoder as in the decoder."""
     kl_weight: float = 1e-3
-    """Weight of the KL divergence of the latents from N(0, 1), beside the squared error. It is
+    """Weight of the KL divergence of the latents from N(0, 1), relative to the squared error. It is
     twice the variance of the decoder for which the sum is its variational bound."""
     gradient_weight: float = 0.0
     """Weight of the squared error of differences between neighbouring pixels, against blur."""

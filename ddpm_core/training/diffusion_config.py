@@ -30,11 +30,11 @@ class ModelOptions:
     preset: Literal["tiny", "small", "base"] = "small"
     """Size of the U-Net; --width, --multipliers and --blocks override parts of it."""
     width: int | None = None
-    """Channels at the finest resolution."""
+    """Channels at the finest resolution; default: that of --preset."""
     multipliers: tuple[int, ...] | None = None
-    """Width at each resolution, as a multiple of the first."""
+    """Width at each resolution, as a multiple of the first; default: that of --preset."""
     blocks: int | None = None
-    """Residual blocks per resolution."""
+    """Residual blocks per resolution; default: that of --preset."""
     attention: tuple[int, ...] = (-1,)
     """Resolutions with self-attention: 0 is the finest, -1 the coarsest."""
     fourier_frequencies: tuple[int, ...] | None = None
@@ -78,7 +78,8 @@ class DiffusionOptimizationOptions(OptimizationOptions):
 @dataclass(frozen=True)
 class DiffusionLoggingOptions(LoggingOptions):
     denoise_at: tuple[int, ...] = ()
-    """Timesteps of the denoising grid, beside T and 0; default: each tenth of T, and T/20."""
+    """Timesteps of the denoising grid, in addition to T and 0; default: multiples of T / 10, and
+    T / 20."""
     preview_steps: int = 30
     """Sampler steps of a preview."""
 

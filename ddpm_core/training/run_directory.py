@@ -78,6 +78,12 @@ class RunDirectory:
                 f"--resume never, but {self.path} already holds {saved.name}; choose another "
                 "--out-dir to start afresh, or leave --resume out to resume"
             )
+        if not saved.exists():
+            newest = latest_checkpoint(self.checkpoints)
+            raise ValueError(
+                f"--resume {wanted} does not exist; pass auto, never, or the path of a checkpoint"
+                + (f", such as {newest}" if newest is not None else "")
+            )
         groups = list(task.state.tensors())
         checkpoint = load_checkpoint(saved, groups, ["config", "data", "losses"])
         self._check_same_run(checkpoint)

@@ -74,6 +74,56 @@ def test_help_shows_options_in_named_groups(command, capsys):
     assert len(set(flags)) <= 46
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--T", "many"],
+            "Error parsing --T: 'many' is not an integer; pass an integer, such as 3",
+        ),
+        (["--dropout", "x"], "Error parsing --dropout: 'x' is not a number; pass a number"),
+        (["--image-size", "x"], "Error parsing --image-size: 'x' is not an integer"),
+        (["--denoise-at", "5", "x"], "Error parsing --denoise-at: 'x' is not an integer"),
+        (["--multipliers", "1.5"], "Error parsing --multipliers: '1.5' is not an integer"),
+        (["--T", "0"], "ddpm_core.train: --T = 0 must be finite and at least 1; pass 1 or more"),
+    ],
+)
+def test_an_invalid_value_is_refused_with_its_option_and_a_remedy(arguments, message, capsys):
+    with pytest.raises(SystemExit) as done:
+        parse(TrainConfig, "train", arguments)
+    assert done.value.code == 2
+    assert message in " ".join(re.sub("[\u2500-\u257f]", " ", capsys.readouterr().err).split())
+
+
+def test_checks_of_a_command_without_groups_are_one_line(capsys):
+    with pytest.raises(SystemExit) as done:
+        parse(SampleConfig, "sample", ["RUN", "--n", "0"])
+    assert done.value.code == 2
+    sentence = "ddpm_core.sample: --n = 0 is below 1; pass 1 or more, or omit it (default: 64)\n"
+    assert capsys.readouterr().err == sentence
+
+
+def test_optional_values_are_read_as_their_own_kind():
+    arguments = ["--image-size", "8", "--snr-gamma", "5", "--latent", "a/b", "--multipliers", "1,2"]
+    config = parse(TrainConfig, "train", arguments)
+    assert (config.image_size, config.snr_gamma, config.latent) == (8, 5.0, Path("a/b"))
+    assert config.multipliers == (1, 2)
+    guided = ["--class", "3", "--guidance-scale", "2"]
+    config = parse(SampleConfig, "sample", ["RUN", "--guidance-interval", "1", "9", *guided])
+    assert config.guidance_interval == (1, 9)
+
+
+@pytest.mark.parametrize("config", [TrainConfig, SampleConfig])
+def test_help_shows_every_default_but_none_and_no_union(config, capsys):
+    with pytest.raises(SystemExit):
+        parse(config, "command", ["--help"])
+    shown = capsys.readouterr().out
+    assert "None" not in shown
+    assert "(default: )" not in shown
+    assert "(default: 0)" in shown  # of --seed: 0 == False, but it is not a flag
+    assert "Do not " in shown  # of a flag that is printed as --no-
+
+
 def test_both_forms_of_a_flag_are_accepted_although_help_shows_one(tmp_path):
     (tmp_path / "run.toml").write_text("compile = true\nchannels-last = false\n")
     file = ["--config", str(tmp_path / "run.toml")]

@@ -59,6 +59,16 @@ def test_flipped_byte_is_refused_and_an_earlier_checkpoint_resumes(tmp_path, cap
     assert fingerprint(tmp_path / "run") == fingerprint(finished)
 
 
+def test_resume_from_a_path_that_does_not_exist_is_refused(tmp_path, finished, capsys):
+    sentence = "--resume always does not exist; pass auto, never, or the path of a checkpoint"
+    newest = finished / "checkpoints" / "step-000008"
+    for folder, hint in ((tmp_path, "\n"), (finished, f", such as {newest}\n")):
+        with pytest.raises(SystemExit) as stopped:
+            train(folder, "--resume", "always")
+        assert stopped.value.code == 2
+        assert capsys.readouterr().err.endswith(sentence + hint)
+
+
 def test_unwritable_folder_is_refused(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     with pytest.raises(SystemExit) as stopped:
