@@ -33,7 +33,8 @@ GREY = np.round(8 * X) / 8  # of 17 grey levels
 S, T = np.array([0, 2]), np.array([1, 3])
 WEIGHTS, NATS = np.float64([0.5, 3.0]), np.float64([1.5, -2.0])
 BOTH, TWICE = waves(4, 2, 2, 2, phase=4.0), waves(2, 4, 2, 2, phase=5.0)
-SCALE = Scale(np.float64([0.5, -1.0]), np.float64([2.0, 0.25]))
+FRACTION = Z / np.exp2(np.arange(16) % 8).reshape(Z.shape)  # 1 - FRACTION is rounded
+SCALE = Scale(np.float64([0.3, -1.1]), np.float64([1.7, 0.3]))
 FEW = (3, 1, 0)  # timesteps of STEEP
 
 
@@ -59,6 +60,19 @@ def bound_terms(x_0: Array, grey_levels: int | None) -> Smooth:
     )
 
 
+def solver(name: str, evaluations: int) -> Smooth:
+    return Smooth(
+        [X, Y, Z, W, X + Y][: 1 + evaluations],
+        lambda x, *predictions: (STEEP, name, (4, 2, 1, 0), x, [*predictions]),
+    )
+
+
+def in_turn(*kernels: Gaussian) -> Callable[..., Gaussian]:
+    """Return a function of anything that returns the kernels in turn."""
+    left = iter(kernels)
+    return lambda *_: next(left)
+
+
 def objective(loss: str, name: str, gamma: float | None) -> Smooth:
     return Smooth(
         [TWICE if loss == "vlb" else W, X, Y, Z],
@@ -75,11 +89,15 @@ SMOOTH = {
     "log_grey_level": Smooth([Y, VAR, GREY], lambda m, v, x: (Gaussian(m, v), x, 17)),
     "loss": Smooth([X, Y], lambda x, y: (x, y)),
     "weighted_loss": Smooth([X, Y], lambda x, y: (x, y, WEIGHTS)),
-    "learned_kernel": Smooth([X, Y, Z], lambda *arrays: (STEEP, *arrays, S, T)),
-    "learned_step": Smooth([X, Y, Z, W], lambda x, y, v, noise: (STEEP, x, y, v, 1, 3, noise)),
+    "learned_kernel": Smooth([X, Y, FRACTION], lambda *arrays: (STEEP, *arrays, S, T)),
+    "learned_step": Smooth(
+        [X, Y, FRACTION, W], lambda x, y, v, noise: (STEEP, x, y, v, 1, 3, noise)
+    ),
     "reverse_step, fixed_small": drawn_step("fixed_small"),
     "reverse_step, fixed_large": drawn_step("fixed_large"),
     "ddim_step": Smooth([X, Y, Z], lambda x, y, noise: (STEEP, 0.5, x, y, 1, 3, noise)),
+    **{f"solver_steps, {name}": solver(name, 2) for name in ("ddim", "dpm++1", "dpm++2m")},
+    "solver_steps, heun": solver("heun", 4),
     **{f"denoised, {name}": denoised(name, False) for name in PREDICTIONS},
     "denoised, with a variance": denoised("v", True),
     "clipped": Smooth([2 * X], lambda x: (x, -1.0, 1.0)),
@@ -125,13 +143,17 @@ SMOOTH = {
     "stratified_vlb": Smooth(
         [X, Y, VAR], lambda x, m, v: (STEEP, x, lambda *_: Gaussian(m, v), 1, False, 3)
     ),
+    "stratified_vlb, antithetic": Smooth(
+        [X, Y, VAR, Z, WIDE],
+        lambda x, m, v, k, w: (STEEP, x, in_turn(Gaussian(m, v), Gaussian(k, w)), 1, True, 3),
+    ),
     "flow_bound": Smooth(
         [X, Y, Z, VAR],
         lambda x, y, m, v: (STEEP, x, y, NATS, lambda *_: Gaussian(m, v), None, 2),
     ),
     "objective, simple": objective("simple", "eps", None),
     "objective, weighted": objective("simple", "v", 5.0),
-    "objective, vlb": objective("vlb", "x0", None),
+    **{f"objective, vlb of {name}": objective("vlb", name, None) for name in PREDICTIONS},
     "training_draw": Smooth([X], lambda x: (STEEP, x, 3)),
 }
 

@@ -1,14 +1,29 @@
 """Samples in float32, bfloat16 and float16: the answers are those of float64, rounded."""
 
+from functools import partial
 from itertools import permutations
 
 import numpy as np
 import pytest
 
-from .differentiable import SMOOTH, X, Y, evaluate, name_of, waves
-from .protocol import PRECISIONS, SAMPLERS, Array, Betas, Implementation, SamplingSpec, exact_in
+from .differentiable import SCALE, SMOOTH, X, Y, Z, evaluate, name_of, waves
+from .options.terms import given_kernel, grey_level
+from .protocol import (
+    PRECISIONS,
+    PREDICTIONS,
+    SAMPLERS,
+    Array,
+    Autoencoder,
+    Betas,
+    Gaussian,
+    Implementation,
+    Precision,
+    SamplingSpec,
+    exact_in,
+)
 from .statistics.precisions import in_each_precision
-from .statistics.tolerances import check_largest
+from .statistics.tolerances import check, check_largest
+from .strategies import STEEP
 
 ORACLE = "the same methods in float64, which have oracles of their own"
 
@@ -20,7 +35,9 @@ IN_FLOAT32 = {
 # Distributions and x_t on the way are samples, too, and rounded as such.
 OF_SAMPLES = {
     "latent_kl", "autoencoder_loss", "vlb_of_denoiser", "vlb_terms", "vlb_terms, of grey levels",
-    "objective, vlb",
+    "latent_draw", "to_latents",
+    *(f"solver_steps, {name}" for name in ("ddim", "dpm++1", "dpm++2m", "heun")),
+    *(f"objective, vlb of {name}" for name in PREDICTIONS),
 }  # fmt: skip
 OPERATIONS = 64  # more than any method makes with an element
 # Their noise is drawn in the dtype of the samples, so that it is another one in each.
@@ -49,7 +66,8 @@ def test_answers_are_those_of_float64_rounded(impl: Implementation, method):
     """Eq. rounding.samples: computed in float32 from exact inputs, and cast once at the end.
 
     The error of an operation is that of a relative change of one of its operands. With at most 64
-    of them an answer is off by 64 units of the dtype they are made in, times its sensitivity.
+    of them an answer is off by 64 units of the dtype they are made in, times its sensitivity. The
+    cast adds half the spacing of the numbers around each element, which two casts would exceed.
     Each answer is a number of its dtype.
     """
     want, sizes = evaluate(impl, method, SMOOTH[method].samples), sensitivity(impl, method)
@@ -64,30 +82,104 @@ def test_answers_are_those_of_float64_rounded(impl: Implementation, method):
             unit = precision.rounding if method in OF_SAMPLES else precision.computing
             allowed = OPERATIONS * unit * size
             if is_cast and precision.rounding > precision.computing:
-                allowed += precision.rounding * float(np.abs(exactly).max()) + precision.smallest
-            check_largest(what, output, exactly, allowed)
+                beyond = np.abs(output - exactly) - spacing(exactly, precision) / 2
+                check_largest(what, beyond.clip(min=0), 0 * output, allowed)
+            else:
+                check_largest(what, output, exactly, allowed)
             dtype = precision if is_cast else SINGLE
             assert exact_in(output, dtype), f"{what} has digits that {dtype.name} has not"
+
+
+def spacing(array: Array, precision: Precision) -> Array:
+    """Return the distance of neighbouring numbers of the format around each number."""
+    _, exponent = np.frexp(array)
+    return np.maximum(np.exp2(exponent) * precision.rounding, precision.smallest)
+
+
+def nearly_cast(precision: Precision, by: int, array: Array) -> Array:
+    """Return the nearest numbers of the format; `by` = -1 or 1 breaks ties down or up."""
+    units = array * (1 + by * 2.0**-20) / spacing(array, precision)
+    return np.round(units) * spacing(array, precision)
+
+
+def test_drawn_latents_are_rounded_once(impl: Implementation):
+    """Eq. latent.posterior and latent.scale: mean + sqrt(variance) noise, cast once.
+
+    Mean and variance are samples, which may be rounded, too; nothing else is.
+    """
+    log_var, mean, noise = (np.resize(each, (8, 2, 4, 4)) for each in (Z / 2, X, waves(101)))
+    moments = np.concatenate([mean, log_var], axis=1)
+    shift, scale = (each.reshape(1, 2, 1, 1) for each in SCALE)
+    space = Autoencoder(lambda _: moments, lambda z: z, SCALE)
+    impl.in_precision("float32")  # or not offered
+    for precision, each in in_each_precision(impl):
+        if precision is None or precision is SINGLE:
+            continue
+        rounded = [lambda x: x, *(partial(nearly_cast, precision, by) for by in (-1, 0, 1))]
+        for name, got, means, variances in (
+            ("z", each.latent_draw(moments, noise), [mean], [r(np.exp(log_var)) for r in rounded]),
+            (
+                "y",
+                each.to_latents(space, mean, noise),
+                [r((mean - shift) / scale) for r in rounded],
+                [last(first(np.exp(log_var)) / scale**2) for first in rounded for last in rounded],
+            ),
+        ):
+            wanted = [m + np.sqrt(v) * noise for m in means for v in variances]
+            beyond = [np.abs(got - want) - spacing(want, precision) / 2 for want in wanted]
+            least = np.minimum.reduce(beyond).clip(min=0)
+            allowed = OPERATIONS * SINGLE.rounding * float(np.abs(wanted[0]).max() + 1)
+            check_largest(f"{name} ({precision.name})", least, 0 * least, allowed)
+
+
+def test_prior_of_half_precision_is_as_accurate_as_float32(impl: Implementation):
+    """Eq. losses.prior is a sum in float32 of x_0, which is exact: its mean is not rounded."""
+    given = STEEP, 8 * X, lambda x_t, s, t: Gaussian(0 * x_t, 1 + 0 * x_t), [Y], None, (1, 0)
+    want, size = impl.vlb_terms(*given)[-1], float(((8 * X) ** 2 + 1).sum())
+    impl.in_precision("float32")  # or not offered
+    for precision, each in in_each_precision(impl):
+        if precision is not None:
+            got = each.vlb_terms(*given)[-1]
+            allowed = OPERATIONS * precision.computing * size
+            check_largest(f"prior ({precision.name})", got, want, allowed)
+
+
+def test_bins_of_many_grey_levels_in_float32(impl: Implementation):
+    """Eq. losses.decoder-lowest and losses.decoder-highest: half a bin is 2^-17 beside x_0 = 1."""
+    x_0 = np.repeat([-1.0, 1.0], 5)
+    mean = x_0 + np.tile([-16.0, -3.0, 0.0, 5.0, 16.0], 2) * 2.0**-20
+    var = np.full_like(x_0, 2.0**-32)
+    got = impl.in_precision("float32").log_grey_level(Gaussian(mean, var), x_0, 65_536)
+    for i, x in enumerate(x_0):
+        want = grey_level(x, given_kernel(mean[i], var[i]), 65_536)
+        check("-log mass (float32)", (i,), -got, want.exact, SINGLE.rounding * want.error)
 
 
 GRID = tuple(range(48, -1, -1))
 SLOW: Betas = (2.0**-8,) * 48  # each step changes the state by less than bfloat16 can represent
 
 
+PATHS = {"slow": (SLOW, GRID), "early": ((1.1e-6, 2.3e-6), (2, 1, 0))}
+
+
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_state_of_half_precision_is_as_accurate_as_float32(impl: Implementation, sampler):
+def test_state_of_half_precision_is_as_accurate_as_float32(impl: Implementation, sampler, path):
     """Eq. rounding.chain: the rounding of half precision is never that of the state.
 
-    The prediction is constant and exact in every dtype, so that it loses nothing in itself.
+    The prediction is constant and exact in every dtype, so that it loses nothing in itself. At
+    early timesteps the noise is small, and 1 - alpha_bar has no digits in float32.
     """
-    spec = SamplingSpec(SLOW, sampler, GRID, lambda x_t, t: Y)
-    tape = [waves(*X.shape, phase=0.1 * i) for i in range(len(GRID) - 1)]
+    betas, times = PATHS[path]
+    spec = SamplingSpec(betas, sampler, times, lambda x_t, t: Y)
+    tape = [waves(*X.shape, phase=0.1 * i) for i in range(len(times) - 1)]
     want = impl.trajectory(spec, X, tape).states
     impl.in_precision("float32")  # or not offered
     for precision, each in in_each_precision(impl):
         if precision is not None:
             got = each.trajectory(spec, X, tape).states
-            check_largest(f"x_t ({precision.name})", got, want, float32_error(want))
+            allowed = float32_error(want, len(times))
+            check_largest(f"x_t ({precision.name})", got, want, allowed)
 
 
 def test_inversion_in_half_precision_is_as_accurate_as_float32(impl: Implementation):
@@ -118,9 +210,9 @@ def test_flow_in_half_precision_is_as_accurate_as_float32(impl: Implementation):
                 check_largest(f"{name} ({precision.name})", output, exactly, allowed)
 
 
-def float32_error(states: Array) -> float:
-    """Return the error of as many steps, each with that of its operations."""
-    return 2 * len(GRID) * OPERATIONS * SINGLE.rounding * float(np.abs(states).max())
+def float32_error(states: Array, steps: int = len(GRID)) -> float:
+    """Return the error of so many steps, each with that of its operations."""
+    return 2 * steps * OPERATIONS * SINGLE.rounding * float(np.abs(states).max())
 
 
 @pytest.mark.complete

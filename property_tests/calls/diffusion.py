@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..protocol import PREDICTIONS, SAMPLERS, Guidance, Implementation, SamplingSpec
+from ..protocol import PREDICTIONS, SAMPLERS, SOLVERS, Guidance, Implementation, SamplingSpec
 from ..strategies import STEEP
 from .call import Thunk, rows_second
 from .inputs import PAIRS, VISITED, Inputs, conditional, denoiser, network, tape, wide_network
@@ -86,6 +86,14 @@ def ddim_step(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
 def learned_step(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
     for s, t in PAIRS:
         yield lambda s=s, t=t: impl.learned_step(c.betas, c.x, c.y, c.fraction, s, t, c.noise)
+
+
+def solver_steps(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    for sampler in ("ddim", *SOLVERS):
+        given = [c.y, c.noise, c.fraction, c.var]
+        yield lambda name=sampler, given=given: impl.solver_steps(
+            c.betas, name, VISITED, c.x, given
+        )
 
 
 def sample(impl: Implementation, c: Inputs) -> Iterator[Thunk]:

@@ -58,6 +58,7 @@ CALLS: dict[str, Call] = {
     "reverse_step": Call(diffusion.reverse_step, **ELEMENTS),
     "ddim_step": Call(diffusion.ddim_step, **ELEMENTS),
     "learned_step": Call(diffusion.learned_step, **ELEMENTS),
+    "solver_steps": Call(diffusion.solver_steps, **ELEMENTS),
     "sample": Call(diffusion.sample, **ELEMENTS),
     "predictions": Call(diffusion.predictions),
     "trajectory": Call(diffusion.trajectory),

@@ -109,7 +109,7 @@ FAULTS = [
         "x_t = x_T.to(compute_dtype(x_T))",
         "x_t = x_T",
         "test_precision.py::test_state_of_half_precision_is_as_accurate_as_float32",
-        {"sampler": "heun"},
+        {"sampler": "heun", "path": "slow"},
     ),
     Guarded(
         "inversion-in-half-precision",

@@ -9,10 +9,24 @@ from ..known_bugs.run import CAUGHT, run_property_on
 from ..mutation import defaults
 from ..mutation.inject import source_of
 from ..mutation.targets import PROPERTIES, left_out
-from . import guarded_faults, option_faults, precision_faults, size_faults, state_faults
+from . import (
+    guarded_faults,
+    option_faults,
+    precision_faults,
+    rounding_faults,
+    size_faults,
+    state_faults,
+)
 from .guarded_faults import Guarded, fault_injected
 
-TABLES = guarded_faults, size_faults, precision_faults, state_faults, option_faults
+TABLES = (
+    guarded_faults,
+    size_faults,
+    precision_faults,
+    rounding_faults,
+    state_faults,
+    option_faults,
+)
 FAULTS = [fault for table in TABLES for fault in table.FAULTS]
 
 _passed: set[str] = set()  # several faults name the same property

@@ -94,6 +94,7 @@ SHAPES: dict[str, Shapes] = {
     "loss_weight": lambda given: [("weight", _batch_of(given["t"]))],
     "reverse_step": _event("x_s", like="x_t"),
     "ddim_step": _event("x_s", like="x_t"),
+    "solver_steps": _event("x_s", like="x_t"),
     "encode": _event("x_T", like="x"),
     "sample": _event("x_0", like="x_T"),
     "predictions": lambda given: [("x0_hat", (len(given["spec"].times) - 1, *given["x_T"].shape))],

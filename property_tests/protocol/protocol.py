@@ -120,6 +120,21 @@ class Implementation(Batches, Densities, Latents, Precisions, Training, Protocol
         noise ignore them.
         """
 
+    def solver_steps(
+        self,
+        betas: Betas,
+        sampler: str,
+        times: tuple[int, ...],
+        x_t: Array,
+        predictions: list[Array],
+    ) -> Array:
+        """Return the state after the first steps of a sampler, as functions of their arguments.
+
+        sampler: ddim with eta = 0, or one of SOLVERS. times: decreasing to 0, which is not reached:
+        the last step ends at times[-2]. predictions: what the denoiser returns, in the order of the
+        evaluations; Heun's method makes two in a step.
+        """
+
     def encode(self, spec: SamplingSpec, x: Array, timestep: int) -> Array:
         """Return the state at times[0] from which ddim with eta = 0 returns to `x` at `timestep`.
 

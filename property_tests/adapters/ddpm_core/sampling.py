@@ -1,6 +1,7 @@
 """Part of our adapter: sampling steps, complete runs and timestep spacings."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,22 @@ class Sampling:
     ) -> Array:
         sampler = made(ddpm_core.DDIM, schedule_of(betas), (), eta)
         return _step(sampler, x0_hat, x_t, s, t, noise)
+
+    def solver_steps(
+        self,
+        betas: Betas,
+        sampler: str,
+        times: tuple[int, ...],
+        x_t: Array,
+        predictions: list[Array],
+    ) -> Array:
+        chosen = _sampler(SamplingSpec(betas, sampler, times, lambda x, t: x))
+        found = iter([Prediction(tensor(each)) for each in predictions])
+        x = tensor(x_t)
+        state = chosen.init(x)
+        for t, s in pairwise(times[:-1]):
+            x, _, state = chosen.step(lambda *_: next(found), x, s, t, None, state)
+        return array(x)
 
     def encode(self, spec: SamplingSpec, x: Array, timestep: int) -> Array:
         arguments = denoiser_of(spec.denoiser), tensor(x), labels_of(spec.denoiser)

@@ -1,0 +1,93 @@
+"""Faults of a single rounding in half precision or float32, and of gradients of rare options."""
+
+from .guarded_faults import Guarded
+
+FAULTS = [
+    # rounded twice, or in the wrong format
+    Guarded(
+        "fraction-rounded-before-its-power",
+        "learned_variance",
+        "(1 - var_interpolation.to(work))",
+        "(1 - var_interpolation).to(work)",
+        "test_precision.py::test_answers_are_those_of_float64_rounded",
+        {"method": "learned_kernel"},
+    ),
+    Guarded(
+        "deviation-in-half-precision",
+        "_types",
+        "torch.addcmul(mean, var.sqrt(), noise)",
+        "torch.addcmul(mean, self.var.sqrt().to(work), noise)",
+        "test_precision.py::test_drawn_latents_are_rounded_once",
+        {},
+    ),
+    Guarded(
+        "square-of-the-scale-in-half-precision",
+        "latent",
+        "(q.var.to(scale.dtype) / scale.square()).to(q.var.dtype)",
+        "q.var / scale.square().to(q.var.dtype)",
+        "test_precision.py::test_drawn_latents_are_rounded_once",
+        {},
+    ),
+    Guarded(
+        "spread-in-half-precision",
+        "guidance",
+        "self._rescaling(guided, x0_cond)",
+        "self._rescaling(guided.to(x_t.dtype), x0_cond.to(x_t.dtype))",
+        "test_precision.py::test_answers_are_those_of_float64_rounded",
+        {"method": "guided, together"},
+    ),
+    Guarded(
+        "prior-in-half-precision",
+        "losses",
+        "    x_0 = x_0.to(compute_dtype(x_0))\n    return kl_to_noise",
+        "    return kl_to_noise",
+        "test_precision.py::test_prior_of_half_precision_is_as_accurate_as_float32",
+        {},
+    ),
+    Guarded(
+        "lowest-bin-cancels-in-float32",
+        "losses",
+        "log_ndtr((half + difference) / std)",
+        "log_ndtr((half + x_0 - gaussian.mean) / std)",
+        "test_precision.py::test_bins_of_many_grey_levels_in_float32",
+        {},
+    ),
+    Guarded(
+        "noise-of-the-solver-cancels-in-float32",
+        "samplers.dpm_solver",
+        "        coef_xt = (one_minus_ab_s / self.schedule.one_minus_alpha_bar(t)).sqrt()",
+        "        one_minus_ab_t = self.schedule.one_minus_alpha_bar(t)\n"
+        "        if work == torch.float32:\n"
+        "            one_minus_ab_t = (1 - self.schedule.alpha_bar(t).float()).double()\n"
+        "        coef_xt = (one_minus_ab_s / one_minus_ab_t).sqrt()",
+        "test_precision.py::test_state_of_half_precision_is_as_accurate_as_float32",
+        {"sampler": "dpm++2m", "path": "early"},
+    ),
+    # gradients with options, and of steps
+    Guarded(
+        "antithetic-data-detached",
+        "likelihood",
+        "            x_t = q_sample(schedule, x_0, t, each)",
+        "            x_t = q_sample(schedule, x_0.detach() if antithetic else x_0, t, each)",
+        "test_gradients.py::test_gradients_are_derivatives_of_the_outputs",
+        {"method": "stratified_vlb, antithetic"},
+    ),
+    Guarded(
+        "last-prediction-detached",
+        "samplers.dpm_solver",
+        "state.x0_hat.to(work))",
+        "state.x0_hat.detach().to(work))",
+        "test_gradients.py::test_gradients_are_derivatives_of_the_outputs",
+        {"method": "solver_steps, dpm++2m"},
+    ),
+    Guarded(
+        "bound-of-v-trains-the-variance-alone",
+        "training.step",
+        '    x0_hat = convert(schedule, config.parameterization, "x0", value, x_t, t)',
+        '    if config.loss == "vlb" and config.parameterization == "v":\n'
+        "        value = value.detach()\n"
+        '    x0_hat = convert(schedule, config.parameterization, "x0", value, x_t, t)',
+        "test_gradients.py::test_gradients_are_derivatives_of_the_outputs",
+        {"method": "objective, vlb of v"},
+    ),
+]
