@@ -40,7 +40,7 @@ def inversions_of(betas: Betas) -> st.SearchStrategy[tuple[Betas, tuple[int, ...
     return times.flatmap(lambda path: st.sampled_from([(betas, path, k) for k in path[1:]]))
 
 
-@pytest.mark.parametrize("eta", ETAS)
+@pytest.mark.parametrize("eta", [*ETAS, 2.0**-10])
 @pytest.mark.parametrize("step", ["one step", "any"])
 @given(case=schedules.flatmap(steps_of))
 @example(case=(STEEP, 0, 2))

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from .oracles.exact import mp, mpf
 from .protocol import Implementation
-from .statistics.tolerances import check
+from .statistics.tolerances import check, check_largest
 
 ORACLE = "the newest ten terms of each timestep, kept in lists; Eq. 18 of Nichol & Dhariwal"
 
@@ -73,3 +73,19 @@ def test_no_timestep_is_lost(impl: Implementation, history):
     got = impl.importance(T, updates)
     assert (got >= 0.001 / T * (1 - 8 * impl.unit_roundoff)).all()
     assert abs(got.sum() - 1) <= (T + 32) * impl.unit_roundoff
+
+
+def test_probabilities_of_many_timesteps_from_large_batches(impl: Implementation):
+    """Eq. learned-variance.mixture for T = 1001, from one batch of all terms and from 77 of 130.
+
+    The ten terms of a timestep are equal, and so is their root mean square, up to 14 roundings.
+    """
+    T = 1001
+    t = np.resize(np.arange(1, T + 1), HISTORY * T)
+    terms = 1.0 + t % 7
+    size = np.float64(1.0 + np.arange(1, T + 1) % 7)
+    want = 0.999 * size / size.sum() + 0.001 / T
+    for parts in (1, 77):
+        pairs = zip(np.split(t, parts), np.split(terms, parts), strict=True)
+        got = impl.importance(T, list(pairs))
+        check_largest("probability", got / want, np.ones(T), (T + 32) * impl.unit_roundoff)

@@ -14,6 +14,7 @@ from .strategies import PRODUCTION, STEEP, betas
 ORACLE = "integer arithmetic; the log-SNR of products in 50 digits"
 
 STEEP_AT_THE_END = (0.01,) * 20 + (0.7,) * 3  # several targets round to one timestep
+LATE = (2.0**-10,) * 4200  # T is above 4096
 MANY = tuple(np.linspace(1e-3, 0.01, 400).tolist())
 
 
@@ -77,6 +78,7 @@ def test_leading_timesteps_are_integer_strides_above_one(impl: Implementation, c
 @example(case=(PRODUCTION, 10))
 @example(case=(PRODUCTION, 600))
 @example(case=(STEEP_AT_THE_END, 8))
+@example(case=(LATE, 3))
 def test_log_snr_timesteps_are_nearest_to_even_log_snr(impl: Implementation, zero_terminal, case):
     """Eq. ddim.even-log-snr, ddim.last-place: no free timestep is nearer to its target.
 

@@ -189,4 +189,28 @@ FAULTS = [
         "decoders",
         BOUNDS,
     ),
+    Guarded(
+        "probes-are-normalised",
+        "probability_flow",
+        "_quadratic_form(probes, x, eps_hat)",
+        "_quadratic_form(\n            probes / probes.square().mean().sqrt(), x, eps_hat)",
+        "test_probability_flow.py::test_estimate_of_a_probe_is_its_quadratic_form",
+        {},
+    ),
+    Guarded(
+        "error-of-one-probe-is-0",
+        "probability_flow",
+        "(n * (n - 1))",
+        "(n * max(n - 1, 1))",
+        "test_probability_flow.py::test_log_density_is_noise_density_plus_log_volume",
+        {"steps": 3},
+    ),
+    Guarded(
+        "no-noise-for-a-small-eta",
+        "samplers.ddim",
+        "return self.eta > 0 and s > 0",
+        "return self.eta > 0.05 and s > 0",
+        "test_ddim.py::test_step_has_the_given_variance_and_keeps_the_marginals",
+        {"step": "any", "eta": 2.0**-10},
+    ),
 ]

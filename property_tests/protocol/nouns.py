@@ -165,7 +165,7 @@ class FlowDensity(NamedTuple):
     """log p_1 in nats and its errors, each (batch,)."""
 
     nats: Array
-    probe_error: Array  # standard error over the probes; 0 if the divergence is exact
+    probe_error: Array  # standard error over the probes; 0 if exact, -1 (unknown) for one probe
     step_error: Array  # a third of the change when every other step is omitted
 
 

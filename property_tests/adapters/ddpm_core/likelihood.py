@@ -207,7 +207,8 @@ class Likelihood:
         arguments = schedule_of(betas), differentiable(denoiser), tensor(x_1), vectors
         options = {"times": times_of(times, betas), "cond": labels_of(denoiser)}
         density = flow_log_density(*arguments, **options)
-        return FlowDensity(*(array(getattr(density, each)) for each in FlowDensity._fields))
+        found = FlowDensity(*(array(getattr(density, each)) for each in FlowDensity._fields))
+        return found._replace(probe_error=np.nan_to_num(found.probe_error, nan=-1.0))
 
     def flow_bound(
         self,
