@@ -15,7 +15,7 @@ ORACLE = "the affine map to [-1, 1], in 60 digits"
 @pytest.mark.parametrize("grey_levels", [2, 17, 256])
 @given(data=st.data())
 def test_grey_levels_span_minus_one_to_one(impl: Implementation, grey_levels, data):
-    """Eq. images.range: level k of L is 2 k / (L - 1) - 1, to two roundings in float32."""
+    """Eq. images.range: grey level k of L is 2 k / (L - 1) - 1, to two roundings in float32."""
     drawn = data.draw(
         st.lists(st.integers(0, grey_levels - 1), min_size=4, max_size=4), label="image"
     )

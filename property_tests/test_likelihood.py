@@ -283,7 +283,7 @@ def term_of(x_t: Array, t: Times) -> Array:
 )
 @example(nats=1.0, dims=3, grey_levels=17)
 def test_bits_per_dim_of_uniform_grey_levels(impl: Implementation, nats, dims, grey_levels):
-    """Eq. likelihood.bits and likelihood.dequantised: n equally likely levels take log2(n) bits.
+    """Eq. likelihood.bits, likelihood.dequantised: n equally likely grey levels take log2(n) bits.
 
     Dequantised, they fill a width of 2 n / (n - 1) in each dimension.
     """
@@ -293,4 +293,4 @@ def test_bits_per_dim_of_uniform_grey_levels(impl: Implementation, nats, dims, g
     uniform = np.float64([dims * math.log(2 * grey_levels / (grey_levels - 1))])
     got = impl.dequantised_bits_per_dim(uniform, dims, grey_levels)
     want = mp.log(grey_levels) / mp.log(2)
-    check("bits of levels", (0,), got, want, 16 * impl.unit_roundoff * (8 + want))
+    check("bits of grey levels", (0,), got, want, 16 * impl.unit_roundoff * (8 + want))

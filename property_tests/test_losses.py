@@ -259,7 +259,7 @@ def test_grey_level_probability_is_the_mass_nearest_to_it(
                 fraction = min(tail / mass, 1 / half)
                 allowed += density * (5 * abs(z) + 2 * away)
                 allowed += 4 * fraction * abs(exact.mp.log(tail))
-        check(f"log of level {float(x):.3f}", (i,), got, want, u * allowed)
+        check(f"log of grey level {float(x):.3f}", (i,), got, want, u * allowed)
     gaussian = Gaussian(np.full_like(every, centre), np.full_like(every, std) ** 2)
     whole = np.exp(impl.log_grey_level(gaussian, every, grey_levels)).sum()
     spread = 8 + 2 * (abs(centre) + 1) / std * 3  # an edge is off by u (d + half) / std

@@ -47,13 +47,13 @@ def test_linear_schedule_with_any_end_points(impl: Implementation, T, first, las
     """Eq. schedules.linear for any end points, scaled from T = 1000 or not; betas may decrease."""
     beta_1, beta_T = (each * T / 1000 if rescale else each for each in (first, last))
     shape = {"beta_1": beta_1, "beta_T": beta_T, "rescale": rescale}
-    check_levels(impl, "linear", T, shape, oracle.linear(T, beta_1, beta_T, rescale))
+    check_schedule(impl, "linear", T, shape, oracle.linear(T, beta_1, beta_T, rescale))
 
 
 def test_a_thousand_equal_steps_lose_no_precision(impl: Implementation):
     """Eq. schedules.alpha-bar: equal terms round alike, so that a plain sum drifts."""
     shape = {"beta_1": 1e-4, "beta_T": 1e-4, "rescale": False}
-    check_levels(impl, "linear", 1000, shape, thousand_steps())
+    check_schedule(impl, "linear", 1000, shape, thousand_steps())
 
 
 @lru_cache
@@ -66,7 +66,7 @@ def thousand_steps() -> oracle.Table:
 def test_cosine_schedule_with_any_offset_and_max_beta(impl: Implementation, T, s, max_beta):
     """Eq. schedules.cosine for any offset, with betas capped at max_beta."""
     shape = {"s": s, "max_beta": max_beta}
-    check_levels(impl, "cosine", T, shape, oracle.cosine(T, s, max_beta))
+    check_schedule(impl, "cosine", T, shape, oracle.cosine(T, s, max_beta))
 
 
 @given(
@@ -82,10 +82,10 @@ def test_sigmoid_schedule_with_any_shape(impl: Implementation, T, low, width, ta
     start, end = low * tau, (low + width) * tau
     shape = {"start": start, "end": end, "tau": tau, "max_beta": max_beta}
     with oracle.mp.workdps(500):
-        check_levels(impl, "sigmoid", T, shape, oracle.sigmoid(T, start, end, tau, max_beta))
+        check_schedule(impl, "sigmoid", T, shape, oracle.sigmoid(T, start, end, tau, max_beta))
 
 
-def check_levels(
+def check_schedule(
     impl: Implementation, name: str, T: int, shape: dict[str, float], want: oracle.Table
 ) -> None:
     """Check alpha_bar_t and 1 - alpha_bar_t to 8 u kappa of their own size; exact at t = 0."""

@@ -58,12 +58,12 @@ def preview(
     trajectory = generate(
         sampler, denoiser, shape, indices=range(samples), seed=seed, cond=wanted, device=device
     )
-    free = [(x_t, x0_hat) for t, x_t, x0_hat in trajectory if t in times]
+    sampled = [(x_t, x0_hat) for t, x_t, x0_hat in trajectory if t in times]
 
     few = spread(torch.arange(len(heldout)), MEASURED)  # neighbours may be alike
     x_0 = heldout[few].to(device)
     cond = None if labels is None else labels[few].to(device)
-    one_step = []
+    one_step = []  # its noise is keyed by "sheet", the name of the grid in the first version
     for t in times:
         noise = keyed_noise(shape, seed, "sheet", t, range(len(x_0))).to(device)
         x_t = q_sample(schedule, x_0, t, noise)
@@ -81,11 +81,11 @@ def preview(
     record = DenoisingRecord(
         step=step,
         timesteps=times,
-        sampled_x_t=stack(free, 0, shown),
-        sampled_x0_hat=stack(free, 1, shown),
+        sampled_x_t=stack(sampled, 0, shown),
+        sampled_x0_hat=stack(sampled, 1, shown),
         heldout_x_0=space.decode(x_0[images]).cpu().numpy(),
         heldout_x_t=stack(one_step, 0, images),
         heldout_x0_hat=stack(one_step, 1, images),
         one_step_mse=np.array(mse),
     )
-    return record, space.decode(free[-1][0]).cpu()
+    return record, space.decode(sampled[-1][0]).cpu()

@@ -77,10 +77,10 @@ class DenoisingDiffusionPytorch:
 
     def loss(self, prediction: Array, target: Array) -> Array:
         """Return `p_losses` of a network with the output `prediction` for the noise `target`."""
-        guess = _image(prediction)
-        diffusion = _diffusion((0.5,), lambda x, index: guess, objective="pred_noise")
-        first = torch.zeros(len(guess), dtype=torch.int64)
-        given = (torch.zeros_like(guess), first, _image(target))
+        output = _image(prediction)
+        diffusion = _diffusion((0.5,), lambda x, index: output, objective="pred_noise")
+        first = torch.zeros(len(output), dtype=torch.int64)
+        given = (torch.zeros_like(output), first, _image(target))
         return _array(diffusion.p_losses(*given, loss_reduction="none"))
 
     def loss_weight(
@@ -112,8 +112,8 @@ class DenoisingDiffusionPytorch:
     ) -> Array:
         _only_fixed_small(variance)
         _no_strides(s != t - 1)
-        guess = _image(x0_hat)
-        diffusion = _diffusion(betas, lambda x, index: guess)
+        output = _image(x0_hat)
+        diffusion = _diffusion(betas, lambda x, index: output)
         with _tape([noise]):
             x_s, _ = diffusion.p_sample(_image(x_t), t - 1)
         return _event(x_s, x_t.shape)

@@ -99,8 +99,8 @@ def test_mixture_denoiser_and_score_match_quadrature(t):
     x_t = 0.3
     mass, first = integral(lambda x: 1), integral(lambda x: x)
     slope = integral(lambda x: -(x_t - scale * x) / var)  # the derivative of the density
-    guess = mixture.denoiser(STEEP, mixture.BUMPS, x_t, t)
-    assert abs(guess / (first / mass) - 1) < CLOSE
+    prediction = mixture.denoiser(STEEP, mixture.BUMPS, x_t, t)
+    assert abs(prediction / (first / mass) - 1) < CLOSE
     assert abs(mixture.score(STEEP, mixture.BUMPS, x_t, t) / (slope / mass) - 1) < CLOSE
 
 
@@ -112,9 +112,9 @@ def test_sampler_output_matches_nested_quadrature(variance):
     weights = weights / weights.sum()
     x_3, z = np.meshgrid(nodes, nodes)
     mass = np.outer(weights, weights)
-    guess = gaussian.denoiser(STEEP, data, 3)(x_3.reshape(-1, 1)).reshape(x_3.shape)
+    prediction = gaussian.denoiser(STEEP, data, 3)(x_3.reshape(-1, 1)).reshape(x_3.shape)
     back = [[exact.posterior(STEEP, g, x, 1, 3) for g, x in zip(*r, strict=True)]
-            for r in zip(guess, x_3, strict=True)]  # fmt: skip
+            for r in zip(prediction, x_3, strict=True)]  # fmt: skip
     mean = np.array([[float(each.mean.exact) for each in row] for row in back])
     var = back[0][0].var if variance == "fixed_small" else exact.kernel(STEEP, 1, 3).var
     x_1 = mean + np.sqrt(float(var)) * z

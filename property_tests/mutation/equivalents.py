@@ -82,8 +82,8 @@ EQUIVALENTS: Reasons = {
         "squares = (gaussian.mean - x).square() / gaussian.var": (
             "a difference and its negative square alike"
         ),
-        "above_lowest = torch.where(x_0 <= half - 1, lowest, inside)": "no level lies at an edge",
-        "return torch.where(x_0 >= 1 - half, highest, above_lowest)": "no level lies at an edge",
+        "above_lowest = torch.where(x_0 <= half - 1, lowest, inside)": "no value is at an edge",
+        "return torch.where(x_0 >= 1 - half, highest, above_lowest)": "no value is at an edge",
     },
     "guidance": {
         "return (flat.mean(1, keepdim=True) - flat).square().sum(1).sqrt()": (

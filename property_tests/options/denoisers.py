@@ -26,7 +26,7 @@ LABELS = np.array([2, 0, 7])
 
 
 def not_guided(row: Row, timesteps: Collection[int] | None = None) -> set[str]:
-    """Return the options of guidance without effect; timesteps: those visited, if known."""
+    """Return the options of guidance without effect; timesteps: those of the steps, if known."""
     single = row.get("scale", 3.0) in (None, 0.0, 1.0) or not row.get("labels", True)
     masked = {*GUIDANCE} if single else set()
     if not row.get("labels", True):

@@ -79,7 +79,7 @@ def distance(x: mpf, m: mpf, error: mpf, kernel: Kernel) -> mpf:
 
 
 def grey_level(x: float, kernel: Kernel, grey_levels: int) -> Bounded:
-    """Return -log of the level's mass. Each edge moves by the errors of the mean and variance."""
+    """Return -log of a grey level's mass. Each edge moves by the errors of mean and variance."""
     std, half = mp.sqrt(kernel.var), mpf(1) / (grey_levels - 1)
     ends = [end for end in (mpf(x) - half, mpf(x) + half) if abs(end) < 1]
     low = None if x == -1 else mpf(x) - half

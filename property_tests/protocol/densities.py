@@ -26,7 +26,7 @@ class Densities(Protocol):
     def log_grey_level(self, decoder: Gaussian, x_0: Array, grey_levels: int) -> Array:
         """Return the log probability of each element's grey level, evenly spaced over [-1, 1].
 
-        A level has the mass nearer to it than to any other; the end levels include the tails.
+        A grey level has the mass nearer to it than to any other; the outer two include the tails.
         """
 
     def reverse_kernel(

@@ -115,7 +115,7 @@ def two_sided_chi_square(q: float, degrees: int) -> float:
 
 
 def power_of_mean(scalars: int, shift: float, alpha: float) -> float:
-    """Return the power against a mean shifted by `shift` sigma, two-sided at level alpha.
+    """Return the two-sided power against a mean shifted by `shift` sigma, at significance alpha.
 
     Eq. statistics.power.
     """

@@ -133,7 +133,7 @@ def test_both_forms_of_a_flag_are_accepted_although_help_shows_one(tmp_path):
     assert (config.compile, config.channels_last) == (False, True)
 
 
-def test_help_into_a_closed_pipe_is_no_traceback():
+def test_help_into_a_closed_pipe_has_no_traceback():
     command = f"{sys.executable} -m ddpm_core.train --help | true"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
