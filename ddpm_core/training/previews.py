@@ -63,7 +63,7 @@ def preview(
     few = spread(torch.arange(len(heldout)), MEASURED)  # neighbours may be alike
     x_0 = heldout[few].to(device)
     cond = None if labels is None else labels[few].to(device)
-    one_step = []  # its noise is keyed by "sheet", the name of the grid in the first version
+    one_step = []  # the name in the key stays: another would change the noise of old runs
     for t in times:
         noise = keyed_noise(shape, seed, "sheet", t, range(len(x_0))).to(device)
         x_t = q_sample(schedule, x_0, t, noise)
