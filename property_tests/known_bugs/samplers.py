@@ -73,6 +73,7 @@ class PredictedNoise(DdpmCore):
     "the state has the dtype of the network: bfloat16 rounds each step, and loses the small ones",
     "test_precision.py::test_state_of_half_precision_is_as_accurate_as_float32",
     sampler="ddim",
+    path="slow",
 )
 class HalfState(DdpmCore):
     def trajectory(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Trajectory:
