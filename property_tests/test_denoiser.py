@@ -5,16 +5,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from .calls.call import reused
 from .oracles import exact
 from .oracles.exact import mpf
-from .protocol import PREDICTIONS, Array, Implementation, Times
+from .protocol import PRECISIONS, PREDICTIONS, Array, Implementation, Times, exact_in
 from .statistics.precisions import in_each_precision
 from .statistics.tolerances import elements
-from .strategies import EARLY, Case, cases
+from .strategies import EARLY, STEEP, Case, cases
 
 ORACLE = "the definitions of x_t, v and score, solved in 60 digits"
 
 
+BFLOAT16 = next(each for each in PRECISIONS if each.name == "bfloat16")
 ends = st.integers(-16, 8).map(lambda eighths: eighths / 8)  # exact in every dtype
 
 
@@ -72,6 +74,51 @@ def test_a_learned_variance_is_the_second_half_of_the_channels(impl: Implementat
         assert np.array_equal(got, value)
         unit = at.precision.rounding if at.precision else impl.unit_roundoff
         assert (np.abs(interpolation - (said + 1) / 2) <= 4 * unit).all()
+
+
+@pytest.mark.parametrize("name", PREDICTIONS)
+@given(case=cases())
+@example(case=EARLY)
+def test_a_network_of_another_precision_changes_only_its_own_input(
+    impl: Implementation, name: str, case: Case
+):
+    """Eq. losses.eps-hat at x_t itself, although the network is given x_t rounded.
+
+    x_t has twice the digits of bfloat16, and the network's output has those of bfloat16.
+    """
+    betas, _, t, output, x_t = case
+    x_t = x_t + 2.0**-12 * output
+    for at in in_each_precision(impl)[:2]:  # float64 and float32, which have these digits
+        network = Recorded(output)
+        got = at.impl.denoised_in("bfloat16", betas, name, network, x_t, t)
+        ((seen, seen_t, _),) = network.evaluated
+        assert exact_in(seen, BFLOAT16)
+        assert (np.abs(seen - x_t) <= BFLOAT16.rounding * np.abs(x_t) + BFLOAT16.smallest).all()
+        assert np.array_equal(seen_t, t)
+        for where in elements(got):
+            timestep = int(t[where[0]])
+            want = exact.convert(betas, name, "x0", output[where], x_t[where], timestep)
+            kappa = mpf(0) if name == "x0" else exact.kappa(betas, 0, timestep)
+            at.check("x0_hat", where, got, want, kappa)
+
+
+class Overwriting(Recorded):
+    """A network that writes into its timesteps."""
+
+    def __call__(self, x_t: Array, t: Times, labels: Times | None) -> Array:
+        output = super().__call__(x_t, t, labels)
+        t[...] = 0
+        return output
+
+
+def test_a_network_may_overwrite_timesteps_that_were_made_for_it(impl: Implementation):
+    """An int becomes timesteps of every sample, new ones in each evaluation."""
+    x_t = np.float64([[0.5], [-1.0]])
+    network = Overwriting(x_t / 2)
+    with reused(impl):
+        for t in (3, 2, 3):
+            impl.denoised(STEEP, "eps", network, x_t, t, None, False)
+            assert (network.evaluated[-1][1] == t).all(), f"evaluated at {network.evaluated[-1]}"
 
 
 @given(case=cases(), low=ends, width=ends.map(abs).filter(bool))

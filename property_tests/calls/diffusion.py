@@ -165,6 +165,11 @@ def pair_refusal(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
     yield lambda: impl.pair_refusal(3, 2, 3)
 
 
+def denoised_in(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    for name in PREDICTIONS:
+        yield lambda n=name: impl.denoised_in("bfloat16", c.betas, n, network, c.x, c.t)
+
+
 def denoised(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
     for name in PREDICTIONS:
         for labels in (None, c.labels):

@@ -50,6 +50,7 @@ CALLS: dict[str, Call] = {
     "coefficient": once(lambda impl, c: impl.coefficient(c.weight, c.x)),
     "pair_refusal": Call(diffusion.pair_refusal, rows=False),
     "denoised": Call(diffusion.denoised),
+    "denoised_in": Call(diffusion.denoised_in),
     "clipped": once(lambda impl, c: impl.clipped(c.x, -0.5, 0.75), **ELEMENTS),
     "guided": Call(diffusion.guided),
     "guided_interpolation": Call(diffusion.guided_interpolation, **ELEMENTS),

@@ -90,4 +90,12 @@ FAULTS = [
         "test_gradients.py::test_gradients_are_derivatives_of_the_outputs",
         {"method": "objective, vlb of v"},
     ),
+    Guarded(
+        "state-in-the-dtype-of-the-weights",
+        "denoiser",
+        "value, x_t, t)\n        return Prediction",
+        "value, x_in.to(x_t.dtype), t)\n        return Prediction",
+        "test_denoiser.py::test_a_network_of_another_precision_changes_only_its_own_input",
+        {"name": "eps"},
+    ),
 ]

@@ -170,4 +170,34 @@ FAULTS = [
         "schedules_of_equal_ends_have_answers_of_their_own",
         "zero_terminal_snr",
     ),
+    Guarded(
+        "buffers-of-the-average-are-the-network's",
+        "training.ema",
+        "            mine.copy_(theirs)",
+        "            mine.data = theirs.data",
+        "test_ema.py::test_buffers_are_copied",
+        {},
+    ),
+    Guarded(
+        "average-of-decay-0-is-the-network",
+        "training.ema",
+        "        torch._foreach_lerp_(",
+        "        if self.decay == 0:\n"
+        "            for mine, theirs in zip(averages, weights, strict=True):\n"
+        "                mine.data = theirs.data\n"
+        "        torch._foreach_lerp_(",
+        "test_ema.py::test_average_is_the_weighted_sum_of_all_weights",
+        {},
+    ),
+    Guarded(
+        "timesteps-are-handed-out-twice",
+        "denoiser",
+        "        times = torch.full(x_t.shape[:1], t) if isinstance(t, int) else t\n",
+        "        times = t\n"
+        "        if isinstance(t, int):\n"
+        '            cache = self.__dict__.setdefault("_times", {})\n'
+        "            times = cache.setdefault((t, len(x_t)), torch.full(x_t.shape[:1], t))\n",
+        "test_denoiser.py::test_a_network_may_overwrite_timesteps_that_were_made_for_it",
+        {},
+    ),
 ]

@@ -37,5 +37,13 @@ class Batches(Protocol):
         channels; the second half is the interpolation, -1..1, and otherwise that is empty.
         """
 
+    def denoised_in(
+        self, precision: str, betas: Betas, name: str, network: Network, x_t: Array, t: Times
+    ) -> Array:
+        """Return x0_hat of `denoised` for a network whose weights have this precision.
+
+        The network is given x_t in it, and so is its output; the samples keep their own.
+        """
+
     def clipped(self, x0_hat: Array, low: float, high: float) -> Prediction:
         """The same prediction with x0_hat in [low, high]; its interpolation is x0_hat as given."""

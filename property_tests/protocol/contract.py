@@ -104,6 +104,7 @@ SHAPES: dict[str, Shapes] = {
     "look_up": lambda given: [("entry", _batch_of(given["t"]))],
     "coefficient": _coefficient,
     "denoised": _prediction,
+    "denoised_in": _event("x0_hat", like="x_t"),
     "clipped": _event("x0_hat", "interpolation", like="x0_hat"),
     "draw_samples": lambda given: [("x_0", tuple(given["shape"]))],
     "embedding": lambda given: [("embedding", (len(given["t"]), given["width"]))],

@@ -244,7 +244,8 @@ class Implementation(Batches, Densities, Latents, Precisions, Training, Protocol
     def ema(self, decay: float, weights: Array, buffers: Array) -> Averages:
         """Return moving averages of weights[0], weights[1], ..., (steps + 1, n), and buffers.
 
-        weights[0] is the initial state.
+        weights[0] is the initial state. Weights and buffers change in place, also between an update
+        and the time when its average is read.
         """
 
     def ema_warms_up(self) -> bool:

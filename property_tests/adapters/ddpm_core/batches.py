@@ -44,10 +44,30 @@ class Batches:
         denoiser = made(_denoiser, *arguments)
         return _arrays(denoiser(tensor(x_t), _time(t), None if labels is None else tensor(labels)))
 
+    def denoised_in(
+        self, precision: str, betas: Betas, name: str, network: Network, x_t: Array, t: Times
+    ) -> Array:
+        module = _Weights(network, getattr(torch, precision))
+        denoiser = NetworkDenoiser(schedule_of(betas), module, prediction_named(name))
+        return array(denoiser(tensor(x_t), tensor(t)).x0_hat)
+
     def clipped(self, x0_hat: Array, low: float, high: float) -> Prediction:
         x = tensor(x0_hat)
         found = _types.Prediction(x, x)
         return _arrays(ClipX0(lambda x_t, t, cond=None: found, low, high)(x, 1))
+
+
+class _Weights(torch.nn.Module):
+    """A network with weights of this dtype, which computes in it."""
+
+    def __init__(self, network: Network, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.network = network
+        self.weight = torch.nn.Parameter(torch.zeros(1, dtype=dtype))
+
+    def forward(self, x: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+        assert x.dtype == self.weight.dtype, f"x_t is {x.dtype}, the weights {self.weight.dtype}"
+        return torch.from_numpy(self.network(given(x), times.numpy(), None)).to(x.dtype)
 
 
 def _denoiser(
