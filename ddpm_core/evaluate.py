@@ -13,9 +13,8 @@ def main(arguments: list[str] | None = None) -> int:
     config = parse(EvaluateConfig, "evaluate", arguments)
 
     def files() -> list[Path]:
-        from ddpm_core.evaluation.evaluate import (
-            evaluate,
-        )  # after parsing: --help must not import torch
+        # After parsing, because --help must not import torch.
+        from ddpm_core.evaluation.evaluate import evaluate
 
         return evaluate(config)
 

@@ -13,9 +13,8 @@ def main(arguments: list[str] | None = None) -> int:
     config = parse(SampleConfig, "sample", arguments)
 
     def files() -> list[Path]:
-        from ddpm_core.generation.generate_images import (
-            draw,
-        )  # after parsing: --help must not import torch
+        # After parsing, because --help must not import torch.
+        from ddpm_core.generation.generate_images import draw
 
         return draw(config)
 

@@ -54,9 +54,8 @@ def draw(config: SampleConfig) -> list[Path]:
         )
     variance = trained.variance(config.variance)
     sampler = build_sampler(config.sampler, schedule, times, eta=config.eta, variance=variance)
-    folder = writable_folder(
-        config.out_dir or trained.run / "generated"
-    )  # refuse early, before any sampling
+    # Refuse early, before any sampling.
+    folder = writable_folder(config.out_dir or trained.run / "generated")
     stem = folder / f"step-{trained.step:06d}-seed-{config.seed}{config.suffix(labels)}"
     denoiser = build_denoiser(config, trained, labels)
     if config.compare:

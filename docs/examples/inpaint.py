@@ -47,9 +47,8 @@ def inpaint(
             x_s = torch.where(known, q_sample(sampler.schedule, image, s, noise()), x_s)
             if s == 0 or not left:
                 break
-            x_t = q_step(sampler.schedule, x_s, s, t).sample(
-                noise()
-            )  # forward again, to repeat the step
+            # Forward again, to repeat the step.
+            x_t = q_step(sampler.schedule, x_s, s, t).sample(noise())
         x_t = x_s
     return x_t
 
