@@ -220,7 +220,13 @@ def _file_arguments(kind: type[Any], path: Path) -> Iterator[str]:
         if name in seen:
             raise ValueError(f"--config {path} has {seen[name]!r} and {key!r}; keep one of them")
         seen[name] = key
-        if isinstance(value, bool):
+        switch = get_type_hints(kind).get(name) is bool
+        if switch != isinstance(value, bool):
+            rule = "write true or false" if switch else "write a value, not true or false"
+            raise ValueError(
+                f"--config {path} has {key} = {json.dumps(value, default=str)}; {rule}"
+            )
+        if switch:
             yield flag(name) if value else "--no-" + flag(name)[2:]
         else:
             yield flag(name)

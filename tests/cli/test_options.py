@@ -37,6 +37,22 @@ def test_options_come_from_defaults_then_the_file_then_flags(tmp_path, capsys):
     assert f"comes from --config {tmp_path / 'run.toml'}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("conditional = 3", "has conditional = 3; write true or false"),
+        ('dry-run = "yes"', 'has dry-run = "yes"; write true or false'),
+        ("max-steps = true", "has max-steps = true; write a value, not true or false"),
+    ],
+)
+def test_true_and_false_in_a_file_are_for_switches_only(entry, message, tmp_path, capsys):
+    (tmp_path / "run.toml").write_text(entry)
+    with pytest.raises(SystemExit) as done:
+        parse(TrainConfig, "train", ["--config", str(tmp_path / "run.toml")])
+    assert done.value.code == 2
+    assert f"--config {tmp_path / 'run.toml'} {message}" in capsys.readouterr().err
+
+
 def test_positional_argument_is_not_absorbed_by_a_list_from_the_file(tmp_path):
     (tmp_path / "draw.toml").write_text('steps = 3\nclass = ["3", "5"]\n')
     config = parse(SampleConfig, "sample", ["RUN", "--config", str(tmp_path / "draw.toml")])
