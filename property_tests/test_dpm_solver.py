@@ -14,8 +14,11 @@ from .chains.output_distributions import (
     check_output_distribution_from_zero_snr,
     paths,
 )
+from .options.steps import extrapolated, one_step, roundings
+from .oracles import chains
+from .oracles.exact import mpf
 from .protocol import Implementation, SamplingSpec
-from .statistics.tolerances import check_largest
+from .statistics.tolerances import check, check_largest, elements
 from .strategies import LONG, PRODUCTION, STEEP
 
 ORACLE = "DDIM of the same implementation; the closed-form flow of Gaussian data"
@@ -73,3 +76,21 @@ def test_convergence_is_second_order(impl: Implementation):
 def test_order_one_converges_at_first_order(impl: Implementation):
     """Eq. dpm-solver.first, compared with the exact flow of Gaussian data."""
     assert abs(convergence_order(sampling_run(impl, "dpm++1"), exact_start_at_1) - 1) <= 0.05
+
+
+def test_every_step_of_a_long_trajectory_is_extrapolated(impl: Implementation):
+    """Eq. dpm-solver.second in each of 64 steps but the first and the last, of two samples."""
+    betas, rows = tuple(np.linspace(0.01, 0.1, 64).tolist()), np.float64([[0.5], [-1.25]])
+    times = tuple(range(len(betas), -1, -1))
+    spec = SamplingSpec(betas, "dpm++2m", times, lambda x_t, t: np.sin(3 * x_t + t))
+    _, states, predictions = impl.trajectory(spec, rows, [rows] * (len(times) - 2))
+    path, unit = chains.Path(betas, "dpm++2m", times), mpf(impl.unit_roundoff)
+    for k, (before, t, s) in enumerate(zip(times, times[1:], times[2:], strict=False), start=1):
+        per = roundings(betas, False, s, t)
+        for where in elements(rows):
+            last, prediction, state = (
+                mpf(each[where]) for each in (predictions[k - 1], predictions[k], states[k])
+            )
+            prediction, error = extrapolated(path, s, t, before, prediction, last, per)
+            want = one_step(path, s, t, prediction, state, mpf(0), per)
+            check(f"x_{s}", where, states[k + 1], want.exact, unit * (want.error + error))
