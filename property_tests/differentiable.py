@@ -80,6 +80,10 @@ def objective(loss: str, name: str, gamma: float | None) -> Smooth:
     )
 
 
+def ddim_step(eta: float) -> Smooth:
+    return Smooth([X, Y, Z], lambda x, y, noise: (STEEP, eta, x, y, 1, 3, noise))
+
+
 def drawn_step(variance: str) -> Smooth:
     return Smooth([X, Y, Z], lambda x, y, noise: (STEEP, variance, x, y, 1, 3, noise))
 
@@ -95,11 +99,14 @@ SMOOTH = {
     ),
     "reverse_step, fixed_small": drawn_step("fixed_small"),
     "reverse_step, fixed_large": drawn_step("fixed_large"),
-    "ddim_step": Smooth([X, Y, Z], lambda x, y, noise: (STEEP, 0.5, x, y, 1, 3, noise)),
+    "reverse_step, to data": Smooth(
+        [X, Y, Z], lambda x, y, noise: (STEEP, "fixed_large", x, y, 0, 2, noise)
+    ),
+    **{f"ddim_step, eta = {eta}": ddim_step(eta) for eta in (0.0, 0.5, 1.0)},
     **{f"solver_steps, {name}": solver(name, 2) for name in ("ddim", "dpm++1", "dpm++2m")},
     "solver_steps, heun": solver("heun", 4),
     **{f"denoised, {name}": denoised(name, False) for name in PREDICTIONS},
-    "denoised, with a variance": denoised("v", True),
+    **{f"denoised, {name} with a variance": denoised(name, True) for name in PREDICTIONS},
     "clipped": Smooth([2 * X], lambda x: (x, -1.0, 1.0)),
     "guided, together": Smooth(
         [X, BOTH],
@@ -108,7 +115,7 @@ SMOOTH = {
     "guided, in two evaluations": Smooth(
         [X, Y, Z],
         lambda x, y, z: (
-            Guidance(lambda _, t, labels: z if labels is None else y, 3.0, together=False),
+            Guidance(lambda _, t, labels: z if labels is None else y, 3.0, 1.0, (2, 3), False),
             x,
             3,
             np.array([1, 2]),
@@ -118,6 +125,7 @@ SMOOTH = {
     "latent_draw": Smooth([TWICE, Y], lambda moments, noise: (moments, noise)),
     "latent_kl": Smooth([TWICE], lambda moments: (moments,)),
     "autoencoder_loss": Smooth([X, Y, TWICE], lambda *arrays: (*arrays, 0.5, 0.25)),
+    "autoencoder_loss, without edges": Smooth([X, Y, TWICE], lambda *xs: (*xs, 0.5, 0.0)),
     "to_latents": Smooth(
         [X, Y, TWICE],
         lambda x, noise, moments: (Autoencoder(lambda _: moments, lambda z: z, SCALE), x, noise),
@@ -125,6 +133,10 @@ SMOOTH = {
     "latent_bound": Smooth(
         [X, Y, Z, VAR, W, WIDE],
         lambda x, y, m, v, k, w: (x, y, Gaussian(m, v), Gaussian(k, w), NATS, None),
+    ),
+    "latent_bound, of grey levels": Smooth(
+        [GREY, Y, Z, VAR, W, WIDE],
+        lambda x, y, m, v, k, w: (x, y, Gaussian(m, v), Gaussian(k, w), NATS, 17),
     ),
     "vlb_terms": bound_terms(X, None),
     "vlb_terms, of grey levels": bound_terms(GREY, 17),

@@ -35,7 +35,7 @@ IN_FLOAT32 = {
 # Distributions and x_t on the way are samples, too, and rounded as such.
 OF_SAMPLES = {
     "latent_kl", "autoencoder_loss", "vlb_of_denoiser", "vlb_terms", "vlb_terms, of grey levels",
-    "latent_draw", "to_latents",
+    "latent_draw", "to_latents", "autoencoder_loss, without edges",
     *(f"solver_steps, {name}" for name in ("ddim", "dpm++1", "dpm++2m", "heun")),
     *(f"objective, vlb of {name}" for name in PREDICTIONS),
 }  # fmt: skip

@@ -100,7 +100,7 @@ FAULTS = [
         "samplers.ddim",
         "noise.to(work))",
         "noise.to(work) * (0.99 if x_t.dtype == torch.float16 else 1))",
-        "ddim_step",
+        "ddim_step, eta = 0.5",
     ),
     # the state of a sampler
     Guarded(
