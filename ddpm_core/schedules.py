@@ -56,7 +56,8 @@ class Schedule:
         """Build with alpha_bar_t = prod_{i <= t} (1 - beta_i). Eq. schedules.log-alpha-bar."""
         values = _as_floats("betas", betas)
         for i, beta in enumerate(values):
-            _check_beta(f"betas[{i}] = {beta:g} (t = {i + 1})", beta)
+            if not _is_beta(beta):  # formats no text for each of a thousand betas
+                raise ValueError(_outside(f"betas[{i}] = {beta:g} (t = {i + 1})"))
         return cls(_running_sum(math.log1p(-beta) for beta in values))
 
     @classmethod
@@ -235,7 +236,8 @@ def _as_floats(name: str, values: Sequence[float] | Tensor) -> list[float]:
             f"{name} has shape {tuple(table.shape)}; it must be (T,) with T >= 1, one entry for "
             "each of t = 1..T"
         )
-    return [float(each) for each in table]
+    floats: list[float] = table.tolist()
+    return floats
 
 
 def _check_T(T: int, least: int = 1, hint: str = "at least one noisy timestep is needed") -> None:
@@ -246,11 +248,19 @@ def _check_T(T: int, least: int = 1, hint: str = "at least one noisy timestep is
 
 
 def _check_beta(what: str, beta: float | Fraction, hint: str = "") -> None:
-    if not 0 < beta < 1:  # False for NaN, too
-        raise ValueError(
-            f"{what} is outside (0, 1), so alpha_bar would not decrease strictly above 0{hint}. "
-            "beta_T = 1 is reached only through .with_zero_terminal_snr()"
-        )
+    if not _is_beta(beta):
+        raise ValueError(_outside(what, hint))
+
+
+def _is_beta(beta: float | Fraction) -> bool:
+    return 0 < beta < 1  # False for NaN, too
+
+
+def _outside(what: str, hint: str = "") -> str:
+    return (
+        f"{what} is outside (0, 1), so alpha_bar would not decrease strictly above 0{hint}. "
+        "beta_T = 1 is reached only through .with_zero_terminal_snr()"
+    )
 
 
 def _sin(angle: Fraction) -> float:

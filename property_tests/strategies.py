@@ -1,6 +1,7 @@
 """Hypothesis strategies: schedules, timesteps, shapes and inputs that are exact in every dtype."""
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -10,9 +11,16 @@ from .protocol import Array, Betas, Times
 
 
 class Known(tuple[float, ...]):
-    """Betas whose repr is a name, for readable failing examples."""
+    """Betas whose repr is a name, for readable failing examples, and whose hash is cached."""
 
     name: str
+
+    @cached_property
+    def cached_hash(self) -> int:
+        return super().__hash__()
+
+    def __hash__(self) -> int:  # the oracles look up their tables by the betas
+        return self.cached_hash
 
     def __repr__(self) -> str:
         return self.name

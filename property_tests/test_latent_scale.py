@@ -148,11 +148,11 @@ def test_noised_latents_follow_the_scaled_distribution(impl: Implementation, t):
     The variance has at most 16 roundings in units of its terms.
     """
     x = np.float64([0.5, -1.0, 2.0, 0.25, -3.0, 1.0, 0.0, 4.0]).reshape(1, 2, 2, 2)
-    images = np.concatenate([x, x])
 
     def noised(noise: Array, more: list[Array]) -> Array:
+        images = np.repeat(x, len(noise), axis=0)
         y = impl.to_latents(linear_autoencoder(), images, noise)
-        return impl.q_sample(STEEP, y, np.array([t, t]), more[0])
+        return impl.q_sample(STEEP, y, np.full(len(noise), t), more[0])
 
     got = moments(noised, (2, 2, 2), draws=1, batch=2)
     kernel = exact.kernel(STEEP, 0, t)

@@ -1,9 +1,12 @@
 """Run the property that a known bug names, on the bug or on the correct implementation."""
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from hypothesis import Phase, settings
 
 from ..adapters.ddpm_core import DdpmCore
 from ..catalogue import arguments as arguments_of
@@ -21,8 +24,25 @@ def run_property(bug: KnownBug, correct: bool = False) -> None:
 def run_property_on(
     implementation: type[DdpmCore], test_id: str, arguments: dict[str, Any]
 ) -> None:
-    """Call the test `file::name` of the suite on the given implementation."""
+    """Call the test `file::name` of the suite on the given implementation, without shrinking."""
     file, name = test_id.split("::")
     test = getattr(importlib.import_module(f"..{file.removesuffix('.py')}", __package__), name)
     extra = {"ledger": Ledger("known bugs")} if "ledger" in arguments_of(test) else {}
-    test(impl=implementation(), **arguments, **extra)
+    with without_shrinking(test):
+        test(impl=implementation(), **arguments, **extra)
+
+
+@contextmanager
+def without_shrinking(test: Any) -> Iterator[None]:
+    """Let Hypothesis report the first failing example of `test`, because nobody reads it here."""
+    own = "_hypothesis_internal_use_settings"  # fixed when it was defined, without a public setter
+    before: settings | None = getattr(test, own, None)
+    if before is None:  # not a property of drawn examples
+        yield
+        return
+    phases = [phase for phase in before.phases if phase is not Phase.shrink]
+    setattr(test, own, settings(before, phases=phases))
+    try:
+        yield
+    finally:
+        setattr(test, own, before)

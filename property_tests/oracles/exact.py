@@ -47,11 +47,16 @@ def kernel(betas: Betas, s: int, t: int) -> Kernel:
 def _kernels_from(betas: Betas, s: int) -> tuple[Kernel, ...]:
     """Return q(x_t | x_s) for t = s..T."""
     composed = [Kernel(mpf(1), mpf(0))]
-    for beta in betas[s:]:
+    for step in _steps(betas)[s:]:
         scale, var = composed[-1]
-        keep = 1 - mpf(beta)
-        composed.append(Kernel(scale * mp.sqrt(keep), var * keep + mpf(beta)))
+        composed.append(Kernel(scale * step.scale, var * (1 - step.var) + step.var))
     return tuple(composed)
+
+
+@lru_cache(maxsize=256)
+def _steps(betas: Betas) -> tuple[Kernel, ...]:
+    """Return q(x_i | x_{i-1}) for i = 1..T."""
+    return tuple(Kernel(mp.sqrt(1 - mpf(beta)), mpf(beta)) for beta in betas)
 
 
 def diffuse(betas: Betas, t: int, x_0: float, noise: float) -> Value:

@@ -143,6 +143,14 @@ SHAPES: dict[str, Shapes] = {
 }
 
 
+NAMES = {*dir(Implementation), *Implementation.__annotations__}
+
+
+@functools.cache
+def _signature(name: str) -> inspect.Signature:
+    return inspect.signature(getattr(Implementation, name))
+
+
 class ProtocolError(AssertionError):
     """An invalid output: wrong type or shape, not a number, or not in time."""
 
@@ -174,7 +182,7 @@ class Checked:
         return Checked(inner, coarsest)
 
     def __getattr__(self, name: str) -> Any:
-        if name not in {*dir(Implementation), *Implementation.__annotations__}:
+        if name not in NAMES:
             raise AttributeError(name)  # Hypothesis and pytest look up names of their own
         method = getattr(self._inner, name, None)
         if method is None and name in Implementation.__annotations__:
@@ -202,8 +210,7 @@ class Checked:
                     error.add_note(f"raised by {what}; see protocol.Implementation.{name}")
                 raise
             if name in SHAPES:
-                signature = inspect.signature(getattr(Implementation, name))
-                given = signature.bind(self, *arguments, **named).arguments
+                given = _signature(name).bind(self, *arguments, **named).arguments
                 largest = self._precision.largest if self._precision else math.inf
                 check_output(what, output, fields := SHAPES[name](given), largest)
                 if [each for each, _ in fields] == ["mean", "var"]:

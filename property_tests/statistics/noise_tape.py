@@ -26,19 +26,18 @@ class Moments(NamedTuple):
 def moments(sample: Sample, event: tuple[int, ...], draws: int, batch: int) -> Moments:
     """Return the exact moments of the output for standard normal x_T and noise.
 
-    The unit vectors are passed `batch` rows at a time, so that a coefficient along the wrong axis
-    meets a batch whose size equals that axis.
+    The first `batch` rows are passed alone, so that a coefficient along the wrong axis meets a
+    batch whose size equals that axis. The others are passed in one call.
     """
     size = int(np.prod(event))
     inputs = (draws + 1) * size
     probes = np.zeros((inputs + 1, draws + 1, size))
     probes[1:] = np.eye(inputs).reshape(inputs, draws + 1, size)
-    missing = -len(probes) % batch
-    probes = np.concatenate([probes, np.zeros((missing, draws + 1, size))])
     out = []
-    for rows in np.split(probes, len(probes) // batch):
-        noises = [rows[:, i].reshape(batch, *event).copy() for i in range(draws + 1)]
-        out.append(sample(noises[0], noises[1:]).reshape(batch, size))
-    seen = np.concatenate(out)[: inputs + 1]
+    for rows in np.split(probes, [batch]):
+        if len(rows):
+            noises = [rows[:, i].reshape(-1, *event).copy() for i in range(draws + 1)]
+            out.append(sample(noises[0], noises[1:]).reshape(-1, size))
+    seen = np.concatenate(out)
     columns = seen[1:] - seen[0]
     return Moments(seen[0], columns.T @ columns)
