@@ -56,7 +56,7 @@ class Schedule:
         """Build with alpha_bar_t = prod_{i <= t} (1 - beta_i). Eq. schedules.log-alpha-bar."""
         values = _as_floats("betas", betas)
         for i, beta in enumerate(values):
-            if not _is_beta(beta):  # formats no text for each of a thousand betas
+            if not 0 < beta < 1:  # not _check_beta, to format no text for a thousand valid betas
                 raise ValueError(_outside(f"betas[{i}] = {beta:g} (t = {i + 1})"))
         return cls(_running_sum(math.log1p(-beta) for beta in values))
 
@@ -248,12 +248,8 @@ def _check_T(T: int, least: int = 1, hint: str = "at least one noisy timestep is
 
 
 def _check_beta(what: str, beta: float | Fraction, hint: str = "") -> None:
-    if not _is_beta(beta):
+    if not 0 < beta < 1:  # False for NaN, too
         raise ValueError(_outside(what, hint))
-
-
-def _is_beta(beta: float | Fraction) -> bool:
-    return 0 < beta < 1  # False for NaN, too
 
 
 def _outside(what: str, hint: str = "") -> str:

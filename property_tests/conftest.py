@@ -73,6 +73,8 @@ def pytest_configure(config: pytest.Config) -> None:
     own = f"{__package__}.adapters.ddpm_core:DdpmCore"
     chosen = config.getoption("--impl")
     config.stash[IMPLEMENTATION] = load(own if chosen is None else chosen)
+    # xdist begins with the files of most checks, and ends with a few that take long: in `meta`.
+    config.option.loadscopereorder = False
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -12,7 +12,6 @@ from ..protocol import Implementation, contract
 from ..protocol.contract import Checked, ProtocolError, check_attributes
 from ..strategies import STEEP
 
-pytest_plugins = ["pytester"]
 SUITE = Path(__file__).parent.parent
 X, T = np.zeros((2, 3)), np.array([1, 2])
 
@@ -86,15 +85,10 @@ class Partial:
 """
 
 
-def test_partial_implementation_passes_fails_and_omits(pytester):
+def test_partial_implementation_passes_fails_and_omits(run_suite):
     """Verify that correct, wrong and missing methods pass, fail and are not offered."""
-    pytester.makepyfile(partial_adapter=ADAPTER)
-    pytester.syspathinsert(SUITE.parent)
-    pytester.syspathinsert()
     files = [str(SUITE / "test_forward_process.py"), str(SUITE / "meta")]
-    done = pytester.runpytest_subprocess(
-        f"--rootdir={SUITE.parent}", *files, "--impl", "partial_adapter:Partial", "-v"
-    )
+    done = run_suite(*files, "-v", adapter=ADAPTER, attribute="Partial")
     out = done.stdout.str()
     assert "meta" not in out.replace(files[1], "")
     assert "test_alpha_bar_is_the_squared_scale_of_composed_steps PASSED" in out
@@ -104,8 +98,8 @@ def test_partial_implementation_passes_fails_and_omits(pytester):
 
 
 @pytest.mark.parametrize("name", ["nowhere:Thing", "math"])
-def test_unimportable_adapter_is_a_usage_error(pytester, name):
-    done = pytester.runpytest_subprocess(f"--rootdir={SUITE.parent}", str(SUITE), "--impl", name)
+def test_unimportable_adapter_is_a_usage_error(run_suite, name):
+    done = run_suite(str(SUITE), "--impl", name)
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     assert f"--impl {name}:" in done.stderr.str()
 

@@ -7,7 +7,7 @@ import pytest
 
 from .. import fresh_noise
 from ..adapters.ddpm_core import DdpmCore
-from ..known_bugs.run import CAUGHT, run_property_on
+from ..known_bugs.run import CAUGHT, run_on_correct_code, run_property_on
 from ..strategies import STEEP, STEEP_GRID
 from . import bound_faults, faults, latent_faults
 
@@ -231,7 +231,7 @@ CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
     ("wrong", "test", "arguments"), CONTROLS, ids=[each[0].__name__ for each in CONTROLS]
 )
 def test_injected_fault_fails_and_correct_code_passes(wrong, test, arguments):
-    run_property_on(DdpmCore, test, arguments)
+    run_on_correct_code(test, arguments)
     with pytest.raises(CAUGHT):
         run_property_on(wrong, test, arguments)
 

@@ -5,7 +5,7 @@ Its LaTeX is parsed, evaluated in 60 digits and compared with the output of the 
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from ..chains.forward import simulate
@@ -21,6 +21,7 @@ from .evaluators import EVALUATORS
 # The terms of the posterior mean cancel to 0.2 % of their size.
 CANCELLING = Point((0.5, 0.5625, 0.671875, 0.25, 0.46875), 1, 5, 0.46875, -2.625, 0.0, 2, 0)
 ORACLE = "the LaTeX of the derivations, parsed"
+POINTS = 0.4  # of the examples of a property: at a drawn point hardly any two formulas agree
 
 
 @st.composite
@@ -39,6 +40,7 @@ def test_every_equation_with_code_has_an_evaluator():
 
 
 @pytest.mark.parametrize("name", sorted(EVALUATORS))
+@settings(max_examples=int(settings().max_examples * POINTS))
 @given(point=points())
 @example(point=CANCELLING)
 def test_code_computes_what_the_page_states(impl: Implementation, name: str, point: Point):

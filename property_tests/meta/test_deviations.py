@@ -7,7 +7,6 @@ import pytest
 from ..adapters import known_deviations
 from ..protocol import Deviation
 
-pytest_plugins = ["pytester"]
 SUITE, PACKAGE = Path(__file__).parent.parent, __package__.rpartition(".")[0]
 FILE = "test_forward_process.py"
 ALPHA_BAR = "test_alpha_bar_is_the_squared_scale_of_composed_steps"
@@ -31,36 +30,32 @@ class Listed:
 """
 
 
-def run(pytester, *keys, files, factor=1.0):
+def run(run_suite, *keys, files, factor=1.0):
     source = ADAPTER.format(package=PACKAGE, keys=keys, factor=factor)
-    pytester.makepyfile(listed_adapter=source)
-    pytester.syspathinsert(SUITE.parent)
-    pytester.syspathinsert()
-    options = ["--impl", "listed_adapter:Listed", "-v"]
     paths = [str(SUITE / each) for each in files]
-    return pytester.runpytest_subprocess(f"--rootdir={SUITE.parent}", *paths, *options)
+    return run_suite(*paths, "-v", adapter=source, attribute="Listed")
 
 
-def test_listed_check_that_fails_counts_as_a_deviation(pytester):
+def test_listed_check_that_fails_counts_as_a_deviation(run_suite):
     """A key may name one parameter: q_sample refuses -1 here and takes T + 1. That no check has the
     last key only a run of the whole suite can tell."""
     keys = f"{FILE}::{ALPHA_BAR}", f"{CLOCK}[q_sample-5]", "test_ema.py::test_gone"
-    done = run(pytester, *keys, files=[f"{FILE}::{ALPHA_BAR}", CLOCK], factor=1.1)
+    done = run(run_suite, *keys, files=[f"{FILE}::{ALPHA_BAR}", CLOCK], factor=1.1)
     assert done.ret == pytest.ExitCode.OK
     assert f"{ALPHA_BAR} DEVIATES" in done.stdout.str()
     done.stdout.fnmatch_lines(["listed: 2 deviates, 2 not offered, 1 passed"])
 
 
-def test_listed_check_that_passes_or_is_not_offered_fails(pytester):
+def test_listed_check_that_passes_or_is_not_offered_fails(run_suite):
     files = [f"{FILE}::{ALPHA_BAR}", f"{FILE}::test_kernel_is_the_composition_of_its_steps"]
-    done = run(pytester, *files, files=files)
+    done = run(run_suite, *files, files=files)
     assert done.ret == pytest.ExitCode.TESTS_FAILED
     done.stdout.fnmatch_lines(["*XPASS(strict)*deviates: It does so. | 1 of 2 at t = 3 | f.py, f*"])
     done.stdout.fnmatch_lines(["*a deviation, but Skipped: not offered: q_step*", "*2 failed*"])
 
 
-def test_unknown_deviation_key_is_a_usage_error(pytester):
-    done = run(pytester, "test_ema.py::test_gone", files=["."])
+def test_unknown_deviation_key_is_a_usage_error(run_suite):
+    done = run(run_suite, "test_ema.py::test_gone", files=["."])
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     assert "deviations['test_ema.py::test_gone']" in done.stderr.str()
 

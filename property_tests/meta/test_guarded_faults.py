@@ -5,7 +5,7 @@ import ast
 import pytest
 
 from ..adapters.ddpm_core import DdpmCore
-from ..known_bugs.run import CAUGHT, run_property_on
+from ..known_bugs.run import CAUGHT, run_on_correct_code, run_property_on
 from ..mutation import defaults
 from ..mutation.inject import source_of
 from ..mutation.targets import PROPERTIES, left_out
@@ -29,20 +29,10 @@ TABLES = (
 )
 FAULTS = [fault for table in TABLES for fault in table.FAULTS]
 
-_passed: set[str] = set()  # several faults name the same property
-
-
-def run_on_correct_code(fault: Guarded) -> None:
-    """Run the property, once for equal arguments."""
-    key = repr((fault.test, fault.arguments))
-    if key not in _passed:
-        run_property_on(DdpmCore, fault.test, fault.arguments)
-        _passed.add(key)
-
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.id)
 def test_guarded_fault_fails_and_correct_code_passes(fault: Guarded):
-    run_on_correct_code(fault)
+    run_on_correct_code(fault.test, fault.arguments)
     with fault_injected(fault), pytest.raises((*CAUGHT, ValueError)):
         run_property_on(DdpmCore, fault.test, fault.arguments)
 

@@ -4,7 +4,7 @@ import pytest
 
 from ..known_bugs import BENIGN_VARIANTS, BUGS, KnownBug
 from ..known_bugs.readme import PAGE, page, saved_effects
-from ..known_bugs.run import CAUGHT, run_property
+from ..known_bugs.run import CAUGHT, run_on_correct_code, run_property
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.id)
@@ -16,7 +16,7 @@ def test_known_bug_is_caught(bug: KnownBug):
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.id)
 def test_catching_property_passes_without_the_bug(bug: KnownBug):
     """Verify that the failure is caused by the bug."""
-    run_property(bug, correct=True)
+    run_on_correct_code(bug.caught_by, bug.arguments)
 
 
 @pytest.mark.parametrize("variant", BENIGN_VARIANTS, ids=lambda bug: bug.id)

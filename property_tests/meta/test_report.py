@@ -87,10 +87,8 @@ def test_overspending_run_is_reported():
     assert "MORE" not in summary(totals(rows(most)))[2]
 
 
-def test_unwritable_report_fails_the_run(pytester):
-    pytester.makefile("", taken="a file in place of the folder")
-    done = pytester.runpytest_subprocess(
-        f"--rootdir={SUITE.parent}", str(SUITE / "test_images.py"), "--report", "taken"
-    )
+def test_unwritable_report_fails_the_run(run_suite, tmp_path):
+    (tmp_path / "taken").write_text("a file in place of the folder", encoding="utf-8")
+    done = run_suite(str(SUITE / "test_images.py"), "--report", "taken")
     assert done.ret == pytest.ExitCode.TESTS_FAILED
     done.stdout.fnmatch_lines("--report taken: nothing was written, *")

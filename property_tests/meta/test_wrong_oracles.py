@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ..adapters.ddpm_core import DdpmCore
-from ..known_bugs.run import run_property_on
+from ..known_bugs.run import run_on_correct_code, run_property_on
 from ..oracles import bound, chains, exact, flows, mixture, quadrature, schedules
 from ..oracles.exact import Kernel, Posterior, Value, mpf
 
@@ -205,7 +205,7 @@ def _module_id(value: Any) -> str | None:
     ("module", "wrong", "name", "test", "arguments"), WRONG_ORACLES, ids=_module_id
 )
 def test_wrong_oracle_makes_correct_code_fail(monkeypatch, module, wrong, name, test, arguments):
-    run_property_on(DdpmCore, test, arguments)
+    run_on_correct_code(test, arguments)
     monkeypatch.setattr(module, name, wrong)
     with pytest.raises(AssertionError):
         run_property_on(DdpmCore, test, arguments)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from functools import cache
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -27,9 +28,10 @@ class Outcome(NamedTuple):
         return f"{self.module}, line {self.line}, {self.kind}{how}: {self.statement}"
 
 
-def entries_of(name: str) -> list[Entry]:
+@cache
+def entries_of(name: str) -> tuple[Entry, ...]:
     module, source = source_of(f"ddpm_core.{name}")
-    return catalogue(module, source, left_out(name))
+    return tuple(catalogue(module, source, left_out(name)))
 
 
 def sample(names: Iterable[str], count: int) -> dict[str, list[int]]:
