@@ -236,8 +236,7 @@ def _as_floats(name: str, values: Sequence[float] | Tensor) -> list[float]:
             f"{name} has shape {tuple(table.shape)}; it must be (T,) with T >= 1, one entry for "
             "each of t = 1..T"
         )
-    floats: list[float] = table.tolist()
-    return floats
+    return list(table.tolist())
 
 
 def _check_T(T: int, least: int = 1, hint: str = "at least one noisy timestep is needed") -> None:
