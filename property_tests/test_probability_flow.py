@@ -12,7 +12,7 @@ from .chains.convergence import NUMBERS, schedule_family
 from .chains.steep_paths import DATA, paths
 from .oracles import bound, flows, mixture
 from .oracles.exact import kappa, kernel, mpf
-from .protocol import Array, Betas, Gaussian, Implementation, Times
+from .protocol import UNKNOWN, Array, Betas, Gaussian, Implementation, Times
 from .statistics.tolerances import check, check_largest
 from .strategies import STEEP
 
@@ -195,8 +195,8 @@ def test_log_density_is_noise_density_plus_log_volume(impl: Implementation, step
         check_largest("error of the steps", got.step_error, abs(coarse - fine) / 3, allowed)
         error = np.zeros(len(x_1))
         if probes is not None:
-            spread = by_probe[0].std(axis=0, ddof=1) if len(probes) > 1 else -1
-            error = error + spread / math.sqrt(len(probes))
+            n = len(probes)
+            error += by_probe[0].std(axis=0, ddof=1) / math.sqrt(n) if n > 1 else UNKNOWN
         check_largest("error of the probes", got.probe_error, error, allowed)
 
 

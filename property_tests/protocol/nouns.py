@@ -161,11 +161,14 @@ class Flow(NamedTuple):
     log_volume: Array  # (probes, batch), or (1, batch) if exact
 
 
+UNKNOWN = -1.0  # the standard error of a single estimate
+
+
 class FlowDensity(NamedTuple):
     """log p_1 in nats and its errors, each (batch,)."""
 
     nats: Array
-    probe_error: Array  # standard error over the probes; 0 if exact, -1 (unknown) for one probe
+    probe_error: Array  # standard error over the probes; 0 if exact, UNKNOWN for one probe
     step_error: Array  # a third of the change when every other step is omitted
 
 

@@ -208,7 +208,7 @@ class Likelihood:
         options = {"times": times_of(times, betas), "cond": labels_of(denoiser)}
         density = flow_log_density(*arguments, **options)
         found = FlowDensity(*(array(getattr(density, each)) for each in FlowDensity._fields))
-        return found._replace(probe_error=np.nan_to_num(found.probe_error, nan=-1.0))
+        return found._replace(probe_error=np.nan_to_num(found.probe_error, nan=protocol.UNKNOWN))
 
     def flow_bound(
         self,

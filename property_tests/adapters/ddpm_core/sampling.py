@@ -54,7 +54,8 @@ class Sampling:
         found = iter([Prediction(tensor(each)) for each in predictions])
         x = tensor(x_t)
         state = chosen.init(x)
-        for t, s in pairwise(times[:-1]):
+        *visited, _ = times
+        for t, s in pairwise(visited):
             x, _, state = chosen.step(lambda *_: next(found), x, s, t, None, state)
         return array(x)
 
