@@ -1,15 +1,18 @@
 """A dataclass as the options of a command: defaults, then a TOML file, then flags; and as JSON."""
 
 import argparse
+import ast
 import dataclasses
 import difflib
 import inspect
 import io
+import itertools
 import json
 import math
 import os
 import re
 import sys
+import textwrap
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -86,15 +89,32 @@ def parse(kind: type[Config], command: str, arguments: Sequence[str] | None = No
 
 
 def _form(kind: type[Any]) -> Any:
-    """Return `kind` without its checks, which `parse` makes; help omits a default of None."""
+    """Return `kind` without its checks, which `parse` makes, and with the texts of its --help.
+
+    A default of None is omitted. A flag that is on by default has the text of its --no- form.
+    """
     hints, annotations = get_type_hints(kind, include_extras=True), {}
+    texts = _texts(kind)
     for each in dataclasses.fields(kind):
-        if each.default in (None, ()) or isinstance(each.default, bool):
-            silent = tyro.conf.arg(help_behavior_hint="")
-            annotations[each.name] = Annotated[hints[each.name], silent]
+        text, off = texts.get(each.name, ""), each.default is True
+        text = f"Do not {text[:1].lower()}{text[1:]}" if off else text
+        silent = each.default in (None, ()) or isinstance(each.default, bool)
+        form = tyro.conf.arg(help=text, help_behavior_hint="" if silent else None)
+        annotations[each.name] = Annotated[hints[each.name], form]
     names = {"__doc__": kind.__doc__, "__module__": kind.__module__}  # tyro reads its source
     checks = {"__post_init__": lambda self: None}
     return type(kind.__name__, (kind,), {**names, **checks, "__annotations__": annotations})
+
+
+def _texts(kind: type[Any]) -> dict[str, str]:
+    """Return the text below each field in the source; tyro would show its line breaks."""
+    found = {}
+    for each in filter(dataclasses.is_dataclass, reversed(kind.__mro__)):
+        (node,) = ast.parse(textwrap.dedent(inspect.getsource(each))).body
+        for field, below in itertools.pairwise(getattr(node, "body", [])):
+            if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr):
+                found[ast.unparse(field.target)] = " ".join(ast.literal_eval(below.value).split())
+    return found
 
 
 VALUES = ConstructorRegistry()

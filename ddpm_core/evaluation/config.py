@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import tyro
 
 from ddpm_core.cli.options import flag, refuse_unused, remedy, suffixes
 from ddpm_core.samplers.names import SamplerName
-
-NO_CLIP = "Do not clip x0_hat to [-1, 1], as in sampling; latents are never clipped."
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class EvaluateConfig:
     flow: int | None = None
     """Also compute a bound along the probability flow, solved on this many timesteps (at least 3;
     100 is ample)."""
-    clip: Annotated[bool, tyro.conf.arg(help=NO_CLIP)] = True
+    clip: bool = True
     """Clip x0_hat to [-1, 1], as in sampling; latents are never clipped."""
     batch_size: int = 250
     """Images per batch; every finished batch is cached."""

@@ -11,8 +11,6 @@ import tyro
 from ddpm_core.cli.options import flag, refuse_unused, remedy, suffixes
 from ddpm_core.samplers.names import SamplerName
 
-NO_CLIP = "Do not clip x0_hat to [-1, 1] at every step; latents are never clipped."
-
 
 @dataclass(frozen=True)
 class SampleConfig:
@@ -55,7 +53,7 @@ class SampleConfig:
     """Fraction, 0 to 1, to which the standard deviation before guidance is restored."""
     guidance_interval: tuple[int, int] | None = None
     """Lowest and highest timestep with guidance; default: all."""
-    clip: Annotated[bool, tyro.conf.arg(help=NO_CLIP)] = True
+    clip: bool = True
     """Clip x0_hat to [-1, 1] at every step; latents are never clipped."""
     gif: bool = False
     """Also write the sampling trajectories of the first samples as an animation."""

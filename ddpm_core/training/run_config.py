@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
-
-import tyro
+from typing import Any, ClassVar, Literal
 
 from ddpm_core.cli.options import (
     FRACTION,
@@ -16,8 +14,6 @@ from ddpm_core.cli.options import (
     to_json,
 )
 from ddpm_core.gate.certificate import FILE
-
-NO_CHANNELS_LAST = "Do not keep images in NHWC memory format."
 
 # Fields that may change when a run resumes, because no number of the run depends on them.
 FREE_ON_RESUME = frozenset(
@@ -86,7 +82,7 @@ class RunOptions:
     """Precision of the network's arithmetic; weights stay float32."""
     compile: bool = False
     """Compile the network with torch.compile."""
-    channels_last: Annotated[bool, tyro.conf.arg(help=NO_CHANNELS_LAST)] = True
+    channels_last: bool = True
     """Keep images in NHWC memory format."""
     save_every: int = 660
     """Steps between checkpoints."""

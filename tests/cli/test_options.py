@@ -140,6 +140,23 @@ def test_help_shows_every_default_but_none_and_no_union(config, capsys):
     assert "Do not " in shown  # of a flag that is printed as --no-
 
 
+def test_help_joins_the_lines_of_a_text(capsys):
+    @dataclasses.dataclass(frozen=True)
+    class Options:
+        fast: bool = True
+        """Skip
+        the check."""
+        steps: int = 3
+        """Number of
+        7 steps."""
+
+    with pytest.raises(SystemExit):
+        parse(Options, "command", ["--help"])
+    shown = capsys.readouterr().out
+    assert "Do not skip the check. " in shown
+    assert "Number of 7 steps. (default: 3)" in shown
+
+
 def test_both_forms_of_a_flag_are_accepted_although_help_shows_one(tmp_path):
     (tmp_path / "run.toml").write_text("compile = true\nchannels-last = false\n")
     file = ["--config", str(tmp_path / "run.toml")]
