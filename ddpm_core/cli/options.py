@@ -110,7 +110,10 @@ def _texts(kind: type[Any]) -> dict[str, str]:
     """Return the text below each field in the source; tyro would show its line breaks."""
     found = {}
     for each in filter(dataclasses.is_dataclass, reversed(kind.__mro__)):
-        (node,) = ast.parse(textwrap.dedent(inspect.getsource(each))).body
+        try:
+            (node,) = ast.parse(textwrap.dedent(inspect.getsource(each))).body
+        except (OSError, TypeError):  # the source is not on disk, so there are no texts
+            continue
         for field, below in itertools.pairwise(getattr(node, "body", [])):
             if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr):
                 found[ast.unparse(field.target)] = " ".join(ast.literal_eval(below.value).split())
