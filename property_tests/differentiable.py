@@ -172,9 +172,35 @@ SMOOTH = {
 
 def evaluate(impl: Implementation, method: str, samples: list[Array]) -> list[Array]:
     """Return the floating-point outputs of a method of SMOOTH, without empty ones."""
-    output = getattr(impl, name_of(method))(*SMOOTH[method].arguments(*samples))
+    return call(impl, method, SMOOTH[method].arguments(*samples))
+
+
+def evaluate_all(impl: Implementation, method: str, samples: list[Array]) -> list[Array]:
+    """Return these outputs, and then what functions among the arguments were given."""
+    given: list[Array] = []
+    outputs = call(impl, method, recorded(SMOOTH[method].arguments(*samples), given))
+    return [*outputs, *given]
+
+
+def call(impl: Implementation, method: str, arguments: tuple[Any, ...]) -> list[Array]:
+    output = getattr(impl, name_of(method))(*arguments)
     parts = output if isinstance(output, tuple) else (output,)
     return [each for each in parts if each.dtype == np.float64 and each.size]
+
+
+def recorded(argument: Any, given: list[Array]) -> Any:
+    """Return the argument with functions that record the first array that they are given."""
+    if isinstance(argument, tuple):
+        parts = [recorded(each, given) for each in argument]
+        return type(argument)(*parts) if hasattr(argument, "_fields") else tuple(parts)
+    if not callable(argument):
+        return argument
+
+    def function(x: Array, *others: Any) -> Any:
+        given.append(x.copy())
+        return argument(x, *others)
+
+    return function
 
 
 def name_of(method: str) -> str:

@@ -98,4 +98,28 @@ FAULTS = [
         "test_denoiser.py::test_a_network_of_another_precision_changes_only_its_own_input",
         {"name": "eps"},
     ),
+    Guarded(
+        "unconditional-input-detached",
+        "guidance",
+        "torch.cat([x_t, x_t])",
+        "torch.cat([x_t, x_t.detach()])",
+        "test_gradients.py::test_gradients_are_derivatives_of_the_outputs",
+        {"method": "guided, together"},
+    ),
+    Guarded(
+        "input-of-the-network-detached",
+        "denoiser",
+        "x_in = x_t.to(",
+        "x_in = x_t.detach().to(",
+        "test_gradients.py::test_gradients_are_derivatives_of_the_outputs",
+        {"method": "denoised, v"},
+    ),
+    Guarded(
+        "x_t-of-the-bound-detached",
+        "likelihood",
+        "reverse(x_t, s, t), grey_levels))\n    return torch.stack([*terms, prior_kl",
+        "reverse(x_t.detach(), s, t), grey_levels))\n    return torch.stack([*terms, prior_kl",
+        "test_gradients.py::test_gradients_are_derivatives_of_the_outputs",
+        {"method": "vlb_terms"},
+    ),
 ]

@@ -55,8 +55,9 @@ class Precisions(Protocol):
     ) -> Differentiated:
         """Return the method's outputs and the gradients of their sum, weighted by `cotangents`.
 
-        cotangents: one per output. gradients: one for every array of samples among the arguments,
-        in their order (a Gaussian's mean, then its variance), then one for every array that a
-        function among them returned; 0 where none flows. Schedules, weights and timesteps have
-        none.
+        cotangents: one per output and, if there are more, one for each array of samples that a
+        function among the arguments was given, in their order. gradients: one for every array of
+        samples among the arguments, in their order (a Gaussian's mean, then its variance), then one
+        for every array that a function among them returned; 0 where none flows. Schedules, weights
+        and timesteps have none.
         """

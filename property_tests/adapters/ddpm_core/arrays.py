@@ -25,6 +25,7 @@ class Working:
     differentiates: bool = False
     inputs: list[tuple[Array, torch.Tensor]] = field(default_factory=list)  # samples
     outputs: list[torch.Tensor] = field(default_factory=list)
+    passed: list[torch.Tensor] = field(default_factory=list)  # to functions of the caller
 
 
 _working: ContextVar[Working] = ContextVar("working", default=Working())  # noqa: B039 - records nothing
@@ -118,7 +119,14 @@ def tensor(array: Any) -> Any:
 
 
 def given(found: torch.Tensor) -> Array:
-    """Return what ddpm_core passes to a function of the caller, in float64."""
+    """Return what ddpm_core passes to a function of the caller, and record it for gradients."""
+    how = _working.get()
+    if how.differentiates:
+        how.passed.append(found)
+    return in_float64(found)
+
+
+def in_float64(found: torch.Tensor) -> Array:
     return found.detach().double().numpy()
 
 
@@ -127,7 +135,7 @@ def array(found: torch.Tensor) -> Array:
     how = _working.get()
     if found.is_floating_point() and how.differentiates:
         how.outputs.append(found)
-    return given(found) if found.is_floating_point() else found.numpy()
+    return in_float64(found) if found.is_floating_point() else found.numpy()
 
 
 def gaussian_arrays(gaussian: ddpm_core.Gaussian) -> protocol.Gaussian:

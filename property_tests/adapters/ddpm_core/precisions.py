@@ -10,7 +10,7 @@ import torch
 
 from ...protocol import Array
 from ...protocol.precisions import Differentiated
-from .arrays import Working, given, recording, working
+from .arrays import Working, in_float64, recording, working
 
 
 class Precisions:
@@ -26,10 +26,11 @@ class Precisions:
         with working(how):
             getattr(self, method)(*arguments)
         inputs = _in_order(how, arguments)
-        outputs = [given(each) for each in how.outputs]
+        outputs = [in_float64(each) for each in how.outputs]
+        weighted = [*how.outputs, *how.passed][: len(cotangents)]
         flowing = [
             (y, torch.from_numpy(weight).to(y.dtype))
-            for y, weight in zip(how.outputs, cotangents, strict=True)
+            for y, weight in zip(weighted, cotangents, strict=True)
             if y.requires_grad
         ]
         if flowing == []:
@@ -38,7 +39,7 @@ class Precisions:
         found = torch.autograd.grad(
             ys, inputs, directions, allow_unused=True, materialize_grads=True
         )
-        return Differentiated(outputs, [given(each) for each in found])
+        return Differentiated(outputs, [in_float64(each) for each in found])
 
 
 def _in_order(how: Working, arguments: tuple[Any, ...]) -> list[torch.Tensor]:
