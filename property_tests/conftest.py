@@ -19,6 +19,7 @@ load_gate()  # before any property is defined
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before libraries start threads: arrays are small
 
 HERE = Path(__file__).parent
+META = HERE / "meta"
 IMPLEMENTATION: pytest.StashKey[Implementation] = pytest.StashKey()
 EVIDENCE = "property_tests"  # the key by which ddpm_core.pytest_plugin finds a check's row
 SEEN: pytest.StashKey[evidence.Evidence] = pytest.StashKey()
@@ -77,6 +78,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.loadscopereorder = False
 
 
+def omits_controls(config: pytest.Config) -> bool:
+    """Return whether the controls in `meta` are omitted: for `dev` and other implementations."""
+    return bool(config.getoption("--impl") or config.getoption("--hypothesis-profile") == "dev")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not import the controls if they are omitted."""
+    return True if omits_controls(config) and META in collection_path.parents else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Omit the controls for other implementations and for `dev`, which has too few examples.
 
@@ -84,8 +95,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     if config.getoption("--hypothesis-profile") == "dev":
         items[:] = [each for each in items if each.get_closest_marker("complete") is None]
-    if config.getoption("--impl") or config.getoption("--hypothesis-profile") == "dev":
-        items[:] = [each for each in items if HERE / "meta" not in each.path.parents]
+    if omits_controls(config):  # also those that are named on the command line
+        items[:] = [each for each in items if META not in each.path.parents]
     expect_deviations(config, items)
 
 

@@ -175,6 +175,7 @@ def between(n: int, shape: float) -> Betas:
     return tuple((1 - signal / np.append(1.0, signal[:-1])).tolist())
 
 
+@pytest.mark.complete
 def test_bound_depends_only_on_schedule_ends_in_the_limit(impl: Implementation):
     """Eq. likelihood.ends: two schedules with the same first and last timestep are compared.
 

@@ -2,6 +2,7 @@
 
 import math
 from itertools import pairwise, product
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from .chains.convergence import NUMBERS, schedule_family
 from .chains.steep_paths import DATA, paths
 from .oracles import bound, flows, mixture
 from .oracles.exact import kappa, kernel, mpf
-from .protocol import UNKNOWN, Array, Betas, Gaussian, Implementation, Times
+from .protocol import UNKNOWN, Array, Betas, Flow, Gaussian, Implementation, Times
 from .statistics.tolerances import check, check_largest
 from .strategies import STEEP
 
@@ -85,27 +86,41 @@ def mixture_denoiser(betas: Betas, data: mixture.Mixture):
     return slopes
 
 
-def density_error(impl: Implementation, data: mixture.Mixture, n: int) -> Array:
-    """Return the error of log q(x_T) + log volume - log q(x_1), for n timesteps."""
+class Densities(NamedTuple):
+    """Log densities of n timesteps: log q(x_T) and log q(x_1), and the flow between them."""
+
+    at_end: Array
+    at_start: Array
+    flow: Flow
+
+    @property
+    def error(self) -> Array:
+        """The error of log q(x_T) + log volume - log q(x_1)."""
+        return self.at_end + self.flow.log_volume[0] - self.at_start
+
+
+def densities(impl: Implementation, data: mixture.Mixture, n: int) -> Densities:
+    """Follow the flow of n timesteps from X_1."""
     betas = schedule_family(n)
     got = impl.probability_flow(betas, X_1, mixture_denoiser(betas, data), None, all_timesteps(n))
     at_end, at_start = (
         mixture.log_density_of(betas, data, t)(x).sum(axis=1) for t, x in ((n, got.x_T), (1, X_1))
     )
-    return at_end + got.log_volume[0] - at_start
+    return Densities(at_end, at_start, got)
 
 
 def all_timesteps(n: int) -> tuple[int, ...]:
     return tuple(range(n, -1, -1))
 
 
+@pytest.mark.complete
 @pytest.mark.parametrize("data", COMPONENTS)
 def test_convergence_is_second_order(impl: Implementation, data):
     """Eq. probability-flow.volume, compared with the exact density of q(x_1): order 2.
 
     Each sample is tested, from 64 to 256 timesteps uniform in log-SNR.
     """
-    first, last = (abs(density_error(impl, COMPONENTS[data], n)) for n in (FEW, MANY))
+    first, last = (abs(densities(impl, COMPONENTS[data], n).error) for n in (FEW, MANY))
     slope = np.log(first / last) / math.log(MANY / FEW)
     assert (abs(slope - 2) <= 0.05).all(), f"the error falls as n^-p with p = {slope}"
 
@@ -200,6 +215,7 @@ def test_log_density_is_noise_density_plus_log_volume(impl: Implementation, step
         check_largest("error of the probes", got.probe_error, error, allowed)
 
 
+@pytest.mark.complete
 @pytest.mark.parametrize("data", COMPONENTS)
 def test_step_doubling_estimates_the_remaining_error(impl: Implementation, data):
     """Eq. probability-flow.doubling: within a tenth of the true error with 256 timesteps.
@@ -210,17 +226,13 @@ def test_step_doubling_estimates_the_remaining_error(impl: Implementation, data)
     got = impl.flow_log_density(
         betas, X_1, mixture_denoiser(betas, components), None, all_timesteps(MANY)
     )
-    flow = impl.probability_flow(
-        betas, X_1, mixture_denoiser(betas, components), None, all_timesteps(MANY)
-    )
-    noise = (flow.x_T**2 + math.log(2 * math.pi)).sum(axis=1) / 2
-    at_end = mixture.log_density_of(betas, components, MANY)(flow.x_T).sum(axis=1)
-    left = abs(density_error(impl, components, MANY))
+    exact = densities(impl, components, MANY)
+    noise = (exact.flow.x_T**2 + math.log(2 * math.pi)).sum(axis=1) / 2
+    left = abs(exact.error)
     assert (abs(got.step_error / left - 1) <= 0.1).all(), (
         f"the estimate is {got.step_error}, the error {left}"
     )
-    true = mixture.log_density_of(betas, components, 1)(X_1).sum(axis=1)
-    off = abs(got.nats - true - (-noise - at_end))
+    off = abs(got.nats - exact.at_start - (-noise - exact.at_end))
     assert (off <= 1.1 * left).all(), f"log p_1 has an error of {off} beyond that of its end"
 
 

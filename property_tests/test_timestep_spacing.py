@@ -1,5 +1,7 @@
 """Timestep spacings: the timesteps that a sampler with N steps visits."""
 
+import math
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -72,6 +74,16 @@ def test_leading_timesteps_are_integer_strides_above_one(impl: Implementation, c
     assert timesteps[::-1] == [1 + i * (len(schedule) // steps) for i in range(steps)]
 
 
+@lru_cache(maxsize=16)
+def log_snr_of(betas: Betas, zero_terminal: bool) -> tuple[float, ...]:
+    """Return the log-SNR at each timestep with signal; it is infinite at t = 0."""
+    table = exact_schedules.from_betas(betas)
+    if zero_terminal:
+        table = exact_schedules.with_zero_terminal_snr(table)[:-1]
+    noisy = (float(exact_schedules.log_snr(table, t)) for t in range(1, len(table)))
+    return (math.inf, *noisy)
+
+
 @pytest.mark.parametrize("zero_terminal", [False, True])
 @given(case=spacings().filter(lambda case: len(case[0]) > 1))
 @example(case=(PRODUCTION, 2))
@@ -86,13 +98,13 @@ def test_log_snr_timesteps_are_nearest_to_even_log_snr(impl: Implementation, zer
     visited; the others are spaced from the one before.
     """
     schedule, steps = case
-    table, above = exact_schedules.from_betas(schedule), len(schedule) + 1
+    above = len(schedule) + 1
     *timesteps, _ = impl.timestep_spacing("log_snr", schedule, steps, zero_terminal)
     if zero_terminal:
-        table, above = exact_schedules.with_zero_terminal_snr(table)[:-1], len(schedule)
+        above = len(schedule)
         assert timesteps[0] == len(schedule)
         timesteps, steps = timesteps[1:], steps - 1
-    log_snr = [None, *(float(exact_schedules.log_snr(table, t)) for t in range(1, len(table)))]
+    log_snr = log_snr_of(schedule, zero_terminal)
     for i, t in enumerate(timesteps):
         target_log_snr = log_snr[-1] + (log_snr[1] - log_snr[-1]) * i / max(steps - 1, 1)
         free = range(steps - i, above)  # leaves as many below as there are steps to come
