@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from .calls import CALLS, inputs
+from .calls.call import same
 from .differentiable import SMOOTH, X, Y, cotangents_like, evaluate_all, name_of, waves
 from .oracles import exact
 from .oracles.exact import Value, mp, mpf
@@ -170,6 +172,41 @@ def test_gradients_are_derivatives_of_the_outputs(impl: Implementation, method):
     got = sum(float(each.sum()) for each in products)
     size = np.abs(up).sum() + sum(float(np.abs(each).sum()) for each in products)
     check_largest(f"derivative of {method}", np.float64(got), np.float64(want), 2.0**-24 * size)
+
+
+class GradientsOf:
+    """An implementation whose methods return the gradients of the sum of their outputs."""
+
+    def __init__(self, impl: Implementation) -> None:
+        self.impl = impl
+
+    def __getattr__(self, name: str) -> Callable[..., list[Array]]:
+        def gradients(*arguments: Any) -> list[Array]:
+            output = getattr(self.impl, name)(*arguments)
+            parts = output if isinstance(output, tuple) else (output,)
+            ones = [np.ones(each.shape) for each in parts if each.size]
+            return self.impl.differentiate(name, arguments, ones).gradients
+
+        return gradients
+
+
+# The terms of a bound are transposed, and the rows decide how often guidance evaluates.
+OTHERS = {"vlb_terms", "vlb_of_denoiser", "guided"}
+BY_ROWS = sorted(
+    name for name in {name_of(each) for each in (*LINEAR, *SMOOTH)} - OTHERS if CALLS[name].rows
+)
+
+
+@pytest.mark.parametrize("method", BY_ROWS)
+def test_gradients_are_the_same_in_any_batch(impl: Implementation, method):
+    """The gradient of a sample is that in any batch, bit for bit: of 1, 2 and 65 rows."""
+    whole = CALLS[method](GradientsOf(impl), inputs())
+    for chosen in ([3], [4, 1], [(5 - i) % 6 for i in range(65)]):
+        got = CALLS[method](GradientsOf(impl), inputs().rows(chosen))
+        by_row = [len(each) == 6 for each in whole]  # not what a function returned for both labels
+        want = [each[chosen] for each, kept in zip(whole, by_row, strict=True) if kept]
+        got = [each for each, kept in zip(got, by_row, strict=True) if kept]
+        same(got, want, f"gradients of {method} in {len(chosen)} rows")
 
 
 # --- where no gradient may flow -------------------------------------------------------------------

@@ -102,8 +102,8 @@ def nearly_cast(precision: Precision, by: int, array: Array) -> Array:
     return np.round(units) * spacing(array, precision)
 
 
-def test_drawn_latents_are_rounded_once(impl: Implementation):
-    """Eq. latent.posterior and latent.scale: mean + sqrt(variance) noise, cast once.
+def test_latents_are_rounded_once(impl: Implementation):
+    """Eq. latent.posterior, latent.scale and latent.unscale, cast once at the end.
 
     Mean and variance are samples, which may be rounded, too; nothing else is.
     """
@@ -124,6 +124,7 @@ def test_drawn_latents_are_rounded_once(impl: Implementation):
                 [r((mean - shift) / scale) for r in rounded],
                 [last(first(np.exp(log_var)) / scale**2) for first in rounded for last in rounded],
             ),
+            ("x", each.from_latents(space, mean), [shift + scale * mean], [0 * mean]),
         ):
             wanted = [m + np.sqrt(v) * noise for m in means for v in variances]
             beyond = [np.abs(got - want) - spacing(want, precision) / 2 for want in wanted]
