@@ -48,6 +48,7 @@ def test_spacing_has_the_requested_number_of_steps(impl: Implementation, name, c
 
 @given(case=spacings())
 @example(case=(PRODUCTION, 201))
+@example(case=(LATE, 11))
 def test_trailing_timesteps_are_even_from_zero(impl: Implementation, case):
     """Eq. ancestral.ladder: each timestep is a rounded multiple of T / N."""
     schedule, steps = case
@@ -56,6 +57,7 @@ def test_trailing_timesteps_are_even_from_zero(impl: Implementation, case):
 
 
 @given(case=spacings())
+@example(case=(LATE, 11))
 def test_linspace_timesteps_are_even_from_one_to_T(impl: Implementation, case):
     """Eq. ddim.linspace: rounded even spacing from 1 to T; a single step starts at T."""
     schedule, steps = case
@@ -67,6 +69,7 @@ def test_linspace_timesteps_are_even_from_one_to_T(impl: Implementation, case):
 
 
 @given(case=spacings())
+@example(case=(LATE, 11))
 def test_leading_timesteps_are_integer_strides_above_one(impl: Implementation, case):
     """Eq. ddim.leading."""
     schedule, steps = case

@@ -196,4 +196,20 @@ FAULTS = [
         "test_losses.py::test_grey_level_probability_is_the_mass_nearest_to_it",
         {"grey_levels": 17},
     ),
+    Guarded(
+        "rounding-down-of-a-long-linspace",
+        "samplers.timestep_spacing",
+        "(2 * i * (T - 1) + gaps) // (2 * gaps) + 1",
+        "(2 * i * (T - 1) + gaps * (T <= 1000)) // (2 * gaps) + 1",
+        "test_timestep_spacing.py::test_linspace_timesteps_are_even_from_one_to_T",
+        {},
+    ),
+    in_circumstances(
+        "another-label-in-batches-of-five",
+        "guidance",
+        "torch.full_like(cond, self.no_label)])",
+        "torch.full_like(cond, self.no_label if len(cond) != 5 else 0)])",
+        ROWS,
+        "guided",
+    ),
 ]
