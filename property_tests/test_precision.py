@@ -194,6 +194,7 @@ def test_inversion_in_half_precision_is_as_accurate_as_float32(impl: Implementat
             check_largest(f"x_T ({precision.name})", got, want, float32_error(want))
 
 
+@pytest.mark.complete
 def test_flow_in_half_precision_is_as_accurate_as_float32(impl: Implementation):
     """Eq. probability-flow.step and rounding.chain, with a constant prediction as above."""
     size = X[0].size

@@ -184,6 +184,7 @@ def test_samples_follow_the_exact_distribution(
     claim.check(standard_normal(whitened(x_0, want)))
 
 
+@pytest.mark.complete
 @pytest.mark.parametrize("sampler", [*ANCESTRAL, "ddim"])
 def test_mixture_samples_follow_the_exact_distribution(
     impl: Implementation, ledger: Ledger, sampler
