@@ -78,6 +78,7 @@ def test_order_one_converges_at_first_order(impl: Implementation):
     assert abs(convergence_order(sampling_run(impl, "dpm++1"), exact_start_at_1) - 1) <= 0.05
 
 
+@pytest.mark.complete
 def test_every_step_of_a_long_trajectory_is_extrapolated(impl: Implementation):
     """Eq. dpm-solver.second in each of 64 steps but the first and the last, of two samples."""
     betas, rows = tuple(np.linspace(0.01, 0.1, 64).tolist()), np.float64([[0.5], [-1.25]])

@@ -197,6 +197,7 @@ BY_ROWS = sorted(
 )
 
 
+@pytest.mark.complete
 @pytest.mark.parametrize("method", BY_ROWS)
 def test_gradients_are_the_same_in_any_batch(impl: Implementation, method):
     """The gradient of a sample is that in any batch, bit for bit: of 1, 2 and 65 rows."""

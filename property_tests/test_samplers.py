@@ -67,6 +67,7 @@ def test_steps_connect_along_a_timestep_spacing(impl: Implementation, sampler, n
 GRADUAL = tuple(np.linspace(0.01, 0.1, 64).tolist())
 
 
+@pytest.mark.complete
 @pytest.mark.parametrize("sampler", [each for each in SAMPLERS if each != "dpm++2m"])
 def test_steps_of_a_long_trajectory_are_those_of_short_ones(impl: Implementation, sampler):
     """Eq. ancestral.step, ddim.step, dpm-solver.first and heun.step: 64 steps, from each state.

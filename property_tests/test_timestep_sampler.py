@@ -1,6 +1,7 @@
 """Importance sampling of timesteps: their probabilities follow the newest terms of the bound."""
 
 import numpy as np
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -75,6 +76,7 @@ def test_no_timestep_is_lost(impl: Implementation, history):
     assert abs(got.sum() - 1) <= (T + 32) * impl.unit_roundoff
 
 
+@pytest.mark.complete
 def test_probabilities_of_many_timesteps_from_large_batches(impl: Implementation):
     """Eq. learned-variance.mixture for T = 1001, from one batch of all terms and from 77 of 130.
 
