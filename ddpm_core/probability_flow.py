@@ -58,8 +58,8 @@ def probability_flow(
     Eq. 39. x_1: the state at the lowest of `times` above 0. times: decreasing to 0, as a sampler's;
     default: all. probes: vectors of mean 0 and covariance 1, for unbiased estimates of the
     divergence (Hutchinson 1990); None computes it exactly, with one backward pass for each number
-    of an event. The denoiser is differentiated. Half precision is integrated in float32. Raises
-    ValueError for a flow through zero SNR.
+    of an event. The denoiser is differentiated, but the answers carry no gradient. Half precision
+    is integrated in float32. Raises ValueError for a flow through zero SNR.
     """
     timesteps = check_times(times, schedule.T)[:-1]
     if schedule.has_zero_terminal_snr and timesteps[0] == schedule.T:
@@ -169,7 +169,7 @@ def _slope(
             )
         eps_hat = convert(schedule, "x0", "eps", x0_hat, x, t)
         divergence = _trace(x, eps_hat) if probes is None else _quadratic_form(probes, x, eps_hat)
-    return x0_hat.detach(), eps_hat.detach(), divergence.double().cpu()
+    return x0_hat.detach(), eps_hat.detach(), divergence.detach().double().cpu()
 
 
 def _quadratic_form(probes: Tensor, x: Tensor, y: Tensor) -> Tensor:
