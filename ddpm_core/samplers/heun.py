@@ -66,5 +66,5 @@ class Heun:
         # sqrt(ab_s) (sigma_s - sigma_t) / 2, written with 1 - e^h: no cancellation
         h = log_scale_to_noise(self.schedule, s, t)
         coef = self.schedule.one_minus_alpha_bar(s).sqrt() * -h.expm1() / 2
-        x_s = x_s.addcmul_(expand_to(coef, x_s), eps_at_end - eps_hat)
+        x_s = x_s.addcmul(expand_to(coef, x_s), eps_at_end - eps_hat)  # the denoiser may keep x_s
         return x_s.to(x_t.dtype), x0_hat, None
