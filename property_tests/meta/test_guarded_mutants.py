@@ -16,6 +16,7 @@ from ..mutation.guarded_equivalents import GUARDED
 from ..mutation.guarded_table import Outcome, complaints, entries_of, sample, table
 from ..mutation.inject import source_of
 from ..mutation.kill import killer
+from ..mutation.recording import recording
 from ..mutation.signatures import applicable, sources_of
 from ..mutation.targets import PROPERTIES
 
@@ -173,6 +174,26 @@ def test_local_function_meets_the_guards_of_the_function_around_it():
     inner = tree.body[0].body[0]
     assert sources_of(parents_of(tree), inner).lengths == ("schedule",)
     assert sources_of(parents_of(tree), inner).times == ("t",)
+
+
+def test_guards_that_a_property_meets_are_recorded():
+    module, source = source_of("ddpm_core.forward_process")
+    function = ("forward_process", source[: source.index("def q_sample")].count("\n") + 1)
+    with recording(module, "forward_process", source):
+        guards.record()
+        noised(n=1, t=1000)
+        once = set(guards.recorded()[function])
+        noised(n=1, t=1000)
+        twice = set(guards.recorded()[function])
+    assert once == {guards.CALLED, "one sample", "t == T"}
+    assert twice == {*once, "second call"}
+    assert not hasattr(module, "__met__")
+
+
+def test_guard_of_the_last_timestep_reads_no_meta_tensor_and_no_missing_timestep():
+    schedule = (SHORT,)
+    assert guards.holds("t == T", (), (), (None, torch.tensor([3, 1000])), schedule, ())
+    assert not guards.holds("t == T", (), (), (None, torch.ones(2, device="meta")), schedule, ())
 
 
 def test_sample_has_mutants_of_every_kind():

@@ -63,11 +63,13 @@ def guarded(modules: list[str], count: int | None) -> int:
     chosen = sample(modules, count) if count else dict.fromkeys(modules)
     longest_first = sorted(chosen, key=cost, reverse=True)
     outcomes: list[Outcome] = []
+    unexpected: list[str] = []
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         numbers = (chosen[name] for name in longest_first)
-        for found in pool.map(run_guarded, longest_first, numbers):
+        for found, met in pool.map(run_guarded, longest_first, numbers):
             outcomes += found
-    unexpected = list(complaints(outcomes, () if count else modules))
+            unexpected += met
+    unexpected += complaints(outcomes, () if count else modules)
     print(*table(outcomes), *unexpected, sep="\n")
     return 1 if unexpected else 0
 

@@ -16,6 +16,7 @@ from .exempt import Parents, exempt, parents_of, qualified_name
 from .inject import injected
 from .operators import Site, first_line, mutated, replace_node, sites, statement_of
 from .signatures import Sources, applicable, sources_of
+from .unreachable import never_met
 
 DETACH, DEFAULT, CACHE = "detach()", "default", "cache"
 KINDS = (*guards.CONDITIONS, DETACH, DEFAULT, CACHE)
@@ -32,8 +33,15 @@ class Entry(NamedTuple):
     line: int
     kind: str  # of KINDS
     place: int  # of the statement that a guard covers, the name detached, the function cached
+    function: int = 0  # the line of the mutated function
     sites: tuple[Site, ...] = ()  # the mutations of the statement; one of them is guarded
     default: defaults.Default | None = None
+
+    @property
+    def needed(self) -> str:
+        """The guard that a test must meet in the function to kill the mutant; "" for a default."""
+        others = {DETACH: guards.CALLED, CACHE: guards.SECOND_CALL, DEFAULT: ""}
+        return others.get(self.kind, self.kind)
 
 
 class Injection(NamedTuple):
@@ -49,7 +57,7 @@ def catalogue(module: ModuleType, source: str, left_out: Collection[str]) -> lis
     parents = parents_of(tree)
     nodes = list(ast.walk(tree))
     found = [
-        *_conditional(source, left_out, parents, nodes),
+        *_conditional(module, source, left_out, parents, nodes),
         *_detaching(left_out, parents, nodes),
         *_caching(left_out, parents, nodes),
         *(
@@ -61,17 +69,24 @@ def catalogue(module: ModuleType, source: str, left_out: Collection[str]) -> lis
 
 
 def _conditional(
-    source: str, left_out: Collection[str], parents: Parents, nodes: list[ast.AST]
+    module: ModuleType,
+    source: str,
+    left_out: Collection[str],
+    parents: Parents,
+    nodes: list[ast.AST],
 ) -> Iterator[Entry]:
     """Yield an entry for every statement that has mutants and every guard that it can meet."""
+    name = module.__name__.removeprefix("ddpm_core.")
     by_statement: dict[int, list[Site]] = {}
     for site in sites(source, left_out):
         if isinstance(getattr(nodes[site.node], "ctx", ast.Load()), ast.Load):  # not a target
             by_statement.setdefault(site.statement, []).append(site)
     for statement, found in by_statement.items():
         function = _function(parents, nodes[found[0].node])
+        unmet = never_met(name, function.name)
         for guard in applicable(sources_of(parents, function)):
-            yield Entry(found[0].line, guard, statement, tuple(found))
+            if guard not in unmet:
+                yield Entry(found[0].line, guard, statement, function.lineno, tuple(found))
 
 
 def _detaching(
@@ -83,10 +98,11 @@ def _detaching(
             continue
         if exempt(parents, node) or qualified_name(parents, node) in left_out:
             continue
-        known = sources_of(parents, _function(parents, node)).samples
+        function = _function(parents, node)
+        known = sources_of(parents, function).samples
         answer = isinstance(node, ast.Attribute) and node.attr in ANSWERS
         if (answer or ast.unparse(node) in known) and not _reads_metadata(parents, node):
-            yield Entry(node.lineno, DETACH, place)
+            yield Entry(node.lineno, DETACH, place, function.lineno)
 
 
 def _caching(left_out: Collection[str], parents: Parents, nodes: list[ast.AST]) -> Iterator[Entry]:
@@ -101,7 +117,7 @@ def _caching(left_out: Collection[str], parents: Parents, nodes: list[ast.AST]) 
         yields = any(isinstance(each, ast.Yield | ast.YieldFrom) for each in ast.walk(node))
         values = (*sources.samples, *sources.batches, *({*sources.lengths} - {"T"}))
         if returns and not yields and values:
-            yield Entry(node.lineno, CACHE, place)
+            yield Entry(node.lineno, CACHE, place, node.lineno)
 
 
 def base(source: str, site: Site) -> tuple[str, ast.Module]:
@@ -190,6 +206,6 @@ def _reads_metadata(parents: Parents, node: ast.AST) -> bool:
             return True
         case ast.Call(ast.Name(name) | ast.Attribute(_, name), _):
             return name in READS_METADATA
-        case ast.Compare(_, [ast.Is() | ast.IsNot()], _):
-            return True
+        case ast.Compare():
+            return True  # a truth value has no gradient
     return False

@@ -1,22 +1,24 @@
 """Test guarded mutants against the exact properties."""
 
+import ast
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from ..catalogue import Property, properties
+from ..catalogue import Property
 from . import guards
 from .guarded import Entry, base, injection
 from .guarded_equivalents import GUARDED
 from .guarded_table import Outcome, entries_of
 from .inject import injected, source_of
-from .kill import failure, killed_by_more_examples, killer
+from .kill import failure, killed_by_more_examples
 from .operators import Site
-from .run import IMPL, listed_as
+from .reach import reach
+from .run import listed_as
 from .targets import PROPERTIES, properties_under
+from .unreachable import NEVER_MET
 
-UNREACHED_ROUNDS = 1  # of other examples, when no call met the guard
-REACHED_ROUNDS = 5
+ROUNDS = 5  # of other examples, before a mutant counts as a survivor
 
 
 class Tested:
@@ -26,7 +28,7 @@ class Tested:
         self.name = name
         self.module, self.source = source_of(f"ddpm_core.{name}")
         self.bases: dict[int, Site | None] = {}
-        self.tests: dict[str, list[Property]] = {}
+        self.latest: list[Property] = []  # those that killed a mutant, the latest first
 
     def base_of(self, entry: Entry) -> Site | None:
         """Return the first mutation of the statement that fails an assertion of a property.
@@ -36,7 +38,7 @@ class Tested:
         if entry.place not in self.bases:
             others: list[Site] = []
             for site in entry.sites:
-                error = self._error_of(site)
+                error = self._error_of(site, entry)
                 if isinstance(error, AssertionError):
                     others = [site]
                     break
@@ -44,20 +46,35 @@ class Tested:
             self.bases[entry.place] = next(iter(others), None)
         return self.bases[entry.place]
 
-    def _error_of(self, site: Site) -> BaseException | None:
+    def _error_of(self, site: Site, entry: Entry) -> BaseException | None:
         statement, tree = base(self.source, site)
         if statement in listed_as(self.name):
             return None
+        tests = self.tests(PROPERTIES[self.name], entry.function, guards.CALLED)
         with injected(self.module, tree):
-            found = failure(self.tests_under(""))
+            found = self._failure(tests)
         return found[1] if found else None
 
-    def tests_under(self, kind: str) -> list[Property]:
-        """Return the tests of the module, and those that meet this guard anywhere."""
-        if kind not in self.tests:
-            files = dict.fromkeys([*PROPERTIES[self.name], *properties_under(kind)])
-            self.tests[kind] = list(properties(list(files), impl=IMPL))
-        return self.tests[kind]
+    def tests(self, files: Iterable[str], function: int, guard: str) -> list[Property]:
+        """Return the properties that meet the guard, if any, in the order to try them.
+
+        The latest that killed a mutant come first, then the fastest.
+        """
+        found = {
+            each.tested: each.seconds
+            for file in dict.fromkeys(files)
+            for each in reach(file)
+            if not guard or guard in each.met.get((self.name, function), ())
+        }
+        latest = [each for each in self.latest if each in found]
+        others = [each for each in found if each not in latest]
+        return [*latest, *sorted(others, key=found.__getitem__)]
+
+    def _failure(self, tests: list[Property]) -> tuple[str, BaseException] | None:
+        found = failure(tests)
+        if found:
+            self.latest = [tests[0], *(each for each in self.latest if each != tests[0])]
+        return found
 
     def outcome(self, entry: Entry) -> Outcome | None:
         """Test a mutant; None if no mutation of its statement is killed even without a guard."""
@@ -65,21 +82,41 @@ class Tested:
         if entry.sites and site is None:
             return None
         statement, context = injection(self.module, self.source, entry, site)
-        tests = self.tests_under(entry.kind)
+        files = [*PROPERTIES[self.name], *properties_under(entry.kind)]
+        tests = self.tests(files, entry.function, entry.needed)
         listed = (entry.kind, statement) in GUARDED.get(self.name, {})
-        guards.begin()
         with context:
-            killed_by = killer(tests)
-            reached = guards.reached() or entry.default is not None
-            rounds = REACHED_ROUNDS if reached else UNREACHED_ROUNDS
-            if killed_by is None and not listed and killed_by_more_examples(tests, rounds):
-                killed_by = "other examples"
-            reached |= guards.reached()
-        return Outcome(self.name, entry.line, entry.kind, statement, killed_by, reached, listed)
+            guards.begin()
+            found = self._failure(tests)
+            killed_by = found[0] if found else None
+            if tests and killed_by is None and not listed:
+                others = killed_by_more_examples(tests, ROUNDS)
+                killed_by = "other examples" if others else None
+        return Outcome(self.name, entry.line, entry.kind, statement, killed_by, bool(tests), listed)
 
 
-def run_guarded(name: str, chosen: Iterable[int] | None = None) -> list[Outcome]:
-    """Test the guarded mutants of a module; `chosen`: their numbers in its catalogue."""
+def met_after_all(name: str) -> Iterator[str]:
+    """Yield a sentence for each guard that a property meets, although no call should."""
+    _, source = source_of(f"ddpm_core.{name}")
+    lines = {
+        each.name: each.lineno
+        for each in ast.walk(ast.parse(source))
+        if isinstance(each, ast.FunctionDef)
+    }
+    for function, (unmet, _) in NEVER_MET.get(name, {}).items():
+        for guard in unmet:
+            for file in dict.fromkeys([*PROPERTIES[name], *properties_under(guard)]):
+                for each in reach(file):
+                    if guard in each.met.get((name, lines[function]), ()):
+                        by = each.tested[0]
+                        yield f"LISTED AS NEVER MET, BUT MET: {name}, {function}, {guard}: {by}"
+
+
+def run_guarded(name: str, chosen: Iterable[int] | None = None) -> tuple[list[Outcome], list[str]]:
+    """Test the guarded mutants of a module; return the outcomes, and what should not be.
+
+    chosen: their numbers in its catalogue.
+    """
     warnings.simplefilter("ignore")
     tested = Tested(name)
     entries = entries_of(name)
@@ -89,5 +126,5 @@ def run_guarded(name: str, chosen: Iterable[int] | None = None) -> list[Outcome]
         if outcome is not None:
             outcomes.append(outcome)
             result = outcome.killed_by or "survived"
-            print(f"{name}, line {outcome.line}, {outcome.kind}: {result}", file=sys.stderr)
-    return outcomes
+            print(f"{result}: {outcome}", file=sys.stderr, flush=True)
+    return outcomes, [*met_after_all(name)]

@@ -4,7 +4,7 @@ The functions here run inside the mutated module, under the names in `NAMES`.
 """
 
 import dataclasses
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -34,9 +34,12 @@ def _batch(call: Call) -> int:
 
 def _is_last(call: Call) -> bool:
     last = _T(call)
-    return any(bool((torch.as_tensor(t) == last).any()) for t in call.times)
+    times = [torch.as_tensor(t) for t in call.times if t is not None]
+    return any(not t.is_meta and bool((t == last).any()) for t in times)
 
 
+Met = Mapping[Hashable, Collection[str]]  # function -> guards that its calls meet
+CALLED, SECOND_CALL = "called", "second call"
 CONDITIONS: dict[str, Callable[[Call], bool]] = {
     "float16": _dtype(torch.float16),
     "bfloat16": _dtype(torch.bfloat16),
@@ -47,7 +50,7 @@ CONDITIONS: dict[str, Callable[[Call], bool]] = {
     "T > 1000": lambda call: _T(call) > 1000,
     "t == T": _is_last,
     "labels": lambda call: any(each is not None for each in call.labels),
-    "second call": lambda call: _calls() > 1,
+    SECOND_CALL: lambda call: _calls() > 1,
 }
 
 
@@ -58,6 +61,7 @@ class _State:
     example: Any = None
     reached = False  # whether the guard held in any call
     answers: dict[Hashable, Any]
+    met: dict[Hashable, set[str]]
 
 
 _STATE = _State()
@@ -84,6 +88,28 @@ def holds(guard: str, *arguments: tuple[Any, ...]) -> bool:
     found = CONDITIONS[guard](Call(*arguments))
     _STATE.reached |= found
     return found
+
+
+def record() -> None:
+    """Forget which guards have been met."""
+    _STATE.met = {}
+
+
+def met(function: Hashable, *arguments: tuple[Any, ...]) -> None:
+    """Record which guards a call of the function meets."""
+    call = Call(*arguments)
+    found = _STATE.met.setdefault(function, set())
+    found.add(SECOND_CALL if CALLED in found else CALLED)
+    found.update(
+        guard
+        for guard, condition in CONDITIONS.items()
+        if guard not in found and guard != SECOND_CALL and condition(call)
+    )
+
+
+def recorded() -> Met:
+    """Return the guards met since `record`."""
+    return _STATE.met
 
 
 def detached(value: Any) -> Any:

@@ -25,7 +25,7 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
         "test_forward_process",
         "test_losses::test_loss_is_the_mean_square_of_each_sample",
         "test_latent::test_latent_sample_is_mean_plus_scaled_noise",
-        "test_precision::test_state_of_half_precision_is_as_accurate_as_float32",
+        "test_state_precision::test_state_of_half_precision_is_as_accurate_as_float32",
     ),
     "clock": ("test_clock", KINDS),
     "data.dataset": ("test_images",),
@@ -114,9 +114,9 @@ STATISTICS = {
 
 # Guard, or kind of a guarded mutant -> properties that meet it in calls of any module.
 UNDER: Mapping[str, tuple[str, ...]] = {
-    "float16": ("test_precision", "test_gradients", KINDS),
-    "bfloat16": ("test_precision", "test_gradients", KINDS),
-    "float32": ("test_precision", "test_gradients", KINDS),
+    "float16": ("test_precision", "test_gradients", "test_state_precision", KINDS),
+    "bfloat16": ("test_precision", "test_gradients", "test_state_precision", KINDS),
+    "float32": ("test_precision", "test_gradients", "test_state_precision", KINDS),
     "requires_grad": ("test_gradients",),
     "detach()": ("test_gradients",),
     "one sample": ("test_circumstances", "test_sizes"),
