@@ -1,11 +1,23 @@
 """Every method that is a smooth function of samples, at inputs that are exact in every dtype."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .protocol import PREDICTIONS, Array, Autoencoder, Gaussian, Guidance, Implementation, Scale
+from .protocol import (
+    PREDICTIONS,
+    SAMPLERS,
+    Array,
+    Autoencoder,
+    Betas,
+    Gaussian,
+    Guidance,
+    Implementation,
+    SamplingSpec,
+    Scale,
+)
 from .strategies import STEEP
 
 COTANGENTS = [1.0, -0.5, 2.0, 0.25, -1.5, 3.0, 0.75]  # exact in every dtype
@@ -27,15 +39,19 @@ def waves(*shape: int, phase: float = 0.0) -> Array:
     return np.round(32 * np.sin(2.7 * np.arange(np.prod(shape)) + phase)).reshape(shape) / 32
 
 
-X, Y, Z, W = (waves(2, 2, 2, 2, phase=each) for each in (0.0, 1.0, 2.0, 3.0))
+X, Y, Z, W = (waves(2, 3, 2, 2, phase=each) for each in (0.0, 1.0, 2.0, 3.0))
 VAR, WIDE = 1.25 + Z, 2 + W
 GREY = np.round(8 * X) / 8  # of 17 grey levels
 S, T = np.array([0, 2]), np.array([1, 3])
 WEIGHTS, NATS = np.float64([0.5, 3.0]), np.float64([1.5, -2.0])
-BOTH, TWICE = waves(4, 2, 2, 2, phase=4.0), waves(2, 4, 2, 2, phase=5.0)
-FRACTION = Z / np.exp2(np.arange(16) % 8).reshape(Z.shape)  # 1 - FRACTION is rounded
-SCALE = Scale(np.float64([0.3, -1.1]), np.float64([1.7, 0.3]))
+TWICE = waves(2, 6, 2, 2, phase=5.0)  # six channels, in two or in three parts
+FRACTION = Z / np.exp2(np.arange(24) % 8).reshape(Z.shape)  # 1 - FRACTION is rounded
+SCALE = Scale(np.float64([0.3, -1.1, 0.0]), np.float64([1.7, 0.3, 1.0]))
 FEW = (3, 1, 0)  # timesteps of STEEP
+HALVING: Betas = (0.75,) * 4  # the signal is halved by each step
+
+
+THREE = np.array([1, 2, 0])  # labels
 
 
 def denoised(name: str, learns_variance: bool) -> Smooth:
@@ -47,10 +63,12 @@ def denoised(name: str, learns_variance: bool) -> Smooth:
 
 
 def bound_terms(x_0: Array, grey_levels: int | None) -> Smooth:
+    """Return terms whose x_t are exact in every dtype: x_0 halved t times, without noise."""
+    none = np.zeros(x_0.shape)
     return Smooth(
-        [x_0, Y, Z, X, VAR, W, WIDE],
+        [x_0, none, none, X, VAR, W, WIDE],
         lambda x, noise_3, noise_1, mean_1, var_1, mean_3, var_3: (
-            STEEP,
+            HALVING,
             x,
             lambda x_t, s, t: Gaussian(mean_1, var_1) if t[0] == 1 else Gaussian(mean_3, var_3),
             [noise_3, noise_1],
@@ -75,13 +93,35 @@ def in_turn(*kernels: Gaussian) -> Callable[..., Gaussian]:
 
 def objective(loss: str, name: str, gamma: float | None) -> Smooth:
     return Smooth(
-        [TWICE if loss == "vlb" else W, X, Y, Z],
+        [W if loss == "simple" else TWICE, X, Y, Z],
         lambda *arrays: (STEEP, loss, name, gamma, *arrays, T, None),
     )
 
 
 def ddim_step(eta: float) -> Smooth:
     return Smooth([X, Y, Z], lambda x, y, noise: (STEEP, eta, x, y, 1, 3, noise))
+
+
+def first_steps() -> Iterator[tuple[str, Smooth]]:
+    """Yield each sampler's step to a noisy timestep and to the data.
+
+    Heun's method evaluates at both ends of a step to a noisy timestep, others at the upper end.
+    """
+    for sampler, eta in (*((each, 0.0) for each in SAMPLERS), ("ddim", 0.5)):
+        name = f"first_step, {sampler}{' with noise' if eta else ''}"
+        spec = SamplingSpec(STEEP, sampler, (3, 1, 0), lambda x_t, t: x_t, eta)
+        for s in (0, 1):
+            at_both = [Y, W] if sampler == "heun" and s else [Y]
+            yield f"{name} to {s}", Smooth([X, Z, *at_both], partial(predicted_step, spec, s))
+
+
+def predicted_step(
+    spec: SamplingSpec, s: int, x: Array, noise: Array, upper: Array, *lower: Array
+) -> tuple[Any, ...]:
+    def denoiser(x_t: Array, t: int) -> Array:
+        return upper if t == 3 else lower[0] if lower else -upper
+
+    return spec._replace(denoiser=denoiser), x, s, 3, noise
 
 
 def drawn_step(variance: str) -> Smooth:
@@ -91,6 +131,9 @@ def drawn_step(variance: str) -> Smooth:
 SMOOTH = {
     "gaussian_kl": Smooth([X, VAR, Y, WIDE], lambda m, v, k, w: (Gaussian(m, v), Gaussian(k, w))),
     "log_grey_level": Smooth([Y, VAR, GREY], lambda m, v, x: (Gaussian(m, v), x, 17)),
+    "log_grey_level, far above": Smooth(
+        [Y - 4, VAR, GREY], lambda m, v, x: (Gaussian(m, v), x, 17)
+    ),
     "loss": Smooth([X, Y], lambda x, y: (x, y)),
     "weighted_loss": Smooth([X, Y], lambda x, y: (x, y, WEIGHTS)),
     "learned_kernel": Smooth([X, Y, FRACTION], lambda *arrays: (STEEP, *arrays, S, T)),
@@ -107,12 +150,23 @@ SMOOTH = {
     "solver_steps, heun": solver("heun", 4),
     "solver_steps, one of heun": solver("heun", 2, (3, 1, 0)),
     "solver_steps, one of dpm++2m": solver("dpm++2m", 1, (3, 1, 0)),
+    **dict(first_steps()),
     **{f"denoised, {name}": denoised(name, False) for name in PREDICTIONS},
     **{f"denoised, {name} with a variance": denoised(name, True) for name in PREDICTIONS},
     "clipped": Smooth([2 * X], lambda x: (x, -1.0, 1.0)),
     "guided, together": Smooth(
-        [X, BOTH],
-        lambda x, both: (Guidance(lambda *_: both, 3.0, rescale=0.5), x, 3, np.array([1, 2])),
+        [waves(3, 2), waves(6, 2, phase=4.0)],
+        lambda x, both: (Guidance(lambda *_: both, 3.0, rescale=0.5), x, 3, THREE),
+    ),
+    "guided_interpolation": Smooth(
+        [waves(3, 2), waves(6, 2, phase=4.0)],
+        lambda x, both: (Guidance(lambda *_: both, 3.0), x, 3, THREE),
+    ),
+    "guided, without labels": Smooth(
+        [X, Y], lambda x, y: (Guidance(lambda *_: y, 3.0), x, 3, None)
+    ),
+    "guided, at scale 1": Smooth(
+        [X, Y], lambda x, y: (Guidance(lambda *_: y, 1.0), x, 3, np.array([1, 2]))
     ),
     "guided, in two evaluations": Smooth(
         [X, Y, Z],
@@ -123,7 +177,7 @@ SMOOTH = {
             np.array([1, 2]),
         ),
     ),
-    "fourier_features": Smooth([X], lambda x: (x, (0, 1, 3))),
+    "fourier_features": Smooth([X], lambda x: (x, (0, 1, 2))),
     "latent_draw": Smooth([TWICE, Y], lambda moments, noise: (moments, noise)),
     "latent_kl": Smooth([TWICE], lambda moments: (moments,)),
     "autoencoder_loss": Smooth([X, Y, TWICE], lambda *arrays: (*arrays, 0.5, 0.25)),
@@ -168,6 +222,9 @@ SMOOTH = {
     "objective, simple": objective("simple", "eps", None),
     "objective, weighted": objective("simple", "v", 5.0),
     **{f"objective, vlb of {name}": objective("vlb", name, None) for name in PREDICTIONS},
+    "objective, hybrid": objective("hybrid", "v", 5.0),
+    "bits_per_dim": Smooth([NATS], lambda nats: (nats, 12)),
+    "dequantised_bits_per_dim": Smooth([NATS], lambda nats: (nats, 12, 17)),
     "training_draw": Smooth([X], lambda x: (STEEP, x, 3)),
 }
 

@@ -27,8 +27,8 @@ OF_SCHEDULE = [
 ]
 # A later beta changes no answer at an earlier timestep, T = 4 included.
 LONGER = ((*STEEP, 0.5), (*STEEP, *[0.001] * 3996))
-EVENTS = ((8,), (1, 8), (8, 1, 1), (2, 1, 2, 1, 2), (1, 1, 1, 2, 4))
-SQUARES = ((2, (2, 4)), (4, (4, 2)), (8, (8,)), (2, (2, 1, 2, 2)))  # batch == channels
+EVENTS = ((24,), (1, 24), (24, 1, 1), (2, 1, 3, 1, 4), (1, 1, 2, 3, 4))
+SQUARES = ((6, (6, 4)), (4, (4, 6)), (24, (24,)), (2, (2, 3, 2, 2)))  # batch == channels
 BY_ELEMENTS = [name for name, call in CALLS.items() if call.ranks == "elements"]
 BY_SAMPLES = [name for name, call in CALLS.items() if call.ranks == "samples"]
 ONE_TIMESTEP = (
@@ -175,7 +175,7 @@ def test_elements_are_the_same_in_events_of_any_rank(impl: Implementation, metho
             got = call(impl, inputs().rows(rows).shaped(event))
             want = [each[rows].reshape(count, *event) for each in whole]
             same(got, want, f"{method} of {count} events {event}")
-        scalars = inputs().rows(np.repeat(np.arange(6), 8)).first_of_each(8)
+        scalars = inputs().rows(np.repeat(np.arange(6), 24)).first_of_each(24)
         same(call(impl, scalars), [each.ravel() for each in whole], f"{method} of scalars")
 
 

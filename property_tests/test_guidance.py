@@ -9,6 +9,7 @@ from .oracles import mixture
 from .oracles.exact import kappa, kernel, mp, mpf
 from .protocol import NO_LABEL, Array, ConditionalDenoiser, Guidance, Implementation, Times
 from .statistics.monte_carlo import Ledger
+from .statistics.precisions import in_each_precision
 from .statistics.statistics import Finding, binomials
 from .statistics.tolerances import allowance, check, check_largest, elements
 from .strategies import STEEP
@@ -18,7 +19,7 @@ ORACLE = "the line through both predictions in 60 digits; the score of a mixture
 # Batch == width. The standard deviations of both predictions differ, also between samples.
 X_T = np.float64([[0.5, -1.25, 2.0], [3.0, 0.375, -0.75], [1.0, -2.0, 0.25]])
 LABELS = np.array([2, 0, 7])
-SCALES = st.floats(0, 16, width=32)
+SCALES = st.floats(0, 16)
 
 
 def predictions(x_t: Array, t: int, labels: Times | None) -> Array:
@@ -174,8 +175,20 @@ def test_constant_prediction_is_not_rescaled(impl: Implementation):
     def flat(x_t: Array, t: int, labels: Times | None) -> Array:
         return np.full_like(x_t, 0.5) if labels is None else np.full_like(x_t, 2.0)
 
-    got = impl.guided(Guidance(flat, 3.0, rescale=0.75, together=False), X_T, 3, LABELS)
-    assert (got == 0.5 + 3 * (2.0 - 0.5)).all(), f"it becomes {got[0, 0]}"
+    guidance, want = Guidance(flat, 3.0, rescale=0.75, together=False), 0.5 + 3 * (2.0 - 0.5)
+    for rows in (1, 3, 65):
+        arguments = guidance, np.resize(X_T, (rows, 3)), 3, np.resize(LABELS, rows)
+        for at in in_each_precision(impl):
+            for _ in range(2):
+                got = at.impl.guided(*arguments)
+                assert (got == want).all(), f"it becomes {got[0, 0]}"
+
+
+def test_constant_prediction_with_gradients_is_not_rescaled(impl: Implementation):
+    """Eq. guidance.rescale: the same, where gradients are recorded."""
+    flat = Guidance(lambda x_t, t, labels: np.full_like(x_t, 2.0), 3.0, rescale=0.75)
+    found = impl.differentiate("guided", (flat, X_T, 3, LABELS), [X_T])
+    assert (found.outputs[0] == 2).all()
 
 
 def std(values: list[mpf]) -> mpf:

@@ -131,6 +131,7 @@ def test_reported_predictions_are_those_of_the_denoiser(impl: Implementation, sa
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @given(case=paths)
 @example(case=(PRODUCTION, LONG))
+@example(case=((2.0**-8,) * 1001, (1001, 1000, 2, 0)))
 def test_trajectory_is_reported_at_every_timestep(impl: Implementation, sampler, case):
     """Eq. ancestral.step: each state is what the next step starts from; at data both are x_0."""
     betas, times = case
@@ -155,10 +156,11 @@ def test_trajectory_is_reported_at_every_timestep(impl: Implementation, sampler,
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_sampling_seed_determines_the_samples(impl: Implementation, sampler):
     """Equal seeds repeat, 0 among them; another seed and another row give other samples."""
-    spec = SamplingSpec(STEEP, sampler, (4, 2, 0), lambda x_t, t: x_t / 2)
-    first, again, other = (impl.draw_samples(spec, (3, 2), seed) for seed in (0, 0, 1))
-    assert np.array_equal(first, again)
-    assert len({*first.ravel(), *other.ravel()}) == first.size + other.size
+    for betas, times in ((STEEP, (4, 2, 0)), ((2.0**-8,) * 1001, (1001, 2, 0))):
+        spec = SamplingSpec(betas, sampler, times, lambda x_t, t: x_t / 2)
+        first, again, other = (impl.draw_samples(spec, (3, 2), seed) for seed in (0, 0, 1))
+        assert np.array_equal(first, again)
+        assert len({*first.ravel(), *other.ravel()}) == first.size + other.size
 
 
 @given(T=st.integers(1, 400))

@@ -16,6 +16,7 @@ from .strategies import GENTLE, Case, cases, schedules
 
 ORACLE = "the definitions in decimals, in 50 digits"
 
+LONG: Betas = tuple(2.0**-20 * t for t in range(1, 1002))
 STEEP_AND_LONG: Betas = (0.8,) * 16  # almost nothing of the root remains well before the end
 FAMILIES = {"linear": (oracle.linear, 21), "cosine": (oracle.cosine, 1)}  # with the smallest T
 
@@ -43,6 +44,7 @@ ends = st.floats(-20.0, -0.2).map(lambda exponent: 2.0**exponent)
 
 
 @given(T=st.integers(2, 12), first=ends, last=ends, rescale=st.booleans())
+@example(T=1001, first=2.0**-12, last=2.0**-6, rescale=False)
 def test_linear_schedule_with_any_end_points(impl: Implementation, T, first, last, rescale):
     """Eq. schedules.linear for any end points, scaled from T = 1000 or not; betas may decrease."""
     beta_1, beta_T = (each * T / 1000 if rescale else each for each in (first, last))
@@ -63,6 +65,7 @@ def thousand_steps() -> oracle.Table:
 
 @given(T=st.integers(1, 12), s=st.floats(0.0, 0.5), max_beta=st.floats(0.3, 1 - 2.0**-20))
 @example(T=3, s=0.0, max_beta=1 - 2.0**-20)
+@example(T=1001, s=0.25, max_beta=0.3)
 def test_cosine_schedule_with_any_offset_and_max_beta(impl: Implementation, T, s, max_beta):
     """Eq. schedules.cosine for any offset, with betas capped at max_beta."""
     shape = {"s": s, "max_beta": max_beta}
@@ -77,6 +80,7 @@ def test_cosine_schedule_with_any_offset_and_max_beta(impl: Implementation, T, s
     max_beta=st.floats(0.3, 1 - 2.0**-20),
 )
 @example(T=10, low=-3.0, width=6.0, tau=1.0, max_beta=0.999)
+@example(T=1001, low=-3.0, width=6.0, tau=0.5, max_beta=0.3)
 def test_sigmoid_schedule_with_any_shape(impl: Implementation, T, low, width, tau, max_beta):
     """Eq. schedules.sigmoid on any interval of the sigmoid; e^-500 needs many digits."""
     start, end = low * tau, (low + width) * tau
@@ -98,6 +102,7 @@ def check_schedule(
 
 
 @given(betas=schedules)
+@example(betas=LONG)
 def test_betas_are_recovered_from_alpha_bar(impl: Implementation, betas):
     """Eq. schedules.beta: beta_t = 1 - alpha_bar_t / alpha_bar_(t-1), from a table of alpha_bar."""
     table = np.cumprod(1 - np.array(betas))
@@ -144,6 +149,7 @@ def test_alpha_bar_decreases_strictly(impl: Implementation, family: str, data):
 @given(betas=schedules)
 @example(betas=(0.25, 0.75, 0.03125))  # the shift removes most of alpha_bar_2
 @example(betas=STEEP_AND_LONG)
+@example(betas=LONG)
 def test_zero_terminal_snr_shifts_and_scales_sqrt_alpha_bar(impl: Implementation, betas):
     """Eq. schedules.zero-terminal-snr: alpha_bar_T = 0 exactly, alpha_bar_1 unchanged."""
     assume(len(betas) >= 2)
@@ -156,7 +162,7 @@ def test_zero_terminal_snr_shifts_and_scales_sqrt_alpha_bar(impl: Implementation
 
 @given(betas=schedules)
 @example(betas=GENTLE)
-@example(betas=tuple(np.linspace(1e-4, 0.02, 1001).tolist()))
+@example(betas=LONG)
 def test_zero_terminal_snr_rescaling_is_idempotent(impl: Implementation, betas):
     """Eq. schedules.zero-terminal-snr: rescaling again changes neither signal nor noise."""
     assume(len(betas) >= 2)

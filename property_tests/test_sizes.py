@@ -120,6 +120,7 @@ def test_learned_variances_of_long_and_short_schedules(impl: Implementation, T: 
     The tolerance of the sum is that of `test_step`.
     """
     betas, _, t, x_0, x_t = ends_of(T)
+    x_0, x_t = (np.repeat(each, 2, axis=1) for each in (x_0, x_t))
     values = [0.0, 0.5, 1.0, 0.25]
     fraction = np.resize(np.float64(values), x_t.shape)
     test = "test_learned_variance::test_learned_variance_interpolates_in_log_space"

@@ -7,6 +7,7 @@ import numpy as np
 from ..protocol import PREDICTIONS, Array, Gaussian, Implementation, Labelled
 from .call import Thunk, last_axis_first
 from .inputs import (
+    BELOW,
     VISITED,
     Inputs,
     autoencoder,
@@ -43,7 +44,7 @@ def vlb_terms(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
     noises = [c.noise, c.y, c.fraction]
     for x_0, grey_levels in ((c.x, None), (c.grey, 5)):
         yield lambda x_0=x_0, L=grey_levels: last_axis_first(
-            impl.vlb_terms(c.betas, x_0, reverse, noises, L, VISITED)
+            impl.vlb_terms(c.betas, x_0, reverse, noises, L, BELOW)
         )
 
 
@@ -52,7 +53,7 @@ def vlb_of_denoiser(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
     for variance in ("fixed_small", "fixed_large"):
         for x_0, grey_levels in ((c.x, None), (c.grey, 5)):
             yield lambda v=variance, x_0=x_0, L=grey_levels: last_axis_first(
-                impl.vlb_of_denoiser(c.betas, v, x_0, denoiser, noises, L, VISITED)
+                impl.vlb_of_denoiser(c.betas, v, x_0, denoiser, noises, L, BELOW)
             )
 
 
@@ -72,7 +73,7 @@ def stratified_vlb_of_denoiser(impl: Implementation, c: Inputs) -> Iterator[Thun
 
 def probes(c: Inputs) -> Iterator[Array | None]:
     yield None
-    yield np.stack([np.sign(c.x + 0.1), np.sign(c.y + 0.1)])
+    yield np.stack([c.noise, c.y])
 
 
 def probability_flow(impl: Implementation, c: Inputs) -> Iterator[Thunk]:

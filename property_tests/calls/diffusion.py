@@ -96,6 +96,12 @@ def solver_steps(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
         )
 
 
+def first_step(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    for each in specs(c):
+        for s, t in PAIRS:
+            yield lambda each=each, s=s, t=t: impl.first_step(each, c.x, s, t, c.noise)
+
+
 def sample(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
     for each in specs(c):
         yield lambda each=each: impl.sample(each, c.x, tape(c))
@@ -108,7 +114,11 @@ def predictions(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
 
 def trajectory(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
     for each in specs(c):
-        yield lambda each=each: rows_second(impl.trajectory(each, c.x, tape(c))[1:])
+        yield lambda each=each: [
+            (got := impl.trajectory(each, c.x, tape(c))).states.swapaxes(0, 1),
+            got.predictions.swapaxes(0, 1),
+            np.broadcast_to(got.times, (len(c.x), len(got.times))),
+        ]
 
 
 def encode(impl: Implementation, c: Inputs) -> Iterator[Thunk]:

@@ -9,7 +9,8 @@ from ..strategies import STEEP
 
 PAIRS = ((0, 1), (1, 2), (0, 4), (3, 4), (2, 3), (1, 4))  # of STEEP: s = 0, t = T and neither
 VISITED = (4, 2, 1, 0)
-IMAGE = (2, 2, 2)  # channels, height, width: an even number of channels
+BELOW = (3, 2, 1, 0)  # beginning below T
+IMAGE = (6, 2, 2)  # channels, height, width: halves and thirds of the channels differ
 
 
 class Inputs(NamedTuple):

@@ -60,6 +60,7 @@ CALLS: dict[str, Call] = {
     "ddim_step": Call(diffusion.ddim_step, **ELEMENTS),
     "learned_step": Call(diffusion.learned_step, **ELEMENTS),
     "solver_steps": Call(diffusion.solver_steps, **ELEMENTS),
+    "first_step": Call(diffusion.first_step, **ELEMENTS),
     "sample": Call(diffusion.sample, **ELEMENTS),
     "predictions": Call(diffusion.predictions),
     "trajectory": Call(diffusion.trajectory),

@@ -71,7 +71,7 @@ class PredictedNoise(DdpmCore):
     "A19-state-in-half-precision",
     "ddpm_core before 0.1.0",
     "the state has the dtype of the network: bfloat16 rounds each step, and loses the small ones",
-    "test_precision.py::test_state_of_half_precision_is_as_accurate_as_float32",
+    "test_state_precision.py::test_state_of_half_precision_is_as_accurate_as_float32",
     sampler="ddim",
     path="slow",
 )

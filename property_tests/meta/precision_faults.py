@@ -108,7 +108,7 @@ FAULTS = [
         "samplers.base",
         "x_t = x_T.to(compute_dtype(x_T))",
         "x_t = x_T",
-        "test_precision.py::test_state_of_half_precision_is_as_accurate_as_float32",
+        "test_state_precision.py::test_state_of_half_precision_is_as_accurate_as_float32",
         {"sampler": "heun", "path": "slow"},
     ),
     Guarded(
@@ -116,7 +116,7 @@ FAULTS = [
         "samplers.ddim",
         "    x = x.to(compute_dtype(x))\n",
         "",
-        "test_precision.py::test_inversion_in_half_precision_is_as_accurate_as_float32",
+        "test_state_precision.py::test_inversion_in_half_precision_is_as_accurate_as_float32",
         {},
     ),
     Guarded(
@@ -124,7 +124,7 @@ FAULTS = [
         "probability_flow",
         "    x_1 = x_1.to(compute_dtype(x_1))\n",
         "",
-        "test_precision.py::test_flow_in_half_precision_is_as_accurate_as_float32",
+        "test_state_precision.py::test_flow_in_half_precision_is_as_accurate_as_float32",
         {},
     ),
     Guarded(

@@ -60,7 +60,7 @@ FAULTS = [
         "        if work == torch.float32:\n"
         "            one_minus_ab_t = (1 - self.schedule.alpha_bar(t).float()).double()\n"
         "        coef_xt = (one_minus_ab_s / one_minus_ab_t).sqrt()",
-        "test_precision.py::test_state_of_half_precision_is_as_accurate_as_float32",
+        "test_state_precision.py::test_state_of_half_precision_is_as_accurate_as_float32",
         {"sampler": "dpm++2m", "path": "early"},
     ),
     # gradients with options, and of steps

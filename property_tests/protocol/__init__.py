@@ -32,6 +32,7 @@ from .nouns import (
     SamplingSpec,
     Scale,
     ScheduleTables,
+    Step,
     Times,
     Trajectory,
 )
@@ -73,6 +74,7 @@ __all__ = [
     "SamplingSpec",
     "Scale",
     "ScheduleTables",
+    "Step",
     "Times",
     "Trajectory",
     "exact_in",

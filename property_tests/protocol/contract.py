@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from ..evidence import evidence
-from .nouns import FlowDensity, Gaussian, Hybrid, Objective, Scale, ScheduleTables, Trajectory
+from .nouns import FlowDensity, Gaussian, Hybrid, Objective, Scale, ScheduleTables, Step, Trajectory
 from .precisions import PRECISIONS, Precision
 from .protocol import Implementation
 
@@ -95,6 +95,7 @@ SHAPES: dict[str, Shapes] = {
     "reverse_step": _event("x_s", like="x_t"),
     "ddim_step": _event("x_s", like="x_t"),
     "solver_steps": _event("x_s", like="x_t"),
+    "first_step": _event(*Step._fields, like="x_t"),
     "encode": _event("x_T", like="x"),
     "sample": _event("x_0", like="x_T"),
     "predictions": lambda given: [("x0_hat", (len(given["spec"].times) - 1, *given["x_T"].shape))],

@@ -89,6 +89,13 @@ class Objective(NamedTuple):
     minimised: Array  # with its weight or its term of the bound, in nats per element
 
 
+class Step(NamedTuple):
+    """What a step of a sampler returns: its next state, and the prediction that it reports."""
+
+    x_s: Array
+    x0_hat: Array
+
+
 class Trajectory(NamedTuple):
     """What a sampler reports at each of its n + 1 timesteps, data included."""
 

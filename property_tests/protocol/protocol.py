@@ -25,6 +25,7 @@ from .nouns import (
     Layout,
     SamplingSpec,
     ScheduleTables,
+    Step,
     Times,
     Trajectory,
 )
@@ -112,6 +113,12 @@ class Implementation(Batches, Densities, Latents, Precisions, Training, Protocol
         self, betas: Betas, eta: float, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
     ) -> Array:
         """Return one DDIM step t -> s; no noise is added if eta = 0 or s = 0."""
+
+    def first_step(self, spec: SamplingSpec, x_t: Array, s: int, t: int, noise: Array) -> Step:
+        """Return one step t -> s of any sampler, as the first of a run, whatever spec.times are.
+
+        Steps without noise ignore it.
+        """
 
     def sample(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
         """Return x_0 at the end of the sampling trajectory from x_T with the given noise.

@@ -176,10 +176,10 @@ class Likelihood:
         return array(stratified_vlb(schedule, tensor(x_0), reverse, generator, **options))
 
     def bits_per_dim(self, nats: Array, dims: int) -> Array:
-        return array(bits_per_dim(table(nats), dims))
+        return array(bits_per_dim(tensor(nats), dims))
 
     def dequantised_bits_per_dim(self, nats: Array, dims: int, grey_levels: int) -> Array:
-        return array(dequantised_bits_per_dim(table(nats), dims, grey_levels))
+        return array(dequantised_bits_per_dim(tensor(nats), dims, grey_levels))
 
     def probability_flow(
         self,

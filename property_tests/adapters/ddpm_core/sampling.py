@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import torch
 
 import ddpm_core
@@ -59,6 +58,14 @@ class Sampling:
             x, _, state = chosen.step(lambda *_: next(found), x, s, t, None, state)
         return array(x)
 
+    def first_step(
+        self, spec: SamplingSpec, x_t: Array, s: int, t: int, noise: Array
+    ) -> protocol.Step:
+        sampler, x, added = _sampler(spec), tensor(x_t), tensor(noise)
+        added = added if sampler.draws_noise(s, t) else None
+        x_s, x0_hat, _ = sampler.step(denoiser_of(spec.denoiser), x, s, t, added, sampler.init(x))
+        return protocol.Step(array(x_s), array(x0_hat))
+
     def encode(self, spec: SamplingSpec, x: Array, timestep: int) -> Array:
         arguments = denoiser_of(spec.denoiser), tensor(x), labels_of(spec.denoiser)
         options = {"timestep": timestep} if timestep else {}
@@ -78,7 +85,7 @@ class Sampling:
         visited = list(_snapshots(spec, x_T, noises))
         states, predictions = ([each.x_t for each in visited], [each.x0_hat for each in visited])
         return protocol.Trajectory(
-            np.float64([each.t for each in visited]),
+            array(torch.tensor([float(each.t) for each in visited])),
             array(torch.stack(states)),
             array(torch.stack(predictions)),
         )

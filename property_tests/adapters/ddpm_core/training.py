@@ -24,7 +24,7 @@ class Training:
     def importance(self, T: int, updates: list[tuple[Times, Array]]) -> Array:
         sampler = TimestepSampler(T)
         for t, terms in updates:
-            sampler.update(tensor(t), table(terms))
+            sampler.update(tensor(t), tensor(terms))
         return array(sampler.probabilities())
 
     def objective(
