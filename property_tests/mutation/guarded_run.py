@@ -3,7 +3,9 @@
 import ast
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 
 from ..catalogue import Property
 from . import guards
@@ -13,7 +15,7 @@ from .guarded_table import Outcome, entries_of
 from .inject import injected, source_of
 from .kill import failure, killed_by_more_examples
 from .operators import Site
-from .reach import reach
+from .reach import REACHED, reach
 from .run import listed_as
 from .targets import PROPERTIES, properties_under
 from .unreachable import NEVER_MET
@@ -50,10 +52,31 @@ class Tested:
         statement, tree = base(self.source, site)
         if statement in listed_as(self.name):
             return None
-        tests = self.tests(PROPERTIES[self.name], entry.function, guards.CALLED)
-        with injected(self.module, tree):
-            found = self._failure(tests)
+        files = PROPERTIES[self.name]
+        mutant = partial(injected, self.module, tree)
+        found = self._failure(mutant, files, entry.function, guards.CALLED)
         return found[1] if found else None
+
+    def _failure(
+        self,
+        mutant: Callable[[], AbstractContextManager[None]],
+        files: Iterable[str],
+        function: int,
+        guard: str,
+    ) -> tuple[str, BaseException] | None:
+        """Return the first property that fails, and its error.
+
+        Files come first whose reach is known: finding it takes as long as running the file.
+        """
+        known = [file for file in files if file in REACHED]
+        for group in (known, *([file] for file in files if file not in known)):
+            tests = self.tests(group, function, guard)
+            with mutant():
+                found = failure(tests)
+            if found:
+                self.latest = [tests[0], *(each for each in self.latest if each != tests[0])]
+                return found
+        return None
 
     def tests(self, files: Iterable[str], function: int, guard: str) -> list[Property]:
         """Return the properties that meet the guard, if any, in the order to try them.
@@ -62,7 +85,7 @@ class Tested:
         """
         found = {
             each.tested: each.seconds
-            for file in dict.fromkeys(files)
+            for file in files
             for each in reach(file)
             if not guard or guard in each.met.get((self.name, function), ())
         }
@@ -70,29 +93,27 @@ class Tested:
         others = [each for each in found if each not in latest]
         return [*latest, *sorted(others, key=found.__getitem__)]
 
-    def _failure(self, tests: list[Property]) -> tuple[str, BaseException] | None:
-        found = failure(tests)
-        if found:
-            self.latest = [tests[0], *(each for each in self.latest if each != tests[0])]
-        return found
-
     def outcome(self, entry: Entry) -> Outcome | None:
         """Test a mutant; None if no mutation of its statement is killed even without a guard."""
         site = self.base_of(entry) if entry.sites else None
         if entry.sites and site is None:
             return None
-        statement, context = injection(self.module, self.source, entry, site)
-        files = [*PROPERTIES[self.name], *properties_under(entry.kind)]
-        tests = self.tests(files, entry.function, entry.needed)
+        statement = injection(self.module, self.source, entry, site).statement
         listed = (entry.kind, statement) in GUARDED.get(self.name, {})
-        with context:
-            guards.begin()
-            found = self._failure(tests)
-            killed_by = found[0] if found else None
-            if tests and killed_by is None and not listed:
-                others = killed_by_more_examples(tests, ROUNDS)
-                killed_by = "other examples" if others else None
-        return Outcome(self.name, entry.line, entry.kind, statement, killed_by, bool(tests), listed)
+
+        def mutant() -> AbstractContextManager[None]:
+            return injection(self.module, self.source, entry, site).context
+
+        files = dict.fromkeys([*PROPERTIES[self.name], *properties_under(entry.kind)])
+        found = self._failure(mutant, files, entry.function, entry.needed)
+        killed_by, reached = (found[0], True) if found else (None, False)
+        if found is None:
+            tests = self.tests(files, entry.function, entry.needed)
+            reached = bool(tests)
+            with mutant():
+                if not listed and killed_by_more_examples(tests, ROUNDS):
+                    killed_by = "other examples"
+        return Outcome(self.name, entry.line, entry.kind, statement, killed_by, reached, listed)
 
 
 def met_after_all(name: str) -> Iterator[str]:

@@ -6,7 +6,6 @@ if it meets the guard in that function of the source.
 
 import time
 from contextlib import ExitStack
-from functools import cache
 from typing import NamedTuple
 
 from ..catalogue import Property, properties
@@ -25,17 +24,22 @@ class Reach(NamedTuple):
     seconds: float
 
 
-@cache
+REACHED: dict[str, tuple[Reach, ...]] = {}  # by file
+
+
 def reach(file: str) -> tuple[Reach, ...]:
-    """Run each property of a file of the suite, or file::property, and return what it meets."""
-    found = []
-    with ExitStack() as stack:
-        for name in PROPERTIES:
-            module, source = source_of(f"ddpm_core.{name}")
-            stack.enter_context(recording(module, name, source))
-        for each in properties([file], impl=IMPL):
-            began = time.perf_counter()
-            guards.record()
-            each[1]()
-            found.append(Reach(each, guards.recorded(), time.perf_counter() - began))
-    return tuple(found)
+    """Return the reach of each property of a file of the suite, or file::property: run it once."""
+    if file not in REACHED:
+        with ExitStack() as stack:
+            for name in PROPERTIES:
+                module, source = source_of(f"ddpm_core.{name}")
+                stack.enter_context(recording(module, name, source))
+            REACHED[file] = tuple(map(_reach, properties([file], impl=IMPL)))
+    return REACHED[file]
+
+
+def _reach(tested: Property) -> Reach:
+    began = time.perf_counter()
+    guards.record()
+    tested[1]()
+    return Reach(tested, guards.recorded(), time.perf_counter() - began)
