@@ -153,6 +153,21 @@ SMOOTH = {
     **dict(first_steps()),
     **{f"denoised, {name}": denoised(name, False) for name in PREDICTIONS},
     **{f"denoised, {name} with a variance": denoised(name, True) for name in PREDICTIONS},
+    "denoised, at one timestep": Smooth(
+        [X, Y], lambda x_t, out: (STEEP, "v", lambda *_: out, x_t, 3, None, False)
+    ),
+    "denoised, with labels": Smooth(
+        [X, Y],
+        lambda x_t, out: (
+            STEEP,
+            "v",
+            lambda x, t, labels: -out if labels is None else out,
+            x_t,
+            T,
+            np.array([1, 2]),
+            False,
+        ),
+    ),
     "clipped": Smooth([2 * X], lambda x: (x, -1.0, 1.0)),
     "guided, together": Smooth(
         [waves(3, 2), waves(6, 2, phase=4.0)],

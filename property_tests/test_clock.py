@@ -1,11 +1,15 @@
 """Timesteps of a batch: what they look up, what they multiply, and which ones are refused."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from .protocol import Implementation, Times
+from .protocol import Betas, Implementation, Times
+from .statistics.precisions import in_each_precision
 from .strategies import shapes
 
 ORACLE = "indexing by hand; the order 0 <= s < t <= T, sample by sample"
@@ -79,3 +83,35 @@ def test_an_int_counts_for_the_whole_batch(impl: Implementation, s: int, t: int)
         for late in (t, array([t, t])):
             said = impl.pair_refusal(early, late, T)
             assert (said == "") == valid, f"s = {early}, t = {late}: {said!r}"
+
+
+@pytest.mark.parametrize("T", [4, 1001])
+@pytest.mark.parametrize("rows", [1, 3, 65])
+def test_timesteps_are_refused_in_every_precision(impl: Implementation, rows: int, T: int):
+    """Eq. forward-process.step for a pair in the wrong order, and for one outside 0..T."""
+    for at in in_each_precision(impl):
+        for arguments, wrong in refused(T, rows):
+            for _ in range(2):
+                with pytest.raises(ValueError, match=str(wrong)):
+                    at.impl.q_step(*arguments)
+
+
+@pytest.mark.parametrize("T", [4, 1001])
+@pytest.mark.parametrize("rows", [1, 3, 65])
+def test_timesteps_are_refused_where_a_gradient_flows(impl: Implementation, rows: int, T: int):
+    """Eq. forward-process.step: the same pairs."""
+    for arguments, wrong in refused(T, rows):
+        x = arguments[1]
+        with pytest.raises(ValueError, match=str(wrong)):
+            impl.differentiate("q_step", arguments, [x, x])
+
+
+def refused(T: int, rows: int) -> Iterator[tuple[tuple[Any, ...], int]]:
+    """Yield arguments of `q_step` with one wrong pair, which is the last, and its timestep."""
+    betas: Betas = (2.0**-10,) * T
+    x, valid = np.ones((rows, 2)), np.arange(rows) % 3
+    for early, late, wrong in ((0, T + 1, T + 1), (-1, 1, -1), (3, 3, 3), (3, 2, 3)):
+        s, t = valid.copy(), valid + 1
+        s[-1], t[-1] = early, late
+        yield (betas, x, s, t), wrong
+        yield (betas, x, early, late), wrong
