@@ -146,6 +146,8 @@ FAULTS = [
         "            * (self.per_sample if len(self.per_sample) < 3 else self.per_sample.detach())",
         "test_gradients.py::test_gradients_are_the_same_in_any_batch",
         {"method": "weighted_loss"},
+    ),
+    Guarded(
         "state-of-the-denoiser-overwritten",
         "samplers.heun",
         "x_s.addcmul(expand_to(coef, x_s), eps_at_end - eps_hat)",
