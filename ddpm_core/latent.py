@@ -127,7 +127,7 @@ class LatentScale:
         Raises ValueError for a constant channel.
         """
         check_event("latents", latents)
-        channels = latents.transpose(0, 1).flatten(1)
+        channels = latents.detach().transpose(0, 1).flatten(1)
         moments = [torch.var_mean(each.double(), correction=0) for each in channels]
         var, mean = (torch.stack(each) for each in zip(*moments, strict=True))
         return cls(mean.cpu(), var.sqrt().cpu())

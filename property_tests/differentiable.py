@@ -132,9 +132,10 @@ SMOOTH = {
     "gaussian_kl": Smooth([X, VAR, Y, WIDE], lambda m, v, k, w: (Gaussian(m, v), Gaussian(k, w))),
     "log_grey_level": Smooth([Y, VAR, GREY], lambda m, v, x: (Gaussian(m, v), x, 17)),
     "log_grey_level, far above": Smooth(
-        [Y - 4, VAR, GREY], lambda m, v, x: (Gaussian(m, v), x, 17)
+        [np.round(4 * Y) / 4 - 9, VAR, GREY], lambda m, v, x: (Gaussian(m, v), x, 17)
     ),
     "loss": Smooth([X, Y], lambda x, y: (x, y)),
+    "loss, of scalars": Smooth([WEIGHTS, NATS], lambda x, y: (x, y)),
     "weighted_loss": Smooth([X, Y], lambda x, y: (x, y, WEIGHTS)),
     "learned_kernel": Smooth([X, Y, FRACTION], lambda *arrays: (STEEP, *arrays, S, T)),
     "learned_step": Smooth(
@@ -186,7 +187,7 @@ SMOOTH = {
     "guided, in two evaluations": Smooth(
         [X, Y, Z],
         lambda x, y, z: (
-            Guidance(lambda _, t, labels: z if labels is None else y, 3.0, 1.0, (2, 3), False),
+            Guidance(lambda _, t, labels: z if labels is None else y, 2.7, 1.0, (2, 3), False),
             x,
             3,
             np.array([1, 2]),
@@ -201,13 +202,16 @@ SMOOTH = {
         [X, Y, TWICE],
         lambda x, noise, moments: (Autoencoder(lambda _: moments, lambda z: z, SCALE), x, noise),
     ),
+    "from_latents": Smooth(
+        [X, Y], lambda y, out: (Autoencoder(lambda x: x, lambda z: out, SCALE), y)
+    ),
     "latent_bound": Smooth(
-        [X, Y, Z, VAR, W, WIDE],
-        lambda x, y, m, v, k, w: (x, y, Gaussian(m, v), Gaussian(k, w), NATS, None),
+        [X, Y, Z, VAR, W, WIDE, NATS],
+        lambda x, y, m, v, k, w, nats: (x, y, Gaussian(m, v), Gaussian(k, w), nats, None),
     ),
     "latent_bound, of grey levels": Smooth(
-        [GREY, Y, Z, VAR, W, WIDE],
-        lambda x, y, m, v, k, w: (x, y, Gaussian(m, v), Gaussian(k, w), NATS, 17),
+        [GREY, Y, Z, VAR, W, WIDE, NATS],
+        lambda x, y, m, v, k, w, nats: (x, y, Gaussian(m, v), Gaussian(k, w), nats, 17),
     ),
     "vlb_terms": bound_terms(X, None),
     "vlb_terms, of grey levels": bound_terms(GREY, 17),
@@ -224,7 +228,8 @@ SMOOTH = {
         ),
     ),
     "stratified_vlb": Smooth(
-        [X, Y, VAR], lambda x, m, v: (STEEP, x, lambda *_: Gaussian(m, v), 1, False, 3)
+        [X, Y, VAR, Z, WIDE],
+        lambda x, m, v, k, w: (STEEP, x, in_turn(Gaussian(m, v), Gaussian(k, w)), 2, False, 3),
     ),
     "stratified_vlb, antithetic": Smooth(
         [X, Y, VAR, Z, WIDE],
@@ -232,7 +237,15 @@ SMOOTH = {
     ),
     "flow_bound": Smooth(
         [X, Y, Z, VAR],
-        lambda x, y, m, v: (STEEP, x, y, NATS, lambda *_: Gaussian(m, v), None, 2),
+        lambda x, y, m, v: (
+            STEEP,
+            x,
+            y,
+            NATS,
+            lambda x_t, s, t: Gaussian(-m if s.any() else m, v),
+            None,
+            2,
+        ),
     ),
     "objective, simple": objective("simple", "eps", None),
     "objective, weighted": objective("simple", "v", 5.0),

@@ -188,6 +188,9 @@ def test_sums_over_an_event_do_not_depend_on_its_rank(impl: Implementation, meth
         for event in EVENTS:
             got = CALLS[method](impl, inputs().shaped(event))
             same(got, whole, f"{method} of events {event}")
+        scalars = inputs().rows(np.repeat(np.arange(6), 24)).first_of_each(24)
+        want = copies(CALLS[method](impl, scalars.shaped((1,))))
+        same(CALLS[method](impl, scalars), want, f"{method} of scalars")
 
 
 @pytest.mark.complete

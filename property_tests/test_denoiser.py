@@ -89,6 +89,7 @@ def test_a_network_of_another_precision_changes_only_its_own_input(
     betas, _, t, output, x_t = case
     x_t = x_t + 2.0**-12 * output
     for at in in_each_precision(impl)[:2]:  # float64 and float32, which have these digits
+        at.impl.denoised_in("float32", betas, name, Recorded(output), x_t, t)
         network = Recorded(output)
         got = at.impl.denoised_in("bfloat16", betas, name, network, x_t, t)
         ((seen, seen_t, _),) = network.evaluated

@@ -9,16 +9,20 @@ import pytest
 
 from .calls import CALLS, inputs
 from .calls.call import same
-from .differentiable import SMOOTH, X, Y, cotangents_like, evaluate, evaluate_all, name_of, waves
+from .differentiable import (
+    SMOOTH,
+    cotangents_like,
+    evaluate_all,
+    name_of,
+    waves,
+)
 from .oracles import exact
 from .oracles.exact import Value, mp, mpf
 from .protocol import (
     PREDICTIONS,
-    SAMPLERS,
     Array,
     Betas,
     Implementation,
-    SamplingSpec,
 )
 from .statistics.precisions import in_each_precision
 from .statistics.tolerances import check_largest, elements
@@ -212,58 +216,3 @@ def test_gradients_are_the_same_in_any_batch(impl: Implementation, method):
         want = [each[chosen] for each, kept in zip(whole, by_row, strict=True) if kept]
         got = [each for each, kept in zip(got, by_row, strict=True) if kept]
         same(got, want, f"gradients of {method} in {len(chosen)} rows")
-
-
-# --- where no gradient may flow -------------------------------------------------------------------
-
-
-def test_stopped_gradients_do_not_change_the_values(impl: Implementation):
-    """Eq. learned-variance.hybrid; `test_learned_variance` has its gradients."""
-    plain = evaluate(impl, STOPPED, SMOOTH[STOPPED].samples)
-    arguments = SMOOTH[STOPPED].arguments(*SMOOTH[STOPPED].samples)
-    found = impl.differentiate(name_of(STOPPED), arguments, cotangents_like(*plain))
-    for output, value in zip(found.outputs, plain, strict=True):
-        assert np.array_equal(output, value), "the loss differs where a gradient flows"
-
-
-def halved(x_t: Array, t: int) -> Array:
-    return x_t / 2 + t
-
-
-@pytest.mark.parametrize("sampler", SAMPLERS)
-def test_sampling_carries_no_gradient(impl: Implementation, sampler):
-    """A trajectory records no graph, since memory would grow with every step; it is the same."""
-    spec = SamplingSpec(STEEP, sampler, (4, 2, 1, 0), halved)
-    plain = impl.trajectory(spec, X, [Y, X])
-    reported = impl.differentiate("trajectory", (spec, X, [Y, X]), cotangents_like(*plain))
-    for output, value in zip(reported.outputs, plain, strict=True):
-        assert np.array_equal(output, value), "the trajectories differ"
-    found = impl.differentiate("sample", (spec, X, [Y, X]), cotangents_like(X))
-    assert np.array_equal(found.outputs[0], plain.states[-1]), "the samples differ"
-    for i, gradient in enumerate(found.gradients):
-        assert not gradient.any(), f"a gradient flows to sample {i}"
-
-
-def test_inversion_carries_no_gradient(impl: Implementation):
-    """Eq. ddim.invert is evaluated without a graph, too."""
-    spec = SamplingSpec(STEEP, "ddim", (4, 2, 0), halved)
-    found = impl.differentiate("encode", (spec, X, 0), cotangents_like(X))
-    assert np.array_equal(found.outputs[0], impl.encode(spec, X, 0)), "the states differ"
-    assert not any(each.any() for each in found.gradients)
-
-
-@pytest.mark.parametrize("method", ["probability_flow", "flow_log_density"])
-def test_flow_carries_no_gradient(impl: Implementation, method):
-    """Eq. probability-flow.step: the denoiser is differentiated, the flow is not."""
-
-    def linear(x_t: Array, t: int) -> tuple[Array, Array]:
-        size = x_t[0].size
-        return x_t / 2, np.stack([np.eye(size) / 2] * len(x_t))
-
-    for probes in (None, np.stack([X, Y])):
-        arguments = STEEP, X, linear, probes, (4, 3, 2, 1, 0)
-        plain = getattr(impl, method)(*arguments)
-        found = impl.differentiate(method, arguments, cotangents_like(*plain))
-        for output, value in zip(found.outputs, plain, strict=True):
-            assert np.array_equal(output, value), f"{method} differs where a gradient flows"
-        assert not any(each.any() for each in found.gradients)

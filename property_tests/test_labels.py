@@ -54,7 +54,7 @@ CALLS = {
         impl.probability_flow(c.betas, c.x, d, None, times) for times in (ALL, VISITED)
     ],
     "flow_log_density": lambda impl, c, d: [
-        impl.flow_log_density(c.betas, c.x, d, np.sign(c.y[None] + 0.1).repeat(2, 0), ALL)
+        impl.flow_log_density(c.betas, c.x, d, np.stack([c.y, c.noise]), ALL)
     ],
 }
 

@@ -43,18 +43,18 @@ def ends_of(T: int) -> Case:
     return Case(linear(T), s, t, first, np.resize(np.float64([3.0, 0.375]), (len(t), 1)))
 
 
-SAME = [{}]
 EACH = [{"name": name} for name in PREDICTIONS]
 STEP = {"step": "any"}
 TIMES = (
     "test_forward_process::test_marginal_is_the_composition_of_its_steps",
     "test_forward_process::test_sample_is_mean_plus_scaled_noise",
+    "test_losses::test_training_sample_contains_the_returned_noise",
     "test_forward_process::test_kernel_is_the_composition_of_its_steps",
     "test_schedules::test_log_snr_matches_its_definition",
 )
 # A property of other files, and the values of its parameters.
 OF_CASES: list[tuple[str, list[dict[str, Any]]]] = [
-    *((each, SAME) for each in TIMES),
+    *((each, [{}]) for each in TIMES),
     (
         "test_posterior::test_mean_and_variance_match_bayes",
         [{**STEP, "part": p} for p in ("mean", "var")],

@@ -26,11 +26,17 @@ SINGLE = PRECISIONS[0]
 DOUBLE = SINGLE._replace(name="float64", rounding=2.0**-53, computing=2.0**-53)
 GRID = tuple(range(48, -1, -1))
 SLOW: Betas = (2.0**-8,) * 48  # each step changes the state by less than bfloat16 can represent
-PATHS = {"slow": (SLOW, GRID), "early": ((1.1e-6, 2.3e-6), (2, 1, 0))}
+EARLY: Betas = (1.1e-6, 2.3e-6)
+PATHS = {  # schedule, timesteps, number of samples
+    "slow": (SLOW, GRID, 2),
+    "early": (EARLY, (2, 1, 0), 2),
+    "one sample": (EARLY, (2, 1, 0), 1),
+    "many samples": (EARLY, (2, 1, 0), 65),
+}
 
 
 def alternating(x_t: Array, t: int) -> Array:
-    return (X, Y)[t % 2]
+    return np.resize((X, Y)[t % 2], x_t.shape)
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -41,14 +47,14 @@ def test_state_of_half_precision_is_as_accurate_as_float32(impl: Implementation,
     The predictions are exact in every dtype, so that they lose nothing in themselves. At early
     timesteps the noise is small, and 1 - alpha_bar has no digits in float32.
     """
-    betas, times = PATHS[path]
-    spec = SamplingSpec(betas, sampler, times, alternating)
-    tape = [waves(*X.shape, phase=0.1 * i) for i in range(len(times) - 1)]
-    want = impl.trajectory(spec, X, tape)
+    betas, times, rows = PATHS[path]
+    spec, x_T = SamplingSpec(betas, sampler, times, alternating), np.resize(X, (rows, *X.shape[1:]))
+    tape = [waves(*x_T.shape, phase=0.1 * i) for i in range(len(times) - 1)]
+    want = impl.trajectory(spec, x_T, tape)
     impl.in_precision("float32")  # or not offered
     for precision, each in in_each_precision(impl):
         if precision is not None:
-            got = each.trajectory(spec, X, tape)
+            got = each.trajectory(spec, x_T, tape)
             allowed = float32_error(want.states, len(times))
             check_largest(f"x_t ({precision.name})", got.states, want.states, allowed)
             assert np.array_equal(got.predictions[:-1], want.predictions[:-1])
@@ -101,7 +107,7 @@ class Flows(NamedTuple):
 
 
 JACOBIAN = np.diag(-1 - np.abs(X[0].flatten()))  # with one number in each row
-PROBES = np.where(np.stack([X, Y]) > 0, 1.0, -1.0)
+PROBES = np.stack([X, Y])
 
 
 def flows(impl: Implementation, jacobian: Array) -> list[Flows]:
@@ -145,6 +151,8 @@ def test_stratified_bound_in_half_precision_is_as_accurate_as_float32(impl: Impl
             for k in range(2):
                 (x_t, t), (other, same) = evaluated[2 * k : 2 * k + 2]
                 assert np.array_equal(t, same)
+                assert (k * len(betas) // 2 < t).all()
+                assert (t <= (k + 1) * len(betas) // 2).all()
                 mean = impl.q_marginal(betas, X[:rows], t).mean
                 reach = float(max(np.abs(x_t).max(), np.abs(other).max(), 1.0))
                 check_largest("mean", (x_t + other) / 2, mean, 2 * unit.rounding * reach)
@@ -153,6 +161,9 @@ def test_stratified_bound_in_half_precision_is_as_accurate_as_float32(impl: Impl
                 size = len(betas) / 2 * X[0].size * (4 * reach) ** 2 / VAR.min()
                 allowed = OPERATIONS * unit.computing * size
                 check_largest(f"term {k}", got[k], want, allowed)
+            prior = impl.q_marginal(betas, X[:rows], np.full(rows, len(betas)))
+            nats = impl.gaussian_kl(prior, Gaussian(0 * X[:rows], 1 + 0 * X[:rows]))
+            check_largest("prior", got[2], nats.reshape(rows, -1).sum(axis=1), allowed)
 
 
 def bound_term(impl: Implementation, betas: Betas, x_0: Array, x_t: Array, t: Array) -> Array:

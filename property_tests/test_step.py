@@ -9,6 +9,7 @@ from .oracles import bound, exact
 from .oracles.exact import mpf
 from .protocol import PREDICTIONS, Array, Gaussian, Implementation
 from .statistics.monte_carlo import Ledger
+from .statistics.precisions import in_each_precision
 from .statistics.statistics import binomials
 from .statistics.tolerances import allowance, check, elements, roundings_of_divergence
 from .strategies import EARLY, STEEP, Case, cases
@@ -16,6 +17,7 @@ from .strategies import EARLY, STEEP, Case, cases
 ORACLE = "the implementation's own losses, kernels and divergences, which have oracles of their own"
 
 BOUND_WEIGHT = 0.001
+PLANE = np.float64([[0.5, -1.25], [2.0, 0.25]])
 ROWS = 4096
 
 
@@ -39,6 +41,20 @@ def test_timesteps_of_probability_zero_are_never_drawn(impl: Implementation, cho
         for j in range(2):
             want = exact.diffuse(STEEP, timestep, x_0[i, j], noise[i, j])
             check("x_t", (i, j), x_t, want.exact, unit * want.size)
+
+
+@pytest.mark.parametrize("T", [4, 1001])
+@pytest.mark.parametrize("rows", [1, 65])
+def test_only_possible_timestep_is_drawn(impl: Implementation, rows: int, T: int):
+    """Eq. learned-variance.importance in batches of any size, in every dtype and with gradients."""
+    x_0 = np.resize(np.float64([0.5, -1.25, 2.0]), (rows, 3))
+    for chosen in (1, T - 1, T):
+        given_data = (2.0**-8,) * T, x_0, np.float64(np.arange(1, T + 1) == chosen), 3
+        for at in in_each_precision(impl):
+            assert (at.impl.weighted_draw(*given_data).t == chosen).all()
+        found = impl.differentiate("weighted_draw", given_data, [x_0, x_0])
+        plain = impl.weighted_draw(*given_data)
+        assert all(map(np.array_equal, found.outputs, plain[1:]))
 
 
 def test_timesteps_are_drawn_by_their_probabilities(impl: Implementation, ledger: Ledger):
@@ -86,6 +102,10 @@ def test_simple_loss_is_the_weighted_squared_error(
 @given(case=with_events, grey_levels=st.sampled_from([None, 17]))
 @example(
     case=EARLY._replace(first=EARLY.first[:, None], second=EARLY.second[:, None]), grey_levels=None
+)
+@example(
+    case=Case((2.0**-8,) * 1001, np.array([5, 0]), np.array([6, 1001]), PLANE, PLANE / 2),
+    grey_levels=None,
 )
 @example(
     case=Case(STEEP, np.array([1]), np.array([2]), np.float64([[1, 2]]), np.float64([[0.5, -1]])),

@@ -40,6 +40,8 @@ def spaced(impl: Implementation, name: str, schedule: Betas, steps: int) -> tupl
 @given(case=spacings())
 @example(case=(PRODUCTION, 201))
 @example(case=((0.5,) * 4, 1))
+@example(case=(LATE, 11))
+@example(case=(LATE, 1))
 def test_spacing_has_the_requested_number_of_steps(impl: Implementation, name, case):
     """Eq. ancestral.ladder, ddim.leading, ddim.linspace: N steps mean N steps.
 

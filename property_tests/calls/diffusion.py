@@ -52,7 +52,7 @@ def loss_weight(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
 
 def guidances() -> Iterator[Guidance]:
     for together in (True, False):
-        for scale, rescale in ((0.0, 0.0), (1.0, 0.5), (3.0, 0.0), (3.0, 0.5)):
+        for scale, rescale in ((0.0, 0.0), (1.0, 0.5), (2.7, 0.0), (2.7, 0.5)):
             for interval in (None, (2, 3)):
                 yield Guidance(conditional, scale, rescale, interval, together)
 

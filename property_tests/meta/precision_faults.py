@@ -7,7 +7,7 @@ ROUNDED = "test_precision.py::test_answers_are_those_of_float64_rounded"
 COEFFICIENTS = "test_gradients.py::test_gradients_of_linear_methods_are_their_coefficients"
 DERIVATIVES = "test_gradients.py::test_gradients_are_derivatives_of_the_outputs"
 UNCHANGED = "samples_of_other_precisions_change_no_later_answer"
-NO_GRADIENT = "test_gradients.py::test_sampling_carries_no_gradient"
+NO_GRADIENT = "test_stopped_gradients.py::test_sampling_carries_no_gradient"
 
 
 def rounded(id: str, module: str, old: str, new: str, method: str) -> Guarded:

@@ -25,6 +25,7 @@ ANSWERS = {"x0_hat", "var_interpolation", "per_sample"}  # attributes that carry
 METADATA = {"dtype", "device", "shape", "ndim", "new_zeros", "numel", "detach", "tolist", "h"}
 READS_METADATA = {"compute_dtype", "len", "zeros_like", "ones_like", "full_like"}
 READS_METADATA |= {"isinstance", "_along"}
+LIKE = {"expand_to", "promoted", "_parameter_dtype"}  # read metadata of their second argument
 
 
 class Entry(NamedTuple):
@@ -200,7 +201,7 @@ def _reads_metadata(parents: Parents, node: ast.AST) -> bool:
             return _reads_metadata(parents, parents[node])
         case ast.Attribute(_, name):
             return name in METADATA
-        case ast.Call(ast.Name("expand_to"), [_, argument]) if argument is node:
+        case ast.Call(ast.Name(name), [_, argument]) if name in LIKE and argument is node:
             return True
         case ast.Call(function, _) if function is node:
             return True

@@ -15,7 +15,9 @@ NEVER_MET: Mapping[str, Mapping[str, tuple[tuple[str, ...], str]]] = {
     "guidance": {name: (HALF, PROMOTED) for name in ("_rescaling", "_spread")},
     "latent": {"gradient_error": (HALF, PROMOTED)},
     "losses": {"weighted": (HALF, SUMMED)},
-    "probability_flow": {name: (HALF, PROMOTED) for name in ("_quadratic_form", "_trace")},
+    "probability_flow": {
+        name: (HALF, PROMOTED) for name in ("_quadratic_form", "_slope", "_trace")
+    },
     "samplers.ddim": {"invert": (("t == T",), "it begins below the first timestep")},
 }
 

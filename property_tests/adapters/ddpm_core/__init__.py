@@ -201,11 +201,10 @@ class DdpmCore(Batches, Defaults, Sampling, Training, Likelihood, Latents, Preci
         return True
 
     def to_unit_range(self, images: NDArray[np.uint8], grey_levels: int) -> Array:
-        every = torch.arange(len(images))
-        data = Dataset(
-            "given", torch.from_numpy(images), None, (), grey_levels, every, every[:0], every[:0]
-        )
-        return array(data.take(every))
+        more = torch.from_numpy(np.concatenate([images[:1], images]))  # take skips the first
+        every = torch.arange(len(more))
+        data = Dataset("given", more, None, (), grey_levels, every, every[:0], every[:0])
+        return array(data.take(every[1:] if len(images) else every))
 
 
 @lru_cache

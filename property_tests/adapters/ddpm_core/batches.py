@@ -52,9 +52,8 @@ class Batches:
         return array(denoiser(tensor(x_t), tensor(t)).x0_hat)
 
     def clipped(self, x0_hat: Array, low: float, high: float) -> Prediction:
-        x = tensor(x0_hat)
-        found = _types.Prediction(x, x)
-        return _arrays(ClipX0(lambda x_t, t, cond=None: found, low, high)(x, 1))
+        denoiser = ClipX0(lambda x_t, t, cond=None: _types.Prediction(x_t, x_t), low, high)
+        return _arrays(denoiser(tensor(x0_hat), 1))
 
 
 class _Weights(torch.nn.Module):

@@ -15,7 +15,7 @@ from ddpm_core.losses import kl_to_noise
 from ddpm_core.storage.saved_autoencoder import draw_noise
 
 from ...protocol import Array, Autoencoder, Gaussian, Scale
-from .arrays import array, gaussian_tensors, given, made, table, tensor
+from .arrays import array, gaussian_tensors, given, made, tensor
 
 
 class Latents:
@@ -60,7 +60,7 @@ class Latents:
         grey_levels: int | None,
     ) -> Array:
         both = gaussian_tensors(distribution), gaussian_tensors(decoder)
-        return array(latent_bound(tensor(x_0), tensor(y), *both, table(nats), grey_levels))
+        return array(latent_bound(tensor(x_0), tensor(y), *both, tensor(nats), grey_levels))
 
 
 def _scale(shift: tuple[float, ...], scale: tuple[float, ...]) -> LatentScale:
