@@ -172,14 +172,14 @@ SMOOTH = {
     "clipped": Smooth([2 * X], lambda x: (x, -1.0, 1.0)),
     "guided, together": Smooth(
         [waves(3, 2), waves(6, 2, phase=4.0)],
-        lambda x, both: (Guidance(lambda *_: both, 3.0, rescale=0.5), x, 3, THREE),
+        lambda x, both: (Guidance(lambda *_: both, 2.7, rescale=0.5), x, 3, THREE),
     ),
     "guided_interpolation": Smooth(
         [waves(3, 2), waves(6, 2, phase=4.0)],
         lambda x, both: (Guidance(lambda *_: both, 3.0), x, 3, THREE),
     ),
     "guided, without labels": Smooth(
-        [X, Y], lambda x, y: (Guidance(lambda *_: y, 3.0), x, 3, None)
+        [X, Y], lambda x, y: (Guidance(lambda *_: y, 2.7), x, 3, None)
     ),
     "guided, at scale 1": Smooth(
         [X, Y], lambda x, y: (Guidance(lambda *_: y, 1.0), x, 3, np.array([1, 2]))

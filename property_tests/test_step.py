@@ -68,6 +68,19 @@ def test_timesteps_are_drawn_by_their_probabilities(impl: Implementation, ledger
 
 # --- what is minimised ----------------------------------------------------------------------------
 
+
+@given(case=cases())
+@example(case=EARLY)
+def test_mean_over_the_batch_is_minimised(impl: Implementation, case: Case):
+    """Eq. losses.weighted with weights; a mean of n terms has n + 1 roundings, and twice that."""
+    weight = 0.5 + np.arange(len(case.first))
+    for target in (case.second, case.first / 2):
+        losses = impl.weighted_loss(case.first, target, weight)
+        got = impl.mean_loss(case.first, target, weight)
+        want = losses.sum() / len(losses)
+        assert abs(got - want) <= 2 * (len(losses) + 1) * impl.unit_roundoff * want
+
+
 with_events = cases().filter(lambda case: case.first.ndim > 1 and len(case.betas) > 1)
 gammas = st.sampled_from([None, 0.5, 5.0])
 

@@ -17,6 +17,7 @@ ORACLE = "integer arithmetic; the log-SNR of products in 50 digits"
 
 STEEP_AT_THE_END = (0.01,) * 20 + (0.7,) * 3  # several targets round to one timestep
 LATE = (2.0**-10,) * 4200  # T is above 4096
+LATE_AND_STEEP = (0.001,) * 1000 + (0.7,) * 3
 MANY = tuple(np.linspace(1e-3, 0.01, 400).tolist())
 
 
@@ -104,6 +105,7 @@ def log_snr_of(betas: Betas, zero_terminal: bool) -> tuple[float, ...]:
 @example(case=(PRODUCTION, 600))
 @example(case=(STEEP_AT_THE_END, 8))
 @example(case=(LATE, 3))
+@example(case=(LATE_AND_STEEP, 8))
 def test_log_snr_timesteps_are_nearest_to_even_log_snr(impl: Implementation, zero_terminal, case):
     """Eq. ddim.even-log-snr, ddim.last-place: no free timestep is nearer to its target.
 

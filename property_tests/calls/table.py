@@ -44,6 +44,7 @@ CALLS: dict[str, Call] = {
     "target": Call(diffusion.target, **ELEMENTS),
     "loss": once(lambda impl, c: impl.loss(c.x, c.y), **SAMPLES),
     "weighted_loss": once(lambda impl, c: impl.weighted_loss(c.x, c.y, c.weight), **SAMPLES),
+    "mean_loss": once(lambda impl, c: impl.mean_loss(c.x, c.y, c.weight), rows=False),
     "constant_weight": Call(diffusion.constant_weight),
     "loss_weight": Call(diffusion.loss_weight),
     "look_up": once(lambda impl, c: impl.look_up(np.cos(np.arange(5.0)), c.t)),

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 
 from .guarded import CACHE, DETACH
+from .unreachable import HALF
 
+DTYPES = (*HALF, "float32")
 NUMBERS_ONLY = "the answer depends on T and numbers alone, and both are part of the cache's key"
 CONSTANT = "the answer is the same for all arguments"
 NO_GRAD = "the function runs under torch.no_grad, so nothing that it computes has a gradient"
@@ -15,6 +17,8 @@ ON_CPU = "the tensor is on the CPU already"
 ONLY_INT = "the statement runs for an int t only, which is no batch"
 FIRST_STEP = "the step from t = T is the first of a run, which has no state"
 TWO_ROWS = "two rows are taken apart into one and one, as two parts or as three"
+REFUSED_AGAIN = "the schedule refuses the same pair again, where the guard does not hold"
+WITH_CHANNELS = "in half precision only l_hybrid calls it, whose events have channels"
 AT_DATA = "the term at s = 0 is the decoder's alone; the divergence is masked"
 
 GUARDED: Mapping[str, Mapping[tuple[str, str], str]] = {
@@ -33,6 +37,7 @@ GUARDED: Mapping[str, Mapping[tuple[str, str], str]] = {
             "return detached(coef) if coef.ndim == 0 else coef.reshape(-1, *[1] * (x.ndim - 1))",
         ): COEFFICIENT,
         ("one sample", "return x.unsqueeze(-2).flatten(1)"): "(1,) becomes (1, 1) either way",
+        **{(guard, "return x.unsqueeze(-2).flatten(1)"): WITH_CHANNELS for guard in HALF},
     },
     "clock": {
         **{
@@ -42,6 +47,15 @@ GUARDED: Mapping[str, Mapping[tuple[str, str], str]] = {
         **{
             (guard, "if t.device.type != 'mps':"): ON_CPU
             for guard in ("one sample", "more than 64 samples", "T > 1000", "t == T")
+        },
+        ("requires_grad", "if t.device.type == 'cpu' or len(t) == 0:"): REFUSED_AGAIN,
+        **{
+            (guard, "if isinstance(s, int) and isinstance(t, int) and (s <= t):"): REFUSED_AGAIN
+            for guard in (*DTYPES, "requires_grad", "one sample", "more than 64 samples")
+        },
+        **{
+            (guard, "if early.device.type == 'cpu' or late.device.type != 'cpu':"): REFUSED_AGAIN
+            for guard in (*DTYPES, "requires_grad")
         },
         ("t == T", "if isinstance(s, int) and isinstance(t, int) and (s <= t):"): (
             "s = T was refused above"
@@ -81,7 +95,7 @@ GUARDED: Mapping[str, Mapping[tuple[str, str], str]] = {
         },
         **{
             (guard, "volume = torch.zeros(count, len(x_1), dtype=torch.float32)"): ZERO
-            for guard in ("float16", "bfloat16", "float32")
+            for guard in DTYPES
         },
         **{
             (

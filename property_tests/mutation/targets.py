@@ -111,12 +111,14 @@ STATISTICS = {
     "statistics.monte_carlo": ("meta.test_definitions", "meta.test_statistics"),
 }
 
-
+IN_PRECISION = (
+    "test_precision", "test_gradients", "test_state_precision", "test_stopped_gradients", KINDS,
+)  # fmt: skip
 # Guard, or kind of a guarded mutant -> properties that meet it in calls of any module.
 UNDER: Mapping[str, tuple[str, ...]] = {
-    "float16": ("test_precision", "test_gradients", "test_state_precision", KINDS),
-    "bfloat16": ("test_precision", "test_gradients", "test_state_precision", KINDS),
-    "float32": ("test_precision", "test_gradients", "test_state_precision", KINDS),
+    "float16": IN_PRECISION,
+    "bfloat16": IN_PRECISION,
+    "float32": IN_PRECISION,
     "requires_grad": ("test_gradients", "test_stopped_gradients"),
     "detach()": ("test_gradients", "test_stopped_gradients"),
     "one sample": ("test_circumstances", "test_sizes", "test_state_precision"),

@@ -88,6 +88,7 @@ SHAPES: dict[str, Shapes] = {
     "target": _event("target", like="x_0"),
     "loss": lambda given: [("loss", given["target"].shape[:1])],
     "weighted_loss": lambda given: [("loss", given["target"].shape[:1])],
+    "mean_loss": lambda given: [("loss", ())],
     "guided": _event("x0_hat", like="x_t"),
     "guided_interpolation": _event("interpolation", like="x_t"),
     "constant_weight": lambda given: [("weight", _batch_of(given["t"]))],

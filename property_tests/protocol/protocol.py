@@ -68,6 +68,9 @@ class Implementation(Batches, Densities, Latents, Precisions, Training, Protocol
     def weighted_loss(self, prediction: Array, target: Array, weight: Array) -> Array:
         """Return the loss of each sample times its weight, (batch,)."""
 
+    def mean_loss(self, prediction: Array, target: Array, weight: Array) -> Array:
+        """Return the number that a training step minimises, (): the mean of `weighted_loss`."""
+
     def constant_weight(self, betas: Betas, name: str, t: Times, zero_terminal: bool) -> Array:
         """Return the weights, (batch,), under which an error of x_0 has weight 1.
 

@@ -87,6 +87,10 @@ class DdpmCore(Batches, Defaults, Sampling, Training, Likelihood, Latents, Preci
         loss = ddpm_core.l_simple(tensor(prediction), tensor(target))
         return array(loss.weighted(table(weight)).per_sample)
 
+    def mean_loss(self, prediction: Array, target: Array, weight: Array) -> Array:
+        loss = ddpm_core.l_simple(tensor(prediction), tensor(target))
+        return array(loss.weighted(table(weight)).mean)
+
     def constant_weight(self, betas: Betas, name: str, t: Times, zero_terminal: bool) -> Array:
         schedule = schedule_of(betas, zero_terminal)
         return array(ddpm_core.constant_weight(schedule, prediction_named(name), tensor(t)))
@@ -201,7 +205,7 @@ class DdpmCore(Batches, Defaults, Sampling, Training, Likelihood, Latents, Preci
         return True
 
     def to_unit_range(self, images: NDArray[np.uint8], grey_levels: int) -> Array:
-        more = torch.from_numpy(np.concatenate([images[:1], images]))  # take skips the first
+        more = torch.from_numpy(np.concatenate([np.zeros_like(images[:1]), images]))
         every = torch.arange(len(more))
         data = Dataset("given", more, None, (), grey_levels, every, every[:0], every[:0])
         return array(data.take(every[1:] if len(images) else every))
