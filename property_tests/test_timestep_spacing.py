@@ -17,7 +17,7 @@ ORACLE = "integer arithmetic; the log-SNR of products in 50 digits"
 
 STEEP_AT_THE_END = (0.01,) * 20 + (0.7,) * 3  # several targets round to one timestep
 LATE = (2.0**-10,) * 4200  # T is above 4096
-LATE_AND_STEEP = (0.001,) * 1000 + (0.7,) * 3
+LATE_AND_STEEP = (0.001,) * 1000 + (0.99,) * 3
 MANY = tuple(np.linspace(1e-3, 0.01, 400).tolist())
 
 
