@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mpmath import mpf as number
 
 from .chains.steep_paths import DATA, paths
+from .options.terms import decoder_of
 from .oracles import bound, exact
 from .oracles.exact import kappa, mp, mpf
 from .protocol import ANCESTRAL, Array, Betas, Gaussian, Implementation, Times
@@ -97,6 +98,7 @@ def test_each_term_is_a_kl_or_a_decoder_likelihood(impl: Implementation, varianc
     """
     betas, times = case
     evaluated: list[int] = []
+    convention = decoder_of(impl, variance)
 
     def denoiser(x_t: Array, t: int) -> Array:
         evaluated.append(t)
@@ -112,8 +114,7 @@ def test_each_term_is_a_kl_or_a_decoder_likelihood(impl: Implementation, varianc
             for x, z in zip(x_0, noise, strict=True):
                 x_t = scale * mpf(x) + mp.sqrt(var_t) * mpf(z)
                 back = exact.posterior(betas, 0.25 * x_t, x_t, s, t)
-                wide = exact.kernel(betas, s, t).var
-                var = back.var if variance == "fixed_small" and s else wide
+                var, of_var = exact.reverse_variance(betas, variance, convention, s, t)
                 prediction = bound.Gaussian(back.mean.exact, var)
                 true = exact.posterior(betas, float(x), x_t, s, t)
                 posterior = bound.Gaussian(true.mean.exact, true.var)
@@ -121,7 +122,7 @@ def test_each_term_is_a_kl_or_a_decoder_likelihood(impl: Implementation, varianc
                 each = bound.divergence(posterior, prediction) if s else decoded
                 want, size = want + each, size + 1 + abs(each)
             least = var if s == 0 else min(var, true.var)
-            unit = 24 * kappa(betas, s, t) * size + 40 * mp.sqrt(size / least)
+            unit = 24 * max(kappa(betas, s, t), of_var) * size + 40 * mp.sqrt(size / least)
             check(f"L_{s}", (i, row), got, want, impl.unit_roundoff * unit)
     scale, var = exact.kernel(betas, 0, times[0])
     for row, x_0 in enumerate(X_0):

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from .options.terms import decoder_of
 from .oracles import bound, exact
 from .oracles.exact import Value
 from .protocol import ANCESTRAL, PREDICTIONS, Gaussian, Implementation, Times
@@ -276,18 +277,18 @@ def test_reverse_kernel_is_the_posterior_at_the_prediction(
     """Eq. losses.mean-hat and losses.decoder-variance: the posterior mean at the prediction.
 
     The variance is the posterior's or the step's; at s = 0, where the posterior has none, the
-    step's.
+    step's, or that of the pair (1, 2) by convention.
     """
     betas, s, t, x0_hat, x_t = case
+    decoder = decoder_of(impl, variance)
     for at in in_each_precision(impl):
         mean, var = at.impl.reverse_kernel(betas, variance, x0_hat, x_t, s, t)
         for where in elements(x_t):
             low, high = int(s[where[0]]), int(t[where[0]])
             back = exact.posterior(betas, x0_hat[where], x_t[where], low, high)
-            wide = exact.kernel(betas, low, high).var
-            want = back.var if variance == "fixed_small" and low else wide
+            want, kappa = exact.reverse_variance(betas, variance, decoder, low, high)
             at.check("mean", where, mean, back.mean, exact.kappa(betas, low, high))
-            at.check("var", where, var, exact.positive(want), exact.kappa(betas, low, high))
+            at.check("var", where, var, exact.positive(want), kappa)
 
 
 def equal_pairs(t: Times, T: int) -> Finding:

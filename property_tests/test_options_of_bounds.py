@@ -8,7 +8,16 @@ import numpy as np
 from .options.covering import Options, Row
 from .options.denoisers import DENOISER, Bounded, Composed, labels_of, network, not_guided
 from .options.rows import data_of, each_row, rows_of
-from .options.terms import Kernel, density, fixed_kernel, given_kernel, prior, term, total
+from .options.terms import (
+    Kernel,
+    decoder_of,
+    density,
+    fixed_kernel,
+    given_kernel,
+    prior,
+    term,
+    total,
+)
 from .options.terms import learned_kernel as exact_learned_kernel
 from .oracles import exact
 from .oracles.exact import mpf
@@ -32,10 +41,12 @@ def kernel_of(
     return impl.reverse_kernel(STEEP, variance, x0_hat, x_t, s, t)
 
 
-def exact_kernel(variance: str, x0_hat: Bounded, x_t: float, s: int, t: int) -> Kernel:
+def exact_kernel(
+    impl: Implementation, variance: str, x0_hat: Bounded, x_t: float, s: int, t: int
+) -> Kernel:
     if variance == "learned":
         return exact_learned_kernel(STEEP, mpf(x_t) / 4 + mpf(0.5), x0_hat, mpf(x_t), s, t)
-    return fixed_kernel(STEEP, variance, x0_hat, mpf(x_t), s, t)
+    return fixed_kernel(STEEP, variance, decoder_of(impl, variance), x0_hat, mpf(x_t), s, t)
 
 
 def check_sample(
@@ -94,7 +105,8 @@ def test_bounds_with_all_pairs_of_options(impl: Implementation):
                 for where in elements(x):
                     at = (row_number, *where)
                     check_x_t(impl, x_0, noises[times.index(t)], x_t, at, t)
-                    kernel = exact_kernel(variance, Bounded(mpf(x0_hat[at]), mpf(0)), x_t[at], s, t)
+                    prediction = Bounded(mpf(x0_hat[at]), mpf(0))
+                    kernel = exact_kernel(impl, variance, prediction, x_t[at], s, t)
                     if t in kernels:
                         kernel = given_kernel(kernels[t].mean[at], kernels[t].var[at])
                     terms.append(term(STEEP, x[where], x_t[at], s, t, kernel, grey))

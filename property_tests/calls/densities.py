@@ -33,6 +33,11 @@ def reverse_kernel(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
         yield lambda v=variance: impl.reverse_kernel(c.betas, v, c.x, c.y, c.s, c.t)
 
 
+def decoder_variance(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    for variance in ("fixed_small", "fixed_large"):
+        yield lambda v=variance: impl.decoder_variance(v)
+
+
 def hybrid(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
     for x_0, grey_levels in ((c.x, None), (c.grey, 5)):
         yield lambda x_0=x_0, L=grey_levels: impl.hybrid(

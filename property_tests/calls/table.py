@@ -85,6 +85,7 @@ CALLS: dict[str, Call] = {
     "gaussian_kl": Call(densities.gaussian_kl, **ELEMENTS),
     "log_grey_level": Call(densities.log_grey_level, **ELEMENTS),
     "reverse_kernel": Call(densities.reverse_kernel, **ELEMENTS),
+    "decoder_variance": Call(densities.decoder_variance, rows=False),
     "learned_kernel": once(
         lambda impl, c: impl.learned_kernel(c.betas, c.x, c.y, c.fraction, c.s, c.t), **ELEMENTS
     ),

@@ -1,9 +1,19 @@
 """Benign variants: reported as bugs, but correct. The suite must not flag them."""
 
+from typing import Any
+
 import numpy as np
 
 from ..adapters.ddpm_core import DdpmCore
-from ..protocol import Array, Averages, Betas, Gaussian, Layout, Times
+from ..protocol import (
+    Array,
+    Averages,
+    Betas,
+    Denoiser,
+    Gaussian,
+    Layout,
+    Times,
+)
 from .registry import column, known, table
 
 
@@ -95,3 +105,48 @@ class NearlyNoNoiseInData(DdpmCore):
         noise = column(1 - table(betas)[t], x_0)
         unit = (column(s, x_0) == 0) * 2.0**-53
         return Gaussian(mean + unit * (x_0 == 0) * x_t / noise, var + unit)
+
+
+@known(
+    "N13-decoder-variance-of-timestep-two",
+    "hojonathanho/diffusion; openai/guided-diffusion and openai/improved-diffusion",
+    "p(x_0 | x_1) has the posterior variance at t = 2, with that convention declared",
+    "test_losses.py::test_reverse_kernel_is_the_posterior_at_the_prediction",
+    benign=True,
+    variance="fixed_large",
+)
+class DecoderOfTimestepTwo(DdpmCore):
+    def decoder_variance(self, variance: str) -> str:
+        return "beta_tilde_2"
+
+    def reverse_kernel(
+        self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: Times, t: Times
+    ) -> Gaussian:
+        mean, var = super().reverse_kernel(betas, variance, x0_hat, x_t, s, t)
+        first = (s == 0) & (t == 1) & (len(betas) > 1)
+        later = np.where(first, 1, s), np.where(first, 2, t)
+        at_2 = super().reverse_kernel(betas, "fixed_small", x0_hat, x_t, *later).var
+        return Gaussian(mean, np.where(column(first, x_t), at_2, var))
+
+    def vlb_of_denoiser(
+        self,
+        betas: Betas,
+        variance: str,
+        x_0: Array,
+        denoiser: Denoiser,
+        noises: list[Array],
+        grey_levels: int | None,
+        times: tuple[int, ...],
+    ) -> Array:
+        def reverse(x_t: Array, s: Times, t: Times) -> Gaussian:
+            return self.reverse_kernel(betas, variance, denoiser(x_t, int(t[0])), x_t, s, t)
+
+        return self.vlb_terms(betas, x_0, reverse, noises, grey_levels, times)
+
+    def stratified_vlb_of_denoiser(
+        self, betas: Betas, variance: str, x_0: Array, denoiser: Any, *options: Any
+    ) -> Array:
+        def reverse(x_t: Array, s: Times, t: Times) -> Gaussian:
+            return self.reverse_kernel(betas, variance, denoiser(x_t, t), x_t, s, t)
+
+        return self.stratified_vlb(betas, x_0, reverse, *options)

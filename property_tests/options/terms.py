@@ -6,9 +6,11 @@ means then changes d^2 / (2 var) by |d| error / var, and by error^2 / (2 var).
 
 from typing import NamedTuple
 
+import pytest
+
 from ..oracles import bound, exact
 from ..oracles.exact import mp, mpf
-from ..protocol import Betas
+from ..protocol import DECODER_VARIANCES, Betas, Implementation
 from .denoisers import Bounded
 
 
@@ -25,20 +27,33 @@ def given_kernel(mean: float, var: float) -> Kernel:
     return Kernel(Bounded(mpf(mean), mpf(0)), mpf(var), mpf(0))
 
 
-def fixed_kernel(betas: Betas, variance: str, x0_hat: Bounded, x_t: mpf, s: int, t: int) -> Kernel:
-    """Eq. losses.mean-hat and losses.decoder-variance."""
+def decoder_of(impl: Implementation, variance: str) -> str:
+    """Return the declared variance of p(x_0 | x_1)."""
+    try:
+        declared = impl.decoder_variance(variance)
+    except pytest.skip.Exception:  # not offered
+        declared = "beta_1"
+    assert declared in DECODER_VARIANCES, f"decoder_variance is {declared!r}"
+    return declared
+
+
+def fixed_kernel(
+    betas: Betas, variance: str, decoder: str, x0_hat: Bounded, x_t: mpf, s: int, t: int
+) -> Kernel:
+    """Eq. losses.mean-hat and losses.decoder-variance, or the variance that `decoder` names."""
     per = 8 * exact.kappa(betas, s, t)
-    back, wide = exact.posterior(betas, x0_hat.exact, x_t, s, t), exact.kernel(betas, s, t).var
+    back = exact.posterior(betas, x0_hat.exact, x_t, s, t)
+    var, kappa = exact.reverse_variance(betas, variance, decoder, s, t)
     slope = abs(exact.posterior(betas, 1.0, 0.0, s, t).mean.exact)
     mean = Bounded(back.mean.exact, per * back.mean.size + slope * x0_hat.error)
-    return Kernel(mean, back.var if variance == "fixed_small" and s else wide, per)
+    return Kernel(mean, var, 8 * kappa)
 
 
 def learned_kernel(
     betas: Betas, interpolation: mpf, x0_hat: Bounded, x_t: mpf, s: int, t: int
 ) -> Kernel:
     """Eq. learned-variance.range: the ends have errors of 8 kappa, which the powers scale."""
-    wide = fixed_kernel(betas, "fixed_large", x0_hat, x_t, s, t)
+    wide = fixed_kernel(betas, "fixed_large", "beta_1", x0_hat, x_t, s, t)
     low = exact.posterior(betas, 0.0, 0.0, *((s, t) if s else (1, 2))).var
     v, ends = mpf(interpolation), max(exact.kappa(betas, s, t), exact.kappa(betas, 1, 2))
     relative = (abs(v) + abs(1 - v)) * 8 * ends + 8

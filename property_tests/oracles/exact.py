@@ -80,6 +80,19 @@ def posterior(betas: Betas, x_0: float, x_t: float, s: int, t: int) -> Posterior
     return Posterior(_sum_of(from_x0, from_xt), 1 / precision)
 
 
+def reverse_variance(
+    betas: Betas, variance: str, decoder: str, s: int, t: int
+) -> tuple[mpf, mpf]:
+    """Return the fixed variance of p(x_s | x_t) and the conditioning of its pair.
+
+    At s = 0 it is the step's; for p(x_0 | x_1) by convention, `decoder`, the posterior's at t = 2.
+    """
+    if decoder == "beta_tilde_2" and (s, t) == (0, 1) and len(betas) > 1:
+        variance, s, t = "fixed_small", 1, 2
+    step, back = kernel(betas, s, t).var, posterior(betas, 0.0, 0.0, s, t).var
+    return back if variance == "fixed_small" and s else step, kappa(betas, s, t)
+
+
 def convert(betas: Betas, source: str, target: str, value: float, x_t: float, t: int) -> Value:
     """Solve x_t = a x_0 + sigma eps and the definition of `source` for x_0 and eps."""
     coef_xt, coef_value = _coefficients(betas, source, target, t)

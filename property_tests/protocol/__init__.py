@@ -2,6 +2,7 @@
 
 from .nouns import (
     ANCESTRAL,
+    DECODER_VARIANCES,
     NO_LABEL,
     PREDICTIONS,
     SAMPLERS,
@@ -41,6 +42,7 @@ from .protocol import Implementation
 
 __all__ = [
     "ANCESTRAL",
+    "DECODER_VARIANCES",
     "NO_LABEL",
     "PRECISIONS",
     "PREDICTIONS",

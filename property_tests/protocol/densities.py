@@ -34,7 +34,16 @@ class Densities(Protocol):
     ) -> Gaussian:
         """Return p(x_s | x_t) with x0_hat for x_0 and this fixed variance, 0 <= s < t <= T.
 
-        At s = 0, where the posterior has no variance, the variance is beta_ts for both kinds.
+        At s = 0, where the posterior has no variance, the variance is beta_ts for both kinds; that
+        of the pair (0, 1) is a convention, `decoder_variance`.
+        """
+
+    def decoder_variance(self, variance: str) -> str:
+        """Return which variance p(x_0 | x_1) has with this fixed variance, if T >= 2.
+
+        beta_1, as in Eq. losses.decoder-variance and if this method is not offered; or
+        beta_tilde_2, the posterior's variance at t = 2, as in the code of Ho et al. (2020). There
+        it replaces the first entry of the log variances of fixed_small and of fixed_large.
         """
 
     def learned_kernel(

@@ -137,6 +137,7 @@ SAMPLERS_OF = {
     "heun": ("heun",),  # Karras et al. (2022)
 }
 ANCESTRAL = SAMPLERS_OF["ancestral"]
+DECODER_VARIANCES = ("beta_1", "beta_tilde_2")  # of p(x_0 | x_1), by convention
 SOLVERS = (*SAMPLERS_OF["dpm_solver"], *SAMPLERS_OF["heun"])  # no noise
 SAMPLERS = tuple(name for names in SAMPLERS_OF.values() for name in names)
 TIMESTEP_SPACINGS = ("trailing", "leading", "linspace", "log_snr")

@@ -67,6 +67,9 @@ class Likelihood:
             reverse_kernel(schedule_of(betas), *arguments, variance_named(variance))
         )
 
+    def decoder_variance(self, variance: str) -> str:
+        return "beta_1"
+
     def learned_kernel(
         self, betas: Betas, x0_hat: Array, x_t: Array, interpolation: Array, s: Times, t: Times
     ) -> protocol.Gaussian:
