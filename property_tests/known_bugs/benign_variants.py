@@ -123,10 +123,12 @@ class DecoderOfTimestepTwo(DdpmCore):
         self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: Times, t: Times
     ) -> Gaussian:
         mean, var = super().reverse_kernel(betas, variance, x0_hat, x_t, s, t)
-        first = (s == 0) & (t == 1) & (len(betas) > 1)
-        later = np.where(first, 1, s), np.where(first, 2, t)
-        at_2 = super().reverse_kernel(betas, "fixed_small", x0_hat, x_t, *later).var
-        return Gaussian(mean, np.where(column(first, x_t), at_2, var))
+        if len(betas) == 1:
+            return Gaussian(mean, var)
+        beta_1, beta_2 = betas[:2]
+        to_beta_tilde_2 = beta_2 / (beta_1 + beta_2 * (1 - beta_1))
+        factor = np.where((s == 0) & (t == 1), to_beta_tilde_2, 1.0)
+        return Gaussian(mean, var * column(factor, x_t))
 
     def vlb_of_denoiser(
         self,
