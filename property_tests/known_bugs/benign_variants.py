@@ -110,7 +110,7 @@ class NearlyNoNoiseInData(DdpmCore):
 @known(
     "N13-decoder-variance-of-timestep-two",
     "hojonathanho/diffusion; openai/guided-diffusion and openai/improved-diffusion",
-    "p(x_0 | x_1) has the posterior variance at t = 2, with that convention declared",
+    "the decoder has the posterior variance at t = 2, with that convention declared",
     "test_losses.py::test_reverse_kernel_is_the_posterior_at_the_prediction",
     benign=True,
     variance="fixed_large",

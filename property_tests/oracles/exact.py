@@ -80,9 +80,7 @@ def posterior(betas: Betas, x_0: float, x_t: float, s: int, t: int) -> Posterior
     return Posterior(_sum_of(from_x0, from_xt), 1 / precision)
 
 
-def reverse_variance(
-    betas: Betas, variance: str, decoder: str, s: int, t: int
-) -> tuple[mpf, mpf]:
+def reverse_variance(betas: Betas, variance: str, decoder: str, s: int, t: int) -> tuple[mpf, mpf]:
     """Return the fixed variance of p(x_s | x_t) and the conditioning of its pair.
 
     At s = 0 it is the step's; for p(x_0 | x_1) by convention, `decoder`, the posterior's at t = 2.
