@@ -82,7 +82,7 @@ def test_pip_block_installs_the_package(tmp_path):
     )
     assert done.returncode == 0, done.stdout
     checks = json.loads((tmp_path / "dev" / "report.json").read_text())["checks"]
-    assert [check["examples"] for check in checks] == [4]  # 30 under the profile of a certificate
+    assert [check["examples"] for check in checks] == [3]  # 30 under the profile of a certificate
 
 
 def test_adapter_of_the_suite_page_fails_one_check_as_documented():
