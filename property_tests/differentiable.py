@@ -49,8 +49,6 @@ FRACTION = Z / np.exp2(np.arange(24) % 8).reshape(Z.shape)  # 1 - FRACTION is ro
 SCALE = Scale(np.float64([0.3, -1.1, 0.0]), np.float64([1.7, 0.3, 1.0]))
 FEW = (3, 1, 0)  # timesteps of STEEP
 HALVING: Betas = (0.75,) * 4  # the signal is halved by each step
-
-
 THREE = np.array([1, 2, 0])  # labels
 
 
@@ -73,6 +71,21 @@ def bound_terms(x_0: Array, grey_levels: int | None) -> Smooth:
             lambda x_t, s, t: Gaussian(mean_1, var_1) if t[0] == 1 else Gaussian(mean_3, var_3),
             [noise_3, noise_1],
             grey_levels,
+            FEW,
+        ),
+    )
+
+
+def bound_of_denoiser(variance: str) -> Smooth:
+    return Smooth(
+        [X, Y, Z, W, X + Y],
+        lambda x, noise_3, noise_1, at_1, at_3: (
+            STEEP,
+            variance,
+            x,
+            lambda x_t, t: at_1 if t == 1 else at_3,
+            [noise_3, noise_1],
+            None,
             FEW,
         ),
     )
@@ -215,18 +228,8 @@ SMOOTH = {
     ),
     "vlb_terms": bound_terms(X, None),
     "vlb_terms, of grey levels": bound_terms(GREY, 17),
-    "vlb_of_denoiser": Smooth(
-        [X, Y, Z, W, X + Y],
-        lambda x, noise_3, noise_1, at_1, at_3: (
-            STEEP,
-            "fixed_large",
-            x,
-            lambda x_t, t: at_1 if t == 1 else at_3,
-            [noise_3, noise_1],
-            None,
-            FEW,
-        ),
-    ),
+    "vlb_of_denoiser": bound_of_denoiser("fixed_large"),
+    "vlb_of_denoiser, of a learned variance": bound_of_denoiser("learned_range"),
     "stratified_vlb": Smooth(
         [X, Y, VAR, Z, WIDE],
         lambda x, m, v, k, w: (STEEP, x, in_turn(Gaussian(m, v), Gaussian(k, w)), 2, False, 3),

@@ -31,7 +31,7 @@ IN_FLOAT32 = {
 }  # fmt: skip
 # Distributions and x_t on the way are samples, too, and rounded as such.
 OF_SAMPLES = {
-    "latent_kl", "autoencoder_loss", "vlb_of_denoiser",
+    "latent_kl", "autoencoder_loss", "vlb_of_denoiser", "vlb_of_denoiser, of a learned variance",
     "latent_draw", "to_latents", "autoencoder_loss, without edges",
     *(f"solver_steps, {name}" for name in ("ddim", "dpm++1", "dpm++2m", "heun")),
     *(f"objective, vlb of {name}" for name in PREDICTIONS),

@@ -12,7 +12,6 @@ NO_GRAD = "the function runs under torch.no_grad, so nothing that it computes ha
 COEFFICIENT = "the coefficients of a schedule have no gradient"
 IN_SLOPE = "_slope detaches its argument first of all, and its answers have no gradient"
 ZERO = "0 is exact in float32, and the first sum with a term is float64"
-PROMOTED = "promoted returns values of its second argument's dtype as they are"
 ON_CPU = "the tensor is on the CPU already"
 ONLY_INT = "the statement runs for an int t only, which is no batch"
 FIRST_STEP = "the step from t = T is the first of a run, which has no state"
@@ -28,10 +27,6 @@ GUARDED: Mapping[str, Mapping[tuple[str, str], str]] = {
             "float32",
             "return x.dtype if x.dtype in (torch.float16, torch.bfloat16) else torch.float32",
         ): "both answers are float32",
-        (
-            "requires_grad",
-            "return value.to(like.dtype) if value.dtype == compute_dtype(value) else value",
-        ): PROMOTED,
         (
             DETACH,
             "return detached(coef) if coef.ndim == 0 else coef.reshape(-1, *[1] * (x.ndim - 1))",

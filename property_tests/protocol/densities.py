@@ -111,7 +111,10 @@ class Densities(Protocol):
         grey_levels: int | None,
         times: tuple[int, ...],
     ) -> Array:
-        """Return the same for reverse kernels with this variance and the denoiser's prediction."""
+        """Return the same for reverse kernels with this variance and the denoiser's prediction.
+
+        For `learned_range` the prediction is the interpolation, too.
+        """
 
     def stratified_vlb(
         self,

@@ -19,6 +19,7 @@ from ddpm_core.losses import gaussian_kl, log_grey_level
 from ddpm_core.probability_flow import flow_bound, flow_log_density, probability_flow
 from ddpm_core.randomness import keyed_generator
 from ddpm_core.samplers.ancestral import Ancestral, reverse_kernel
+from ddpm_core.schedules import Schedule
 from ddpm_core.training.diffusion_config import TrainConfig
 from ddpm_core.training.step import objective
 
@@ -140,9 +141,7 @@ class Likelihood:
         times: tuple[int, ...],
     ) -> Array:
         schedule, tape = schedule_of(betas), dict(zip(times, map(tensor, noises), strict=False))
-        options = variance_named(variance), labels_of(denoiser)
-        reverse = reverse_of(schedule, denoiser_of(denoiser), *options)
-        arguments = schedule, tensor(x_0), reverse, tape.__getitem__
+        arguments = schedule, tensor(x_0), _reverse(schedule, variance, denoiser), tape.__getitem__
         options = {"grey_levels": grey_levels, "times": times_of(times, betas)}
         return array(vlb_terms(*arguments, **options))
 
@@ -173,8 +172,7 @@ class Likelihood:
         grey_levels: int | None,
     ) -> Array:
         schedule, generator = schedule_of(betas), keyed_generator(seed, "bound")
-        kernel = variance_named(variance), labels_of(denoiser)
-        reverse = reverse_of(schedule, denoiser_of(denoiser), *kernel)
+        reverse = _reverse(schedule, variance, denoiser)
         options = {"grey_levels": grey_levels, "strata": strata, "antithetic": antithetic}
         return array(stratified_vlb(schedule, tensor(x_0), reverse, generator, **options))
 
@@ -227,6 +225,17 @@ class Likelihood:
         arguments = schedule_of(betas), *arrays, _tensor_kernel(reverse)
         options: dict[str, Any] = {} if t == 1 else {"t": t}
         return array(flow_bound(*arguments, grey_levels=grey_levels, **options))
+
+
+def _reverse(schedule: Schedule, variance: str, denoiser: Denoiser) -> Any:
+    """Return the reverse kernel of a denoiser, whose prediction is also its interpolation."""
+    predict = denoiser_of(denoiser)
+
+    def predicted(x_t: torch.Tensor, t: Any, cond: Any = None) -> _types.Prediction:
+        x0_hat = predict(x_t, t, cond).x0_hat
+        return _types.Prediction(x0_hat, x0_hat if variance == "learned_range" else None)
+
+    return reverse_of(schedule, predicted, variance_named(variance), labels_of(denoiser))
 
 
 def _tensor_kernel(reverse: ReverseKernel) -> Any:
