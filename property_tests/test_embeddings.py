@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from .oracles.exact import mp, mpf
-from .protocol import Implementation
+from .protocol import Array, Implementation
 from .statistics.tolerances import check, elements
 
 ORACLE = "sines and cosines in 60 digits"
@@ -13,24 +13,37 @@ ORACLE = "sines and cosines in 60 digits"
 FLOAT32 = 2.0**-24
 
 
-@given(
-    t=st.lists(st.integers(0, 4000), min_size=1, max_size=8),
-    width=st.integers(1, 64).map(lambda half: 2 * half),
-)
+EVEN = st.integers(1, 64).map(lambda half: 2 * half)
+TIMESTEPS = st.lists(st.integers(0, 4000), min_size=1, max_size=8)
+
+
+@given(t=TIMESTEPS, width=EVEN)
 def test_entries_are_sines_and_cosines_of_their_angles(impl: Implementation, t, width):
     """Eq. embeddings.sinusoidal, in the documented layout of the implementation.
 
     A value of at most 1 is rounded once to float32, to u32. The error of an angle of t f radians is
     4 u t: 3 u relative in log f, where f |log f| <= 1 / e, and 2.5 u for exp and the product.
     """
-    layout = impl.embedding_layout()
     got = impl.embedding(np.array(t, np.int64), width)
-    half = width // 2
+    check_entries(impl, got, t, width, impl.embedding_layout().max_period)
+
+
+@given(t=TIMESTEPS, width=EVEN, periods=st.permutations([100.0, 1000.0, 10_000.0, 2.0**20]))
+@example(t=[937], width=6, periods=[100.0, 10_000.0])
+def test_longest_period_is_an_argument(impl: Implementation, t, width, periods):
+    """Eq. embeddings.sinusoidal for several periods in turn, with equal timesteps and widths."""
+    for period in periods:
+        got = impl.embedding_of_period(np.array(t, np.int64), width, period)
+        check_entries(impl, got, t, width, period)
+
+
+def check_entries(impl: Implementation, got: Array, t: list[int], width: int, period: float):
+    half, interleaved = width // 2, impl.embedding_layout().interleaved
     assert got.shape == (len(t), width)
     for row, timestep in enumerate(t):
         for i in range(half):
-            angle = timestep * mpf(layout.max_period) ** (-mpf(i) / half)
-            sine, cosine = (2 * i, 2 * i + 1) if layout.interleaved else (i, half + i)
+            angle = timestep * mpf(period) ** (-mpf(i) / half)
+            sine, cosine = (2 * i, 2 * i + 1) if interleaved else (i, half + i)
             allowed = mpf(FLOAT32) + 4 * mpf(impl.unit_roundoff) * (1 + timestep)
             check("sine", (row, sine), got, mp.sin(angle), allowed)
             check("cosine", (row, cosine), got, mp.cos(angle), allowed)

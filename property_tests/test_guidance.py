@@ -60,7 +60,7 @@ def test_guided_prediction_is_on_the_line_through_both(impl: Implementation, tog
 
 
 @pytest.mark.parametrize("together", [True, False])
-@pytest.mark.parametrize("scale", [1.0, 3.0])
+@pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
 def test_guidance_does_not_change_a_learned_variance(impl: Implementation, together, scale):
     """Eq. guidance.guess applies to the prediction; the variance is the conditional one."""
     got = impl.guided_interpolation(Guidance(predictions, scale, together=together), X_T, 3, LABELS)

@@ -114,15 +114,20 @@ def kl_and_allowance(impl: Implementation, encoding: Encoding, row: int) -> tupl
     values=st.lists(numbers, min_size=36, max_size=36),
     kl_weight=st.sampled_from([0.0, 2.0**-10, 1.0]),
     gradient_weight=st.sampled_from([0.0, 0.5, 2.0]),
+    image=st.sampled_from([(2, 3, 4), (1, 4, 3), (3, 5, 5), (2, 2, 2)]),
 )
-@example(encoding=PLAIN, values=[0.5, -1.0, 2.0, 0.25], kl_weight=1.0, gradient_weight=0.5)
-@example(encoding=PLAIN, values=[0.5, -1.0, 2.0], kl_weight=2.0**-10, gradient_weight=0.0)
+@example(PLAIN, [0.5, -1.0, 2.0, 0.25], 1.0, 0.5, (2, 3, 4))
+@example(PLAIN, [0.5, -1.0, 2.0, 0.25], 1.0, 0.5, (1, 4, 3))
+@example(PLAIN, [0.5, -1.0, 2.0], 2.0**-10, 0.0, (3, 5, 5))
 def test_autoencoder_loss_is_the_weighted_sum_of_its_terms(
-    impl: Implementation, encoding: Encoding, values, kl_weight, gradient_weight
+    impl: Implementation, encoding: Encoding, values, kl_weight, gradient_weight, image
 ):
-    """Eq. latent.loss and latent.gradient, for images whose width may equal the batch size."""
+    """Eq. latent.loss and latent.gradient, with odd and even sizes.
+
+    The width may equal the batch size.
+    """
     batch = len(encoding.mean)
-    x, x_hat = np.resize(np.float64(values), (2, batch, 2, 3, 4))
+    x, x_hat = np.resize(np.float64(values), (2, batch, *image))
     x_hat = x_hat[::-1, :, ::-1] + x
     got = impl.autoencoder_loss(x, x_hat, encoding.moments, kl_weight, gradient_weight)
     n = x[0].size

@@ -32,11 +32,12 @@ ORACLE = "the definitions in 60 digits, linear algebra, and the F and t distribu
 
 
 @given(
-    shape=st.sampled_from([(2, 1), (3, 3), (2, 2, 2), (3, 3, 3, 3), (5, 2, 4, 1)]),
+    shape=st.sampled_from([(2, 1), (3, 3), (2, 2, 2), (1, 3, 2, 3), (3, 3, 3, 3), (5, 2, 4, 1)]),
     values=st.lists(numbers, min_size=5, max_size=40),
     offset=st.sampled_from([0.0, 3.0, -1024.0]),
 )
 @example(shape=(3, 3), values=[1.0, -2.0, 0.5, 3.0, 0.0], offset=3.0)
+@example(shape=(1, 3, 2, 3), values=[1.0, -2.0, 0.5, 3.0, 0.0], offset=3.0)  # a single latent
 def test_scaled_latents_have_mean_0_and_variance_1(impl: Implementation, shape, values, offset):
     """Eq. latent.shift, latent.spread and latent.scale on the measured latents, per channel.
 

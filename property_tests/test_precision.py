@@ -9,11 +9,13 @@ import pytest
 from .differentiable import SCALE, SMOOTH, X, Y, Z, evaluate, name_of, waves
 from .options.terms import given_kernel, grey_level
 from .protocol import (
+    NO_LABEL,
     PRECISIONS,
     PREDICTIONS,
     Array,
     Autoencoder,
     Gaussian,
+    Guidance,
     Implementation,
     Precision,
     exact_in,
@@ -155,6 +157,30 @@ def test_bins_of_many_grey_levels_in_float32(impl: Implementation):
     for i, x in enumerate(x_0):
         want = grey_level(x, given_kernel(mean[i], var[i]), 65_536)
         check("-log mass (float32)", (i,), -got, want.exact, SINGLE.rounding * want.error)
+
+
+def test_rescaling_of_predictions_far_from_zero(impl: Implementation):
+    """Eq. guidance.rescale where the squared mean is 1 / u times the variance.
+
+    Predictions, their means, the deviations and the sums of their squares are integers that the
+    dtype holds. Two roots, their ratio, the factor and the product are rounded: 8 u (1 + q) of a
+    number.
+    """
+    labelled, unlabelled = np.float64([1, -1, 3, -3]), np.float64([2, -2, 1, -1])
+    ratio = np.sqrt(20 / 100)  # of labelled, and of 3 labelled - 2 unlabelled
+    for unit, mean, at in (
+        (impl.unit_roundoff, 2.0**27, lambda: impl),
+        (SINGLE.computing, 2.0**12, lambda: impl.in_precision("float32")),
+    ):
+
+        def predict(x_t: Array, t: int, labels: Array | None, mean: float = mean) -> Array:
+            none = np.full(len(x_t), NO_LABEL) if labels is None else labels
+            return mean + np.where(none[:, None] == NO_LABEL, unlabelled, labelled)
+
+        got = at().guided(Guidance(predict, 3.0, 1.0), np.zeros((2, 4)), 3, np.array([2, 0]))
+        want = ratio * (mean + 3 * labelled - 2 * unlabelled)
+        allowed = 8 * unit * (1 + ratio) * mean
+        check_largest("rescaled prediction", got, np.tile(want, (2, 1)), allowed)
 
 
 @pytest.mark.complete

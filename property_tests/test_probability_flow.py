@@ -197,7 +197,7 @@ def test_log_density_is_noise_density_plus_log_volume(impl: Implementation, step
     doubled = (*(t for t in times if (steps - t) % 2 == 0 and t > 1), 1, 0)
     x_1, mixing = np.concatenate([X_1, X_1[:, :1]], axis=1), AffineDenoiser(3, coupling=0.25)
     every = sign_probes(len(x_1), 3)
-    for probes in (None, every, every[:1]):
+    for probes in (None, every, every[:1], every[1:3]):
         by_probe = []
         for each in (times, doubled):
             flow = impl.probability_flow(betas, x_1, mixing, probes, each)

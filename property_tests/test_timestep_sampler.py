@@ -42,6 +42,7 @@ def overwritten(T: int) -> tuple[int, list[tuple[int, float]]]:
 @example(history=overwritten(2), batch=7)
 @example(history=(2, [(1, 1.0)] * 10 + [(2, 1.0)] * 9), batch=4)
 @example(history=(2, [(1, 1.0)] * 10 + [(2, 3.0)] * 10), batch=4)
+@example(history=(2, [(1, 1.0)] * 10 + [(2, 3.0)] * 10 + [(1, 5.0)]), batch=1)
 def test_probabilities_follow_the_newest_ten_terms(impl: Implementation, history, batch: int):
     """Eq. learned-variance.mixture: uniform until each timestep has ten, however they arrive.
 

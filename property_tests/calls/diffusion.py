@@ -157,6 +157,11 @@ def embedding(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
         yield lambda width=width: impl.embedding(63 * c.t, width)
 
 
+def embedding_of_period(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    for max_period in (100.0, 10_000.0):
+        yield lambda period=max_period: impl.embedding_of_period(63 * c.t, 6, period)
+
+
 def fourier_features(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
     for frequencies in ((), (3, 0, 4)):
         yield lambda f=frequencies: impl.fourier_features(c.x, f)

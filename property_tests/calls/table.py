@@ -69,6 +69,7 @@ CALLS: dict[str, Call] = {
     "draw_samples": Call(diffusion.draw_samples, rows=False),
     # networks, averages and images
     "embedding": Call(diffusion.embedding),
+    "embedding_of_period": Call(diffusion.embedding_of_period),
     "embedding_layout": once(lambda impl, c: impl.embedding_layout(), rows=False),
     "fourier_features": Call(diffusion.fourier_features),
     "network": once(lambda impl, c: impl.network(c.x, c.t, True), rows=False),
@@ -123,6 +124,7 @@ CALLS: dict[str, Call] = {
         ),
         **ALL_BETAS,
     ),
+    "training_batch": once(lambda impl, c: impl.training_batch(7, 3, 4, 5), rows=False),
     "importance": Call(densities.importance, rows=False),
     "objective": Call(densities.objective, later_betas=True),
 }

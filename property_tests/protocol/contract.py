@@ -102,6 +102,7 @@ SHAPES: dict[str, Shapes] = {
     "predictions": lambda given: [("x0_hat", (len(given["spec"].times) - 1, *given["x_T"].shape))],
     "trajectory": _trajectory,
     "importance": lambda given: [("probabilities", (given["T"],))],
+    "embedding_of_period": lambda given: [("embedding", (len(given["t"]), given["width"]))],
     "objective": lambda given: [(name, given["t"].shape) for name in Objective._fields],
     "look_up": lambda given: [("entry", _batch_of(given["t"]))],
     "coefficient": _coefficient,

@@ -205,6 +205,9 @@ class Implementation(Batches, Densities, Latents, Precisions, Training, Protocol
     def embedding(self, t: Times, width: int) -> Array:
         """Return the sinusoidal embedding, (batch, width), in float32 precision; width is even."""
 
+    def embedding_of_period(self, t: Times, width: int, max_period: float) -> Array:
+        """Return `embedding` with this as the longest period, in place of the layout's."""
+
     def embedding_layout(self) -> Layout:
         """Return the documented layout of `embedding`."""
 

@@ -16,7 +16,14 @@ class Training(Protocol):
 
         An update has the timesteps and the terms of one batch. Nichol & Dhariwal (2021), section
         3.3, and their code: uniform until every timestep has 10 terms, then by its newest 10, mixed
-        with the uniform distribution at a fraction of 0.001.
+        with the uniform distribution at a fraction of 0.001. They are also read before every
+        update, as a training step does.
+        """
+
+    def training_batch(self, count: int, seed: int, step: int, batch_size: int) -> Times:
+        """Return the indices of step 0, 1, ...: the next batch_size of the concatenated epochs.
+
+        Every epoch is an order of its own of 0..count - 1. Equal arguments give equal batches.
         """
 
     def objective(

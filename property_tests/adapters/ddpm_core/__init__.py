@@ -142,6 +142,9 @@ class DdpmCore(Batches, Defaults, Sampling, Training, Likelihood, Latents, Preci
     def embedding(self, t: Times, width: int) -> Array:
         return array(timestep_embedding(tensor(t), width))
 
+    def embedding_of_period(self, t: Times, width: int, max_period: float) -> Array:
+        return array(timestep_embedding(tensor(t), width, max_period))
+
     def embedding_layout(self) -> protocol.Layout:
         return protocol.Layout(interleaved=False, max_period=MAX_PERIOD)
 

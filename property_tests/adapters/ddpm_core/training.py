@@ -1,5 +1,8 @@
 """Part of our adapter: what a training step draws and minimises."""
 
+import numpy as np
+
+from ddpm_core.data.dataset import batch_indices
 from ddpm_core.randomness import keyed_generator
 from ddpm_core.training.diffusion_config import ProcessOptions
 from ddpm_core.training.step import diffuse, objective
@@ -24,8 +27,13 @@ class Training:
     def importance(self, T: int, updates: list[tuple[Times, Array]]) -> Array:
         sampler = TimestepSampler(T)
         for t, terms in updates:
+            sampler.probabilities()
             sampler.update(tensor(t), tensor(terms))
         return array(sampler.probabilities())
+
+    def training_batch(self, count: int, seed: int, step: int, batch_size: int) -> Times:
+        indices = batch_indices(tensor(np.arange(count)), seed, step, batch_size)
+        return indices.numpy()
 
     def objective(
         self,
