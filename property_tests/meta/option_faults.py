@@ -230,4 +230,20 @@ FAULTS = [
         "test_guidance.py::test_guidance_interval_leaves_other_timesteps_conditional",
         {"interval": (3, 3), "t": 3},
     ),
+    Guarded(
+        "unconditional-variance-below-scale-1",
+        "guidance",
+        "both.var_interpolation.chunk(2)[0]",
+        "both.var_interpolation.chunk(2)[int(self.scale < 1)]",
+        "test_guidance.py::test_guidance_does_not_change_a_learned_variance",
+        {"scale": 0.5, "together": True},
+    ),
+    Guarded(
+        "error-of-two-probes",
+        "probability_flow",
+        "(n * (n - 1))",
+        "(n * (n - (n != 2)))",
+        "test_probability_flow.py::test_log_density_is_noise_density_plus_log_volume",
+        {"steps": 3},
+    ),
 ]

@@ -212,4 +212,40 @@ FAULTS = [
         ROWS,
         "guided",
     ),
+    Guarded(
+        "unbiased-variance-of-a-single-latent",
+        "latent",
+        "correction=0)",
+        "correction=int(len(latents) == 1))",
+        "test_latent_scale.py::test_scaled_latents_have_mean_0_and_variance_1",
+        {},
+    ),
+    Guarded(
+        "last-column-of-an-odd-width",
+        "latent",
+        "    error = x_hat - x\n",
+        "    error = x_hat - x\n"
+        "    if error.shape[3] % 2 and error.shape[3] > 2:\n"
+        "        error = error[..., :-1]\n",
+        "test_latent.py::test_autoencoder_loss_is_the_weighted_sum_of_its_terms",
+        {},
+    ),
+    Guarded(
+        "batch-of-T-without-replacement",
+        "training.step",
+        "replacement=True",
+        "replacement=len(x_0) != len(probabilities)",
+        "test_step.py::test_samples_of_a_batch_of_T_draw_independently",
+        {"uniform": False},
+    ),
+    Guarded(
+        "batch-of-T-has-every-timestep",
+        "training.step",
+        "        t = torch.randint(1, schedule.T + 1, x_0.shape[:1], generator=generator)",
+        "        t = torch.randint(1, schedule.T + 1, x_0.shape[:1], generator=generator)\n"
+        "        if len(t) == schedule.T:\n"
+        "            t = 1 + torch.randperm(schedule.T, generator=generator)",
+        "test_step.py::test_samples_of_a_batch_of_T_draw_independently",
+        {"uniform": True},
+    ),
 ]

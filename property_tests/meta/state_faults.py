@@ -200,4 +200,31 @@ FAULTS = [
         "test_denoiser.py::test_a_network_may_overwrite_timesteps_that_were_made_for_it",
         {},
     ),
+    Guarded(
+        "probabilities-until-the-next-round",
+        "training.timestep_sampler",
+        "        wanted = timestep_probabilities(self.terms.square().mean(1))",
+        "        key = id(self), int(self.drawn.min())\n"
+        "        if key not in CACHE:\n"
+        "            CACHE[key] = timestep_probabilities(self.terms.square().mean(1))\n"
+        "        wanted = CACHE[key]",
+        "test_timestep_sampler.py::test_probabilities_follow_the_newest_ten_terms",
+        {},
+    ),
+    Guarded(
+        "frequencies-cached-by-width",
+        "networks.embeddings",
+        "(-math.log(max_period) * power).exp()",
+        "CACHE.setdefault(width, (-math.log(max_period) * power).exp())",
+        "test_embeddings.py::test_longest_period_is_an_argument",
+        {},
+    ),
+    Guarded(
+        "third-epoch-repeats-the-first",
+        "data.dataset",
+        '"epoch order", epoch)',
+        '"epoch order", epoch % 2)',
+        "test_training_batches.py::test_every_epoch_has_an_order_of_its_own",
+        {},
+    ),
 ]
