@@ -91,10 +91,10 @@ def bound_of_denoiser(variance: str) -> Smooth:
     )
 
 
-def solver(name: str, evaluations: int, times: tuple[int, ...] = (4, 2, 1, 0)) -> Smooth:
+def solver(name: str, evaluations: int) -> Smooth:
     return Smooth(
         [X, Y, Z, W, X + Y][: 1 + evaluations],
-        lambda x, *predictions: (STEEP, name, times, x, [*predictions]),
+        lambda x, *predictions: (STEEP, name, (4, 2, 1, 0), x, [*predictions]),
     )
 
 
@@ -162,8 +162,6 @@ SMOOTH = {
     **{f"ddim_step, eta = {eta}": ddim_step(eta) for eta in (0.0, 0.5, 1.0)},
     **{f"solver_steps, {name}": solver(name, 2) for name in ("ddim", "dpm++1", "dpm++2m")},
     "solver_steps, heun": solver("heun", 4),
-    "solver_steps, one of heun": solver("heun", 2, (3, 1, 0)),
-    "solver_steps, one of dpm++2m": solver("dpm++2m", 1, (3, 1, 0)),
     **dict(first_steps()),
     **{f"denoised, {name}": denoised(name, False) for name in PREDICTIONS},
     **{f"denoised, {name} with a variance": denoised(name, True) for name in PREDICTIONS},

@@ -27,7 +27,7 @@ HYBRID = "objective, hybrid"
 def test_gradients_of_the_hybrid_loss_to_its_data(impl: Implementation):
     """Eq. learned-variance.hybrid: through the posterior alone, since the mean is detached.
 
-    Quotients and tolerance as above, at timesteps whose posterior has a variance.
+    Quotients and tolerance as in `test_gradients`, at timesteps whose posterior has a variance.
     """
     t, h, along = np.array([2, 3]), 2.0**-9, waves(*X.shape, phase=6.0)
     value, raw = np.split(TWICE, 2, axis=1)
@@ -57,14 +57,14 @@ def test_stopped_gradients_do_not_change_the_values(impl: Implementation):
         assert np.array_equal(output, value), "the loss differs where a gradient flows"
 
 
-def halved(x_t: Array, t: int) -> Array:
+def denoiser(x_t: Array, t: int) -> Array:
     return x_t / 2 + t
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_sampling_carries_no_gradient(impl: Implementation, sampler):
     """A trajectory records no graph, since memory would grow with every step; it is the same."""
-    spec = SamplingSpec(STEEP, sampler, (4, 2, 1, 0), halved)
+    spec = SamplingSpec(STEEP, sampler, (4, 2, 1, 0), denoiser)
     plain = impl.trajectory(spec, X, [Y, X])
     reported = impl.differentiate("trajectory", (spec, X, [Y, X]), cotangents_like(*plain))
     for output, value in zip(reported.outputs, plain, strict=True):
@@ -77,7 +77,7 @@ def test_sampling_carries_no_gradient(impl: Implementation, sampler):
 
 def test_inversion_carries_no_gradient(impl: Implementation):
     """Eq. ddim.invert is evaluated without a graph, too."""
-    spec = SamplingSpec(STEEP, "ddim", (4, 2, 0), halved)
+    spec = SamplingSpec(STEEP, "ddim", (4, 2, 0), denoiser)
     found = impl.differentiate("encode", (spec, X, 0), cotangents_like(X))
     assert np.array_equal(found.outputs[0], impl.encode(spec, X, 0)), "the states differ"
     assert not any(each.any() for each in found.gradients)

@@ -202,6 +202,22 @@ FAULTS = [
         {"sampler": "ddim"},
     ),
     Guarded(
+        "flow-differentiated-by-its-probes",
+        "probability_flow",
+        "divergence.detach().double().cpu()",
+        "divergence.double().cpu()",
+        "test_stopped_gradients.py::test_flow_carries_no_gradient",
+        {"method": "probability_flow"},
+    ),
+    Guarded(
+        "scale-differentiated-by-the-latents",
+        "latent",
+        "latents.detach().transpose(0, 1)",
+        "latents.transpose(0, 1)",
+        "test_stopped_gradients.py::test_latent_scale_carries_no_gradient",
+        {},
+    ),
+    Guarded(
         "timesteps-of-int32-are-clamped",
         "clock",
         "    if isinstance(t, Tensor):\n        if t.dtype != torch.int64 or",

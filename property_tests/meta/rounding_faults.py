@@ -128,7 +128,7 @@ FAULTS = [
         '"eps", at_end, x_s, s)',
         '"eps", at_end, x_s.to(x_t.dtype).to(work), s)',
         "test_precision.py::test_answers_are_those_of_float64_rounded",
-        {"method": "solver_steps, one of heun"},
+        {"method": "first_step, heun to 1"},
     ),
     Guarded(
         "latent-shift-in-half-precision",
