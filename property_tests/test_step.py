@@ -59,7 +59,7 @@ def test_only_possible_timestep_is_drawn(impl: Implementation, rows: int, T: int
 
 @pytest.mark.parametrize("uniform", [True, False])
 def test_samples_of_a_batch_of_T_draw_independently(impl: Implementation, uniform: bool):
-    """Eq. losses.times: in 64 batches of four all of t = 1..4 occur once with chance 9e-66."""
+    """Eq. losses.times: in 64 batches of four all of t = 1..4 occur once with chance 1.6e-66."""
     x_0, probabilities = np.zeros((4, 1)), np.full(4, 0.25)
     draws = [
         impl.training_draw(STEEP, x_0, seed)
