@@ -9,6 +9,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from ..chains.forward import simulate
+from ..profiles import POINTS
 from ..protocol import Implementation
 from ..statistics.monte_carlo import Ledger
 from ..statistics.statistics import slope, standard_normal
@@ -21,7 +22,6 @@ from .evaluators import EVALUATORS
 # The terms of the posterior mean cancel to 0.2 % of their size.
 CANCELLING = Point((0.5, 0.5625, 0.671875, 0.25, 0.46875), 1, 5, 0.46875, -2.625, 0.0, 2, 0)
 ORACLE = "the LaTeX of the derivations, parsed"
-POINTS = 0.4  # of the examples of a property: at a drawn point hardly any two formulas agree
 
 
 @st.composite

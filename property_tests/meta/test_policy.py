@@ -6,7 +6,7 @@ import pytest
 
 from ..evidence.policy import PAGE
 from ..mutation.targets import MUTANTS_PER_RUN, PROPERTIES, STATISTICS
-from ..profiles import EXAMPLES
+from ..profiles import EXAMPLES, POINTS
 from ..statistics.monte_carlo import ALPHA_RUN, MIN_EFFECT, POWER
 
 
@@ -38,5 +38,6 @@ def test_policy_limits_match_the_suite():
         "effect": MIN_EFFECT,
         "mutants": MUTANTS_PER_RUN,
     }
-    assert {each["examples"] for each in policy["required"].values()} == {0, EXAMPLES}
+    examples = {each["examples"] for each in policy["required"].values()}
+    assert examples == {0, int(EXAMPLES * POINTS), EXAMPLES}
     assert policy["mutated"] == sorted([*PROPERTIES, *STATISTICS])
