@@ -72,6 +72,7 @@ BATCHES = (
 )
 
 
+@pytest.mark.complete
 @pytest.mark.parametrize("method", BY_ROWS)
 def test_rows_are_the_same_in_any_batch(impl: Implementation, method):
     """f(batch)[i] == f(batch[chosen])[j] for chosen[j] = i, bit for bit: 1 to 129 rows.

@@ -74,6 +74,7 @@ def test_output_distribution_matches_the_recursion(impl: Implementation, eta, ev
     check_output_distribution(impl, "ddim", eta, event, *case)
 
 
+@pytest.mark.complete
 @given(case=paths.filter(lambda case: len(case[0]) > 1))
 @example(case=(PRODUCTION, LONG))
 def test_sampling_may_start_at_zero_terminal_snr(impl: Implementation, case):
@@ -151,6 +152,7 @@ def test_inversion_evaluates_at_the_current_timestep(impl: Implementation, case)
     check_largest("code", got, want, float(unit + 2.0**-48) * size)  # the oracle rounds, too
 
 
+@pytest.mark.complete
 def test_convergence_is_first_order(impl: Implementation):
     """Eq. ddim.euler: first order, compared with the exact flow of Gaussian data."""
 
@@ -161,6 +163,7 @@ def test_convergence_is_first_order(impl: Implementation):
     assert abs(convergence_order(down, exact_start_at_1) - 1) <= 0.05
 
 
+@pytest.mark.complete
 def test_inversion_round_trip_is_first_order(impl: Implementation):
     """Eq. ddim.invert: first order, starting at t = 1."""
 

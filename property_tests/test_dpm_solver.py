@@ -33,6 +33,7 @@ def test_output_distribution_matches_the_recursion(impl: Implementation, sampler
     check_output_distribution(impl, sampler, 0.0, event, *case)
 
 
+@pytest.mark.complete
 @pytest.mark.parametrize("sampler", ["dpm++1", "dpm++2m"])
 @given(case=paths.filter(lambda case: len(case[0]) > 1))
 @example(case=(PRODUCTION, LONG))
@@ -68,11 +69,13 @@ def test_constant_prediction_needs_no_extrapolation(impl: Implementation, case):
         assert (np.abs(got - prediction) <= 4 * impl.unit_roundoff * np.abs(prediction)).all()
 
 
+@pytest.mark.complete
 def test_convergence_is_second_order(impl: Implementation):
     """Eq. dpm-solver.second, compared with the exact flow of Gaussian data."""
     assert abs(convergence_order(sampling_run(impl, "dpm++2m"), exact_start_at_1) - 2) <= 0.05
 
 
+@pytest.mark.complete
 def test_order_one_converges_at_first_order(impl: Implementation):
     """Eq. dpm-solver.first, compared with the exact flow of Gaussian data."""
     assert abs(convergence_order(sampling_run(impl, "dpm++1"), exact_start_at_1) - 1) <= 0.05

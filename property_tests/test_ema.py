@@ -1,6 +1,7 @@
 """The exponential moving average, as a weighted sum of all preceding weights."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,6 +47,7 @@ def test_buffers_are_copied(impl: Implementation, decay, steps):
     assert np.array_equal(got, buffers[-1]), f"buffers are {got}, last seen {buffers[-1]}"
 
 
+@pytest.mark.complete
 @given(decay=DECAYS)
 def test_decay_is_constant_or_warms_up(impl: Implementation, decay):
     """Eq. ema.decay: d, or with warm-up min(d, (1 + k) / (10 + k)), as the adapter declares."""

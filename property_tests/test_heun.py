@@ -21,6 +21,7 @@ def test_output_distribution_matches_the_recursion(impl: Implementation, event, 
     check_output_distribution(impl, "heun", 0.0, event, *case)
 
 
+@pytest.mark.complete
 def test_convergence_is_second_order(impl: Implementation):
     """Eq. heun.step, compared with the exact flow of Gaussian data."""
     assert abs(convergence_order(sampling_run(impl, "heun"), exact_start_at_1) - 2) <= 0.05

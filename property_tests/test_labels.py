@@ -59,6 +59,7 @@ CALLS = {
 }
 
 
+@pytest.mark.complete
 @pytest.mark.parametrize("method", CALLS)
 def test_labels_reach_every_evaluation(impl: Implementation, method):
     """Eq. guidance.guess and ddim.step with labels, along all timesteps and along some."""

@@ -6,6 +6,7 @@ Each row of a covering array is compared with the exact result, part by part.
 from itertools import pairwise
 
 import numpy as np
+import pytest
 
 from .options.covering import Options, Row
 from .options.denoisers import (
@@ -42,6 +43,7 @@ from .statistics.tolerances import check, elements
 from .strategies import STEEP
 
 ORACLE = "each part in 60 digits from the inputs that it had: conversion, guidance, step, term"
+pytestmark = pytest.mark.complete
 
 
 def can_be_sampled(row: Row) -> bool:

@@ -4,6 +4,7 @@ from functools import partial
 from itertools import pairwise
 
 import numpy as np
+import pytest
 
 from .options.covering import Options, Row
 from .options.denoisers import DENOISER, Bounded, Composed, labels_of, network, not_guided
@@ -26,6 +27,7 @@ from .statistics.tolerances import check, elements
 from .strategies import STEEP
 
 ORACLE = "densities and masses of grey levels in 60 digits, from the inputs that each term had"
+pytestmark = pytest.mark.complete
 
 T = len(STEEP)
 VARIANCES = ("fixed_small", "fixed_large", "learned")

@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 
 from .options.covering import Options, Row
 from .options.denoisers import Bounded, converted, labels_of
@@ -15,6 +16,7 @@ from .statistics.tolerances import check, elements
 from .strategies import STEEP
 
 ORACLE = "Heun's recursion and the definitions of the losses in 60 digits"
+pytestmark = pytest.mark.complete
 
 T = len(STEEP)
 

@@ -90,6 +90,7 @@ def test_both_factorizations_of_the_joint_density_agree(impl: Implementation, ca
         check("log density", where, np.zeros_like(x_0), total, allowed)
 
 
+@pytest.mark.complete
 @pytest.mark.parametrize("betas", STEEP_GRID, ids=str)
 def test_residuals_of_simulated_pairs_are_standard_normal(
     impl: Implementation, ledger: Ledger, betas

@@ -51,6 +51,7 @@ def test_output_distribution_matches_the_recursion(impl: Implementation, varianc
     check_output_distribution(impl, variance, 0.0, event, *case)
 
 
+@pytest.mark.complete
 @pytest.mark.parametrize("name", TIMESTEP_SPACINGS)
 @pytest.mark.parametrize("sampler", ["fixed_small", "ddim", "dpm++2m"])
 def test_steps_connect_along_a_timestep_spacing(impl: Implementation, sampler, name):
@@ -170,6 +171,7 @@ def test_default_timesteps_are_all_timesteps(impl: Implementation, T):
     assert impl.default_timesteps(T) == tuple(range(T, -1, -1))
 
 
+@pytest.mark.complete
 @pytest.mark.parametrize("sampler", [*ANCESTRAL, "ddim"])
 @pytest.mark.parametrize("times", [(4, 3, 2, 1, 0), (4, 2, 0), (3, 1, 0)], ids=str)
 def test_samples_follow_the_exact_distribution(
@@ -218,6 +220,7 @@ def test_sampling_runs_are_independent(impl: Implementation, sampler, case):
     assert np.array_equal(first, again), "the preceding run changed the result"
 
 
+@pytest.mark.complete
 @pytest.mark.parametrize("name", TIMESTEP_SPACINGS)
 @pytest.mark.parametrize("sampler", ["ddim", "dpm++2m", "heun"])
 def test_four_times_the_steps_reduce_the_error_threefold(impl: Implementation, sampler, name):

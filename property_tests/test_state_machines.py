@@ -147,6 +147,7 @@ class Sequence(RuleBasedStateMachine):
             same(found, self.fresh[key], f"an earlier answer of {self.name}")
 
 
+@pytest.mark.complete
 @pytest.mark.parametrize("name", INTERRUPTIBLE)
 def test_any_sequence_of_calls_gives_what_fresh_calls_give(impl: Implementation, name):
     """Calls are interleaved, abandoned and overwritten, on schedules of equal length and ends."""

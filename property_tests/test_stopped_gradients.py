@@ -83,6 +83,7 @@ def test_inversion_carries_no_gradient(impl: Implementation):
     assert not any(each.any() for each in found.gradients)
 
 
+@pytest.mark.complete
 @pytest.mark.parametrize("method", ["probability_flow", "flow_log_density"])
 def test_flow_carries_no_gradient(impl: Implementation, method):
     """Eq. probability-flow.step: the denoiser is differentiated, the flow is not."""

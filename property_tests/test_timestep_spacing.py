@@ -98,6 +98,7 @@ def log_snr_of(betas: Betas, zero_terminal: bool) -> tuple[float, ...]:
     return (math.inf, *noisy)
 
 
+@pytest.mark.complete
 @pytest.mark.parametrize("zero_terminal", [False, True])
 @given(case=spacings().filter(lambda case: len(case[0]) > 1))
 @example(case=(PRODUCTION, 2))
