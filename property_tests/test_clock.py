@@ -89,6 +89,7 @@ def test_an_int_counts_for_the_whole_batch(impl: Implementation, s: int, t: int)
 @pytest.mark.parametrize("rows", [1, 3, 65])
 def test_timesteps_are_refused_in_every_precision(impl: Implementation, rows: int, T: int):
     """Eq. forward-process.step for a pair in the wrong order, and for one outside 0..T."""
+    impl.pair_refusal(0, 1, T)  # or not offered
     for at in in_each_precision(impl):
         for arguments, wrong in refused(T, rows):
             for _ in range(2):
@@ -100,6 +101,7 @@ def test_timesteps_are_refused_in_every_precision(impl: Implementation, rows: in
 @pytest.mark.parametrize("rows", [1, 3, 65])
 def test_timesteps_are_refused_where_a_gradient_flows(impl: Implementation, rows: int, T: int):
     """Eq. forward-process.step: the same pairs."""
+    impl.pair_refusal(0, 1, T)  # or not offered
     for arguments, wrong in refused(T, rows):
         x = arguments[1]
         with pytest.raises(ValueError, match=str(wrong)):

@@ -199,11 +199,3 @@ def test_mixed_dtypes_are_refused_or_computed_as_in_the_coarsest(impl: Implement
             check_largest(
                 f"output {k} of {method} ({' and '.join(names)})", output, exactly, allowed
             )
-
-
-@pytest.mark.parametrize("t", [-1, 5])
-def test_timesteps_out_of_range_are_refused(impl: Implementation, t: int):
-    """A timestep of STEEP is in 0..4, whatever the dtype of the samples."""
-    for _, each in in_each_precision(impl):
-        with pytest.raises(ValueError, match=str(t)):
-            each.q_sample(STEEP, X, np.array([1, t]), Y)
