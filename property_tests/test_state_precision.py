@@ -118,7 +118,7 @@ def flows(impl: Implementation, jacobian: Array) -> list[Flows]:
 
     found = []
     for probes in (None, PROBES):
-        arguments = SLOW, X, denoiser, probes, GRID[::4]
+        arguments = SLOW, X, denoiser, probes, GRID[::3]
         flow, density = impl.probability_flow(*arguments), impl.flow_log_density(*arguments)
         found.append(Flows(*flow, density.nats, np.stack(density[1:])))
     return found
