@@ -134,7 +134,7 @@ def met_after_all(name: str) -> Iterator[str]:
 
 
 def run_guarded(name: str, chosen: Iterable[int] | None = None) -> tuple[list[Outcome], list[str]]:
-    """Test the guarded mutants of a module; return the outcomes, and what should not be.
+    """Test the guarded mutants of a module; return the outcomes, and what `met_after_all` finds.
 
     chosen: their numbers in its catalogue.
     """
