@@ -2,16 +2,29 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import product
+from itertools import permutations, product
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 
-from .protocol import Array, Implementation, SamplingSpec, Times
+from .differentiable import FRACTION, TWICE, VAR, WIDE, S, T, X, Y, Z
+from .protocol import (
+    PREDICTIONS,
+    SAMPLERS,
+    Array,
+    Gaussian,
+    Guidance,
+    Implementation,
+    SamplingSpec,
+    Times,
+)
 from .strategies import SCALARS, STEEP, Case, cases
 
 Call = Callable[[Implementation, Case], tuple[Array, ...]]
+Scaling = tuple[list[int], Callable[[Implementation, float], Any]]
+TWO = np.array([1, 2])  # labels
 
 LINEAR: dict[str, Call] = {
     "q_marginal": lambda impl, c: impl.q_marginal(c.betas, c.first, c.t),
@@ -28,6 +41,75 @@ LOSSES: dict[str, Call] = {
     "loss_weight": lambda impl, c: (impl.loss_weight(c.betas, "eps", c.t, 5.0, False),),
 }
 CALLS = LINEAR | LOSSES
+
+
+def halved(x_t: Array, t: int, labels: Times | None = None) -> Array:
+    """Return half of x_t, and with labels other multiples by row and element."""
+    return x_t / 2 if labels is None else x_t * np.linspace(-1, 2, x_t.size).reshape(x_t.shape)
+
+
+def sampled(sampler: str) -> Scaling:
+    spec = SamplingSpec(STEEP, sampler, (4, 2, 1, 0), halved, 0.5)
+    return [1], lambda impl, c: impl.sample(spec, c * X, [c * Y, c * Z])
+
+
+def flow(impl: Implementation, c: float) -> tuple[Array, ...]:
+    jacobian = np.stack([np.eye(X[0].size) / 2] * len(X))
+    return impl.probability_flow(STEEP, c * X, lambda x, t: (x / 2, jacobian), None, (4, 2, 1, 0))
+
+
+# The powers of c by which each output is multiplied where samples are multiplied by c.
+HOMOGENEOUS: dict[str, Scaling] = {
+    "q_marginal": ([1, 0], lambda impl, c: impl.q_marginal(STEEP, c * X, T)),
+    "q_step": ([1, 0], lambda impl, c: impl.q_step(STEEP, c * X, S, T)),
+    "q_sample": ([1], lambda impl, c: impl.q_sample(STEEP, c * X, T, c * Y)),
+    "q_posterior": ([1, 0], lambda impl, c: impl.q_posterior(STEEP, c * X, c * Y, S, T)),
+    **{
+        f"convert, {a} to {b}": (
+            [1],
+            lambda impl, c, a=a, b=b: impl.convert(STEEP, a, b, c * X, c * Y, T),
+        )
+        for a, b in permutations(PREDICTIONS, 2)
+    },
+    **{
+        f"target, {a}": ([1], lambda impl, c, a=a: impl.target(STEEP, a, c * X, c * Y, T))
+        for a in PREDICTIONS
+    },
+    **{f"sample, {sampler}": sampled(sampler) for sampler in SAMPLERS},
+    "encode": (
+        [1],
+        lambda impl, c: impl.encode(SamplingSpec(STEEP, "ddim", (4, 2, 0), halved), c * X, 0),
+    ),
+    "guided": (
+        [1],
+        lambda impl, c: impl.guided(Guidance(halved, 3.0, 0.5, None, False), c * X, 2, TWO),
+    ),
+    "loss": ([2], lambda impl, c: impl.loss(c * X, c * Y)),
+    "autoencoder_loss": ([2], lambda impl, c: impl.autoencoder_loss(c * X, c * Y, TWICE, 0.0, 2.0)),
+    "gaussian_kl": (
+        [0],
+        lambda impl, c: impl.gaussian_kl(Gaussian(c * X, c**2 * VAR), Gaussian(c * Y, c**2 * WIDE)),
+    ),
+    "learned_kernel": (
+        [1, 0],
+        lambda impl, c: impl.learned_kernel(STEEP, c * X, c * Y, FRACTION, S, T),
+    ),
+    "latent_scale": (
+        [0, 0],
+        lambda impl, c: tuple(each / abs(c) for each in impl.latent_scale(abs(c) * X)),
+    ),
+    "timestep_probabilities": (
+        [0],
+        lambda impl, c: impl.timestep_probabilities(c**2 * np.float64([1, 0, 4, 3])),
+    ),
+    "importance": (
+        [0],
+        lambda impl, c: impl.importance(
+            3, [(np.array([1, 2, 3]), c * np.float64([k + 1, 3, 2])) for k in range(11)]
+        ),
+    ),
+    "probability_flow": ([1, 0], flow),
+}
 
 
 @pytest.mark.parametrize("method", CALLS)
@@ -63,6 +145,17 @@ def test_linear_methods_scale_with_their_inputs(impl: Implementation, method, fa
     before, after = CALLS[method](impl, case), CALLS[method](impl, scaled)
     assert np.array_equal(after[0], factor * before[0])
     assert all(np.array_equal(a, b) for a, b in zip(after[1:], before[1:], strict=True))
+
+
+@pytest.mark.parametrize("factor", [2.0**20, -(2.0**-20)])
+@pytest.mark.parametrize("method", HOMOGENEOUS)
+def test_methods_have_no_scale_of_their_own(impl: Implementation, method, factor):
+    """f(c x) = c^n f(x) bit for bit, for the n of each output: nothing is clipped or added."""
+    powers, evaluate = HOMOGENEOUS[method]
+    before, after = (evaluate(impl, each) for each in (1.0, factor))
+    before, after = (each if isinstance(each, tuple) else (each,) for each in (before, after))
+    for i, (power, one, scaled) in enumerate(zip(powers, before, after, strict=True)):
+        assert np.array_equal(scaled, factor**power * one), f"output {i} of {method}"
 
 
 def test_equal_seeds_give_equal_draws(impl: Implementation):

@@ -47,6 +47,20 @@ def test_buffers_are_copied(impl: Implementation, decay, steps):
     assert np.array_equal(got, buffers[-1]), f"buffers are {got}, last seen {buffers[-1]}"
 
 
+@pytest.mark.parametrize("kind", ["frozen", "count", "flag"])
+@pytest.mark.parametrize("decay", [0.0, 0.25, 0.999])
+def test_everything_that_a_network_holds_is_updated(impl: Implementation, kind, decay):
+    """Eq. ema.update: parameters that are not trained are averaged, buffers of any type copied.
+
+    The average of a frozen parameter is that of a trained one, bit for bit.
+    """
+    values = np.float64([[3, 0, 1], [0, 7, 1], [2, 5, 0], [1, 4, 2]])
+    values = np.sign(values) if kind == "flag" else values
+    got = impl.ema_of(kind, decay, values)
+    want = impl.ema(decay, values, values).weights[-1] if kind == "frozen" else values[-1]
+    assert np.array_equal(got, want), f"{kind}: {got}, not {want}"
+
+
 @pytest.mark.complete
 @given(decay=DECAYS)
 def test_decay_is_constant_or_warms_up(impl: Implementation, decay):

@@ -26,3 +26,11 @@ def test_grey_levels_span_minus_one_to_one(impl: Implementation, grey_levels, da
         want = 2 * mpf(int(images[where])) / (grey_levels - 1) - 1
         check("grey level", where, got, want, 3 * mpf(2.0**-24))
     assert (got.min(), got.max()) == (-1, 1)
+
+
+def test_continuous_images_are_returned_as_they_are(impl: Implementation):
+    """Eq. images.range holds for grey levels only: latents are not within [-1, 1]."""
+    images = np.arange(24.0).reshape(4, 1, 2, 3) / 4 - 2.5  # exact in float32
+    for indices in ([2, 0, 3], [1], [3, 3]):
+        got = impl.continuous_images(images.copy(), np.array(indices))
+        assert np.array_equal(got, images[indices]), f"indices {indices}"

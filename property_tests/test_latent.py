@@ -16,6 +16,7 @@ from .chains.linear_autoencoder import (
     per_channel,
 )
 from .chains.output_distributions import FLOAT64
+from .options.terms import density, given_kernel
 from .oracles import bound
 from .oracles.exact import mp, mpf
 from .protocol import Array, Gaussian, Implementation
@@ -27,7 +28,8 @@ from .strategies import numbers
 ORACLE = "the definitions in 60 digits, and Bayes' rule"
 
 SHAPES = ((1, 2), (2, 4), (3, 6, 3), (2, 2, 2, 2), (4, 8, 2, 4))  # of moments, batch first
-logs = st.floats(-12, 4, width=32)
+# Some are beyond the range to which many implementations clip, though no equation does.
+logs = st.floats(-12, 4, width=32) | st.sampled_from([-80.0, -40.0, 32.0, 64.0])
 
 
 class Encoding(NamedTuple):
@@ -55,10 +57,12 @@ def encodings(draw: st.DrawFn) -> Encoding:
 
 
 PLAIN = Encoding(*np.float64([[[0.5, -1.0]], [[1.0, -2.0]], [[0.25, 3.0]]]))
+WIDE = Encoding(*np.float64([[[0.5, -1.0]], [[-40.0, 32.0]], [[0.25, 3.0]]]))
 
 
 @given(encoding=encodings())
 @example(encoding=PLAIN)
+@example(encoding=WIDE)
 def test_latent_sample_is_mean_plus_scaled_noise(impl: Implementation, encoding: Encoding):
     """Eq. latent.posterior: exp(log variance / 2) is the standard deviation.
 
@@ -73,6 +77,7 @@ def test_latent_sample_is_mean_plus_scaled_noise(impl: Implementation, encoding:
 
 @given(encoding=encodings())
 @example(encoding=PLAIN)
+@example(encoding=WIDE)
 def test_latent_kl_is_the_divergence_from_standard_normal(impl: Implementation, encoding: Encoding):
     """Eq. latent.kl, by a quadrature that is exact for it, summed over the latents of a sample."""
     got = impl.latent_kl(encoding.moments)
@@ -145,6 +150,44 @@ def test_autoencoder_loss_is_the_weighted_sum_of_its_terms(
         size = squared + mpf(kl_weight) * abs(kl) / n + mpf(gradient_weight) * edge_size
         allowed = (n + 16) * impl.unit_roundoff * size + mpf(kl_weight) * unit / n
         check("loss", (row,), got, want, allowed)
+
+
+def test_reported_terms_are_those_of_the_loss(impl: Implementation):
+    """Eq. latent.loss: each term is the loss with the weight of that term alone.
+
+    A term is a mean of positive numbers, with a rounding for each and 16 more; twice for the term
+    that is found as a difference.
+    """
+    x, x_hat = np.cos(np.arange(2.0 * 3 * 2 * 3 * 4)).reshape(2, 3, 2, 3, 4)
+    moments = np.cos(np.arange(3.0 * 4 * 2)).reshape(3, 4, 2)
+    found = impl.autoencoder_terms(x, x_hat, moments, 2.0, 0.5)
+    plain, edges = (impl.autoencoder_loss(x, x_hat, moments, 0.0, each) for each in (0.0, 1.0))
+    unit = 2 * (x[0].size + 16) * impl.unit_roundoff
+    check_largest("reconstruction", found.reconstruction, plain, unit * plain.max())
+    check_largest("gradient", found.gradient, edges - plain, unit * edges.max())
+    kl = impl.latent_kl(moments)
+    check_largest("kl", found.kl, kl, unit * (4 + moments.size))
+
+
+def test_densities_of_any_width(impl: Implementation):
+    """Eq. latent.bound with standard deviations from 2^-30 to 2^30, which nothing clips.
+
+    The densities are to their own roundings, and so is their sum.
+    """
+    powers, nats = np.float64([-30, -12, 0, 12, 30]), np.zeros(5)
+    std = np.exp2(powers).reshape(5, 1)
+    away = np.float64([[0.5], [-1.0], [3.0], [0.0], [-2.0]])
+    y, x_0 = away * std, away[::-1] * std[::-1]
+    q, p = Gaussian(0 * std, std**2), Gaussian(0.5 * std[::-1], std[::-1] ** 2)
+    got = impl.latent_bound(x_0, y, q, p, nats, None)
+    for row in range(len(got)):
+        logs = [
+            density(float(at[row, 0]), given_kernel(float(d.mean[row, 0]), float(d.var[row, 0])))
+            for d, at in ((q, y), (p, x_0))
+        ]
+        want = logs[0].exact - logs[1].exact
+        allowed = impl.unit_roundoff * (sum(each.error for each in logs) + 4 * abs(want))
+        check("nats", (row,), got, want, allowed)
 
 
 def test_latents_follow_the_encoder_distribution(impl: Implementation, ledger: Ledger):

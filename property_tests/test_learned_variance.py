@@ -1,12 +1,14 @@
 """Learned variances: their range, the hybrid loss, and importance sampling of timesteps."""
 
 import numpy as np
+import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from .options.terms import given_kernel, term, total
 from .oracles import bound, exact
 from .oracles.exact import kappa, mp, mpf
-from .protocol import Array, Implementation
+from .protocol import Array, Gaussian, Implementation
 from .statistics.tolerances import allowance, check, elements
 from .strategies import EARLY, STEEP, Case, cases, numbers
 
@@ -173,10 +175,34 @@ def test_hybrid_loss_uses_grey_level_probabilities(impl: Implementation):
         )
 
 
+@pytest.mark.parametrize("grey_levels", [None, 17])
+def test_hybrid_loss_has_the_given_weight(impl: Implementation, grey_levels):
+    """Eq. learned-variance.hybrid for any kernel and weight: a decoder's term and two divergences.
+
+    Product and sum add 8 u of what they combine.
+    """
+    x_0 = np.float64([[-1.0, 0.125, 1.0], [0.5, 0.0, -0.25], [0.875, -0.5, 0.25]])
+    x_t, mean, var = x_0 / 2 + 0.25, x_0 / 4 - 0.5, 0.5 + np.arange(9.0).reshape(3, 3) / 8
+    t, losses = np.array([1, 2, 4]), np.float64([0.5, 0.0, 2.0])
+    reverse, T, u = Gaussian(mean, var), len(STEEP), mpf(impl.unit_roundoff)
+    bounds = []
+    for row, high in enumerate(t.tolist()):
+        each = zip(x_0[row], x_t[row], mean[row], var[row], strict=True)
+        data = [(x, y, high - 1, high, given_kernel(m, v)) for x, y, m, v in each]
+        bounds.append(total([term(STEEP, *parts, grey_levels) for parts in data]))
+    for weight in (0.0, 2.0**-10, 1.0, 3.5):
+        got = impl.hybrid_of_weight(STEEP, losses, x_0, x_t, t, reverse, grey_levels, weight)
+        for row, of_bound in enumerate(bounds):
+            added = mpf(weight) * T * of_bound.exact / 3
+            error = mpf(weight) * T * of_bound.error / 3 + 8 * (mpf(losses[row]) + abs(added))
+            check("loss", (row,), got, mpf(losses[row]) + added, u * error)
+
+
 @given(roots=st.lists(st.floats(0.0, 64.0, width=32), min_size=1, max_size=8))
 @example(roots=[0.0, 0.0])
 @example(roots=[3.0, 1.0, 0.0])
 @example(roots=[0.5, 0.125])
+@example(roots=[2.0**-40, 0.0, 2.0**-41])
 @example(roots=[0.0] * 1001)
 @example(roots=[k / 8 for k in range(1001)])
 def test_timestep_probability_is_proportional_to_the_root_mean_square(impl: Implementation, roots):

@@ -10,7 +10,7 @@ from .oracles import exact, mixture
 from .protocol import PREDICTIONS, Implementation
 from .statistics.precisions import in_each_precision
 from .statistics.tolerances import allowance, check, elements
-from .strategies import EARLY, Case, cases
+from .strategies import EARLY, STEEP, Case, cases
 
 ORACLE = "the definitions of x_t, v and score, solved in 60 digits"
 
@@ -59,6 +59,29 @@ def test_conversion_to_itself_is_exact(impl: Implementation, name: str, case: Ca
     """Converting a prediction to its own name computes nothing."""
     betas, _, t, value, x_t = case
     assert np.array_equal(impl.convert(betas, name, name, value, x_t, t), value)
+
+
+AT_DATA = {"eps -> x0": 1, "v -> x0": 1, "eps -> v": 0, "v -> eps": 0}  # the answer is x_0
+
+
+@pytest.mark.parametrize("betas", [STEEP, (0.5,)], ids=str)
+@pytest.mark.parametrize(("source", "target"), PAIRS)
+def test_conversion_at_the_data_is_the_limit_or_refused(
+    impl: Implementation, source: str, target: str, betas
+):
+    """Eq. parameterization.<source>-to-<target> at alpha_bar_0 = 1: x_t is x_0, and v is eps.
+
+    What x_0 does not determine is refused: eps from x0, and the score, which is infinite.
+    """
+    value, x_0 = np.float64([[0.5, -1.0], [3.0, 0.25]]), np.float64([[2.0, 0.75], [-0.5, 1.0]])
+    pair = f"{source} -> {target}"
+    if pair in AT_DATA:
+        got = impl.convert_data(betas, source, target, value, x_0)
+        assert np.array_equal(got, x_0 if AT_DATA[pair] else value), pair
+        return
+    impl.convert_data(betas, "v", "x0", value, x_0)  # or not offered
+    with pytest.raises(ValueError, match="t = 0"):
+        impl.convert_data(betas, source, target, value, x_0)
 
 
 @given(case=cases())

@@ -207,6 +207,23 @@ def test_mixture_samples_follow_the_exact_distribution(
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
+def test_samples_are_known_by_their_index(impl: Implementation, sampler):
+    """Eq. ancestral.step and others: a sample of a sequence is the same in every batch.
+
+    The denoiser acts on each element alone, so that it is the same to the bit.
+    """
+    spec = SamplingSpec(STEEP, sampler, (4, 2, 1, 0), lambda x_t, t: x_t / 2 + t, 0.5)
+    whole = impl.draw_samples(spec, (8, 2, 3), 3)
+    assert len(np.unique(whole[:, 0, 0])) == 8, "two samples are equal"
+    for indices in ((7,), (3, 0, 5), (6, 7), (1, 1)):
+        got = impl.draw_samples_at(spec, (2, 3), indices, 3)
+        assert np.array_equal(got, whole[[*indices]]), f"samples {indices}"
+    far = impl.draw_samples_at(spec, (2, 3), (1_048_576, 70_000, 3), 3)
+    assert np.array_equal(far[2], whole[3])
+    assert not (far[:2, None] == whole).all(axis=(2, 3)).any(), "the sequence repeats"
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
 @given(case=paths)
 @example(case=(STEEP, (4, 2, 1, 0)))
 def test_sampling_runs_are_independent(impl: Implementation, sampler, case):

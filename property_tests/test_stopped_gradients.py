@@ -6,6 +6,7 @@ import pytest
 from .differentiable import (
     SMOOTH,
     TWICE,
+    VAR,
     X,
     Y,
     Z,
@@ -14,7 +15,7 @@ from .differentiable import (
     name_of,
     waves,
 )
-from .protocol import SAMPLERS, Array, Implementation, SamplingSpec
+from .protocol import SAMPLERS, Array, Gaussian, Implementation, SamplingSpec
 from .statistics.precisions import in_each_precision
 from .statistics.tolerances import check_largest
 from .strategies import STEEP
@@ -55,6 +56,26 @@ def test_stopped_gradients_do_not_change_the_values(impl: Implementation):
     found = impl.differentiate(name_of(HYBRID), arguments, cotangents_like(*plain))
     for output, value in zip(found.outputs, plain, strict=True):
         assert np.array_equal(output, value), "the loss differs where a gradient flows"
+
+
+@pytest.mark.parametrize("weight", [0.001, 2.0])
+def test_bound_of_any_weight_trains_the_variance_alone(impl: Implementation, weight):
+    """Eq. learned-variance.hybrid: no gradient to the mean, and 1 to the losses, decoder included.
+
+    That of the variance is `weight` times that at weight 1.
+    """
+    losses, t = np.float64([0.5, 2.0]), np.array([1, 3])
+
+    def gradients(weight: float) -> list[Array]:
+        arguments = STEEP, losses, X, Y, t, Gaussian(Z, VAR), None, weight
+        return impl.differentiate("hybrid_of_weight", arguments, [np.ones(2)]).gradients
+
+    (of_losses, _, _, of_mean, of_var), unit = gradients(weight), gradients(1.0)[-1]
+    assert (of_losses == 1).all()
+    assert not of_mean.any(), "a gradient flows to the mean"
+    assert of_var.any(), "no gradient flows to the variance"
+    allowed = 16 * impl.unit_roundoff * weight * float(np.abs(unit).max())
+    check_largest("gradient of the variance", of_var, weight * unit, allowed)
 
 
 def denoiser(x_t: Array, t: int) -> Array:

@@ -45,6 +45,14 @@ def hybrid(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
         )
 
 
+def hybrid_of_weight(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    for x_0, grey_levels in ((c.x, None), (c.grey, 5)):
+        for weight in (0.001, 2.0):
+            yield lambda x_0=x_0, L=grey_levels, weight=weight: impl.hybrid_of_weight(
+                c.betas, c.weight, x_0, c.noise, c.t, Gaussian(c.y, c.var), L, weight
+            )
+
+
 def vlb_terms(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
     noises = [c.noise, c.y, c.fraction]
     for x_0, grey_levels in ((c.x, None), (c.grey, 5)):
@@ -108,6 +116,12 @@ def autoencoder_loss(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
         yield lambda kl=kl, edges=edges: impl.autoencoder_loss(c.x, c.y, moments, kl, edges)
 
 
+def autoencoder_terms(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    moments = twice(c.noise, c.fraction)
+    for kl, edges in ((0.0, 1.0), (0.5, 2.0)):
+        yield lambda kl=kl, edges=edges: impl.autoencoder_terms(c.x, c.y, moments, kl, edges)
+
+
 def to_latents(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
     for noise in (None, c.noise):
         yield lambda noise=noise: impl.to_latents(autoencoder(c.x.shape[1], 0.3), c.x, noise)
@@ -123,6 +137,13 @@ def ema(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
     weights, buffers = (each.reshape(len(each), -1) for each in (c.x, c.y))
     for decay in (0.0, 0.25, 0.99999):
         yield lambda decay=decay: impl.ema(decay, weights, buffers)
+
+
+def ema_of(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    values = np.floor(np.abs(c.x.reshape(len(c.x), -1)))
+    for kind in ("frozen", "count"):
+        yield lambda kind=kind: impl.ema_of(kind, 0.5, values)
+    yield lambda: impl.ema_of("flag", 0.5, values % 2)
 
 
 def importance(impl: Implementation, c: Inputs) -> Iterator[Thunk]:

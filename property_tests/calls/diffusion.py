@@ -34,6 +34,11 @@ def convert(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
             yield lambda a=a, b=b: impl.convert(c.betas, a, b, c.x, c.y, c.t)
 
 
+def convert_data(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    for a, b in (("eps", "x0"), ("eps", "v"), ("v", "x0"), ("v", "eps")):
+        yield lambda a=a, b=b: impl.convert_data(c.betas, a, b, c.x, c.y)
+
+
 def target(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
     for name in PREDICTIONS:
         yield lambda name=name: impl.target(c.betas, name, c.x, c.noise, c.t)
@@ -129,6 +134,11 @@ def encode(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
 def draw_samples(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
     for each in specs(c):
         yield lambda each=each: impl.draw_samples(each, c.x.shape, 3)
+
+
+def draw_samples_at(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    for each in specs(c):
+        yield lambda each=each: impl.draw_samples_at(each, c.x.shape[1:], (5, 0, 7), 3)
 
 
 def timestep_spacing(impl: Implementation, c: Inputs) -> Iterator[Thunk]:

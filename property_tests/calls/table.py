@@ -41,6 +41,7 @@ CALLS: dict[str, Call] = {
     "q_sample": Call(diffusion.q_sample, **ELEMENTS),
     "q_posterior": once(lambda impl, c: impl.q_posterior(c.betas, c.x, c.y, c.s, c.t), **ELEMENTS),
     "convert": Call(diffusion.convert, **ELEMENTS),
+    "convert_data": Call(diffusion.convert_data, **ELEMENTS),
     "target": Call(diffusion.target, **ELEMENTS),
     "loss": once(lambda impl, c: impl.loss(c.x, c.y), **SAMPLES),
     "weighted_loss": once(lambda impl, c: impl.weighted_loss(c.x, c.y, c.weight), **SAMPLES),
@@ -67,6 +68,7 @@ CALLS: dict[str, Call] = {
     "trajectory": Call(diffusion.trajectory),
     "encode": Call(diffusion.encode, **ELEMENTS),
     "draw_samples": Call(diffusion.draw_samples, rows=False),
+    "draw_samples_at": Call(diffusion.draw_samples_at, rows=False),
     # networks, averages and images
     "embedding": Call(diffusion.embedding),
     "embedding_of_period": Call(diffusion.embedding_of_period),
@@ -75,8 +77,10 @@ CALLS: dict[str, Call] = {
     "network": once(lambda impl, c: impl.network(c.x, c.t, True), rows=False),
     "gradients": once(lambda impl, c: [*impl.gradients(c.x, c.t).values()], rows=False),
     "ema": Call(densities.ema, rows=False),
+    "ema_of": Call(densities.ema_of, rows=False),
     "ema_warms_up": once(lambda impl, c: impl.ema_warms_up(), rows=False),
     "to_unit_range": Call(diffusion.to_unit_range),
+    "continuous_images": once(lambda impl, c: impl.continuous_images(c.x, c.t), rows=False),
     "global_state": once(lambda impl, c: impl.global_state(), rows=False),
     "output_dtype_and_device": once(
         lambda impl, c: "".join(impl.output_dtype_and_device("q_sample", "float32", "cpu")),
@@ -91,6 +95,7 @@ CALLS: dict[str, Call] = {
         lambda impl, c: impl.learned_kernel(c.betas, c.x, c.y, c.fraction, c.s, c.t), **ELEMENTS
     ),
     "hybrid": Call(densities.hybrid, later_betas=True),
+    "hybrid_of_weight": Call(densities.hybrid_of_weight, later_betas=True),
     "timestep_probabilities": once(
         lambda impl, c: impl.timestep_probabilities(c.weight), rows=False
     ),
@@ -109,6 +114,7 @@ CALLS: dict[str, Call] = {
     "latent_draw": once(lambda impl, c: impl.latent_draw(twice(c.x, c.fraction), c.noise)),
     "latent_kl": once(lambda impl, c: impl.latent_kl(twice(c.x, c.fraction))),
     "autoencoder_loss": Call(densities.autoencoder_loss),
+    "autoencoder_terms": Call(densities.autoencoder_terms),
     "latent_scale": once(lambda impl, c: impl.latent_scale(c.x), rows=False),
     "to_latents": Call(densities.to_latents),
     "from_latents": once(lambda impl, c: impl.from_latents(autoencoder(c.x.shape[1], 0.3), c.x)),

@@ -13,6 +13,7 @@ from . import (
     guarded_faults,
     option_faults,
     precision_faults,
+    range_faults,
     rounding_faults,
     size_faults,
     state_faults,
@@ -26,6 +27,7 @@ TABLES = (
     rounding_faults,
     state_faults,
     option_faults,
+    range_faults,
 )
 FAULTS = [fault for table in TABLES for fault in table.FAULTS]
 

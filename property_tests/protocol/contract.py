@@ -14,7 +14,17 @@ import numpy as np
 import pytest
 
 from ..evidence import evidence
-from .nouns import FlowDensity, Gaussian, Hybrid, Objective, Scale, ScheduleTables, Step, Trajectory
+from .nouns import (
+    AutoencoderTerms,
+    FlowDensity,
+    Gaussian,
+    Hybrid,
+    Objective,
+    Scale,
+    ScheduleTables,
+    Step,
+    Trajectory,
+)
 from .precisions import PRECISIONS, Precision
 from .protocol import Implementation
 
@@ -85,6 +95,7 @@ SHAPES: dict[str, Shapes] = {
     "q_posterior": _event("mean", "var", like="x_t"),
     "q_sample": _event("x_t", like="x_0"),
     "convert": _event("value", like="value"),
+    "convert_data": _event("value", like="value"),
     "target": _event("target", like="x_0"),
     "loss": lambda given: [("loss", given["target"].shape[:1])],
     "weighted_loss": lambda given: [("loss", given["target"].shape[:1])],
@@ -110,6 +121,9 @@ SHAPES: dict[str, Shapes] = {
     "denoised_in": _event("x0_hat", like="x_t"),
     "clipped": _event("x0_hat", "interpolation", like="x0_hat"),
     "draw_samples": lambda given: [("x_0", tuple(given["shape"]))],
+    "draw_samples_at": lambda given: [("x_0", (len(given["indices"]), *given["event"]))],
+    "ema_of": lambda given: [("average", given["values"].shape[1:])],
+    "continuous_images": lambda given: [("image", given["images"][given["indices"]].shape)],
     "embedding": lambda given: [("embedding", (len(given["t"]), given["width"]))],
     "fourier_features": _fourier,
     "network": _event("eps", like="x_t"),
@@ -123,6 +137,7 @@ SHAPES: dict[str, Shapes] = {
         ("loss", given["x_0"].shape[:1]),
         *((name, given["x_0"].shape) for name in Hybrid._fields[1:]),
     ],
+    "hybrid_of_weight": lambda given: [("loss", given["losses"].shape)],
     "timestep_probabilities": _event("probability", like="mean_squares"),
     "vlb_terms": lambda given: [("terms", (len(given["times"]), len(given["x_0"])))],
     "vlb_of_denoiser": lambda given: [("terms", (len(given["times"]), len(given["x_0"])))],
@@ -139,6 +154,9 @@ SHAPES: dict[str, Shapes] = {
     "latent_draw": _event("z", like="noise"),
     "latent_kl": lambda given: [("kl", given["moments"].shape[:1])],
     "autoencoder_loss": lambda given: [("loss", given["x"].shape[:1])],
+    "autoencoder_terms": lambda given: [
+        (name, given["x"].shape[:1]) for name in AutoencoderTerms._fields
+    ],
     "latent_scale": lambda given: [(name, given["latents"].shape[1:2]) for name in Scale._fields],
     "latent_bound": lambda given: [("nats", given["x_0"].shape[:1])],
     "bits_per_dim": _event("bits", like="nats"),

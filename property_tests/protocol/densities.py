@@ -83,6 +83,22 @@ class Densities(Protocol):
         density.
         """
 
+    def hybrid_of_weight(
+        self,
+        betas: Betas,
+        losses: Array,
+        x_0: Array,
+        x_t: Array,
+        t: Times,
+        reverse: Gaussian,
+        grey_levels: int | None,
+        weight: float,
+    ) -> Array:
+        """Return `losses`, (batch,), plus weight times T times the bound's term t -> t - 1.
+
+        The term is in nats per dimension; its gradient does not reach the mean of `reverse`.
+        """
+
     def timestep_probabilities(self, mean_squares: Array) -> Array:
         """Return the sampling probabilities of t = 1..T, (T,), for mean squares of their terms."""
 

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from .nouns import Array, Autoencoder, Gaussian, Scale
+from .nouns import Array, Autoencoder, AutoencoderTerms, Gaussian, Scale
 
 
 class Latents(Protocol):
@@ -23,6 +23,11 @@ class Latents(Protocol):
         gradient_weight times the mean squared differences of the error between neighbouring pixels,
         vertically and horizontally.
         """
+
+    def autoencoder_terms(
+        self, x: Array, x_hat: Array, moments: Array, kl_weight: float, gradient_weight: float
+    ) -> AutoencoderTerms:
+        """Return the unweighted terms that are reported with that loss; gradient_weight > 0."""
 
     def latent_scale(self, latents: Array) -> Scale:
         """Return mean and standard deviation of each channel, over samples and positions."""

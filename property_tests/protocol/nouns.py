@@ -195,6 +195,14 @@ class Scale(NamedTuple):
     scale: Array
 
 
+class AutoencoderTerms(NamedTuple):
+    """The terms of the loss of an autoencoder, (batch,) each."""
+
+    reconstruction: Array  # mean squared error
+    gradient: Array  # mean squared error of neighbour differences
+    kl: Array  # in nats, summed over the latents of an image
+
+
 class Autoencoder(NamedTuple):
     """An encoder to means and log variances of latents (twice the channels), and a decoder."""
 

@@ -59,6 +59,14 @@ class Implementation(Batches, Densities, Latents, Precisions, Training, Protocol
     ) -> Array:
         """Convert `value` from `source` to `target` at (x_t, t); both are eps, x0, v or score."""
 
+    def convert_data(
+        self, betas: Betas, source: str, target: str, value: Array, x_0: Array
+    ) -> Array:
+        """Return `convert` at t = 0, where x_t is x_0; ValueError where that is not determined.
+
+        Defined are eps -> x0, eps -> v, v -> x0 and v -> eps.
+        """
+
     def target(self, betas: Betas, name: str, x_0: Array, noise: Array, t: Times) -> Array:
         """Return the training target for a prediction of `name` (eps, x0, v, score), t in 1..T."""
 
@@ -155,6 +163,11 @@ class Implementation(Batches, Densities, Latents, Precisions, Training, Protocol
 
     def draw_samples(self, spec: SamplingSpec, shape: tuple[int, ...], seed: int) -> Array:
         """Sample with the implementation's own noise; shape is (batch, *event)."""
+
+    def draw_samples_at(
+        self, spec: SamplingSpec, event: tuple[int, ...], indices: tuple[int, ...], seed: int
+    ) -> Array:
+        """Return these samples of the sequence whose first samples `draw_samples` returns."""
 
     def predictions(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
         """Return the x0_hat that `sample` reports at times[:-1], (len(times) - 1, *x_T.shape)."""
@@ -261,8 +274,18 @@ class Implementation(Batches, Densities, Latents, Precisions, Training, Protocol
         and the time when its average is read.
         """
 
+    def ema_of(self, kind: str, decay: float, values: Array) -> Array:
+        """Return what the average holds after updates with values[1], values[2], ..., (n,).
+
+        kind: of what a network holds, "frozen" for a parameter that is not trained, which is
+        averaged; "count" or "flag" for a buffer of integers or truth values, which is copied.
+        """
+
     def ema_warms_up(self) -> bool:
         """Return whether step k = 0, 1, ... uses min(decay, (1 + k) / (10 + k)) as its decay."""
+
+    def continuous_images(self, images: Array, indices: Times) -> Array:
+        """Return continuous-valued images of a data set at these indices, as they are."""
 
     def to_unit_range(self, images: NDArray[np.uint8], grey_levels: int) -> Array:
         """Map grey levels 0..grey_levels - 1 to the diffused values in [-1, 1]."""

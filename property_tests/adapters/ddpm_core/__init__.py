@@ -74,6 +74,11 @@ class DdpmCore(Batches, Defaults, Sampling, Training, Likelihood, Latents, Preci
         names = prediction_named(source), prediction_named(target)
         return array(ddpm_core.convert(schedule_of(betas), *names, *arguments))
 
+    def convert_data(
+        self, betas: Betas, source: str, target: str, value: Array, x_0: Array
+    ) -> Array:
+        return self.convert(betas, source, target, value, x_0, np.zeros(len(x_0), np.int64))
+
     def target(self, betas: Betas, name: str, x_0: Array, noise: Array, t: Times) -> Array:
         arguments = map(tensor, (x_0, noise, t))
         return array(
@@ -204,6 +209,20 @@ class DdpmCore(Batches, Defaults, Sampling, Training, Likelihood, Latents, Preci
         decays = np.array([ema_decay(step, decay) for step in range(len(rows))])
         return protocol.Averages(decays, array(torch.stack(rows)), array(average.network.statistic))
 
+    def ema_of(self, kind: str, decay: float, values: Array) -> Array:
+        dtypes = {"count": torch.int64, "flag": torch.bool}
+        rows, network = tensor(values).to(dtypes.get(kind, torch.float64)), torch.nn.Module()
+        network.trained = torch.nn.Parameter(torch.zeros(1))
+        if kind == "frozen":
+            network.held = torch.nn.Parameter(rows[0].clone(), requires_grad=False)
+        else:
+            network.register_buffer("held", rows[0].clone())
+        average = Ema(network, decay)
+        for step, row in enumerate(rows[1:]):
+            network.held.copy_(row)
+            average.update(network, step)
+        return array(average.network.held.detach().double())
+
     def ema_warms_up(self) -> bool:
         return True
 
@@ -212,6 +231,9 @@ class DdpmCore(Batches, Defaults, Sampling, Training, Likelihood, Latents, Preci
         every = torch.arange(len(more))
         data = Dataset("given", more, None, (), grey_levels, every, every[:0], every[:0])
         return array(data.take(every[1:] if len(images) else every))
+
+    def continuous_images(self, images: Array, indices: Times) -> Array:
+        return array(Dataset.of(tensor(images).float()).take(tensor(indices)))
 
 
 @lru_cache

@@ -14,7 +14,7 @@ from ddpm_core.latent import (
 from ddpm_core.losses import kl_to_noise
 from ddpm_core.storage.saved_autoencoder import draw_noise
 
-from ...protocol import Array, Autoencoder, Gaussian, Scale
+from ...protocol import Array, Autoencoder, AutoencoderTerms, Gaussian, Scale
 from .arrays import array, gaussian_tensors, given, made, tensor
 
 
@@ -33,6 +33,13 @@ class Latents:
         arguments = tensor(x), tensor(x_hat), posterior_of(tensor(moments))
         loss = autoencoder_loss(*arguments, kl_weight, gradient_weight)
         return array(loss.total.per_sample)
+
+    def autoencoder_terms(
+        self, x: Array, x_hat: Array, moments: Array, kl_weight: float, gradient_weight: float
+    ) -> AutoencoderTerms:
+        arguments = tensor(x), tensor(x_hat), posterior_of(tensor(moments))
+        loss = autoencoder_loss(*arguments, kl_weight, gradient_weight)
+        return AutoencoderTerms(*(array(getattr(loss, each)) for each in AutoencoderTerms._fields))
 
     def latent_scale(self, latents: Array) -> Scale:
         found = LatentScale.measured(tensor(latents))

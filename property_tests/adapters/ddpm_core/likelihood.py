@@ -7,7 +7,7 @@ import torch
 
 from ddpm_core import _types
 from ddpm_core.forward_process import q_sample
-from ddpm_core.learned_variance import timestep_probabilities
+from ddpm_core.learned_variance import l_hybrid, timestep_probabilities
 from ddpm_core.likelihood import (
     bits_per_dim,
     dequantised_bits_per_dim,
@@ -15,7 +15,7 @@ from ddpm_core.likelihood import (
     stratified_vlb,
     vlb_terms,
 )
-from ddpm_core.losses import gaussian_kl, log_grey_level
+from ddpm_core.losses import Loss, gaussian_kl, log_grey_level
 from ddpm_core.probability_flow import flow_bound, flow_log_density, probability_flow
 from ddpm_core.randomness import keyed_generator
 from ddpm_core.samplers.ancestral import Ancestral, reverse_kernel
@@ -112,6 +112,21 @@ class Likelihood:
         _, loss = objective(config, schedule, output, target, data, x_t, timestep, grey_levels)
         gradients = torch.autograd.grad(loss.per_sample.sum(), outputs)
         return Hybrid(array(loss.per_sample), *(array(each) for each in gradients))
+
+    def hybrid_of_weight(
+        self,
+        betas: Betas,
+        losses: Array,
+        x_0: Array,
+        x_t: Array,
+        t: Times,
+        reverse: protocol.Gaussian,
+        grey_levels: int | None,
+        weight: float,
+    ) -> Array:
+        simple, *arrays = Loss(tensor(losses)), *map(tensor, (x_0, x_t, t))
+        arguments = schedule_of(betas), simple, *arrays, gaussian_tensors(reverse), grey_levels
+        return array(l_hybrid(*arguments, weight=weight).per_sample)
 
     def timestep_probabilities(self, mean_squares: Array) -> Array:
         return array(timestep_probabilities(table(mean_squares)))

@@ -94,8 +94,13 @@ class Sampling:
         return ddpm_core.Ancestral(ddpm_core.Schedule.cosine(T)).times
 
     def draw_samples(self, spec: SamplingSpec, shape: tuple[int, ...], seed: int) -> Array:
-        sampler, denoiser, event = _sampler(spec), denoiser_of(spec.denoiser), shape[1:]
-        options = {"indices": range(shape[0]), "seed": seed, "dtype": torch.float64}
+        return self.draw_samples_at(spec, shape[1:], tuple(range(shape[0])), seed)
+
+    def draw_samples_at(
+        self, spec: SamplingSpec, event: tuple[int, ...], indices: tuple[int, ...], seed: int
+    ) -> Array:
+        sampler, denoiser = _sampler(spec), denoiser_of(spec.denoiser)
+        options: dict[str, Any] = {"indices": indices, "seed": seed, "dtype": torch.float64}
         options["cond"] = labels_of(spec.denoiser)
         *_, last = ddpm_core.generate(sampler, denoiser, event, **options)
         return array(last.x_t)
