@@ -76,7 +76,7 @@ def steps(folder: Path, tests: bool) -> Iterator[tuple[str, str]]:
     yield "sample", f"ddpm_core.sample {run} --n 4 --steps 4 --gif"
     yield "evaluate", f"ddpm_core.evaluate {run} --n 4 --strata 4 --samples 4"
     suite = "property_tests --hypothesis-profile dev"
-    yield "suite", f"pytest -q -p no:cacheprovider {suite} --report {folder}/report"
+    yield "suite", f"pytest -q -p no:cacheprovider {suite} --ddpm-report {folder}/report"
     if tests:
         yield "tests", "pytest -q -p no:cacheprovider tests"
 

@@ -7,7 +7,7 @@ the report of any run, and writes the certificate of a complete run without fail
 
 import importlib
 import re
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,50 +16,44 @@ import pytest
 from ddpm_core.gate.bytecode import stale
 from ddpm_core.gate.certificate import Project
 from ddpm_core.gate.certify import Certification
+from ddpm_core.plugin.adapter import Adapters
+from ddpm_core.plugin.budget import Budget, is_not_run
+from ddpm_core.plugin.junit import name_class
+from ddpm_core.plugin.options import add_aliases, add_options, name_folder_of_suite
 
 UNFINISHED = "unfinished"  # outcome of a check during which the run was interrupted
-EVIDENCE = "property_tests"  # the user property under which a check sends its row
+EVIDENCE = "ddpm_evidence"  # attribute of a report with the row of its check
 
 
 def pytest_addoption(parser: Any) -> None:
-    """Add --impl, --noise-epoch and --report."""
-    group = parser.getgroup("ddpm-core property suite")
-    group.addoption(
-        "--impl",
-        default=None,
-        metavar="MODULE:ATTRIBUTE",
-        help="adapter to test, a class or an instance (default: ddpm-core's own)",
-    )
-    group.addoption(
-        "--noise-epoch",
-        default="0",
-        metavar="NAME",
-        help="key of the noise of all Monte Carlo claims (default: 0)",
-    )
-    group.addoption(
-        "--report",
-        default="verification",
-        metavar="FOLDER",
-        help="folder for report.json and report.html (default: verification)",
-    )
+    add_options(parser)
 
 
-def pytest_load_initial_conftests(early_config: Any) -> None:
-    """Register the profiles of an installed suite before Hypothesis reads --hypothesis-profile.
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(
+    early_config: Any, parser: Any, args: list[str]
+) -> Iterator[None]:
+    """Load the conftest.py of an installed suite early; add aliases if their names are free."""
+    options, current = early_config.known_args_namespace, early_config.invocation_params.dir
+    name_folder_of_suite(options, args, Project.own().suite, current)
+    yield
+    add_aliases(parser)
 
-    With --pyargs, pytest loads the conftest.py of the suite later than that.
-    """
-    options, suite = early_config.known_args_namespace, "ddpm_core.property_tests"
-    if options.pyargs and any(name.startswith(suite) for name in options.file_or_dir):
-        with suppress(ModuleNotFoundError):  # pytest reports a missing package itself
-            importlib.import_module(f"{suite}.profiles").load_gate()
 
-
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: Any) -> None:
-    """Register the collector, in the main process, or its counterpart in an xdist worker."""
+    """Load the adapter of --ddpm-impl; register the collector, or its counterpart in a worker."""
+    adapters = Adapters(config.getoption("ddpm_impl"))
     worker = hasattr(config, "workerinput")
     plugin = Worker(config) if worker else Collector(config)
     config.pluginmanager.register(plugin, "ddpm_core_collector")
+    config.pluginmanager.register(adapters, "ddpm_core_adapters")
+    config.pluginmanager.register(Budget(config), "ddpm_core_budget")
+
+
+def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
+    """Report checks that a spent budget omitted in a column of their own."""
+    return ("not run", "-", "NOT RUN") if hasattr(report, EVIDENCE) and is_not_run(report) else None
 
 
 class Worker:
@@ -70,7 +64,7 @@ class Worker:
         self.ran = False
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        self.ran |= EVIDENCE in dict(report.user_properties)
+        self.ran |= hasattr(report, EVIDENCE)
 
     def pytest_sessionfinish(self) -> None:
         if self.ran:
@@ -86,20 +80,25 @@ class Collector:
         self.lines: list[str] = []
         self.certification = Certification(config)
 
+    @pytest.hookimpl(tryfirst=True)  # before the reports of other plugins
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Update the row of a check: the worst outcome of its phases, and their total seconds."""
-        for key, evidence in report.user_properties:
-            if key == EVIDENCE:
-                row = self.rows.setdefault(report.nodeid, {"outcome": UNFINISHED, "seconds": 0.0})
-                row |= evidence | {"seconds": row["seconds"] + report.duration}
-                if report.when == "call" and report.passed:
-                    row["outcome"] = "passed"
-                if report.failed:
-                    row["outcome"], row["failure"] = "failed", _reason(report)
-                elif hasattr(report, "wasxfail"):
-                    row["outcome"], row["deviation"] = "deviates", report.wasxfail
-                elif report.skipped:
-                    row["outcome"], row["missing"] = "not offered", _missing(report)
+        evidence = getattr(report, EVIDENCE, None)
+        if evidence is None:
+            return
+        row = self.rows.setdefault(report.nodeid, {"outcome": UNFINISHED, "seconds": 0.0})
+        row |= evidence | {"seconds": row["seconds"] + report.duration}
+        name_class(self.config, report, row)
+        if report.when == "call" and report.passed:
+            row["outcome"] = "passed"
+        if report.failed:
+            row["outcome"], row["failure"] = "failed", _reason(report)
+        elif hasattr(report, "wasxfail"):
+            row["outcome"], row["deviation"] = "deviates", report.wasxfail
+        elif is_not_run(report):
+            row["outcome"] = "not run"
+        elif report.skipped:
+            row["outcome"], row["missing"] = "not offered", _missing(report)
 
     def pytest_sessionfinish(self, session: Any) -> None:
         """Write report and certificate; fail if no report is written or alpha is overspent."""
@@ -111,14 +110,19 @@ class Collector:
             if unfinished and interrupted:
                 self.lines = ["interrupted before the first check finished: no report written"]
             return
-        folder, valid = Path(self.config.getoption("--report")), False
+        folder, valid = Path(self.config.getoption("ddpm_report")), False
         try:
             self.lines = self._suite().write(self.rows, folder)
             valid = not self._suite().overspent(self.rows)
         except OSError as error:
-            self.lines = [f"--report {folder}: nothing was written, {error}"]
-        if not valid and session.exitstatus == 0:
+            self.lines = [f"--ddpm-report {folder}: nothing was written, {error}"]
+        not_run = sum(row["outcome"] == "not run" for row in self.rows.values())
+        if (not_run or not valid) and session.exitstatus == 0:
             session.exitstatus = 1
+        if not_run:
+            spent = f"--ddpm-budget {self.config.getoption('ddpm_budget')} was spent"
+            checks = "1 check was" if not_run == 1 else f"{not_run} checks were"
+            self.lines.insert(0, f"{spent}: {checks} not run")
         if interrupted and self.lines:
             self.lines.insert(0, "interrupted: the report contains only the checks that finished")
         if self.lines:

@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
             writable_folder(config.report, "--report")
         except ValueError as error:
             usage_error("verify", str(error))
-        command = [sys.executable, "-m", "pytest", "-q", "--report", str(config.report)]
+        command = [sys.executable, "-m", "pytest", "-q", "--ddpm-report", str(config.report)]
         if config.spot:
             try:
                 chosen = spot_checks(project)

@@ -54,7 +54,8 @@ def run(impl: str) -> Mapping[str, Any]:
     """Run the suite on this adapter, and return its report."""
     with tempfile.TemporaryDirectory() as folder:
         suite = str(Path(__file__).parent)
-        command = [sys.executable, "-m", "pytest", "-q", suite, "--impl", impl, "--report", folder]
+        options = ["--ddpm-impl", impl, "--ddpm-report", folder]
+        command = [sys.executable, "-m", "pytest", "-q", suite, *options]
         print(*command[2:], flush=True)
         subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
         found: dict[str, Any] = json.loads((Path(folder) / "report.json").read_bytes())

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from .evidence import diagnosis, evidence, report
-from .profiles import load_gate
+from .profiles import is_registered, load_gate
 from .protocol import Deviation, Implementation
-from .protocol.contract import NOT_OFFERED, Checked, check_attributes
+from .protocol.contract import NOT_OFFERED, Checked
 from .statistics.monte_carlo import Ledger
 
 load_gate()  # before any property is defined
@@ -21,30 +21,18 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before libraries start threads:
 HERE = Path(__file__).parent
 META = HERE / "meta"
 IMPLEMENTATION: pytest.StashKey[Implementation] = pytest.StashKey()
-EVIDENCE = "property_tests"  # the key by which ddpm_core.pytest_plugin finds a check's row
+PLUGIN = "ddpm_core.pytest_plugin"
+ADAPTERS = "ddpm_core_adapters"  # what the plugin registers under this name loads the adapter
+EVIDENCE = "ddpm_evidence"  # the attribute of a report in which the plugin finds a check's row
 SEEN: pytest.StashKey[evidence.Evidence] = pytest.StashKey()
+ROW: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 DEVIATES = "deviates: "  # an expected failure with this reason has its own column
 
 
 @pytest.fixture(scope="session")
 def impl(pytestconfig: pytest.Config) -> Any:
-    """Return the implementation named by --impl, with checked outputs."""
+    """Return the implementation named by --ddpm-impl, with checked outputs."""
     return Checked(pytestconfig.stash[IMPLEMENTATION])
-
-
-def load(name: str) -> Implementation:
-    """Return the adapter at module:attribute; a class is instantiated."""
-    module, _, attribute = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-        adapter = found() if isinstance(found, type) else found
-        check_attributes(adapter)
-        return adapter
-    except Exception as error:  # importing an unknown module may raise anything
-        raise pytest.UsageError(
-            f"--impl {name}: {type(error).__name__}: {error}. Use the name of an importable "
-            "module, a colon and an adapter in it, as in mypackage.adapter:MyDiffusion"
-        ) from error
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +43,7 @@ def ledger(pytestconfig: pytest.Config) -> Ledger:
     assert library is not None
     assert library.origin is not None
     files = [*HERE.rglob("*.py"), *Path(library.origin).parent.rglob("*.py"), Path(adapter)]
-    return Ledger(digest(files), pytestconfig.getoption("--noise-epoch"))
+    return Ledger(digest(files), pytestconfig.getoption("ddpm_noise_epoch"))
 
 
 def digest(files: list[Path]) -> str:
@@ -70,21 +58,48 @@ def digest(files: list[Path]) -> str:
 # --- collection and reports -----------------------------------------------------------------------
 
 
+def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Refuse to run without the plugin, before pytest refuses its options."""
+    if not pluginmanager.has_plugin("session"):  # else it would be an error of collection
+        require_plugin(pluginmanager)
+
+
+def require_plugin(manager: pytest.PytestPluginManager) -> None:
+    if PLUGIN not in [getattr(each, "__name__", "") for each in manager.get_plugins()]:
+        raise pytest.UsageError(
+            f"the property suite needs its plugin, which pytest did not load: add -p {PLUGIN}"
+        )
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    """Select the implementation; Hypothesis loads its profile after this."""
+    if not config.pluginmanager.has_plugin(ADAPTERS):
+        return  # pytest_collection_modifyitems refuses to run
+    profile = config.getoption("--hypothesis-profile", None)
+    if profile is not None and not is_registered(profile):
+        raise pytest.UsageError(
+            f"--hypothesis-profile {profile}: there is no such profile; use dev, gate or nightly"
+        )
+    config.addinivalue_line("markers", "complete: a property that the dev profile leaves out")
     own = f"{__package__}.adapters.ddpm_core:DdpmCore"
-    chosen = config.getoption("--impl")
-    config.stash[IMPLEMENTATION] = load(own if chosen is None else chosen)
+    config.stash[IMPLEMENTATION] = config.pluginmanager.get_plugin(ADAPTERS).load(own)
     # xdist begins with the files of most checks, and ends with a few that take long: in `meta`.
     config.option.loadscopereorder = False
 
 
 def omits_controls(config: pytest.Config) -> bool:
     """Return whether the controls in `meta` are omitted: for `dev` and other implementations."""
-    return bool(config.getoption("--impl") or config.getoption("--hypothesis-profile") == "dev")
+    return bool(config.getoption("ddpm_impl", None) or is_dev(config))
+
+
+def is_dev(config: pytest.Config) -> bool:
+    return bool(config.getoption("--hypothesis-profile", None) == "dev")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Do not import the controls if they are omitted."""
+    """Do not import the controls if they are omitted, and nothing without the plugin."""
+    if not config.pluginmanager.has_plugin(ADAPTERS):
+        return True
     return True if omits_controls(config) and META in collection_path.parents else None
 
 
@@ -93,7 +108,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     `dev` also omits the properties that are marked as `complete`, for their time.
     """
-    if config.getoption("--hypothesis-profile") == "dev":
+    require_plugin(config.pluginmanager)
+    if is_dev(config):
         items[:] = [each for each in items if each.get_closest_marker("complete") is None]
     if omits_controls(config):  # also those that are named on the command line
         items[:] = [each for each in items if META not in each.path.parents]
@@ -128,6 +144,11 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
     return ("not offered", "o", "NOT OFFERED") if is_not_offered(report) else None
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    item.config.pluginmanager.get_plugin("ddpm_core_budget").check()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Any:
     """Attach the check's row to every report, and similar known bugs to a failure."""
@@ -136,8 +157,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Any:
     if call.when in ("setup", "call"):
         row = report.row(item, item.stash[SEEN])
         row["implementation"] = item.config.stash[IMPLEMENTATION].name
-        item.user_properties[:] = [(EVIDENCE, row)]
+        item.stash[ROW] = row
     result = yield
+    setattr(result, EVIDENCE, item.stash[ROW])
     if call.when == "call" and result.failed:
         unit = item.config.stash[IMPLEMENTATION].unit_roundoff
         for sentence in diagnosis.similar_bugs(item.stash[SEEN], unit):

@@ -3,6 +3,7 @@
 from functools import cache
 
 from hypothesis import HealthCheck, Phase, settings
+from hypothesis.errors import InvalidArgument
 
 EXAMPLES = 30  # per property, in a run that certifies
 POINTS = 0.4  # of them for an equation: at a drawn point hardly any two formulas agree
@@ -22,3 +23,12 @@ def load_gate() -> None:
     settings.register_profile("dev", common, max_examples=QUICK, derandomize=True)
     settings.register_profile("nightly", common, max_examples=600)
     settings.load_profile("gate")
+
+
+def is_registered(name: str) -> bool:
+    """Return whether a profile has this name, of this suite or of another project."""
+    try:
+        settings.get_profile(name)
+    except InvalidArgument:
+        return False
+    return True

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from ddpm_core import pytest_plugin
+from ddpm_core.plugin.adapter import Adapters
+from ddpm_core.plugin.budget import Budget
 from ddpm_core.pytest_plugin import EVIDENCE, Collector, Worker
 
 pytest_plugins = ("pytester",)
@@ -29,8 +31,9 @@ import pytest
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     row = {"suite": "small", "check": item.name}
-    item.user_properties[:] = [("property_tests", row)]
-    return (yield)
+    report = yield
+    report.ddpm_evidence = row
+    return report
 """
     )
     report = "def write(rows, folder):\n    print(sorted(r['check'] + ' ' + r['outcome'] for r in rows.values()))\n    return ['whole']\ndef overspent(rows):\n    return False\n"  # noqa: E501 - a file
@@ -38,7 +41,7 @@ def pytest_runtest_makereport(item, call):
     pytester.makepyfile(**empty, **{"small/evidence/report": report})
     pytester.makepyfile(SLOW_SUITE)
     pytester.syspathinsert()
-    done = pytester.runpytest_subprocess("-s", "-p", "no:cacheprovider", "--impl", "theirs:Adapter")
+    done = pytester.runpytest_subprocess("-s", "-p", "no:cacheprovider")
     assert done.ret == pytest.ExitCode.INTERRUPTED
     done.stdout.fnmatch_lines(["*'test_first passed'*", "interrupted: the report contains only *"])
     assert "test_second" not in done.stdout.str().partition("test_first passed")[2].splitlines()[0]
@@ -47,7 +50,7 @@ def pytest_runtest_makereport(item, call):
 def report(when: str = "call", outcome: str = "passed", **more: Any) -> SimpleNamespace:
     """One phase of a check, as pytest reports it; it lasts a quarter of a second."""
     outcomes = {each: outcome == each for each in ("passed", "failed", "skipped")}
-    row = {"user_properties": [(EVIDENCE, {"check": "test_mean"})], "nodeid": "a::test_mean"}
+    row = {EVIDENCE: {"check": "test_mean"}, "nodeid": "a::test_mean"}
     crash = {"longrepr": "", "sections": []}
     return SimpleNamespace(**{**row, **crash, **outcomes, "when": when, "duration": 0.25, **more})
 
@@ -77,7 +80,9 @@ def suite(monkeypatch) -> Suite:
 
 def collected(*phases: SimpleNamespace, status: int = 0) -> tuple[Collector, SimpleNamespace]:
     """Return the collector and the session after a run with these phases."""
-    collector = Collector(SimpleNamespace(getoption={"--report": "shown"}.__getitem__))
+    options = {"ddpm_report": "shown", "ddpm_budget": 9.0}
+    plugins = SimpleNamespace(get_plugins=list)
+    collector = Collector(SimpleNamespace(getoption=options.__getitem__, pluginmanager=plugins))
     for phase in phases:
         collector.pytest_runtest_logreport(phase)
     session = SimpleNamespace(exitstatus=status)
@@ -85,6 +90,7 @@ def collected(*phases: SimpleNamespace, status: int = 0) -> tuple[Collector, Sim
     return collector, session
 
 
+FOREIGN = SimpleNamespace(nodeid="b::test_other", when="call", passed=True)  # without a row
 FAILED = SimpleNamespace(reprcrash=SimpleNamespace(message="mean is 2"))
 
 
@@ -115,6 +121,27 @@ def test_row_has_the_worst_outcome_of_the_phases_and_their_time(suite, phases, r
     assert str(folder) == "shown"
 
 
+def test_check_that_passes_when_it_is_rerun_passes(suite):
+    """pytest-rerunfailures reports a failed attempt with an outcome of its own."""
+    again = report(outcome="rerun", wasrerun=True)
+    collected(report("setup"), again, report("teardown"), report("setup"), report())
+    (found,) = suite.given[0].values()
+    assert found["outcome"] == "passed"
+
+
+def test_run_whose_budget_is_spent_fails_and_counts_what_was_not_run(suite):
+    spent = ("conftest.py", 1, "Skipped: not run: --ddpm-budget 9.0 was spent")
+    skipped = report("setup", "skipped", longrepr=spent)
+    assert pytest_plugin.pytest_report_teststatus(skipped) == ("not run", "-", "NOT RUN")
+    assert pytest_plugin.pytest_report_teststatus(report()) is None
+    collector, session = collected(skipped, report("teardown"))
+    (found,) = suite.given[0].values()
+    assert found["outcome"] == "not run"
+    assert "missing" not in found
+    assert session.exitstatus == 1
+    assert collector.lines[0] == "--ddpm-budget 9.0 was spent: 1 check was not run"
+
+
 @pytest.mark.parametrize(("status", "spent", "ends"), [(0, False, 0), (0, True, 1), (3, True, 3)])
 def test_overspent_run_exits_1_and_any_run_states_its_certificate(suite, status, spent, ends):
     suite.spent = spent
@@ -124,16 +151,18 @@ def test_overspent_run_exits_1_and_any_run_states_its_certificate(suite, status,
 
 
 def test_run_without_checks_of_the_suite_prints_nothing(suite):
-    collector, session = collected(report(user_properties=[("other", 1)]))
+    collector, session = collected(FOREIGN)
     assert (suite.given, collector.lines, session.exitstatus) == (None, [], 0)
 
 
 def test_collector_and_worker_are_registered_in_their_processes(suite):
     registered = []
     manager = SimpleNamespace(register=lambda plugin, name: registered.append(type(plugin)))
-    pytest_plugin.pytest_configure(SimpleNamespace(pluginmanager=manager))
-    pytest_plugin.pytest_configure(SimpleNamespace(pluginmanager=manager, workerinput={}))
-    assert registered == [Collector, Worker]
+    config = SimpleNamespace(pluginmanager=manager, getoption=lambda name: None)
+    pytest_plugin.pytest_configure(config)
+    config.workerinput = {}
+    pytest_plugin.pytest_configure(config)
+    assert registered == [Collector, Adapters, Budget, Worker, Adapters, Budget]
 
 
 @pytest.mark.parametrize("ran", [True, False])
@@ -142,7 +171,7 @@ def test_worker_reports_stale_bytecode_if_it_ran_a_check(suite, monkeypatch, ran
     worker = Worker(SimpleNamespace(workeroutput={}))
     if ran:
         worker.pytest_runtest_logreport(report())
-    worker.pytest_runtest_logreport(report(user_properties=[]))
+    worker.pytest_runtest_logreport(FOREIGN)
     worker.pytest_sessionfinish()
     assert worker.config.workeroutput == ({EVIDENCE: "stale bytecode"} if ran else {})
     collector, _ = collected()

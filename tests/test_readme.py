@@ -14,6 +14,7 @@ import torch
 
 from property_tests.catalogue import properties
 from property_tests.protocol.contract import Checked
+from tests.plugin.routes import check_refusals
 
 ROOT = Path(__file__).parent.parent
 SUITE_PAGE = ROOT / "docs" / "suite.md"
@@ -71,18 +72,22 @@ def test_pip_block_installs_the_package(tmp_path):
     assert (site / "ddpm_core" / "py.typed").exists()
     assert not (site / "tests").exists()
     command = [python, "-m", "pytest", "-q", "--pyargs", "ddpm_core.property_tests"]
-    some = ["-k", "test_policy or test_listed_check_that_fails", "--report", "shown"]
+    some = ["-k", "test_policy or test_listed_check_that_fails", "--ddpm-report", "shown"]
     done = subprocess.run(
         [*command, *some], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout  # every check has the name it has in a checkout
-    fewer = ["-k", "test_variance_is_below", "--hypothesis-profile", "dev", "--report", "dev"]
+    fewer = ["-k", "test_variance_is_below", "--hypothesis-profile", "dev", "--ddpm-report", "dev"]
     done = subprocess.run(
         [*command, *fewer], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
     checks = json.loads((tmp_path / "dev" / "report.json").read_text())["checks"]
     assert [check["examples"] for check in checks] == [3]  # 30 under the profile of a certificate
+    assert (
+        site / "ddpm_core" / "property_tests" / "suite.md"
+    ).read_bytes() == SUITE_PAGE.read_bytes()
+    check_refusals(python, tmp_path, ["--pyargs", "ddpm_core.property_tests"])
 
 
 def test_adapter_of_the_suite_page_fails_one_check_as_documented():

@@ -1,6 +1,8 @@
 """The messages of the property suite to the author of an implementation."""
 
+import signal
 import time
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from property_tests.adapters.ddpm_core import DdpmCore
 from property_tests.evidence import diagnosis, evidence
-from property_tests.protocol.contract import Checked, TimeLimitError
+from property_tests.protocol.contract import Checked, TimeLimitError, time_limit
 from property_tests.statistics.residuals import residual_findings
 from property_tests.statistics.tolerances import check
 from property_tests.strategies import GENTLE
@@ -87,6 +89,42 @@ def test_method_that_timed_out_is_not_called_again(monkeypatch):
     ):
         impl.q_sample(GENTLE, X_0, T, NOISE)
     assert Sleeps.calls == 1
+
+
+@pytest.fixture
+def alarms() -> Iterator[list[float]]:
+    """Times at which the alarm of another plugin rings, such as that of pytest-timeout."""
+    rung: list[float] = []
+    before = signal.signal(signal.SIGALRM, lambda number, frame: rung.append(time.monotonic()))
+    yield rung
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("after", [0.05, 0.3])
+def test_alarm_of_another_plugin_rings_at_its_time(alarms, after):
+    """During a call, whose limit is longer, and after one; a limit that is nearer still holds."""
+    start = time.monotonic()
+    signal.setitimer(signal.ITIMER_REAL, after)
+    with time_limit("a call", 0.2):
+        time.sleep(0.1)
+    assert len(alarms) == (after < 0.1)
+    if after > 0.2:
+        with pytest.raises(TimeLimitError), time_limit("a call", 0.02):
+            time.sleep(10)
+    while not alarms and time.monotonic() < start + 2:
+        time.sleep(0.01)
+    assert after <= alarms[0] - start < after + 0.2
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_repeating_alarm_of_another_plugin_repeats(alarms):
+    signal.setitimer(signal.ITIMER_REAL, 5.0, 3.0)
+    with time_limit("a call", 0.2):
+        pass
+    left, interval = signal.getitimer(signal.ITIMER_REAL)
+    assert 4 < left <= 5
+    assert interval == 3
 
 
 def test_hypothesis_recognizes_both_timeouts_as_one_failure(monkeypatch):

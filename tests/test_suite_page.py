@@ -61,7 +61,7 @@ def test_markup_in_a_check_is_escaped():
     assert page.words.count(MARKUP) >= 12
 
 
-@pytest.mark.parametrize("outcome", ["failed", "deviates", "not offered", "passed"])
+@pytest.mark.parametrize("outcome", ["failed", "deviates", "not run", "not offered", "passed"])
 def test_every_outcome_is_shown_beside_its_check(outcome: str):
     others = [check(check=f"test_losses.py::test_{i}") for i in range(3)]
     page = Page(html_page(TOTALS, ["one line"], [check(outcome, failure="because"), *others]))
@@ -71,6 +71,7 @@ def test_every_outcome_is_shown_beside_its_check(outcome: str):
     verdict = {
         "passed": "4 checks pass.",
         "failed": "1 of 4 checks fail.",
+        "not run": "3 checks pass, 1 not run.",
     }.get(outcome, "3 checks pass, 1 are not offered or deviate as listed.")
     assert verdict in page.words
     assert ("because" in page.words) == (outcome == "failed")

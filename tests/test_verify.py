@@ -127,7 +127,7 @@ def test_suite_is_run_in_parallel_and_a_failure_exits_1(own, path, commands, cod
     folder = str(path.parent)
     assert verify.main(["--report", folder, "--processes", "2"]) == min(code, 1)
     parallel = ["--numprocesses", "2", "--dist", "loadfile"]
-    assert commands.lines == [["-q", "--report", folder, *parallel, str(own.suite)]]
+    assert commands.lines == [["-q", "--ddpm-report", folder, *parallel, str(own.suite)]]
 
 
 @pytest.mark.parametrize("code", [0, 1])
@@ -137,7 +137,7 @@ def test_spot_checks_are_run_and_certify_nothing(own, path, commands, code):
     (own.suite / "policy.json").write_text(json.dumps({"required": required}))
     assert verify.main(["--spot", "--report", str(path.parent)]) == code
     (line,) = commands.lines
-    assert line[:3] == ["-q", "--report", str(path.parent)]
+    assert line[:3] == ["-q", "--ddpm-report", str(path.parent)]
     assert sorted(line[3:]) == sorted(f"{own.suite}/{name}" for name in required)
     assert not path.exists()
 

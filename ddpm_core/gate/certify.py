@@ -28,7 +28,8 @@ Rows = Mapping[str, Mapping[str, Any]]
 
 # Options under which a run still certifies: they change only how it runs and what it prints.
 HARMLESS = re.compile(
-    r"-[qvs]+|-r\w+|-n.*|--(numprocesses|dist|color|durations|tb|report|rootdir)(=.*)?"
+    r"-[qvs]+|-r\w+|-n.*|--(numprocesses|dist|color|durations|tb|rootdir|junitxml)(=.*)?"
+    r"|--(ddpm-report|report|ddpm-budget)(=.*)?"
     r"|--strict-(markers|config)|--import-mode=\w+|--pyargs|--no-header"
 )
 
@@ -71,7 +72,7 @@ class Certification:
     """One run of the suite, from its start to its certificate."""
 
     def __init__(self, config: Any) -> None:
-        self.impl = config.getoption("--impl")
+        self.impl = config.getoption("ddpm_impl")
         words = [*config.getini("addopts"), *shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))]
         self.narrowing_option = narrowing_option([*words, *config.invocation_params.args])
         self.project = Project.own()
@@ -103,7 +104,7 @@ class Certification:
     def refusal(self, rows: Rows, after: Mapping[str, str], exit_status: int) -> str | None:
         """Return why the run cannot certify, whatever its results, or None."""
         if self.impl is not None:
-            return f"--impl {self.impl} chose the implementation"
+            return f"--ddpm-impl {self.impl} chose the implementation"
         if self.narrowing_option is not None:
             return f"{self.narrowing_option} on the command line changes what is run"
         for row in rows.values():

@@ -21,6 +21,7 @@ WINGS: Mapping[str, str] = {  # folder: what it holds instead of mathematics
     "training": "running",
     "generation": "the sample command",
     "evaluation": "the evaluate command; its bounds come from likelihood and probability_flow",
+    "plugin": "the pytest plugin",
     "property_tests": "the suite, which lies inside the package in a wheel",
     "derivations": "the pages, which lie inside the package in a wheel",
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 Row = Mapping[str, Any]
-ORDER = ("failed", "deviates", "not offered", "passed")
+ORDER = ("failed", "deviates", "not run", "not offered", "passed")
 READING = (
     *("schedules", "forward process", "posterior", "parameterization", "losses", "samplers"),
     *("embeddings", "ema", "images", "contract"),
@@ -50,9 +50,11 @@ def _styles() -> Path:
 def _verdict(failed: Sequence[Row], properties: Sequence[Row]) -> str:
     if failed:
         return f"{len(failed)} of {len(properties)} checks fail."
-    missing = sum(each["outcome"] != "passed" for each in properties)
+    not_run = sum(each["outcome"] == "not run" for each in properties)
+    missing = sum(each["outcome"] != "passed" for each in properties) - not_run
     rest = f", {missing} are not offered or deviate as listed" if missing else ""
-    return f"{len(properties) - missing} checks pass{rest}."
+    rest += f", {not_run} not run" if not_run else ""
+    return f"{len(properties) - missing - not_run} checks pass{rest}."
 
 
 def _section(topic: str, checks: Sequence[Row]) -> Row:

@@ -26,7 +26,7 @@ def run_suite(
         if adapter:
             (tmp_path / f"{ADAPTER}.py").write_text(adapter, encoding="utf-8")
             monkeypatch.delitem(sys.modules, ADAPTER, raising=False)
-            options += ["--impl", f"{ADAPTER}:{attribute}"]
+            options += ["--ddpm-impl", f"{ADAPTER}:{attribute}"]
         monkeypatch.syspath_prepend(SUITE.parent)
         monkeypatch.syspath_prepend(tmp_path)
         monkeypatch.chdir(tmp_path)

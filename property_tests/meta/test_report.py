@@ -43,7 +43,7 @@ def test_report_names_failures_and_similar_bugs(pytester):
     done = pytester.runpytest_subprocess(
         f"--rootdir={SUITE.parent}",
         *(str(SUITE / each) for each in (sample, marginal, simulated, offered)),
-        *("--impl", "buggy:Buggy", "-n", "1", "--report", "shown"),
+        *("--ddpm-impl", "buggy:Buggy", "-n", "1", "--ddpm-report", "shown"),
     )
     assert done.ret == pytest.ExitCode.TESTS_FAILED
     found = json.loads((pytester.path / "shown" / "report.json").read_text(encoding="utf-8"))
@@ -89,6 +89,6 @@ def test_overspending_run_is_reported():
 
 def test_unwritable_report_fails_the_run(run_suite, tmp_path):
     (tmp_path / "taken").write_text("a file in place of the folder", encoding="utf-8")
-    done = run_suite(str(SUITE / "test_images.py"), "--report", "taken")
+    done = run_suite(str(SUITE / "test_images.py"), "--ddpm-report", "taken")
     assert done.ret == pytest.ExitCode.TESTS_FAILED
-    done.stdout.fnmatch_lines("--report taken: nothing was written, *")
+    done.stdout.fnmatch_lines("--ddpm-report taken: nothing was written, *")

@@ -5,6 +5,7 @@ import inspect
 import math
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -29,7 +30,7 @@ from .precisions import PRECISIONS, Precision
 from .protocol import Implementation
 
 SECONDS = 60  # time limit of a call, which normally takes milliseconds
-COARSEST = 2.0**-8  # unit roundoff of bfloat16
+SOON = 1e-6  # seconds until an alarm that is due; 0 would cancel it
 COARSE_RANGE = 1e6  # a dtype whose largest number is below this may overflow: float16
 NOT_OFFERED = "not offered: "  # a skip with this reason has its own column in the report
 
@@ -269,14 +270,23 @@ def check_output(
 
 @contextmanager
 def time_limit(what: str, seconds: float = SECONDS) -> Iterator[None]:
-    """Raise ProtocolError inside a call that takes too long (on systems with alarm signals)."""
+    """Raise ProtocolError inside a call that takes too long (on systems with alarm signals).
+
+    An alarm that is set already, such as that of pytest-timeout, rings at its own time: before the
+    limit, or with what is left of it after the call.
+    """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
+        yield
+        return
+    left, interval = signal.getitimer(signal.ITIMER_REAL)
+    if 0 < left <= seconds:
         yield
         return
 
     def ring(number: int, frame: FrameType | None) -> None:
         exceed_time_limit(f"{what} did not return within {seconds:g} s")
 
+    start = time.monotonic()
     before = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
@@ -284,15 +294,6 @@ def time_limit(what: str, seconds: float = SECONDS) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-
-
-def check_attributes(adapter: Any) -> None:
-    """Refuse an adapter without a name or with an implausible unit roundoff."""
-    if not isinstance(getattr(adapter, "name", None), str):
-        raise TypeError(f"name = {getattr(adapter, 'name', None)!r} must be a string")
-    unit = getattr(adapter, "unit_roundoff", None)
-    if not isinstance(unit, float) or not 2.0**-113 <= unit <= COARSEST:
-        raise ValueError(
-            f"unit_roundoff = {unit!r} is outside 2**-113..2**-8. Use that of the implementation's "
-            "precision, such as 2**-53 for float64 or 2**-24 for float32."
-        )
+        if left:
+            left -= time.monotonic() - start
+            signal.setitimer(signal.ITIMER_REAL, max(left, SOON), interval)

@@ -106,8 +106,9 @@ CONFTEST = """import pytest
 def pytest_runtest_makereport(item, call):
     row = {"suite": "mini_suite", "check": item.name, "control": False, "claims": [],
            "comparisons": 1, "worst": 0.5, "mutants": [], "examples": 1, "implementation": "mini"}
-    item.user_properties[:] = [("property_tests", row)]
-    return (yield)
+    report = yield
+    report.ddpm_evidence = row
+    return report
 """
 
 REPORT = """import json

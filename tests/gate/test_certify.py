@@ -31,7 +31,8 @@ ROWS: dict[str, dict[str, Any]] = {name: {**PASSED, "check": name} for name in m
         "",
         "property_tests",
         "-q -v -rA -n 2 property_tests tests",
-        "-n2 --dist loadfile --report out --color=yes --durations 5 --tb short",
+        "-n2 --dist loadfile --color=yes --durations 5 --tb short",
+        "--ddpm-report out --ddpm-budget 9 --junitxml=junit.xml",
         "--numprocesses auto --pyargs ddpm_core.property_tests --rootdir=/somewhere",
         "-ra --strict-markers --strict-config --import-mode=importlib",
     ],
@@ -45,8 +46,8 @@ def test_options_that_do_not_change_the_checks_are_accepted(line):
     [
         *("-k", "-kposterior", "-m", "-x", "--exitfirst", "--maxfail=1", "--lf", "--ff", "--sw"),
         *("--deselect=a", "--ignore=b", "-p", "-pno:cacheprovider", "-o", "-c", "--collect-only"),
-        *("--hypothesis-profile=dev", "--hypothesis-seed=0", "--noise-epoch=1", "--reruns", "-W"),
-        *("--runxfail", "-qx"),
+        *("--hypothesis-profile=dev", "--hypothesis-seed=0", "--ddpm-noise-epoch=1", "-W"),
+        *("--runxfail", "-qx", "--reruns"),
     ],
 )
 def test_options_that_change_the_checks_are_reported(word):
@@ -60,7 +61,7 @@ class Config(SimpleNamespace):
     addopts: tuple[str, ...] = ()
 
     def getoption(self, name: str) -> str | None:
-        assert name == "--impl"
+        assert name == "ddpm_impl"
         return self.impl
 
     def getini(self, name: str) -> tuple[str, ...]:
@@ -111,11 +112,12 @@ def with_outcome(outcome: str) -> dict[str, Any]:
         ({"rows": with_outcome("failed")}, "test_half failed"),
         ({"rows": with_outcome("not offered")}, "test_half not offered"),
         ({"rows": with_outcome("deviates")}, "test_half deviates"),
+        ({"rows": with_outcome("not run")}, "test_half not run"),
         ({"rows": {"test_mean": ROWS["test_mean"]}}, "test_half was not run"),
         ({"status": 1}, "the run ended with exit status 1"),
         ({"words": ("-x",)}, "-x on the command line changes what is run"),
         ({"addopts": ("-m", "quick")}, "-m on the command line changes what is run"),
-        ({"impl": "theirs:Adapter"}, "--impl theirs:Adapter chose the implementation"),
+        ({"impl": "theirs:Adapter"}, "--ddpm-impl theirs:Adapter chose the implementation"),
     ],
 )
 def test_other_run_states_why_it_does_not_certify(project, path, tmp_path, run, reason):

@@ -1,0 +1,1 @@
+"""Parts of the pytest plugin: options, adapter, budget, and the names in a JUnit file."""

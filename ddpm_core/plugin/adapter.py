@@ -1,0 +1,121 @@
+"""Loading the adapter that --ddpm-impl names; every mistake in it is one sentence."""
+
+import difflib
+import importlib
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXAMPLE = "mypackage.adapter:MyDiffusion"
+FINEST, COARSEST = 2.0**-113, 2.0**-8  # unit roundoff of binary128 and of bfloat16
+
+
+class Adapters:
+    """The adapter of --ddpm-impl, loaded once per process."""
+
+    def __init__(self, name: str | None) -> None:
+        self._chosen = None if name is None else load(name)
+
+    def load(self, default: str) -> Any:
+        """Return the chosen adapter, or the one with the name `default`."""
+        return load(default) if self._chosen is None else self._chosen
+
+
+def load(name: str) -> Any:
+    """Return the adapter at MODULE:ATTRIBUTE; a class is instantiated.
+
+    Raises pytest.UsageError with one sentence, whatever goes wrong.
+    """
+    module, _, attribute = name.partition(":")
+    if not module or not attribute:
+        raise _refusal(name, f"write a module, a colon and an adapter in it, as in {EXAMPLE}")
+    found = _attribute(name, _module(name, module), attribute)
+    if isinstance(found, type):
+        try:
+            found = found()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise _refusal(name, f"{attribute}() raised {_described(error)}") from None
+    try:
+        check_attributes(found)
+    except (TypeError, ValueError) as error:
+        raise _refusal(name, str(error)) from None
+    return found
+
+
+def check_attributes(adapter: Any) -> None:
+    """Refuse an adapter without a name or with an implausible unit roundoff."""
+    if not isinstance(getattr(adapter, "name", None), str):
+        raise TypeError(f"name = {getattr(adapter, 'name', None)!r} must be a string")
+    unit = getattr(adapter, "unit_roundoff", None)
+    if not isinstance(unit, float) or not FINEST <= unit <= COARSEST:
+        raise ValueError(
+            f"unit_roundoff = {unit!r} is outside 2**-113..2**-8. Use that of the implementation's "
+            "precision, such as 2**-53 for float64 or 2**-24 for float32."
+        )
+
+
+def _module(name: str, module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{module}.".startswith(f"{error.name}."):
+            raise _refusal(name, _not_found(module, error.name)) from None
+        reason = _described(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a module may raise anything, SystemExit and a skip included
+        reason = _described(error)
+    raise _refusal(name, f"importing {module} raised {reason}")
+
+
+def _not_found(module: str, missing: str) -> str:
+    """Say that a module is missing, and how it is found if it lies below the current folder."""
+    top, *rest = missing.split(".")
+    if rest:
+        return f"{top} has no module {'.'.join(rest)}"
+    for folder in (Path(), Path("src"), Path("tests")):
+        for file in (folder / f"{top}.py", folder / top):
+            if file.exists():
+                also = " or use python -m pytest" if folder == Path() else ""
+                here = "the current folder" if folder == Path() else str(folder)
+                return (
+                    f"{file} is there, but {here} is not on Python's path. Put PYTHONPATH={folder} "
+                    f"before the command{also}"
+                )
+    return (
+        f"no module {top} is installed or on Python's path. Put PYTHONPATH=FOLDER before the "
+        f"command, with the folder that contains {top}"
+        + ("" if "." in module else f".py; the current one is {Path.cwd()}")
+    )
+
+
+def _attribute(name: str, module: Any, attribute: str) -> Any:
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        public = [each for each in vars(module) if not each.startswith("_")]
+    near = difflib.get_close_matches(attribute, public, n=1)
+    hint = f". Did you mean {near[0]}?" if near else ""
+    raise _refusal(name, f"module {module.__name__} has no attribute {attribute}{hint}")
+
+
+def _described(error: BaseException) -> str:
+    """Return the type, message and place of an error, in one line."""
+    message = " ".join(str(error).split())
+    frames = [
+        each
+        for each in traceback.extract_tb(error.__traceback__)
+        if each.filename not in (__file__, importlib.__file__)
+        and not each.filename.startswith("<frozen importlib")
+    ]
+    known = not frames or isinstance(error, SyntaxError)  # its message names the place
+    where = "" if known else f" ({frames[-1].filename}, line {frames[-1].lineno})"
+    return f"{type(error).__name__}{': ' if message else ''}{message}{where}"
+
+
+def _refusal(name: str, reason: str) -> pytest.UsageError:
+    return pytest.UsageError(f"--ddpm-impl {name}: {reason}")

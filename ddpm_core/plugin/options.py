@@ -1,0 +1,74 @@
+"""Options of the property suite, and what pytest has to know about it early."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PACKAGE = "ddpm_core.property_tests"  # the name of an installed suite, for --pyargs
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "--ddpm-impl": {
+        "metavar": "MODULE:ATTRIBUTE",
+        "help": "adapter to test, a class or an instance (default: ddpm-core's own)",
+    },
+    "--ddpm-noise-epoch": {
+        "default": "0",
+        "metavar": "NAME",
+        "help": "key of the noise of all Monte Carlo claims (default: 0)",
+    },
+    "--ddpm-report": {
+        "default": "verification",
+        "metavar": "FOLDER",
+        "help": "folder for report.json and report.html (default: verification)",
+    },
+    "--ddpm-budget": {
+        "metavar": "SECONDS",
+        "help": "wall time of the run; checks that have not begun by then are not run",
+    },
+}
+ALIASES = ("impl", "noise-epoch", "report")
+
+
+def add_options(parser: Any) -> None:
+    """Add every option under its prefixed name, which no other project has."""
+    group = parser.getgroup("ddpm-core property suite")
+    for name, attributes in OPTIONS.items():
+        group.addoption(name, **attributes)
+
+
+def add_aliases(parser: Any) -> None:
+    """Add --impl, --noise-epoch and --report unless a plugin or conftest.py has such an option."""
+    group = parser.getgroup("ddpm-core property suite")
+    for name in ALIASES:
+        if is_unknown(parser, f"--{name}"):
+            of = f"--ddpm-{name}"
+            dest = of.removeprefix("--").replace("-", "_")
+            attributes = {**OPTIONS[of], "dest": dest, "help": f"the same as {of}"}
+            group.addoption(f"--{name}", **attributes)
+
+
+def is_unknown(parser: Any, option: str) -> bool:
+    """Return whether no option has this name; only pytest 9 refuses a second one by itself."""
+    try:
+        _, unknown = parser.parse_known_and_unknown_args([option])
+    except pytest.UsageError:  # such as: it expects an argument
+        return False
+    return option in unknown
+
+
+def name_folder_of_suite(options: Any, words: Sequence[str], suite: Path, current: Path) -> None:
+    """Add the folder of an installed suite, which --pyargs and one of the words name.
+
+    pytest loads the conftest.py of a folder before it reads the options, and that of a package
+    during collection, too late for profiles and for errors of usage. The conftest.py of the current
+    folder, which it loads if no folder is named, is loaded as before.
+    """
+    if options.pyargs and any(
+        name.split("::")[0] in ("ddpm_core", PACKAGE) or name.startswith(f"{PACKAGE}.")
+        for name in words  # pytest 8 loses some of them here if an option is not yet known
+    ):
+        folders = [name for name in options.file_or_dir if (current / name.split("::")[0]).exists()]
+        options.file_or_dir += [str(suite)] if folders else [str(current), str(suite)]
