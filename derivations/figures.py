@@ -3,6 +3,7 @@
 Run as: python -m derivations.figures
 """
 
+import argparse
 from pathlib import Path
 
 import matplotlib
@@ -152,6 +153,7 @@ def _save(figure: plt.Figure, name: str) -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="python -m derivations.figures", description=__doc__).parse_args()
     schedules()
     posterior()
     swarm()

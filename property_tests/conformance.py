@@ -3,6 +3,7 @@
 Run in a checkout as: python -m property_tests.conformance
 """
 
+import argparse
 import json
 import subprocess
 import sys
@@ -33,7 +34,12 @@ an error. *Not offered* counts checks of functions that the release does not hav
 """
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
+    prog = f"python -m {__package__}.conformance"
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
+    parser.parse_args(arguments)
+    if not PAGE.parent.is_dir():
+        parser.error(f"there is no folder {PAGE.parent}. Run this command in a checkout")
     rows, sections, failed = [], [], 0
     for module, name in ADAPTERS.items():
         if find_spec(module) is None:

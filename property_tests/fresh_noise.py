@@ -16,12 +16,13 @@ from .catalogue import properties
 from .protocol.contract import Checked
 from .statistics.monte_carlo import STATISTICS, Ledger
 
+PROG = f"python -m {__package__}.fresh_noise"
 LEVELS = (1e-1, 1e-2, 1e-3)  # at which the distribution of the smallest p is compared
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=300)
+    parser = argparse.ArgumentParser(prog=PROG, description=__doc__)
+    parser.add_argument("--runs", type=int, default=300, help="number of runs (default: 300)")
     parser.add_argument("--first", type=int, default=0, help="noise number of the first run")
     options = parser.parse_args(arguments)
     files = tuple(sorted(path.stem for path in Path(__file__).parent.glob("test_*.py")))

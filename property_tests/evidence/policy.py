@@ -6,8 +6,8 @@ It is made from the report of a full run: every check that ran, how many Monte C
 and at how many examples it ran. A check that is gone, or shows less than it did, certifies nothing.
 """
 
+import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +34,14 @@ def policy(checks: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    report = Path(sys.argv[1] if len(sys.argv) > 1 else "verification/report.json")
-    checks = json.loads(report.read_bytes())["checks"]
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog=f"python -m {__package__}.policy", description=__doc__)
+    parser.add_argument("report", nargs="?", type=Path, default=Path("verification/report.json"))
+    report = parser.parse_args(arguments).report
+    try:
+        checks = json.loads(report.read_bytes())["checks"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        parser.error(f"{report} is not a report of a complete run: {error}")
     PAGE.write_text(json.dumps(policy(checks), indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 

@@ -1,5 +1,6 @@
 """Write README.md, the table of known bugs. Run as: python -m property_tests.known_bugs.readme"""
 
+import argparse
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -56,7 +57,9 @@ def saved_effects() -> dict[str, str]:
     return {each[0]: each[4] for each in cells[1:] if len(each) == 5}
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
+    prog = f"python -m {__package__}.readme"
+    argparse.ArgumentParser(prog=prog, description=__doc__).parse_args(arguments)
     settings.register_profile("table", settings(deadline=None, database=None, derandomize=True))
     settings.load_profile("table")
     effects = {}

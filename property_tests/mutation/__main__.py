@@ -25,7 +25,7 @@ MAX_EQUIVALENT = 0.03  # fraction of the mutants that may be listed as equivalen
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description=__doc__)
     parser.add_argument("modules", nargs="*", default=[*PROPERTIES, *STATISTICS], metavar="MODULE")
     parser.add_argument("--sample", type=int, metavar="N", help="only N, selected by a hash")
     parser.add_argument("--guarded", action="store_true", help="guarded mutants")
