@@ -19,7 +19,7 @@ from ddpm_core.gate.certify import Certification
 from ddpm_core.plugin.adapter import Adapters
 from ddpm_core.plugin.budget import Budget, is_not_run
 from ddpm_core.plugin.junit import name_class
-from ddpm_core.plugin.options import add_aliases, add_options, name_folder_of_suite
+from ddpm_core.plugin.options import add_aliases, add_options, name_folder_of_suite, require_extra
 
 UNFINISHED = "unfinished"  # outcome of a check during which the run was interrupted
 EVIDENCE = "ddpm_evidence"  # attribute of a report with the row of its check
@@ -35,7 +35,8 @@ def pytest_load_initial_conftests(
 ) -> Iterator[None]:
     """Load the conftest.py of an installed suite early; add aliases if their names are free."""
     options, current = early_config.known_args_namespace, early_config.invocation_params.dir
-    name_folder_of_suite(options, args, Project.own().suite, current)
+    for prepare in (require_extra, name_folder_of_suite):
+        prepare(options, args, Project.own().suite, current)
     yield
     add_aliases(parser)
 

@@ -2,8 +2,8 @@
 
 import hashlib
 import importlib.util
-import inspect
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ HERE = Path(__file__).parent
 META = HERE / "meta"
 IMPLEMENTATION: pytest.StashKey[Implementation] = pytest.StashKey()
 PLUGIN = "ddpm_core.pytest_plugin"
+NO_PLUGIN = f"the property suite needs its plugin, which pytest did not load: add -p {PLUGIN}"
 ADAPTERS = "ddpm_core_adapters"  # what the plugin registers under this name loads the adapter
 EVIDENCE = "ddpm_evidence"  # the attribute of a report in which the plugin finds a check's row
 SEEN: pytest.StashKey[evidence.Evidence] = pytest.StashKey()
@@ -38,12 +39,23 @@ def impl(pytestconfig: pytest.Config) -> Any:
 @pytest.fixture(scope="session")
 def ledger(pytestconfig: pytest.Config) -> Ledger:
     """Return the ledger of the process, where Monte Carlo claims register before they sample."""
-    adapter = inspect.getfile(type(pytestconfig.stash[IMPLEMENTATION]))
+    adapter = pytestconfig.stash[IMPLEMENTATION]
     library = importlib.util.find_spec("ddpm_core")
     assert library is not None
     assert library.origin is not None
-    files = [*HERE.rglob("*.py"), *Path(library.origin).parent.rglob("*.py"), Path(adapter)]
+    files = [*HERE.rglob("*.py"), *Path(library.origin).parent.rglob("*.py")]
+    files += files_of(adapter, pytestconfig.getoption("ddpm_impl"))
     return Ledger(digest(files), pytestconfig.getoption("ddpm_noise_epoch"))
+
+
+def files_of(adapter: Any, name: str | None) -> list[Path]:
+    """Return the file of the adapter's class, and of the module that --ddpm-impl names.
+
+    The class of an instance may be one of Python's own, such as SimpleNamespace.
+    """
+    modules = [type(adapter).__module__, *([] if name is None else [name.partition(":")[0]])]
+    found = [getattr(sys.modules.get(module), "__file__", None) for module in modules]
+    return [Path(file) for file in found if file is not None]
 
 
 def digest(files: list[Path]) -> str:
@@ -66,14 +78,14 @@ def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
 
 def require_plugin(manager: pytest.PytestPluginManager) -> None:
     if PLUGIN not in [getattr(each, "__name__", "") for each in manager.get_plugins()]:
-        raise pytest.UsageError(
-            f"the property suite needs its plugin, which pytest did not load: add -p {PLUGIN}"
-        )
+        raise pytest.UsageError(NO_PLUGIN)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Select the implementation; Hypothesis loads its profile after this."""
     if not config.pluginmanager.has_plugin(ADAPTERS):
+        if hasattr(config, "workerinput"):  # an error of usage would not leave the worker
+            config.issue_config_time_warning(pytest.PytestConfigWarning(NO_PLUGIN), stacklevel=2)
         return  # pytest_collection_modifyitems refuses to run
     profile = config.getoption("--hypothesis-profile", None)
     if profile is not None and not is_registered(profile):

@@ -1,8 +1,10 @@
 """The messages of the property suite to the author of an implementation."""
 
 import signal
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from property_tests.adapters.ddpm_core import DdpmCore
+from property_tests.conftest import files_of
 from property_tests.evidence import diagnosis, evidence
 from property_tests.protocol.contract import Checked, TimeLimitError, time_limit
 from property_tests.statistics.residuals import residual_findings
@@ -89,6 +92,14 @@ def test_method_that_timed_out_is_not_called_again(monkeypatch):
     ):
         impl.q_sample(GENTLE, X_0, T, NOISE)
     assert Sleeps.calls == 1
+
+
+def test_noise_is_keyed_by_the_file_of_an_adapter_of_any_type():
+    """An instance may be of one of Python's own types, some of which have no file."""
+    here, theirs = Path(__file__), Path(sys.modules[DdpmCore.__module__].__file__)
+    assert files_of(Textbook(), None) == [here]
+    assert files_of(object(), f"{__name__}:instance") == [here]
+    assert set(files_of(DdpmCore(), f"{__name__}:DdpmCore")) == {here, theirs}
 
 
 @pytest.fixture

@@ -1,11 +1,13 @@
 """Options of the property suite, and what pytest has to know about it early."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+NEEDED = ("hypothesis", "mpmath")  # by every check
 PACKAGE = "ddpm_core.property_tests"  # the name of an installed suite, for --pyargs
 
 
@@ -59,6 +61,17 @@ def is_unknown(parser: Any, option: str) -> bool:
     return option in unknown
 
 
+def require_extra(options: Any, words: Sequence[str], suite: Path, current: Path) -> None:
+    """Refuse to run the suite without the packages of the extra `verify`."""
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    for word in words if missing else ():
+        path = (current / word.split("::")[0]).resolve()
+        if path.is_relative_to(suite) or (options.pyargs and _names_suite(word)):
+            raise pytest.UsageError(
+                f"the property suite needs {' and '.join(missing)}: pip install 'ddpm-core[verify]'"
+            )
+
+
 def name_folder_of_suite(options: Any, words: Sequence[str], suite: Path, current: Path) -> None:
     """Add the folder of an installed suite, which --pyargs and one of the words name.
 
@@ -66,9 +79,11 @@ def name_folder_of_suite(options: Any, words: Sequence[str], suite: Path, curren
     during collection, too late for profiles and for errors of usage. The conftest.py of the current
     folder, which it loads if no folder is named, is loaded as before.
     """
-    if options.pyargs and any(
-        name.split("::")[0] in ("ddpm_core", PACKAGE) or name.startswith(f"{PACKAGE}.")
-        for name in words  # pytest 8 loses some of them here if an option is not yet known
-    ):
+    # pytest 8 loses some words of `options` here, if an option is not yet known.
+    if options.pyargs and any(map(_names_suite, words)):
         folders = [name for name in options.file_or_dir if (current / name.split("::")[0]).exists()]
         options.file_or_dir += [str(suite)] if folders else [str(current), str(suite)]
+
+
+def _names_suite(word: str) -> bool:
+    return word.split("::")[0] in ("ddpm_core", PACKAGE) or word.startswith(f"{PACKAGE}.")

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ import pytest
 import scipy.stats  # noqa: F401 - pytester would unload it, and it cannot be loaded twice
 import torch  # noqa: F401
 
-from ddpm_core.plugin.options import name_folder_of_suite
+from ddpm_core.plugin import options
 
 pytest_plugins = ("pytester",)
 SUITE = Path(__file__).resolve().parents[2] / "property_tests"
@@ -72,12 +73,36 @@ def test_conftest_of_an_installed_suite_is_loaded_early(tmp_path, words, added):
     """And that of the current folder, as if the suite had not been named."""
     (tmp_path / "tests").mkdir()
     folders = {".": str(tmp_path), "suite": str(tmp_path / "site")}
-    options = SimpleNamespace(pyargs=True, file_or_dir=list(words))
-    name_folder_of_suite(options, words, tmp_path / "site", tmp_path)
-    assert options.file_or_dir == [*words, *(folders[each] for each in added)]
-    options = SimpleNamespace(pyargs=False, file_or_dir=list(words))
-    name_folder_of_suite(options, words, tmp_path / "site", tmp_path)
-    assert options.file_or_dir == words
+    given = SimpleNamespace(pyargs=True, file_or_dir=list(words))
+    options.name_folder_of_suite(given, words, tmp_path / "site", tmp_path)
+    assert given.file_or_dir == [*words, *(folders[each] for each in added)]
+    given = SimpleNamespace(pyargs=False, file_or_dir=list(words))
+    options.name_folder_of_suite(given, words, tmp_path / "site", tmp_path)
+    assert given.file_or_dir == words
+
+
+@pytest.mark.parametrize(
+    ("word", "pyargs", "suite"),
+    [
+        ("ddpm_core.property_tests", True, True),
+        ("ddpm_core.property_tests", False, False),
+        ("site/test_ema.py::test_it", False, True),
+        ("site", True, True),
+        ("tests", True, False),
+    ],
+)
+def test_suite_without_its_packages_is_refused_with_the_command(
+    tmp_path, monkeypatch, word, pyargs, suite
+):
+    arguments = SimpleNamespace(pyargs=pyargs), ["-q", word], tmp_path / "site", tmp_path
+    options.require_extra(*arguments)
+    monkeypatch.setattr(options, "find_spec", lambda name: None if name == "mpmath" else name)
+    with pytest.raises(pytest.UsageError) if suite else nullcontext() as refused:
+        options.require_extra(*arguments)
+    if refused is not None:
+        assert str(refused.value) == (
+            "the property suite needs mpmath: pip install 'ddpm-core[verify]'"
+        )
 
 
 BESIDE = """
@@ -100,10 +125,10 @@ def test_suite_runs_beside_another_project_and_with_warnings_as_errors(pytester)
     pytester.makeconftest(BESIDE)
     pytester.makepyfile("def test_it(pytestconfig): assert pytestconfig.option.report == ['a']")
     files = [str(SUITE / name) for name in ("test_ema.py", "test_clock.py")]
-    options = ["-W", "error", "-W", "ignore:Module already imported", "--strict-markers"]
+    strict = ["-W", "error", "-W", "ignore:Module already imported", "--strict-markers"]
     done = pytester.runpytest_inprocess(
         *(".", *files, "--impl", "gpu", "--report", "a", "--hypothesis-profile", "dev"),
-        *(*options, "--import-mode=importlib"),
+        *(*strict, "--import-mode=importlib"),
     )
     assert done.ret == 0
     done.stdout.fnmatch_lines(["ddpm_core: * passed", "not offered, so not tested: nothing"])
