@@ -99,7 +99,7 @@ class Collector:
         elif is_not_run(report):
             row["outcome"] = "not run"
         elif report.skipped:
-            row["outcome"], row["missing"] = "not offered", _missing(report)
+            row["outcome"], row["missing"] = _skipped(report)
 
     def pytest_sessionfinish(self, session: Any) -> None:
         """Write report and certificate; fail if no report is written or alpha is overspent."""
@@ -118,8 +118,11 @@ class Collector:
         except OSError as error:
             self.lines = [f"--ddpm-report {folder}: nothing was written, {error}"]
         not_run = sum(row["outcome"] == "not run" for row in self.rows.values())
-        if (not_run or not valid) and session.exitstatus == 0:
+        whole = valid and not not_run
+        if session.exitstatus == 0 and not whole:
             session.exitstatus = 1
+        elif session.exitstatus == 1 and whole and self._all_have_verdicts(session):
+            session.exitstatus = self._suite().exit_code(self.rows)
         if not_run:
             spent = f"--ddpm-budget {self.config.getoption('ddpm_budget')} was spent"
             checks = "1 check was" if not_run == 1 else f"{not_run} checks were"
@@ -141,15 +144,21 @@ class Collector:
         for line in self.lines:
             terminalreporter.write_line(line)
 
+    def _all_have_verdicts(self, session: Any) -> bool:
+        """Return whether only checks of the suite failed, and each of them has a verdict."""
+        failed = [each for each in self.rows.values() if each["outcome"] == "failed"]
+        return len(failed) == session.testsfailed and all(each.get("verdict") for each in failed)
+
     def _suite(self) -> Any:
         """Return the suite's report module, from wherever the suite was run."""
         return importlib.import_module(next(iter(self.rows.values()))["suite"] + ".evidence.report")
 
 
-def _missing(report: Any) -> str:
-    """Return the name of the method that the adapter does not offer."""
-    found = re.search(r"not offered: (\w+)", str(report.longrepr))
-    return found[1] if found else str(report.longrepr)
+def _skipped(report: Any) -> tuple[str, str]:
+    """Return the outcome of a check that was skipped, and what the adapter does not offer."""
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    found = re.search(r"(not offered|too few): (.*)", reason)
+    return (found[1], found[2]) if found else ("not offered", reason)
 
 
 def _reason(report: Any) -> str:

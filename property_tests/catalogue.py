@@ -1,6 +1,7 @@
 """The properties as plain functions, for runs without pytest."""
 
 import importlib
+import inspect
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -44,7 +45,8 @@ def run_on(test_id: str, /, **values: Any) -> None:
 def arguments(test: Any) -> tuple[str, ...]:
     """Return the names of the arguments, including those that Hypothesis fills."""
     inner = getattr(getattr(test, "hypothesis", None), "inner_test", test)
-    return inner.__code__.co_varnames[: inner.__code__.co_argcount]
+    code = inspect.unwrap(inner).__code__  # its examples may be counted
+    return code.co_varnames[: code.co_argcount]
 
 
 def _parameters(marks: list[Any]) -> Iterator[dict[str, Any]]:
@@ -55,7 +57,9 @@ def _parameters(marks: list[Any]) -> Iterator[dict[str, Any]]:
         return
     names, values = marks[0].args[:2]
     names = [name.strip() for name in names.split(",")] if isinstance(names, str) else names
-    for value in values:
+    for each in values:
+        value = getattr(each, "values", each)  # of pytest.param
+        value = value[0] if value is not each and len(names) == 1 else value
         first = dict(zip(names, value if len(names) > 1 else [value], strict=True))
         for rest in _parameters(marks[1:]):
             yield first | rest

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis.errors import Unsatisfiable
 
-from .evidence import diagnosis, evidence, report
+from .evidence import diagnosis, evidence, report, verdict
 from .profiles import is_registered, load_gate
 from .protocol import Deviation, Implementation
-from .protocol.contract import NOT_OFFERED, Checked
+from .protocol.contract import NOT_OFFERED, TOO_FEW, Checked
 from .statistics.monte_carlo import Ledger
 
 load_gate()  # before any property is defined
@@ -27,6 +28,7 @@ ADAPTERS = "ddpm_core_adapters"  # what the plugin registers under this name loa
 EVIDENCE = "ddpm_evidence"  # the attribute of a report in which the plugin finds a check's row
 SEEN: pytest.StashKey[evidence.Evidence] = pytest.StashKey()
 ROW: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
+LISTED: pytest.StashKey[Deviation] = pytest.StashKey()
 DEVIATES = "deviates: "  # an expected failure with this reason has its own column
 
 
@@ -125,6 +127,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [each for each in items if each.get_closest_marker("complete") is None]
     if omits_controls(config):  # also those that are named on the command line
         items[:] = [each for each in items if META not in each.path.parents]
+    for item in items:
+        if item.path.parent == HERE and hasattr(item.obj, "hypothesis"):
+            evidence.count_examples(item.obj)
     expect_deviations(config, items)
 
 
@@ -136,7 +141,8 @@ def expect_deviations(config: pytest.Config, items: list[pytest.Item]) -> None:
         full_name = f"{item.path.name}::{item.name}"
         for key in {full_name, full_name.partition("[")[0]} & listed.keys():
             seen.add(key)
-            reason = f"{DEVIATES}{' | '.join(listed[key])}"
+            reason = f"{DEVIATES}{' | '.join(listed[key][:3])}"
+            item.stash[LISTED] = listed[key]
             item.add_marker(pytest.mark.xfail(strict=True, reason=reason))
     collected = {item.path for item in items}
     if {*HERE.glob("test_*.py")} <= collected and not any("::" in each for each in config.args):
@@ -144,16 +150,22 @@ def expect_deviations(config: pytest.Config, items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"deviations[{key!r}]: the suite has no check with this name")
 
 
-def is_not_offered(report: Any) -> bool:
-    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
-    return bool(report.skipped and NOT_OFFERED in reason)
+def is_skipped_for(report: Any, reason: str) -> bool:
+    return bool(
+        report.skipped and isinstance(report.longrepr, tuple) and reason in report.longrepr[2]
+    )
 
 
 def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
-    """Report known deviations and missing methods in columns of their own; neither ever passes."""
+    """Report what never passes in columns of its own, and the verdict of a failure."""
     if report.skipped and getattr(report, "wasxfail", "").startswith(DEVIATES):
         return "deviates", "d", "DEVIATES"
-    return ("not offered", "o", "NOT OFFERED") if is_not_offered(report) else None
+    if is_skipped_for(report, TOO_FEW):
+        return "too few", "w", "TOO FEW"
+    if is_skipped_for(report, NOT_OFFERED):
+        return "not offered", "o", "NOT OFFERED"
+    found = getattr(report, EVIDENCE, {}).get("verdict")
+    return ("failed", found[0].upper(), found.upper()) if report.failed and found else None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -170,18 +182,66 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Any:
         row = report.row(item, item.stash[SEEN])
         row["implementation"] = item.config.stash[IMPLEMENTATION].name
         item.stash[ROW] = row
+    found = None
+    if call.when == "call" and item.stash[SEEN].verdict:
+        found = diagnosis.diagnose(item.stash[SEEN])
+        item.stash[ROW]["cause"] = found.cause
     result = yield
     setattr(result, EVIDENCE, item.stash[ROW])
-    if call.when == "call" and result.failed:
-        unit = item.config.stash[IMPLEMENTATION].unit_roundoff
-        for sentence in diagnosis.similar_bugs(item.stash[SEEN], unit):
-            result.sections.append(("looks like a known bug", sentence))
-    if is_listed(item) and is_not_offered(result):  # the listed deviation was not reached
-        result.outcome, result.longrepr = "failed", f"a deviation, but {result.longrepr[2]}"
+    if found and result.failed:
+        result.sections.extend(found.sections)
+    if LISTED in item.stash and call.when == "call":
+        other = not_as_listed(item.stash[LISTED], item.stash[SEEN], result)
+        if other:
+            result.outcome, result.longrepr = "failed", other
+            vars(result).pop("wasxfail", None)
     return result
 
 
-def is_listed(item: pytest.Item) -> bool:
-    """Return whether the adapter lists this check as a deviation."""
-    reasons = [str(mark.kwargs.get("reason", "")) for mark in item.iter_markers("xfail")]
-    return any(reason.startswith(DEVIATES) for reason in reasons)
+def not_as_listed(listed: Deviation, seen: evidence.Evidence, result: Any) -> str | None:
+    """Return how a deviation differs from its entry, or None; a pass is xfail's to report."""
+    if is_skipped_for(result, NOT_OFFERED) or is_skipped_for(result, TOO_FEW):
+        return f"a deviation, but {result.longrepr[2]}"
+    if seen.verdict and seen.verdict != listed.verdict:
+        return f"a deviation listed as {listed.verdict}, but its verdict is {seen.verdict}"
+    return None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Any:
+    """Find the verdict of a check that fails, and skip one that compared too few examples."""
+    if pyfuncitem.path.parent != HERE:  # a control of the suite itself
+        return (yield)
+    seen = pyfuncitem.stash[SEEN]
+
+    def repeat() -> None:
+        names = inspect.signature(pyfuncitem.obj).parameters
+        pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names})
+
+    try:
+        result = yield
+    except Unsatisfiable:
+        if not seen.declined:
+            raise
+        result = True
+    except (Exception, pytest.fail.Exception) as error:
+        found, failure = verdict.verdict_of(error, repeat)
+        seen = pyfuncitem.stash[SEEN] = evidence.current()
+        seen.verdict = found
+        if pyfuncitem.get_closest_marker("convention"):
+            seen.verdict = verdict.CONVENTION
+        raise failure  # noqa: B904 - the first failure is not its cause
+    if seen.discarded:
+        skip_if_too_few(pyfuncitem, seen)
+    seen.examples = max(seen.examples, 1)
+    return result
+
+
+def skip_if_too_few(item: pytest.Function, seen: evidence.Evidence) -> None:
+    """Skip a check that compared no example, or fewer than a third of those it asks for."""
+    why = ", ".join(f"{name} ({why})" if why else name for name, why in seen.declined.items())
+    asked = report.examples(item.function) or seen.examples + seen.discarded
+    if not seen.examples:
+        pytest.skip(f"{NOT_OFFERED}{why}")
+    if 3 * seen.examples < asked:
+        pytest.skip(f"{TOO_FEW}{seen.examples} of {asked} examples, not offered for others: {why}")

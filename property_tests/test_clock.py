@@ -45,6 +45,7 @@ def test_a_coefficient_gets_one_entry_per_sample(impl: Implementation, batch: bo
         assert (row == np.broadcast_to(coef, shape[:1])[i]).all()
 
 
+@pytest.mark.convention
 @given(pairs=batches)
 @example(pairs=[])
 @example(pairs=[(0, T)])
@@ -85,6 +86,7 @@ def test_an_int_counts_for_the_whole_batch(impl: Implementation, s: int, t: int)
             assert (said == "") == valid, f"s = {early}, t = {late}: {said!r}"
 
 
+@pytest.mark.convention
 @pytest.mark.parametrize("T", [4, 1001])
 @pytest.mark.parametrize("rows", [1, 3, 65])
 def test_timesteps_are_refused_in_every_precision(impl: Implementation, rows: int, T: int):
@@ -97,6 +99,7 @@ def test_timesteps_are_refused_in_every_precision(impl: Implementation, rows: in
                     at.impl.q_step(*arguments)
 
 
+@pytest.mark.convention
 @pytest.mark.parametrize("T", [4, 1001])
 @pytest.mark.parametrize("rows", [1, 3, 65])
 def test_timesteps_are_refused_where_a_gradient_flows(impl: Implementation, rows: int, T: int):

@@ -10,7 +10,7 @@ from .oracles import exact
 from .oracles.exact import mpf
 from .protocol import PRECISIONS, PREDICTIONS, Array, Implementation, Times, exact_in
 from .statistics.precisions import in_each_precision
-from .statistics.tolerances import elements
+from .statistics.tolerances import elements, equal
 from .strategies import EARLY, STEEP, Case, cases
 
 ORACLE = "the definitions of x_t, v and score, solved in 60 digits"
@@ -71,7 +71,7 @@ def test_a_learned_variance_is_the_second_half_of_the_channels(impl: Implementat
     network = Recorded(np.concatenate([value, said], axis=1))
     for at in in_each_precision(impl):
         got, interpolation = at.impl.denoised(betas, "x0", network, x_t, t, None, True)
-        assert np.array_equal(got, value)
+        assert equal(got, value)
         unit = at.precision.rounding if at.precision else impl.unit_roundoff
         assert (np.abs(interpolation - (said + 1) / 2) <= 4 * unit).all()
 

@@ -1,6 +1,7 @@
 """The sinusoidal embedding of timesteps and the Fourier features, entry by entry."""
 
 import numpy as np
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ EVEN = st.integers(1, 64).map(lambda half: 2 * half)
 TIMESTEPS = st.lists(st.integers(0, 4000), min_size=1, max_size=8)
 
 
+@pytest.mark.convention
 @given(t=TIMESTEPS, width=EVEN)
 def test_entries_are_sines_and_cosines_of_their_angles(impl: Implementation, t, width):
     """Eq. embeddings.sinusoidal, in the documented layout of the implementation.

@@ -1,13 +1,12 @@
 """The closed form of the forward process, compared with composed one-step kernels."""
 
-import numpy as np
 from hypothesis import example, given
 
 from .oracles import exact
 from .oracles.exact import positive, product
 from .protocol import Implementation
 from .statistics.precisions import in_each_precision
-from .statistics.tolerances import allowance, check, elements
+from .statistics.tolerances import allowance, check, elements, equal
 from .strategies import EARLY, GENTLE, STEEP, Case, cases, schedules
 
 ORACLE = "composed one-step kernels, in 60 digits"
@@ -58,7 +57,7 @@ def test_sample_at_timestep_zero_is_the_data(impl: Implementation, case: Case):
     """Eq. forward-process.sample at t = 0: the noise has no effect."""
     for _, each in in_each_precision(impl):
         x_t = each.q_sample(case.betas, case.first, case.t * 0, case.second)
-        assert np.array_equal(x_t, case.first)
+        assert equal(x_t, case.first)
 
 
 @given(case=cases())

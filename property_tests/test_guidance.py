@@ -11,7 +11,7 @@ from .protocol import NO_LABEL, Array, ConditionalDenoiser, Guidance, Implementa
 from .statistics.monte_carlo import Ledger
 from .statistics.precisions import in_each_precision
 from .statistics.statistics import Finding, binomials
-from .statistics.tolerances import allowance, check, check_largest, elements
+from .statistics.tolerances import allowance, check, check_largest, elements, equal
 from .strategies import STEEP
 
 ORACLE = "the line through both predictions in 60 digits; the score of a mixture by differentiation"
@@ -75,7 +75,7 @@ def test_single_prediction_takes_a_single_evaluation(impl: Implementation, case)
     evaluated = Recorder()
     got = impl.guided(Guidance(evaluated, scale, rescale=0.5), X_T, 3, labels)
     want = predictions(X_T, 3, LABELS if case == "scale 1" else None)
-    assert np.array_equal(got, want), f"{case} returns the prediction of another branch"
+    assert equal(got, want), f"{case} returns the prediction of another branch"
     assert len(evaluated.calls) == 1, f"{case} evaluates {len(evaluated.calls)} times"
     x_t, t, _ = evaluated.calls[0]
     assert np.array_equal(x_t, X_T), f"{case} evaluates another batch"
@@ -133,7 +133,7 @@ def test_guidance_interval_leaves_other_timesteps_conditional(impl: Implementati
     inside = interval[0] <= t <= interval[1]
     got = impl.guided(Guidance(predictions, 3.0, interval=interval), X_T, t, LABELS)
     want = impl.guided(Guidance(predictions, 3.0 if inside else 1.0), X_T, t, LABELS)
-    assert np.array_equal(got, want), f"at t = {t}, {'inside' if inside else 'outside'}"
+    assert equal(got, want), f"at t = {t}, {'inside' if inside else 'outside'}"
 
 
 @given(rescale=st.floats(0, 1, width=32), scale=SCALES.filter(lambda scale: scale not in (0, 1)))

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import example, given
 
-from .chains.convergence import convergence_order, exact_start_at_1, sampling_run
+from .chains.convergence import check_order, exact_start_at_1, sampling_run
 from .chains.output_distributions import EVENTS, X_T, check_output_distribution, paths
 from .protocol import Array, Implementation, SamplingSpec
 from .strategies import LONG, PRODUCTION, STEEP
@@ -24,7 +24,7 @@ def test_output_distribution_matches_the_recursion(impl: Implementation, event, 
 @pytest.mark.complete
 def test_convergence_is_second_order(impl: Implementation):
     """Eq. heun.step, compared with the exact flow of Gaussian data."""
-    assert abs(convergence_order(sampling_run(impl, "heun"), exact_start_at_1) - 2) <= 0.05
+    check_order(sampling_run(impl, "heun"), exact_start_at_1, 2)
 
 
 @given(case=paths)

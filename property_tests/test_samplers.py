@@ -29,7 +29,7 @@ from .protocol import (
 )
 from .statistics.monte_carlo import Ledger
 from .statistics.statistics import standard_normal
-from .statistics.tolerances import allowance, check, check_largest, elements
+from .statistics.tolerances import allowance, check, check_largest, elements, equal
 from .strategies import GENTLE, LONG, PRODUCTION, STEEP, schedules
 
 ETAS = {"ddim": 1.0}  # values between 0 and 1 are tested by noise tape, without samples
@@ -147,11 +147,11 @@ def test_trajectory_is_reported_at_every_timestep(impl: Implementation, sampler,
     got = impl.trajectory(spec, x_T, noises[: len(times) - 2])
     assert tuple(got.times) == times
     for t, state in zip(times[:-1], got.states, strict=False):
-        assert np.array_equal(state, evaluated[t]), f"t = {t}"
-    assert np.array_equal(got.states[0], x_T)
-    assert np.array_equal(got.predictions[:-1], impl.predictions(spec, x_T, noises))
-    assert np.array_equal(got.states[-1], impl.sample(spec, x_T, noises))
-    assert np.array_equal(got.predictions[-1], got.states[-1])
+        assert equal(state, evaluated[t]), f"t = {t}"
+    assert equal(got.states[0], x_T)
+    assert equal(got.predictions[:-1], impl.predictions(spec, x_T, noises))
+    assert equal(got.states[-1], impl.sample(spec, x_T, noises))
+    assert equal(got.predictions[-1], got.states[-1])
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -160,7 +160,7 @@ def test_sampling_seed_determines_the_samples(impl: Implementation, sampler):
     for betas, times in ((STEEP, (4, 2, 0)), ((2.0**-8,) * 1001, (1001, 2, 0))):
         spec = SamplingSpec(betas, sampler, times, lambda x_t, t: x_t / 2)
         first, again, other = (impl.draw_samples(spec, (3, 2), seed) for seed in (0, 0, 1))
-        assert np.array_equal(first, again)
+        assert equal(first, again)
         assert len({*first.ravel(), *other.ravel()}) == first.size + other.size
 
 
@@ -234,7 +234,7 @@ def test_sampling_runs_are_independent(impl: Implementation, sampler, case):
     first = impl.sample(spec, x_T, noises[: len(times) - 2])
     impl.sample(spec, other, noises[: len(times) - 2])
     again = impl.sample(spec, x_T, noises[: len(times) - 2])
-    assert np.array_equal(first, again), "the preceding run changed the result"
+    assert equal(first, again), "the preceding run changed the result"
 
 
 @pytest.mark.complete

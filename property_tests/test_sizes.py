@@ -11,19 +11,17 @@ from .calls.call import reused
 from .calls.inputs import autoencoder, twice
 from .catalogue import run_on
 from .oracles import exact
-from .oracles import schedules as exact_schedules
 from .oracles.exact import mp, mpf
+from .oracles.table import FLOAT32
 from .protocol import ANCESTRAL, PREDICTIONS, Betas, Gaussian, Implementation, SamplingSpec, Times
 from .statistics.monte_carlo import Ledger
 from .statistics.statistics import standard_normal
-from .statistics.tolerances import allowance, check
+from .statistics.tolerances import check
 from .strategies import STEEP, Case, known
 
 ORACLE = "the oracles of the other properties, and closed forms in 60 digits"
 
 LENGTHS = (1, 2, 10, 1001, 4000, 10_000)  # others draw T = 1000
-FAMILIES = {"linear": exact_schedules.linear, "cosine": exact_schedules.cosine}
-FLOAT32 = 2.0**-24
 
 
 @lru_cache
@@ -135,17 +133,6 @@ def test_learned_variances_of_long_and_short_schedules(impl: Implementation, T: 
 
 
 @pytest.mark.complete
-@pytest.mark.parametrize("family", FAMILIES)
-def test_built_in_schedules_of_four_thousand_timesteps(impl: Implementation, family: str):
-    """Eq. schedules.linear and schedules.cosine: T = 4000 at nine timesteps."""
-    T = 4000
-    got, table = impl.schedule(family, T), FAMILIES[family](T)
-    assert got.shape == (T + 1,)
-    for t in (1, 2, 50, 1000, 1001, T // 2, T - 2, T - 1, T):
-        unit = allowance(impl.unit_roundoff, mpf(exact_schedules.kappa(table, 0, t)))
-        check(family, (t,), got, table[t], unit * table[t])
-
-
 @pytest.mark.complete
 @pytest.mark.parametrize("T", [1001, 4000])
 def test_every_timestep_of_a_long_schedule_is_drawn(impl: Implementation, T: int):
@@ -195,8 +182,9 @@ def test_probabilities_of_few_and_many_grey_levels(impl: Implementation, grey_le
         run_on(test, impl=impl, grey_levels=grey_levels, shift=shift, std=std, near=near)
     every = np.arange(min(grey_levels, 256), dtype=np.uint8).reshape(1, 1, 1, -1)
     got = impl.to_unit_range(every, grey_levels)
-    want = 2.0 * every / (grey_levels - 1) - 1
-    assert (np.abs(got - want) <= 3 * max(impl.unit_roundoff, FLOAT32)).all()
+    assert (
+        np.abs(got - (2.0 * every / (grey_levels - 1) - 1)) <= 3 * max(impl.unit_roundoff, FLOAT32)
+    ).all()
 
 
 def test_many_fourier_frequencies(impl: Implementation):
@@ -204,13 +192,13 @@ def test_many_fourier_frequencies(impl: Implementation):
     pixels, frequencies = np.cos(np.arange(12.0)).tolist(), tuple(range(20))
     test = "test_embeddings::test_fourier_features_follow_the_image_channels"
     run_on(test, impl=impl, pixels=pixels, frequencies=frequencies)
-    x = np.float64(pixels).reshape(2, 2, 1, 3)
-    whole = impl.fourier_features(x, frequencies)
+    whole = impl.fourier_features(x := np.float64(pixels).reshape(2, 2, 1, 3), frequencies)
     for channel in range(2):
         alone = impl.fourier_features(x[:, channel : channel + 1], frequencies)
         assert np.array_equal(alone, whole[:, channel::2]), f"channel {channel}"
 
 
+@pytest.mark.convention
 def test_embedding_of_late_timesteps_and_wide(impl: Implementation):
     """Eq. embeddings.sinusoidal up to t = 10,000, and of 256 entries."""
     test = "test_embeddings::test_entries_are_sines_and_cosines_of_their_angles"

@@ -13,23 +13,16 @@ from hypothesis import strategies as st
 
 from property_tests.adapters.ddpm_core import DdpmCore
 from property_tests.conftest import files_of
-from property_tests.evidence import diagnosis, evidence
+from property_tests.evidence import diagnosis, evidence, verdict
+from property_tests.protocol import Gaussian
 from property_tests.protocol.contract import Checked, TimeLimitError, time_limit
 from property_tests.statistics.residuals import residual_findings
 from property_tests.statistics.tolerances import check
 from property_tests.strategies import GENTLE
 
-T = np.array([1, 2], np.int64)
+T, T3 = np.array([1, 2], np.int64), np.array([3, 2, 2], np.int64)
 TIME_LIMIT = "property_tests.protocol.contract.time_limit.__wrapped__.__defaults__"
 X_0, NOISE = np.float64([[0.5], [1.0]]), np.float64([[1.0], [-0.5]])
-
-
-class Textbook(DdpmCore):
-    """The textbook formula, which is correct but loses digits of 1 - alpha_bar."""
-
-    def q_sample(self, betas, x_0, t, noise):
-        alpha_bar = np.cumprod([1.0, *(1 - np.float64(betas))])[t].reshape(-1, 1)
-        return np.sqrt(alpha_bar) * x_0 + np.sqrt(1 - alpha_bar) * noise
 
 
 class MissingRoot(DdpmCore):
@@ -38,17 +31,41 @@ class MissingRoot(DdpmCore):
         return np.sqrt(alpha_bar) * x_0 + (1 - alpha_bar) * noise
 
 
-@pytest.mark.parametrize(
-    ("adapter", "message"), [(Textbook, diagnosis.ROUNDING), (MissingRoot, "F02")]
-)
-def test_rounding_errors_are_not_reported_as_a_known_bug(adapter, message):
-    """A wrong formula is reported as the matching bug, rounding errors as rounding errors."""
+class HalfTheVariance(DdpmCore):
+    """Half of the posterior variance at t = 2, and all else correct."""
+
+    def q_posterior(self, betas, x_0, x_t, s, t):
+        mean, var = super().q_posterior(betas, x_0, x_t, s, t)
+        return Gaussian(mean, np.where(t == 2, 0.5, 1.0).reshape(-1, 1) * var)
+
+
+def test_known_bug_is_named_and_grouped_by():
     seen = evidence.start()
-    Checked(adapter()).q_sample(GENTLE, X_0, T, NOISE)
-    evidence.record_comparison("x_t", (0,), 31.0, 1.0)
-    sentences = diagnosis.similar_bugs(seen, 2.0**-53)
-    assert any(message in each for each in sentences)
-    assert len(sentences) == 1 or adapter is MissingRoot
+    Checked(MissingRoot()).q_sample(GENTLE, X_0, T, NOISE)
+    seen.verdict = verdict.FORMULA
+    found = diagnosis.diagnose(seen)
+    assert "q_sample has the output of F02" in found.cause
+    assert ("looks like a known bug", found.cause) in found.sections
+
+
+def test_each_part_of_an_output_is_described():
+    """The mean is correct, and of the variance the two elements at t = 2 are half as large."""
+    seen = evidence.start()
+    Checked(HalfTheVariance()).q_posterior(GENTLE, np.zeros((3, 1)), np.ones((3, 1)), T3 - 1, T3)
+    seen.verdict = verdict.FORMULA
+    found = diagnosis.diagnose(seen)
+    assert found.cause == "q_posterior: var"
+    ((title, sentence),) = found.sections
+    assert title == "the last calls"
+    assert "q_posterior: mean is correct, except for its last digits" in sentence
+    assert "q_posterior: var differs in 2 of 3 elements, most at (1, 0): got 4.4" in sentence
+
+
+def test_lost_digits_are_not_compared_with_known_bugs():
+    seen = evidence.start()
+    Checked(MissingRoot()).q_sample(GENTLE, X_0, T, NOISE)
+    seen.verdict = verdict.DIGITS
+    assert diagnosis.diagnose(seen) == ([("lost digits", diagnosis.ROUNDING)], "q_sample")
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ def check(outcome: str = "passed", **changed: Any) -> dict[str, Any]:
             "oracle": "Bayes' rule",
         },
         **{"claims": [], "comparisons": 3, "worst": 0.5, "worst_at": "t = 2", "calls": 3},
+        **{"compared": 30, "discarded": 0, "verdict": "", "effect": None},
         **{"seconds": 0.125, "planted": [], **changed},
     }
 
@@ -61,7 +62,9 @@ def test_markup_in_a_check_is_escaped():
     assert page.words.count(MARKUP) >= 12
 
 
-@pytest.mark.parametrize("outcome", ["failed", "deviates", "not run", "not offered", "passed"])
+@pytest.mark.parametrize(
+    "outcome", ["failed", "deviates", "not run", "too few", "not offered", "passed"]
+)
 def test_every_outcome_is_shown_beside_its_check(outcome: str):
     others = [check(check=f"test_losses.py::test_{i}") for i in range(3)]
     page = Page(html_page(TOTALS, ["one line"], [check(outcome, failure="because"), *others]))
@@ -82,7 +85,7 @@ def test_evidence_of_a_check_is_shown():
     unknown = check(check="test_a.py::test_b", claims=[{**CLAIM, "p": None}])
     words = Page(html_page(TOTALS, [], [check(), check(claims=[CLAIM, least]), unknown])).words
     for text in (
-        "3 numbers, no false alarm",
+        "30 examples; 3 numbers, no false alarm",
         "0.5 of the rounding allowance",
         "2 claims, n = 2,000, \u03b1 = 2e-09; an effect of 0.1 is detected with power 1 - 1e-06",
         "p = 0.125",
@@ -91,6 +94,16 @@ def test_evidence_of_a_check_is_shown():
         "Oracle: Bayes' rule",
     ):
         assert text in words
+
+
+def test_wrong_formulas_come_first_and_declined_examples_are_counted():
+    digits = check("failed", verdict="digits", effect=0.5, failure="THIRD")
+    small = check("failed", verdict="formula", effect=0.25, failure="SECOND")
+    large = check("failed", verdict="formula", effect=1.5, failure="FIRST", discarded=7)
+    words = Page(html_page(TOTALS, [], [digits, small, large])).words
+    assert "3 of 3 checks fail: 2 formula, 1 digits." in words
+    assert words.index("FIRST") < words.index("SECOND") < words.index("THIRD")
+    assert "30 examples (7 not offered)" in words
 
 
 def test_page_needs_no_network_and_no_script():

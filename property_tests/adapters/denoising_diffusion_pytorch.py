@@ -146,6 +146,8 @@ class DenoisingDiffusionPytorch:
         return _table(_module(beta_schedule=name, timesteps=T))
 
     def embedding(self, t: Times, width: int) -> Array:
+        if width == 2:
+            raise NotImplementedError("SinusoidalPosEmb divides by width / 2 - 1")
         return _array(release.SinusoidalPosEmb(width)(torch.from_numpy(t)))
 
     def embedding_layout(self) -> Layout:
@@ -228,6 +230,8 @@ def _tape(noises: list[Array]) -> Iterator[None]:
 
 
 def _index(t: Times) -> torch.Tensor:
+    if 0 in t:
+        raise NotImplementedError("GaussianDiffusion has no timestep of the data")
     return torch.from_numpy(t - 1)
 
 

@@ -151,8 +151,9 @@ class Diffusers:
     def to_unit_range(self, images: NDArray[np.uint8], grey_levels: int) -> Array:
         if grey_levels != 256:
             raise NotImplementedError("diffusers takes 8-bit grey levels")
-        pictures = [Image.fromarray(image) for image in images[:, 0]]
-        return _array(VaeImageProcessor(do_resize=False).preprocess(pictures))
+        channels = [Image.fromarray(channel) for image in images for channel in image]
+        found = VaeImageProcessor(do_resize=False).preprocess(channels)
+        return _array(found).reshape(images.shape)
 
 
 def _scheduler(
@@ -259,6 +260,8 @@ def _tape(noises: list[Array]) -> Iterator[None]:
 
 
 def _index(t: Times) -> torch.Tensor:
+    if 0 in t:
+        raise NotImplementedError("diffusers has no timestep of the data")
     return torch.from_numpy(t - 1)
 
 

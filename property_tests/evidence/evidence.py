@@ -3,8 +3,22 @@
 It is the input of the report and of the diagnosis of a failure. A process runs one check at a time.
 """
 
+import functools
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+import pytest
+from hypothesis.errors import UnsatisfiedAssumption
+
+
+class Declined(UnsatisfiedAssumption):
+    """A call that the implementation does not answer: Hypothesis discards the example."""
+
+
+NOT_ANSWERED = (pytest.skip.Exception, Declined)  # by a check, and by an example of a property
 
 
 @dataclass
@@ -12,12 +26,18 @@ class Evidence:
     """The evidence of one check."""
 
     calls: int = 0
+    answered: set[str] = field(default_factory=set)  # methods that returned at least once
+    declined: dict[str, str] = field(default_factory=dict)  # methods that did not, with a reason
+    examples: int = 0  # that were compared
+    discarded: int = 0  # examples in which a call was declined
     last: dict[str, tuple[tuple[Any, ...], dict[str, Any], Any]] = field(default_factory=dict)
     comparisons: int = 0
     worst: float = 0.0  # the largest |error| / allowance
     worst_at: str = ""
     claims: list[Any] = field(default_factory=list)  # of monte_carlo.Claim
     mutants: list[Any] = field(default_factory=list)  # with the property that killed each
+    verdict: str = ""  # of a failed check
+    effect: float | None = None  # of a failed comparison: |error| relative to the larger number
 
 
 _of: list[Evidence] = [Evidence()]
@@ -25,12 +45,62 @@ _of: list[Evidence] = [Evidence()]
 
 def start() -> Evidence:
     """Start the evidence of the next check, and return it."""
-    _of[0] = Evidence()
+    return resume(Evidence())
+
+
+def current() -> Evidence:
+    """Return the evidence of the running check."""
     return _of[0]
 
 
+def resume(seen: Evidence) -> Evidence:
+    """Make this the evidence of the running check."""
+    _of[0] = seen
+    return seen
+
+
+def record_answer(name: str) -> None:
+    """Record that a method returned."""
+    _of[0].answered.add(name)
+
+
+def record_declined(name: str, why: str) -> None:
+    """Record that the implementation does not answer a call."""
+    _of[0].declined[name] = why
+
+
+def count_examples(test: Any) -> None:
+    """Let this property record each of its examples."""
+    inner = test.hypothesis.inner_test
+    if getattr(inner, "counts", False):  # cases of one test share it
+        return
+
+    @functools.wraps(inner)
+    def one(*arguments: Any, **named: Any) -> None:
+        try:
+            inner(*arguments, **named)
+        except Declined:
+            _of[0].discarded += 1
+            raise
+        _of[0].examples += 1
+
+    one.counts = True  # type: ignore[attr-defined]
+    test.hypothesis.inner_test = one
+
+
+@contextmanager
+def example() -> Iterator[None]:
+    """One of several examples of a check without Hypothesis; a declined call ends it alone."""
+    try:
+        yield
+    except NOT_ANSWERED:
+        _of[0].discarded += 1
+        return
+    _of[0].examples += 1
+
+
 def record_call(name: str, arguments: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
-    """Record a call of the implementation."""
+    """Record a call of the implementation, for the diagnosis."""
     _of[0].calls += 1
     _of[0].last[name] = (arguments, named, output)
 
@@ -41,6 +111,11 @@ def record_comparison(what: str, where: object, error: Any, allowed: Any) -> Non
     now.comparisons += 1
     if error > now.worst * allowed:
         now.worst, now.worst_at = (float(error / allowed) if allowed else 1e300), f"{what} {where}"
+
+
+def record_effect(error: float, size: float) -> None:
+    """Record the error of a failed comparison, relative to the larger of the two numbers."""
+    _of[0].effect = error / size if 0 < size < math.inf else 1.0  # infinite or not a number
 
 
 def record_mutants(mutants: list[Any]) -> None:

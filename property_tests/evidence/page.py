@@ -6,8 +6,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from . import faults
+
 Row = Mapping[str, Any]
-ORDER = ("failed", "deviates", "not run", "not offered", "passed")
+ORDER = ("failed", "deviates", "not run", "too few", "not offered", "passed")
 READING = (
     *("schedules", "forward process", "posterior", "parameterization", "losses", "samplers"),
     *("embeddings", "ema", "images", "contract"),
@@ -20,7 +22,8 @@ def html_page(totals: Row, lines: Sequence[str], checks: Sequence[Row]) -> str:
 
     properties = [each for each in checks if not each["control"]]
     controls = [each for each in checks if each["control"]]
-    failed = [each for each in checks if each["outcome"] == "failed"]
+    failed = [each for each in checks if each["outcome"] == "failed" and not each["verdict"]]
+    failed += faults.failed(checks)
     properties.sort(key=lambda each: _place(_topic(each)))
     environment = Environment(
         loader=FileSystemLoader([Path(__file__).parent, _styles()]),
@@ -32,6 +35,7 @@ def html_page(totals: Row, lines: Sequence[str], checks: Sequence[Row]) -> str:
     return environment.get_template("page.html").render(
         implementation=totals["implementation"],
         verdict=_verdict(failed, properties),
+        titles=faults.TITLES,
         lines=lines,
         failed=[{"failure": "", **each} for each in failed],
         topics=[_section(name, list(group)) for name, group in groupby(properties, key=_topic)],
@@ -49,7 +53,8 @@ def _styles() -> Path:
 
 def _verdict(failed: Sequence[Row], properties: Sequence[Row]) -> str:
     if failed:
-        return f"{len(failed)} of {len(properties)} checks fail."
+        verdicts = ", ".join(faults.counts(failed))
+        return f"{len(failed)} of {len(properties)} checks fail{verdicts and ': '}{verdicts}."
     not_run = sum(each["outcome"] == "not run" for each in properties)
     missing = sum(each["outcome"] != "passed" for each in properties) - not_run
     rest = f", {missing} are not offered or deviate as listed" if missing else ""
@@ -77,11 +82,18 @@ def _row(check: Row) -> Row:
     return {
         **{key: check[key] for key in ("equation", "statement", "outcome")},
         "name": check["check"].partition("::")[2],
-        "evidence": evidence,
+        "evidence": "; ".join(filter(None, (_examples(check), evidence))),
         "worst": worst,
         "worst_at": worst_at,
         "seconds": f"{check['seconds']:.2f}",
     }
+
+
+def _examples(check: Row) -> str:
+    """Return how many examples were compared, and how many the implementation declined."""
+    declined = f" ({check['discarded']} not offered)" if check["discarded"] else ""
+    few = check["compared"] < 2 and not declined
+    return "" if few else f"{check['compared']} examples{declined}"
 
 
 def _evidence(check: Row) -> tuple[str, str, str]:

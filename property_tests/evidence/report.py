@@ -12,6 +12,7 @@ from typing import Any
 from hypothesis import settings
 
 from ..statistics.monte_carlo import ALPHA_RUN
+from . import faults
 from .evidence import Evidence
 from .page import html_page
 
@@ -36,6 +37,12 @@ def row(item: Any, seen: Evidence) -> dict[str, Any]:
         "worst": seen.worst,
         "worst_at": seen.worst_at,
         "examples": examples(item.function),
+        "compared": seen.examples,
+        "discarded": seen.discarded,
+        "answered": sorted(seen.answered),
+        "declined": seen.declined,
+        "verdict": seen.verdict,
+        "effect": seen.effect,
         "mutants": seen.mutants,
         "claims": [] if control else _claims(seen),  # controls make claims that must fail
     }
@@ -78,6 +85,11 @@ def spent(rows: Rows) -> float:
     return sum(claim["alpha"] for each in rows.values() for claim in each["claims"])
 
 
+def exit_code(rows: Rows) -> int:
+    """Return 1 if a formula is wrong, 6 if only digits are lost, 7 if only conventions differ."""
+    return next((faults.EXIT_CODES[each["verdict"]] for each in faults.failed(rows.values())), 0)
+
+
 def overspent(rows: Rows) -> bool:
     """Return whether the checks together exceed the false-alarm probability of a run."""
     return spent(rows) > ALPHA_RUN * (1 + 1e-9)  # allows for rounding of the sum
@@ -88,13 +100,19 @@ def totals(rows: Rows) -> dict[str, Any]:
     properties = [each for each in rows.values() if not each["control"]]
     claims = [claim for each in properties for claim in each["claims"]]
     exact = [each for each in properties if each["comparisons"]]
+    answered = {name for each in properties for name in each["answered"]}
+    declined = {name for each in properties for name in each["declined"]}
     worst = max(exact, key=lambda each: each["worst"], default=None)
     least = min((c for c in claims if c["p"] is not None), key=lambda c: c["p"], default=None)
     return {
         "implementation": next((each["implementation"] for each in properties), ""),
         "outcomes": dict(Counter(each["outcome"] for each in properties)),
+        "verdicts": faults.counts(properties),
         "controls": dict(Counter(each["outcome"] for each in rows.values() if each["control"])),
-        "not_offered": sorted({each["missing"] for each in properties if each.get("missing")}),
+        "not_offered": sorted(declined - answered),
+        "in_part": sorted(declined & answered),
+        "compared": sum(each["compared"] for each in properties),
+        "discarded": sum(each["discarded"] for each in properties),
         "comparisons": sum(each["comparisons"] for each in properties),
         "worst": worst and {"fraction_of_allowance": worst["worst"], "check": worst["check"]},
         "claims": len(claims),
@@ -108,13 +126,15 @@ def totals(rows: Rows) -> dict[str, Any]:
 
 
 def summary(sums: Mapping[str, Any]) -> list[str]:
-    """Return four lines: results, accuracy, false-alarm probability, and missing methods."""
-    counts = [f"{n} {outcome}" for outcome, n in sorted(sums["outcomes"].items())]
+    """Return four lines: results, accuracy, false-alarm probability, and what is not offered."""
+    outcomes = [f"{n} {outcome}" for outcome, n in sorted(sums["outcomes"].items())]
+    verdicts = f" ({', '.join(sums['verdicts'])})" if sums["verdicts"] else ""
+    outcomes = [each + verdicts * each.endswith("failed") for each in outcomes]
     controls = [f"{n} {outcome}" for outcome, n in sorted(sums["controls"].items())]
     worst, least = sums["worst"], sums["least_p"]
     over = " - MORE THAN ALLOWED" if sums["alpha_spent"] > ALPHA_RUN * (1 + 1e-9) else ""
     return [
-        f"{sums['implementation']}: {', '.join(counts)}"
+        f"{sums['implementation']}: {', '.join(outcomes)}"
         + (f"; controls of the suite itself: {', '.join(controls)}" if controls else ""),
         f"exact: {sums['comparisons']:,} numbers compared with the oracles"
         + (
@@ -126,12 +146,16 @@ def summary(sums: Mapping[str, Any]) -> list[str]:
         f"Monte Carlo: {sums['claims']} claims on {sums['scalars']:,} scalars spent "
         f"{sums['alpha_spent']:.3g} of a false-alarm probability of {ALPHA_RUN:g}{over}"
         + (f"; smallest p {least['p']:.3g} ({least['equation']})" if least else ""),
-        f"not offered, so not tested: {', '.join(sums['not_offered']) or 'nothing'}",
+        f"not offered, so not tested: {', '.join(sums['not_offered']) or 'nothing'}"
+        + (f"; offered in part: {', '.join(sums['in_part'])}" if sums["in_part"] else ""),
     ]
 
 
 def write(rows: Rows, folder: Path) -> list[str]:
-    """Write report.json and report.html, and return the lines for the terminal."""
+    """Write report.json and report.html, and return the lines for the terminal.
+
+    What is wrong comes first, then the summary.
+    """
     sums = totals(rows)
     if not sums["outcomes"]:  # controls alone do not test an implementation
         return []
@@ -143,7 +167,9 @@ def write(rows: Rows, folder: Path) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     _replace(folder / "report.json", text + "\n")
     _replace(folder / "report.html", html_page(sums, lines, ordered))
-    return [*lines, f"report: {folder / 'report.html'}"]  # the certificate's line may follow
+    wrong = faults.fault_lines([each for each in ordered if not each["control"]])
+    # the certificate's line may follow
+    return [*wrong, *lines, f"report: {folder / 'report.html'}"]
 
 
 def _replace(path: Path, text: str) -> None:

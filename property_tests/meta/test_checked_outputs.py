@@ -92,7 +92,7 @@ def test_partial_implementation_passes_fails_and_omits(run_suite):
     out = done.stdout.str()
     assert "meta" not in out.replace(files[1], "")
     assert "test_alpha_bar_is_the_squared_scale_of_composed_steps PASSED" in out
-    assert "test_marginal_is_the_composition_of_its_steps FAILED" in out
+    assert "test_marginal_is_the_composition_of_its_steps FORMULA" in out
     assert "test_kernel_is_the_composition_of_its_steps NOT OFFERED" in out
     assert done.ret == pytest.ExitCode.TESTS_FAILED
 

@@ -18,7 +18,10 @@ from {package}.protocol import Deviation
 
 class Listed:
     name, unit_roundoff = "listed", 2.0**-53
-    deviations = {{key: Deviation("It does so.", "1 of 2 at t = 3", "f.py, f") for key in {keys}}}
+    deviations = {{
+        key: Deviation("It does so.", "1 of 2 at t = 3", "f.py, f", verdict)
+        for key, verdict in {listed}.items()
+    }}
 
     def alpha_bar(self, betas):
         return np.concatenate([[1.0], np.cumprod(1 - {factor} * np.array(betas))])
@@ -30,8 +33,9 @@ class Listed:
 """
 
 
-def run(run_suite, *keys, files, factor=1.0):
-    source = ADAPTER.format(package=PACKAGE, keys=keys, factor=factor)
+def run(run_suite, *keys, files, factor=1.0, **verdicts):
+    listed = {key: "convention" if CLOCK in key else "formula" for key in keys} | verdicts
+    source = ADAPTER.format(package=PACKAGE, listed=listed, factor=factor)
     paths = [str(SUITE / each) for each in files]
     return run_suite(*paths, "-v", adapter=source, attribute="Listed")
 
@@ -52,6 +56,18 @@ def test_listed_check_that_passes_or_is_not_offered_fails(run_suite):
     assert done.ret == pytest.ExitCode.TESTS_FAILED
     done.stdout.fnmatch_lines(["*XPASS(strict)*deviates: It does so. | 1 of 2 at t = 3 | f.py, f*"])
     done.stdout.fnmatch_lines(["*a deviation, but Skipped: not offered: q_step*", "*2 failed*"])
+
+
+def test_deviation_with_another_verdict_fails(run_suite):
+    """A deviation that was accepted as lost digits must not hide a wrong formula."""
+    key = f"{FILE}::{ALPHA_BAR}"
+    done = run(run_suite, files=[key], factor=1.1, **{key: "digits"})
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    sentence = "a deviation listed as digits, but its verdict is formula"
+    assert sentence in done.stdout.str()
+    done = run(run_suite, files=[key], factor=1 + 2**-40, **{key: "digits"})
+    assert done.ret == pytest.ExitCode.OK
+    done.stdout.fnmatch_lines(["listed: 1 deviates"])
 
 
 def test_unknown_deviation_key_is_a_usage_error(run_suite):

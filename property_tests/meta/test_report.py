@@ -78,6 +78,7 @@ def test_overspending_run_is_reported():
     def rows(claims: int) -> dict:
         claim = {"n": 1, "alpha": ALPHA_CLAIM, "power": 1.0, "p": 0.5, "equation": "a.b"}
         row = {"claims": [claim] * claims, "outcome": "passed", "comparisons": 0, "seconds": 0.0}
+        row |= {"answered": [], "declined": {}, "compared": 1, "discarded": 0, "verdict": ""}
         return {"one": row | {"control": False, "implementation": "mine"}}
 
     most = round(ALPHA_RUN / ALPHA_CLAIM)

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from ..oracles import chains, exact, schedules
 from ..oracles.exact import mp, mpf
+from ..oracles.table import of_a_table
 from ..protocol import Betas
 from .denoisers import Bounded
 
@@ -16,9 +17,13 @@ def with_zero_terminal_snr(betas: Betas) -> Betas:
     return tuple(1 - here / above for above, here in pairwise(after))
 
 
-@lru_cache
 def roundings(betas: Betas, zero_terminal: bool, s: int, t: int) -> mpf:
     """Return 8 kappa of the worst pair that a step uses: (s, t), (0, s) or (0, t)."""
+    return _roundings(betas, zero_terminal, s, t, of_a_table())
+
+
+@lru_cache
+def _roundings(betas: Betas, zero_terminal: bool, s: int, t: int, table: bool) -> mpf:
     used = {(low, high) for low, high in ((s, t), (0, s), (0, t)) if low < high}
     if not zero_terminal:
         return 8 * max(exact.kappa(betas, *pair) for pair in used)

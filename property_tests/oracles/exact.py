@@ -11,6 +11,7 @@ from typing import NamedTuple
 from mpmath import MPContext
 
 from ..protocol import Betas
+from .table import FLOAT32, NoDigitsError, of_a_table
 
 mp = MPContext()  # a private context, so that the precision of other users does not change
 mp.dps = 60
@@ -97,15 +98,31 @@ def convert(betas: Betas, source: str, target: str, value: float, x_t: float, t:
     return _sum_of(coef_xt * mpf(x_t), coef_value * mpf(value))
 
 
-@lru_cache(maxsize=4096)
 def kappa(betas: Betas, s: int, t: int) -> mpf:
     """Return 1 + |log alpha_bar_t| / beta_ts, the conditioning of the pair s < t; 0 at s = t.
 
-    Eq. rounding.kappa. At s = t nothing is computed, so no rounding is allowed.
+    Eq. rounding.kappa; with the errors of a table of products, Eq. rounding.table-entry. At s = t
+    nothing is computed, so no rounding is allowed.
     """
     if s == t:
         return mpf(0)
+    if not of_a_table():
+        return _kappa_of_logarithms(betas, s, t)
+    found = _kappa_of_table(betas, s, t)
+    if 8 * FLOAT32 * found >= 1:
+        raise NoDigitsError(f"a float32 table has no digit left at s = {s}, t = {t} of {betas}")
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _kappa_of_logarithms(betas: Betas, s: int, t: int) -> mpf:
     return 1 - 2 * mp.log(kernel(betas, 0, t).scale) / kernel(betas, s, t).var
+
+
+@lru_cache(maxsize=4096)
+def _kappa_of_table(betas: Betas, s: int, t: int) -> mpf:
+    pairs = [(t, kernel(betas, s, t).var), *([(s, kernel(betas, 0, s).var)] if s else [])]
+    return 1 + max(sum(1 / (1 - mpf(beta)) for beta in betas[:n]) / var for n, var in pairs)
 
 
 @lru_cache(maxsize=4096)

@@ -6,10 +6,12 @@ mean their bits. The context is private, so the precision of `mpmath.mp` does no
 """
 
 import math
-from collections.abc import Iterable
-from itertools import pairwise
+from collections.abc import Iterable, Iterator
+from itertools import accumulate, pairwise
 
 from mpmath import MPContext
+
+from .table import of_a_table
 
 mp = MPContext()
 mp.dps = 50
@@ -93,8 +95,34 @@ def posterior(alpha_bar: Table, s: int, t: int) -> tuple[mpf, mpf, mpf]:
 
 
 def kappa(alpha_bar: Table, s: int, t: int) -> float:
-    """Return 1 + |log alpha_bar_t| / beta_ts, the conditioning of a pair of timesteps."""
-    return 1 - math.log(alpha_bar[t]) / float(1 - alpha_bar[t] / alpha_bar[s])
+    """Return 1 + |log alpha_bar_t| / beta_ts, the conditioning of a pair of timesteps.
+
+    With the errors of a table of products: `exact.kappa`.
+    """
+    return 1 + max(_error(alpha_bar, n) / var for n, var in _differences(alpha_bar, s, t))
+
+
+def _error(alpha_bar: Table, t: int) -> float:
+    """Return the relative error of alpha_bar_t by which kappa grows: Eq. rounding.table-entry."""
+    return _inverse_alphas(alpha_bar)[t] if of_a_table() else -math.log(alpha_bar[t])
+
+
+def _differences(alpha_bar: Table, s: int, t: int) -> Iterator[tuple[int, float]]:
+    """Yield the later timestep and the value of each difference that coefficients contain."""
+    yield t, float(1 - alpha_bar[t] / alpha_bar[s])
+    if s and of_a_table():
+        yield s, float(1 - alpha_bar[s])
+
+
+def _inverse_alphas(alpha_bar: Table) -> list[float]:
+    """Return the sums of 1 / alpha_i over i = 1..t, for every t, computed once for a table."""
+    if _last[0] is not alpha_bar:
+        ratios = (float(before / here) for before, here in pairwise(alpha_bar) if here)
+        _last[:] = [alpha_bar, [0.0, *accumulate(ratios)]]
+    return _last[1]
+
+
+_last: list[list] = [[], []]  # the last table of `_inverse_alphas`, and its sums
 
 
 def kappa_zero_terminal(before: Table, after: Table, s: int, t: int) -> float:
@@ -102,11 +130,15 @@ def kappa_zero_terminal(before: Table, after: Table, s: int, t: int) -> float:
 
     Shifting by sqrt(alpha_bar_T) cancels as t approaches T: the error of the stored logarithm grows
     by 1 / (1 - sqrt(alpha_tT)), with alpha_tT before rescaling. At t = T this error vanishes,
-    because alpha_sT = 0 and beta_sT = 1 are exact; only s counts, as the pair (0, s).
+    because alpha_sT = 0 and beta_sT = 1 are exact; only s counts, as the pair (0, s). A table is
+    rounded once more as the betas of the rescaled schedule.
     """
     if t == len(after) - 1:
         s, t = 0, s
     if t == 0:
         return 1.0
-    cancels = 1 - mp.sqrt(before[-1] / before[t])
-    return 1 - math.log(before[t]) / float(cancels * (1 - after[t] / after[s]))
+    return 1 + max(
+        _error(before, n) / (float(1 - mp.sqrt(before[-1] / before[n])) * var)
+        + (_error(after, n) / var if of_a_table() else 0.0)
+        for n, var in _differences(after, s, t)
+    )

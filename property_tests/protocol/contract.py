@@ -1,176 +1,33 @@
 """Checks of every output of an implementation against the protocol."""
 
 import functools
-import inspect
 import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn
 
 import numpy as np
 import pytest
+from hypothesis import currently_in_test_context
 
 from ..evidence import evidence
-from .nouns import (
-    AutoencoderTerms,
-    FlowDensity,
-    Gaussian,
-    Hybrid,
-    Objective,
-    Scale,
-    ScheduleTables,
-    Step,
-    Trajectory,
-)
+from ..oracles.table import FLOAT32, of_a_table
+from .nouns import Gaussian
 from .precisions import PRECISIONS, Precision
 from .protocol import Implementation
+from .shapes import SHAPES, fields_of
 
 SECONDS = 60  # time limit of a call, which normally takes milliseconds
 SOON = 1e-6  # seconds until an alarm that is due; 0 would cancel it
 COARSE_RANGE = 1e6  # a dtype whose largest number is below this may overflow: float16
 NOT_OFFERED = "not offered: "  # a skip with this reason has its own column in the report
-
-Shapes = Callable[[dict[str, Any]], list[tuple[str, tuple[int, ...]]]]
-
-
-def _event(*names: str, like: str) -> Shapes:
-    return lambda given: [(name, given[like].shape) for name in names]
-
-
-def _alpha_bar_table(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
-    T = given["T"] if "T" in given else len(given["betas"])
-    return [("alpha_bar", (T + 1,))]
-
-
-def _both_tables(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
-    ((_, shape),) = _alpha_bar_table(given)
-    return [(name, shape) for name in ScheduleTables._fields]
-
-
-def _fourier(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
-    batch, channels, *image = given["x"].shape
-    return [("features", (batch, channels * (1 + 2 * len(given["frequencies"])), *image))]
-
-
-def _probes(given: dict[str, Any]) -> int:
-    return 1 if given["probes"] is None else len(given["probes"])
-
-
-def _batch_of(t: Any) -> tuple[int, ...]:
-    return () if isinstance(t, int) else (len(t),)
-
-
-def _coefficient(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
-    coef, x = given["coef"], given["x"]
-    return [("coefficient", () if coef.ndim == 0 else (len(coef), *[1] * (x.ndim - 1)))]
-
-
-def _prediction(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
-    shape = given["x_t"].shape
-    return [("x0_hat", shape), ("interpolation", shape if given["learns_variance"] else (0,))]
-
-
-def _strata(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
-    return [("rows", (given["strata"] + 1, len(given["x_0"])))]
-
-
-def _trajectory(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
-    n = len(given["spec"].times)
-    return [("times", (n,)), *((name, (n, *given["x_T"].shape)) for name in Trajectory._fields[1:])]
-
-
-SHAPES: dict[str, Shapes] = {
-    "alpha_bar": _alpha_bar_table,
-    "schedule": _alpha_bar_table,
-    "zero_terminal_snr": _alpha_bar_table,
-    "rescaled": _both_tables,
-    "shaped_schedule": _both_tables,
-    "betas": _event("betas", like="alpha_bar"),
-    "log_snr": lambda given: [("log_snr", _batch_of(given["t"]))],
-    "q_marginal": _event("mean", "var", like="x_0"),
-    "q_step": _event("mean", "var", like="x_s"),
-    "q_posterior": _event("mean", "var", like="x_t"),
-    "q_sample": _event("x_t", like="x_0"),
-    "convert": _event("value", like="value"),
-    "convert_data": _event("value", like="value"),
-    "target": _event("target", like="x_0"),
-    "loss": lambda given: [("loss", given["target"].shape[:1])],
-    "weighted_loss": lambda given: [("loss", given["target"].shape[:1])],
-    "mean_loss": lambda given: [("loss", ())],
-    "guided": _event("x0_hat", like="x_t"),
-    "guided_interpolation": _event("interpolation", like="x_t"),
-    "constant_weight": lambda given: [("weight", _batch_of(given["t"]))],
-    "loss_weight": lambda given: [("weight", _batch_of(given["t"]))],
-    "reverse_step": _event("x_s", like="x_t"),
-    "ddim_step": _event("x_s", like="x_t"),
-    "solver_steps": _event("x_s", like="x_t"),
-    "first_step": _event(*Step._fields, like="x_t"),
-    "encode": _event("x_T", like="x"),
-    "sample": _event("x_0", like="x_T"),
-    "predictions": lambda given: [("x0_hat", (len(given["spec"].times) - 1, *given["x_T"].shape))],
-    "trajectory": _trajectory,
-    "importance": lambda given: [("probabilities", (given["T"],))],
-    "embedding_of_period": lambda given: [("embedding", (len(given["t"]), given["width"]))],
-    "objective": lambda given: [(name, given["t"].shape) for name in Objective._fields],
-    "look_up": lambda given: [("entry", _batch_of(given["t"]))],
-    "coefficient": _coefficient,
-    "denoised": _prediction,
-    "denoised_in": _event("x0_hat", like="x_t"),
-    "clipped": _event("x0_hat", "interpolation", like="x0_hat"),
-    "draw_samples": lambda given: [("x_0", tuple(given["shape"]))],
-    "draw_samples_at": lambda given: [("x_0", (len(given["indices"]), *given["event"]))],
-    "ema_of": lambda given: [("average", given["values"].shape[1:])],
-    "continuous_images": lambda given: [("image", given["images"][given["indices"]].shape)],
-    "embedding": lambda given: [("embedding", (len(given["t"]), given["width"]))],
-    "fourier_features": _fourier,
-    "network": _event("eps", like="x_t"),
-    "to_unit_range": _event("image", like="images"),
-    "gaussian_kl": lambda given: [("kl", given["left"].mean.shape)],
-    "log_grey_level": _event("log", like="x_0"),
-    "reverse_kernel": _event("mean", "var", like="x_t"),
-    "learned_kernel": _event("mean", "var", like="x_t"),
-    "learned_step": _event("x_s", like="x_t"),
-    "hybrid": lambda given: [
-        ("loss", given["x_0"].shape[:1]),
-        *((name, given["x_0"].shape) for name in Hybrid._fields[1:]),
-    ],
-    "hybrid_of_weight": lambda given: [("loss", given["losses"].shape)],
-    "timestep_probabilities": _event("probability", like="mean_squares"),
-    "vlb_terms": lambda given: [("terms", (len(given["times"]), len(given["x_0"])))],
-    "vlb_of_denoiser": lambda given: [("terms", (len(given["times"]), len(given["x_0"])))],
-    "stratified_vlb": _strata,
-    "stratified_vlb_of_denoiser": _strata,
-    "probability_flow": lambda given: [
-        ("x_T", given["x_1"].shape),
-        ("log_volume", (_probes(given), len(given["x_1"]))),
-    ],
-    "flow_log_density": lambda given: [
-        (name, given["x_1"].shape[:1]) for name in FlowDensity._fields
-    ],
-    "flow_bound": lambda given: [("nats", given["x_0"].shape[:1])],
-    "latent_draw": _event("z", like="noise"),
-    "latent_kl": lambda given: [("kl", given["moments"].shape[:1])],
-    "autoencoder_loss": lambda given: [("loss", given["x"].shape[:1])],
-    "autoencoder_terms": lambda given: [
-        (name, given["x"].shape[:1]) for name in AutoencoderTerms._fields
-    ],
-    "latent_scale": lambda given: [(name, given["latents"].shape[1:2]) for name in Scale._fields],
-    "latent_bound": lambda given: [("nats", given["x_0"].shape[:1])],
-    "bits_per_dim": _event("bits", like="nats"),
-    "dequantised_bits_per_dim": _event("bits", like="nats"),
-}
-
+TOO_FEW = "too few: "  # and so has one with this
 
 NAMES = {*dir(Implementation), *Implementation.__annotations__}
-
-
-@functools.cache
-def _signature(name: str) -> inspect.Signature:
-    return inspect.signature(getattr(Implementation, name))
 
 
 class ProtocolError(AssertionError):
@@ -189,7 +46,8 @@ def exceed_time_limit(message: str) -> NoReturn:
 class Checked:
     """`inner` with checked outputs: float64 arrays of the right shape without NaN.
 
-    A method that is missing, or raises NotImplementedError, is reported as not offered.
+    A method that is missing is not offered. A call that raises NotImplementedError is declined,
+    which ends the example, or a check that has none.
     """
 
     def __init__(self, inner: Implementation, precision: Precision | None = None) -> None:
@@ -210,9 +68,11 @@ class Checked:
         if method is None and name in Implementation.__annotations__:
             raise ProtocolError(f"{self._inner!r} has no attribute {name!r}, which is required")
         if method is None:
+            evidence.record_declined(name, "the adapter has no such method")
             pytest.skip(f"{NOT_OFFERED}{name}")
         if not callable(method):
-            return method
+            table = name == "unit_roundoff" and of_a_table()
+            return max(method, FLOAT32) if table else method
 
         @functools.wraps(method)
         def checked(*arguments: Any, **named: Any) -> Any:
@@ -225,16 +85,16 @@ class Checked:
             except TimeLimitError as error:
                 self._timed_out[name] = str(error)
                 raise
-            except NotImplementedError:
-                pytest.skip(f"{NOT_OFFERED}{name}")
+            except NotImplementedError as error:
+                decline(name, str(error))
             except Exception as error:  # re-raised with a note
                 if not isinstance(error, AssertionError):
                     error.add_note(f"raised by {what}; see protocol.Implementation.{name}")
                 raise
+            evidence.record_answer(name)
             if name in SHAPES:
-                given = _signature(name).bind(self, *arguments, **named).arguments
                 largest = self._precision.largest if self._precision else math.inf
-                check_output(what, output, fields := SHAPES[name](given), largest)
+                check_output(what, output, fields := fields_of(name, arguments, named), largest)
                 if [each for each, _ in fields] == ["mean", "var"]:
                     output = Gaussian(*output)
                 if self._precision is None:  # the diagnosis repeats the call in float64
@@ -242,6 +102,14 @@ class Checked:
             return output
 
         return checked
+
+
+def decline(name: str, why: str) -> NoReturn:
+    """End the example, or the check if it has none: the implementation does not answer a call."""
+    evidence.record_declined(name, why)
+    if currently_in_test_context():
+        raise evidence.Declined(why)
+    pytest.skip(f"{NOT_OFFERED}{name}" + (f", {why}" if why else ""))
 
 
 def check_output(
@@ -263,7 +131,7 @@ def check_output(
         if value.shape != shape:
             raise ProtocolError(f"{what}: {field} has shape {value.shape}; it must be {shape}")
         wrong = ~np.isfinite(value) if largest > COARSE_RANGE else np.isnan(value)
-        if wrong.any():
+        if wrong.any() and not of_a_table():  # there it may be 0 / 0, and is compared below
             first = tuple(map(int, np.argwhere(wrong)[0]))
             raise ProtocolError(f"{what}: {field} is {value[first]} at {first}")
 

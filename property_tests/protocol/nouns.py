@@ -153,6 +153,7 @@ class Deviation(NamedTuple):
     reason: str  # one sentence: what the release does instead
     effect: str  # measured: a number with its unit and where
     upstream: str  # file and function in the release at that version, or an issue
+    verdict: str = "formula"  # or "digits" or "convention"; another verdict fails the check
 
 
 ReverseKernel = Callable[[Array, Times, Times], Gaussian]

@@ -24,6 +24,7 @@ import numpy as np
 from ..evidence import evidence
 from ..oracles import schedules
 from ..oracles.exact import mp, mpf
+from ..oracles.table import FLOAT32, of_a_table
 from ..protocol import Array, Betas, Implementation
 
 
@@ -32,13 +33,18 @@ def allowance(unit_roundoff: float, kappa: mpf, times: int = 1) -> mpf:
     return times * 8 * mpf(unit_roundoff) * kappa
 
 
+def allowance_name() -> str:
+    return "the allowance of a float32 table" if of_a_table() else "the allowance"
+
+
 def check(what: str, where: tuple[int, ...], got: Array, exact: mpf, allowed: mpf) -> None:
     """Fail unless got[where] is within `allowed` of `exact`; NaN fails."""
     value = mpf(float(got[where]))
     error = abs(value - exact)
     evidence.record_comparison(what, where, error, allowed)
     if not error <= allowed:
-        excess = f", {float(error / allowed):.3g} times the allowance" if allowed else ""
+        evidence.record_effect(float(error), float(max(abs(value), abs(exact))))
+        excess = f", {float(error / allowed):.3g} times {allowance_name()}" if allowed else ""
         ratio = f"{float(value / exact):.6g}" if exact else ""
         effect = "loses precision" if ratio == "1" else f"is {ratio} times the exact value"
         effect = effect if exact else "must be 0"
@@ -52,8 +58,22 @@ def check_largest(what: str, got: Array, want: Array, allowed: float) -> None:
     """Compare two float64 arrays by their largest difference."""
     error = float(np.abs(got - want).max())
     evidence.record_comparison(what, "", error, allowed)
-    excess = f", {error / allowed:.3g} times the allowance" if allowed else ""
-    assert error <= allowed, f"{what} is off by {error:.3g}{excess}"
+    if not error <= allowed:
+        evidence.record_effect(error, float(max(np.abs(got).max(), np.abs(want).max())))
+        excess = f", {error / allowed:.3g} times {allowance_name()}" if allowed else ""
+        raise AssertionError(f"{what} is off by {error:.3g}{excess}")
+
+
+def equal(got: Array, want: Array) -> bool:
+    """Return whether two arrays are equal, bit for bit.
+
+    With the errors of a table: in half the digits of float32, since a formula that is wrong by less
+    is wrong by no more than rounding.
+    """
+    if got.shape != want.shape or not of_a_table():
+        return np.array_equal(got, want)
+    close = np.abs(got - want) <= FLOAT32**0.5 * np.abs(want).max(initial=0.0)
+    return bool((close | (np.isnan(got) & np.isnan(want))).all())
 
 
 def elements(array: Array) -> list[tuple[int, ...]]:

@@ -1,0 +1,186 @@
+"""A float32 table loses digits only, every known bug is a wrong formula, and examples count."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ..adapters.ddpm_core import DdpmCore
+from ..evidence import evidence, verdict
+from ..known_bugs import BUGS, KnownBug
+from ..known_bugs.run import CAUGHT, run_property_on
+from ..protocol import Array, Betas, Gaussian, Times
+from ..protocol.contract import Checked
+
+SUITE, PACKAGE = Path(__file__).parent.parent, __package__.rpartition(".")[0]
+
+
+class Float32Table(DdpmCore):
+    """Correct formulas through a table of products in float32, as most libraries have it."""
+
+    name, unit_roundoff = "float32 table", 2.0**-24
+
+    def alpha_bar(self, betas: Betas) -> Array:
+        factors = np.float32(1) - np.float32(betas)
+        return np.append(np.float32(1), np.cumprod(factors, dtype=np.float32)).astype(np.float64)
+
+    def _column(self, betas: Betas, t: Times, x: Array) -> Array:
+        return np.float32(self.alpha_bar(betas)[t]).reshape(-1, *[1] * (x.ndim - 1))
+
+    def q_sample(self, betas: Betas, x_0: Array, t: Times, noise: Array) -> Array:
+        a = self._column(betas, t, x_0)
+        return np.float64(np.sqrt(a) * np.float32(x_0) + np.sqrt(1 - a) * np.float32(noise))
+
+    def q_marginal(self, betas: Betas, x_0: Array, t: Times) -> Gaussian:
+        return self.q_step(betas, x_0, 0 * t, t)
+
+    def q_step(self, betas: Betas, x_s: Array, s: Times, t: Times) -> Gaussian:
+        a = self._column(betas, t, x_s) / self._column(betas, s, x_s)
+        var = np.broadcast_to(1 - a, x_s.shape)
+        return Gaussian(np.float64(np.sqrt(a) * np.float32(x_s)), np.float64(var))
+
+    def q_posterior(self, betas: Betas, x_0: Array, x_t: Array, s: Times, t: Times) -> Gaussian:
+        low, high = self._column(betas, s, x_0), self._column(betas, t, x_0)
+        alpha, one = high / low, np.float32(1)
+        with np.errstate(invalid="ignore"):  # 0 / 0, where no digit is left
+            of_x0 = np.sqrt(low) * (one - alpha) / (one - high)
+            of_xt = np.sqrt(alpha) * (one - low) / (one - high)
+            var = (one - alpha) * (one - low) / (one - high)
+            mean = of_x0 * np.float32(x_0) + of_xt * np.float32(x_t)
+        return Gaussian(np.float64(mean), np.float64(np.broadcast_to(var, x_0.shape)))
+
+
+THROUGH_THE_TABLE = [
+    ("test_forward_process.py::test_sample_is_mean_plus_scaled_noise", {}),
+    ("test_forward_process.py::test_marginal_is_the_composition_of_its_steps", {}),
+    ("test_forward_process.py::test_kernel_is_the_composition_of_its_steps", {}),
+    *(
+        ("test_posterior.py::test_mean_and_variance_match_bayes", {"step": step, "part": part})
+        for step in ("one step", "any")
+        for part in ("mean", "var")
+    ),
+    ("test_contract.py::test_samples_of_a_batch_are_independent", {"method": "q_posterior"}),
+]
+
+
+def judged(implementation, test: str, arguments: dict) -> str:
+    """Return the verdict of a check that fails on this implementation."""
+    run = partial(run_property_on, lambda: Checked(implementation()), test, arguments)
+    evidence.start()
+    with pytest.raises(CAUGHT) as caught:
+        run()
+    found, _ = verdict.verdict_of(caught.value, run)
+    return found
+
+
+@pytest.mark.parametrize(("test", "arguments"), THROUGH_THE_TABLE)
+def test_float32_table_loses_digits_only(test, arguments):
+    """It fails where digits are asked for, and never as a wrong formula."""
+    assert judged(Float32Table, test, arguments) == verdict.DIGITS
+
+
+class WrongAtOneTimestep(Float32Table):
+    """Digits lost everywhere, and a variance that is wrong by a hundredth at t = 2 alone."""
+
+    def q_posterior(self, betas: Betas, x_0: Array, x_t: Array, s: Times, t: Times) -> Gaussian:
+        mean, var = super().q_posterior(betas, x_0, x_t, s, t)
+        factor = np.where(t == 2, 1.01, 1.0).reshape(-1, *[1] * (x_0.ndim - 1))
+        return Gaussian(mean, var * factor)
+
+
+def test_one_wrong_element_is_a_wrong_formula_whatever_digits_are_lost():
+    """The first failing element loses digits; the verdict is that of a later one."""
+    test = "test_posterior.py::test_mean_and_variance_match_bayes"
+    for step in ("one step", "any"):
+        arguments = {"step": step, "part": "var"}
+        assert judged(WrongAtOneTimestep, test, arguments) == verdict.FORMULA
+        assert judged(WrongAtOneTimestep, test, {**arguments, "part": "mean"}) == verdict.DIGITS
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.id)
+def test_known_bug_is_a_wrong_formula(bug: KnownBug):
+    """No known bug is excused by rounding."""
+    assert judged(bug.implementation, bug.caught_by, bug.arguments) == verdict.FORMULA
+
+
+PARTIAL = """
+import numpy as np
+from {package}.adapters.ddpm_core import DdpmCore
+from {package}.meta.test_verdicts import Float32Table
+from {package}.strategies import EARLY
+
+class OneStep(DdpmCore):
+    name = "one step"
+
+    def q_step(self, betas, x_s, s, t):
+        if not (s == t - 1).all():
+            raise NotImplementedError("only from t - 1 to t")
+        return super().q_step(betas, x_s, s, t)
+
+    def q_marginal(self, betas, x_0, t):
+        raise NotImplementedError("no marginal")
+
+    def q_sample(self, betas, x_0, t, noise):
+        if x_0.tolist() != EARLY.first.tolist():  # an example that is written down
+            raise NotImplementedError("only three numbers")
+        return super().q_sample(betas, x_0, t, noise)
+
+class Wraps(DdpmCore):
+    name = "wraps"
+
+    def q_sample(self, betas, x_0, t, noise):
+        return super().q_sample(betas, x_0, t % (len(betas) + 1), noise)
+
+class Raises(DdpmCore):
+    name = "raises"
+
+    def q_sample(self, *arguments):
+        raise KeyError("weights")
+"""
+
+FORWARD = "test_forward_process.py"
+
+
+def ended(run_suite, attribute: str, *checks: str) -> tuple[int, list[str]]:
+    """Return the exit code and the lines of the summary of these checks."""
+    paths = [str(SUITE / each) for each in checks]
+    adapter = PARTIAL.format(package=PACKAGE)
+    done = run_suite(*paths, "-v", adapter=adapter, attribute=attribute)
+    return int(done.ret), [*done.outlines]
+
+
+def test_declined_examples_are_discarded_and_counted(run_suite, tmp_path):
+    """One call that is not answered ends its example, not the check; too few never pass."""
+    code, lines = ended(run_suite, "OneStep", FORWARD)
+    assert code == 0
+    rows = json.loads((tmp_path / "verification" / "report.json").read_text(encoding="utf-8"))
+    found = {each["check"].partition("::")[2]: each for each in rows["checks"]}
+    steps = found["test_kernel_is_the_composition_of_its_steps"]
+    assert steps["outcome"] == "passed"
+    assert steps["compared"] >= 30
+    assert steps["discarded"] > 0
+    images = found["test_sample_is_mean_plus_scaled_noise"]
+    assert images["outcome"] == "too few"
+    assert images["compared"] == 1
+    assert images["missing"].endswith("not offered for others: q_sample (only three numbers)")
+    marginal = found["test_marginal_is_the_composition_of_its_steps"]
+    assert (marginal["outcome"], marginal["compared"]) == ("not offered", 0)
+    (line,) = [each for each in lines if each.startswith("not offered, so not tested: ")]
+    assert "tested: q_marginal; offered in part: q_sample, q_step" in line
+    assert any("TOO FEW" in each for each in lines)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "check", "code", "title"),
+    [
+        ("Float32Table", f"{FORWARD}::test_sample_is_mean_plus_scaled_noise", 6, "lost digits"),
+        ("Wraps", "test_contract.py::test_timesteps_out_of_range_are_refused", 7, "other conv"),
+        ("Raises", f"{FORWARD}::test_sample_is_mean_plus_scaled_noise", 1, "wrong formulas"),
+    ],
+)
+def test_exit_code_tells_the_worst_verdict(run_suite, attribute, check, code, title):
+    found, lines = ended(run_suite, attribute, check)
+    assert found == code
+    assert sum(each.startswith(title) for each in lines) == 1
