@@ -114,7 +114,7 @@ def test_method_that_timed_out_is_not_called_again(monkeypatch):
 def test_noise_is_keyed_by_the_file_of_an_adapter_of_any_type():
     """An instance may be of one of Python's own types, some of which have no file."""
     here, theirs = Path(__file__), Path(sys.modules[DdpmCore.__module__].__file__)
-    assert files_of(Textbook(), None) == [here]
+    assert files_of(MissingRoot(), None) == [here]
     assert files_of(object(), f"{__name__}:instance") == [here]
     assert set(files_of(DdpmCore(), f"{__name__}:DdpmCore")) == {here, theirs}
 
