@@ -3,7 +3,10 @@
 import difflib
 import importlib
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -31,19 +34,41 @@ def load(name: str) -> Any:
     module, _, attribute = name.partition(":")
     if not module or not attribute:
         raise _refusal(name, f"write a module, a colon and an adapter in it, as in {EXAMPLE}")
-    found = _attribute(name, _module(name, module), attribute)
-    if isinstance(found, type):
+    if "/" in module or module.endswith(".py"):
+        dotted = module.removesuffix(".py").strip("./").replace("/", ".")
+        raise _refusal(name, f"write the name of a module, {dotted}, in place of its file")
+    with _one_sentence(name, f"importing {module}"):
         try:
-            found = found()
-        except KeyboardInterrupt:
+            found = importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name is not None and f"{module}.".startswith(f"{error.name}."):
+                raise _refusal(name, _not_found(module, error.name)) from None
             raise
-        except BaseException as error:
-            raise _refusal(name, f"{attribute}() raised {_described(error)}") from None
+    with _one_sentence(name, f"{module}.{attribute}"):
+        try:
+            adapter = getattr(found, attribute)
+        except AttributeError:
+            raise _refusal(name, _no_attribute(found, attribute)) from None
+    if isinstance(adapter, type):
+        with _one_sentence(name, f"{attribute}()"):
+            adapter = adapter()
+    with _one_sentence(name, "reading its name and unit_roundoff"):
+        try:
+            check_attributes(adapter)
+        except (TypeError, ValueError) as error:
+            raise _refusal(name, str(error)) from None
+    return adapter
+
+
+@contextmanager
+def _one_sentence(name: str, action: str) -> Iterator[None]:
+    """Replace whatever the user's code raises, SystemExit and a skip included."""
     try:
-        check_attributes(found)
-    except (TypeError, ValueError) as error:
-        raise _refusal(name, str(error)) from None
-    return found
+        yield
+    except (KeyboardInterrupt, pytest.UsageError):
+        raise
+    except BaseException as error:
+        raise _refusal(name, f"{action} raised {_described(error)}") from None
 
 
 def check_attributes(adapter: Any) -> None:
@@ -56,20 +81,6 @@ def check_attributes(adapter: Any) -> None:
             f"unit_roundoff = {unit!r} is outside 2**-113..2**-8. Use that of the implementation's "
             "precision, such as 2**-53 for float64 or 2**-24 for float32."
         )
-
-
-def _module(name: str, module: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is not None and f"{module}.".startswith(f"{error.name}."):
-            raise _refusal(name, _not_found(module, error.name)) from None
-        reason = _described(error)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # a module may raise anything, SystemExit and a skip included
-        reason = _described(error)
-    raise _refusal(name, f"importing {module} raised {reason}")
 
 
 def _not_found(module: str, missing: str) -> str:
@@ -93,14 +104,11 @@ def _not_found(module: str, missing: str) -> str:
     )
 
 
-def _attribute(name: str, module: Any, attribute: str) -> Any:
-    try:
-        return getattr(module, attribute)
-    except AttributeError:
-        public = [each for each in vars(module) if not each.startswith("_")]
+def _no_attribute(module: ModuleType, attribute: str) -> str:
+    public = [each for each in vars(module) if not each.startswith("_")]
     near = difflib.get_close_matches(attribute, public, n=1)
     hint = f". Did you mean {near[0]}?" if near else ""
-    raise _refusal(name, f"module {module.__name__} has no attribute {attribute}{hint}")
+    return f"module {module.__name__} has no attribute {attribute}{hint}"
 
 
 def _described(error: BaseException) -> str:

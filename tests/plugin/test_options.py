@@ -1,4 +1,7 @@
-"""Another project's pytest is as before: its options are its own, and torch stays unloaded."""
+"""Another project's pytest is as before: its options are its own, and torch stays unloaded.
+
+The suite is imported here, because pytester unloads what is imported in its runs.
+"""
 
 import subprocess
 import sys
@@ -7,10 +10,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import scipy.stats  # noqa: F401 - pytester would unload it, and it cannot be loaded twice
-import torch  # noqa: F401
 
 from ddpm_core.plugin import options
+from property_tests import conftest as _suite  # noqa: F401
+from property_tests.adapters import ddpm_core as _adapter  # noqa: F401
 
 pytest_plugins = ("pytester",)
 SUITE = Path(__file__).resolve().parents[2] / "property_tests"
