@@ -32,6 +32,11 @@ ROW: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 LISTED: pytest.StashKey[Deviation] = pytest.StashKey()
 DEVIATES = "deviates: "  # an expected failure with this reason has its own column
 
+MARKERS = (  # where the suite is installed, no pyproject.toml of ours is read
+    "complete: a property that the dev profile leaves out",
+    "convention: a property that implementations decide differently: refusals, layouts, end points",
+)
+
 
 @pytest.fixture(scope="session")
 def impl(pytestconfig: pytest.Config) -> Any:
@@ -95,7 +100,8 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"--hypothesis-profile {profile}: there is no such profile; use dev, gate or nightly"
         )
-    config.addinivalue_line("markers", "complete: a property that the dev profile leaves out")
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
     own = f"{__package__}.adapters.ddpm_core:DdpmCore"
     config.stash[IMPLEMENTATION] = config.pluginmanager.get_plugin(ADAPTERS).load(own)
     # xdist begins with the files of most checks, and ends with a few that take long: in `meta`.

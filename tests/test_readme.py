@@ -78,6 +78,7 @@ def test_pip_block_installs_the_package(tmp_path):
     )
     assert done.returncode == 0, done.stdout  # every check has the name it has in a checkout
     fewer = ["-k", "test_variance_is_below", "--hypothesis-profile", "dev", "--ddpm-report", "dev"]
+    fewer += ["-W", "error"]  # all marks are registered, although no pyproject.toml is read
     done = subprocess.run(
         [*command, *fewer], cwd=tmp_path, capture_output=True, text=True, check=False
     )
