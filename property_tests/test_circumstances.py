@@ -20,6 +20,7 @@ ORACLE = "the same call in other circumstances, bit for bit"
 
 NOT_CALLS = {  # about the implementation
     "reused_objects", "accepts_int_timesteps", "defaults", "in_precision", "differentiate",
+    "gives_plain_numbers",
 }  # fmt: skip
 BY_ROWS = [name for name, call in CALLS.items() if call.rows]
 OF_SCHEDULE = [
@@ -31,6 +32,7 @@ EVENTS = ((24,), (1, 24), (24, 1, 1), (2, 1, 3, 1, 4), (1, 1, 2, 3, 4))
 SQUARES = ((6, (6, 4)), (4, (4, 6)), (24, (24,)), (2, (2, 3, 2, 2)))  # batch == channels
 BY_ELEMENTS = [name for name, call in CALLS.items() if call.ranks == "elements"]
 BY_SAMPLES = [name for name, call in CALLS.items() if call.ranks == "samples"]
+BY_EVENTS = [name for name, call in CALLS.items() if call.ranks == "events"]
 ONE_TIMESTEP = (
     *("log_snr", "q_marginal", "q_step", "q_sample", "q_posterior", "convert", "target"),
     *("constant_weight", "loss_weight", "look_up", "reverse_kernel", "learned_kernel"),
@@ -192,6 +194,19 @@ def test_sums_over_an_event_do_not_depend_on_its_rank(impl: Implementation, meth
         scalars = inputs().rows(np.repeat(np.arange(6), 24)).first_of_each(24)
         want = copies(CALLS[method](impl, scalars.shaped((1,))))
         same(CALLS[method](impl, scalars), want, f"{method} of scalars")
+
+
+@pytest.mark.complete
+@pytest.mark.parametrize("method", BY_EVENTS)
+def test_answers_do_not_depend_on_the_shape_of_an_event(impl: Implementation, method):
+    """The same numbers in one to five axes give the same numbers: no axis is special."""
+
+    with reused(impl):
+        want = [each.reshape(len(each), -1) for each in CALLS[method](impl, inputs())]
+        for event in EVENTS:
+            found = CALLS[method](impl, inputs().shaped(event))
+            got = [each.reshape(len(each), -1) for each in found]
+            same(got, want, f"{method} of events {event}")
 
 
 @pytest.mark.complete

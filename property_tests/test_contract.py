@@ -60,6 +60,22 @@ def flow(impl: Implementation, c: float) -> tuple[Array, ...]:
     return impl.probability_flow(STEEP, c * X, lambda x, t: (x / 2, jacobian), None, (4, 2, 1, 0))
 
 
+def given_by(call: Callable[[Implementation, Any, float], Any]) -> Scaling:
+    """Return a row for what the method passes to the function of its arguments."""
+
+    def evaluate(impl: Implementation, c: float) -> Array:
+        passed: list[Array] = []
+
+        def reverse(x_t: Array, *others: Any) -> Gaussian:
+            passed.append(x_t.copy())
+            return Gaussian(c * X, c**2 * VAR)
+
+        call(impl, reverse, c)
+        return np.stack(passed)
+
+    return [1], evaluate
+
+
 # The powers of c by which each output is multiplied where samples are multiplied by c.
 HOMOGENEOUS: dict[str, Scaling] = {
     "q_marginal": ([1, 0], lambda impl, c: impl.q_marginal(STEEP, c * X, T)),
@@ -111,6 +127,14 @@ HOMOGENEOUS: dict[str, Scaling] = {
         ),
     ),
     "probability_flow": ([1, 0], flow),
+    "vlb_terms, x_t": given_by(
+        lambda impl, reverse, c: impl.vlb_terms(
+            STEEP, c * X, reverse, [c * Y, c * Z], None, (3, 1, 0)
+        )
+    ),
+    "flow_bound, x_t": given_by(
+        lambda impl, reverse, c: impl.flow_bound(STEEP, c * X, c * Y, np.zeros(2), reverse, None, 2)
+    ),
 }
 
 

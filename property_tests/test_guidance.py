@@ -126,8 +126,8 @@ def test_one_batched_evaluation_equals_two(impl: Implementation):
     check_largest("prediction", one, two, (terms + line) * (1 + 3.0) * 2 * size)
 
 
-@pytest.mark.parametrize("t", range(1, 6))
-@pytest.mark.parametrize("interval", [(2, 4), (3, 3), (1, 5)])
+@pytest.mark.parametrize("t", [*range(1, 6), 1001, 4001])
+@pytest.mark.parametrize("interval", [(2, 4), (3, 3), (1, 5), (2, 4000)])
 def test_guidance_interval_leaves_other_timesteps_conditional(impl: Implementation, interval, t):
     """Eq. guidance.guess with scale 1 there, bit for bit; the interval includes both ends."""
     inside = interval[0] <= t <= interval[1]

@@ -1,5 +1,7 @@
 """Learned variances: their range, the hybrid loss, and importance sampling of timesteps."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import assume, example, given
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from .options.terms import given_kernel, term, total
 from .oracles import bound, exact
 from .oracles.exact import kappa, mp, mpf
-from .protocol import Array, Gaussian, Implementation
+from .protocol import Array, Gaussian, Implementation, Prediction
 from .statistics.tolerances import allowance, check, elements
 from .strategies import EARLY, STEEP, Case, cases, numbers
 
@@ -87,6 +89,29 @@ def test_step_has_the_learned_variance(impl: Implementation, case: Case, values)
         unit = allowance(impl.unit_roundoff, kappa(betas, s, t), times=2) * back.mean.size
         unit += impl.unit_roundoff * (roundings(betas, interpolation[where], s, t) + 4) * abs(added)
         check("x_s", where, got, back.mean.exact + added, unit)
+
+
+def test_trajectory_takes_steps_of_the_learned_variance(impl: Implementation):
+    """Eq. ancestral.step and learned-variance.range: each step has the prediction's variance.
+
+    It is the step of `learned_step`, bit for bit, with interpolations within and beyond 0..1.
+    """
+    x_T, *noises = np.cos(np.arange(3.0 * 2 * 3)).reshape(3, 2, 3)
+
+    def denoiser(x_t: Array, t: int) -> Prediction:
+        return Prediction(x_t / 2 + t, np.sin(x_t) + 0.25 * t - 0.5)
+
+    for times in ((4, 2, 1, 0), (3, 2, 0), (4, 0), (1, 0)):
+        got = impl.learned_trajectory(STEEP, times, denoiser, x_T, noises[: len(times) - 2])
+        assert got.times.tolist() == [*times]
+        x_t = x_T
+        for k, (t, s) in enumerate(pairwise(times)):
+            assert np.array_equal(got.states[k], x_t), f"the state at t = {t}"
+            x0_hat, interpolation = denoiser(x_t, t)
+            assert np.array_equal(got.predictions[k], x0_hat), f"the prediction at t = {t}"
+            noise = noises[k] if s else 0 * x_T
+            x_t = impl.learned_step(STEEP, x0_hat, x_t, interpolation, s, t, noise)
+        assert np.array_equal(got.states[-1], x_t), "the sample"
 
 
 def events(case: Case) -> bool:

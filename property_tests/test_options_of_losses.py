@@ -36,7 +36,7 @@ FLOWS = Options(
     {
         "density": (False, True),
         "probes": (None, 1, 2, 3),
-        "times": ((4, 3, 2, 1, 0), (4, 2, 1, 0), (3, 2, 1, 0), (4, 1, 0), (1, 0)),
+        "times": ((4, 3, 2, 1, 0), (4, 3, 2, 0), (3, 2, 1, 0), (4, 1, 0), (1, 0)),
         "labels": (False, True),
         "samples": (1, 3),
     },

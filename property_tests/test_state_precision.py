@@ -13,6 +13,7 @@ from .protocol import (
     Betas,
     Gaussian,
     Implementation,
+    Prediction,
     SamplingSpec,
 )
 from .statistics.precisions import in_each_precision
@@ -59,6 +60,25 @@ def test_state_of_half_precision_is_as_accurate_as_float32(impl: Implementation,
             check_largest(f"x_t ({precision.name})", got.states, want.states, allowed)
             assert np.array_equal(got.predictions[:-1], want.predictions[:-1])
             assert np.array_equal(got.times, want.times)
+
+
+def test_learned_variance_in_half_precision_is_as_accurate_as_float32(impl: Implementation):
+    """Eq. rounding.chain where prediction and interpolation are in half precision.
+
+    The interpolations are eighths, so that they are exact in every dtype.
+    """
+
+    def denoiser(x_t: Array, t: int) -> Prediction:
+        return Prediction(alternating(x_t, t), np.resize(np.arange(9) / 8, x_t.shape))
+
+    tape = [waves(*X.shape, phase=0.1 * i) for i in range(len(GRID) - 2)]
+    want = impl.learned_trajectory(SLOW, GRID, denoiser, X, tape)
+    impl.in_precision("float32")  # or not offered
+    for precision, each in in_each_precision(impl):
+        if precision is not None:
+            got = each.learned_trajectory(SLOW, GRID, denoiser, X, tape)
+            allowed = float32_error(want.states)
+            check_largest(f"x_t ({precision.name})", got.states, want.states, allowed)
 
 
 def test_inversion_in_half_precision_is_as_accurate_as_float32(impl: Implementation):

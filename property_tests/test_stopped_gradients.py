@@ -1,5 +1,7 @@
 """Where gradients stop: data of the hybrid loss, trajectories, flows and measured scales."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -94,6 +96,27 @@ def test_sampling_carries_no_gradient(impl: Implementation, sampler):
     assert np.array_equal(found.outputs[0], plain.states[-1]), "the samples differ"
     for i, gradient in enumerate(found.gradients):
         assert not gradient.any(), f"a gradient flows to sample {i}"
+
+
+def plain_calls() -> dict[str, tuple[str, tuple[Any, ...]]]:
+    """Return the methods whose answers are numbers without a graph, with arguments."""
+    flow = STEEP, X, lambda x, t: (x / 2, np.stack([np.eye(12) / 2] * 2)), None, (4, 3, 2, 1, 0)
+    specs = {each: SamplingSpec(STEEP, each, (4, 2, 1, 0), denoiser) for each in SAMPLERS}
+    return {
+        **{f"sample, {name}": ("sample", (spec, X, [Y, X])) for name, spec in specs.items()},
+        "draw_samples": ("draw_samples", (specs["fixed_small"], (2, 3), 3)),
+        "encode": ("encode", (specs["ddim"], X, 0)),
+        "probability_flow": ("probability_flow", flow),
+        "flow_log_density": ("flow_log_density", flow),
+        "latent_scale": ("latent_scale", (X,)),
+        "ema": ("ema", (0.5, X.reshape(4, 6), Y.reshape(4, 6))),
+    }
+
+
+@pytest.mark.parametrize("name", plain_calls())
+def test_answers_are_plain_numbers(impl: Implementation, name):
+    """They carry no graph, and a caller may use them in a graph of its own."""
+    assert impl.gives_plain_numbers(*plain_calls()[name]), name
 
 
 def test_inversion_carries_no_gradient(impl: Implementation):

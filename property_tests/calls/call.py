@@ -21,7 +21,7 @@ class Call:
 
     make: Callable[[Implementation, Inputs], Iterator[Thunk]]
     rows: bool = True  # one entry per row, which depends on that row alone
-    ranks: str = "fixed"  # "elements" and "samples" take events of any shape; see test_sizes
+    ranks: str = "fixed"  # "elements", "samples" and "events" take events of any shape
     later_betas: bool = False  # whether betas beyond every t count, such as T itself
 
     def __call__(self, impl: Implementation, c: Inputs) -> list[Array]:

@@ -4,7 +4,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..protocol import PREDICTIONS, SAMPLERS, SOLVERS, Guidance, Implementation, SamplingSpec
+from ..protocol import (
+    PREDICTIONS,
+    SAMPLERS,
+    SOLVERS,
+    Array,
+    Guidance,
+    Implementation,
+    Prediction,
+    SamplingSpec,
+)
 from ..strategies import STEEP
 from .call import Thunk, rows_second
 from .inputs import PAIRS, VISITED, Inputs, conditional, denoiser, network, tape, wide_network
@@ -124,6 +133,18 @@ def trajectory(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
             got.predictions.swapaxes(0, 1),
             np.broadcast_to(got.times, (len(c.x), len(got.times))),
         ]
+
+
+def learned_trajectory(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    def predicted(x_t: Array, t: int) -> Prediction:
+        return Prediction(denoiser(x_t, t), x_t / 8 + t / 16)
+
+    yield lambda: [
+        (got := impl.learned_trajectory(c.betas, VISITED, predicted, c.x, tape(c))).states.swapaxes(
+            0, 1
+        ),
+        got.predictions.swapaxes(0, 1),
+    ]
 
 
 def encode(impl: Implementation, c: Inputs) -> Iterator[Thunk]:

@@ -22,6 +22,7 @@ def once(method: Callable[[Implementation, Inputs], Any], **about: Any) -> Call:
 
 ELEMENTS = {"ranks": "elements"}  # each element of an output depends on the same of the inputs
 SAMPLES = {"ranks": "samples"}  # the event is summed over
+EVENTS = {"ranks": "events"}  # outputs depend on the numbers of an event, not on its shape
 ALL_BETAS = {"rows": False, "later_betas": True}
 
 CALLS: dict[str, Call] = {
@@ -54,7 +55,7 @@ CALLS: dict[str, Call] = {
     "denoised": Call(diffusion.denoised),
     "denoised_in": Call(diffusion.denoised_in),
     "clipped": once(lambda impl, c: impl.clipped(c.x, -0.5, 0.75), **ELEMENTS),
-    "guided": Call(diffusion.guided),
+    "guided": Call(diffusion.guided, **EVENTS),
     "guided_interpolation": Call(diffusion.guided_interpolation, **ELEMENTS),
     "drop_labels": once(lambda impl, c: impl.drop_labels(c.labels, 0.5, 3), rows=False),
     # samplers
@@ -64,11 +65,12 @@ CALLS: dict[str, Call] = {
     "solver_steps": Call(diffusion.solver_steps, **ELEMENTS),
     "first_step": Call(diffusion.first_step, **ELEMENTS),
     "sample": Call(diffusion.sample, **ELEMENTS),
-    "predictions": Call(diffusion.predictions),
-    "trajectory": Call(diffusion.trajectory),
+    "predictions": Call(diffusion.predictions, **EVENTS),
+    "trajectory": Call(diffusion.trajectory, **EVENTS),
     "encode": Call(diffusion.encode, **ELEMENTS),
-    "draw_samples": Call(diffusion.draw_samples, rows=False),
+    "draw_samples": Call(diffusion.draw_samples, rows=False, **EVENTS),
     "draw_samples_at": Call(diffusion.draw_samples_at, rows=False),
+    "learned_trajectory": Call(diffusion.learned_trajectory, **EVENTS),
     # networks, averages and images
     "embedding": Call(diffusion.embedding),
     "embedding_of_period": Call(diffusion.embedding_of_period),
@@ -107,8 +109,8 @@ CALLS: dict[str, Call] = {
     "dequantised_bits_per_dim": once(
         lambda impl, c: impl.dequantised_bits_per_dim(c.weight, 12, 17)
     ),
-    "probability_flow": Call(densities.probability_flow),
-    "flow_log_density": Call(densities.flow_log_density),
+    "probability_flow": Call(densities.probability_flow, **EVENTS),
+    "flow_log_density": Call(densities.flow_log_density, **EVENTS),
     "flow_bound": Call(densities.flow_bound, **SAMPLES),
     # latents
     "latent_draw": once(lambda impl, c: impl.latent_draw(twice(c.x, c.fraction), c.noise)),
@@ -123,7 +125,9 @@ CALLS: dict[str, Call] = {
     ),
     "latent_bound": Call(densities.latent_bound, **SAMPLES),
     # training
-    "training_draw": once(lambda impl, c: impl.training_draw(c.betas, c.x, 3), **ALL_BETAS),
+    "training_draw": once(
+        lambda impl, c: impl.training_draw(c.betas, c.x, 3), **ALL_BETAS, **EVENTS
+    ),
     "weighted_draw": once(
         lambda impl, c: impl.weighted_draw(
             c.betas, c.x, np.full(len(c.betas), 1 / len(c.betas)), 3

@@ -1,8 +1,9 @@
 """Faults of rare arguments: clipped ranges, unusual options, and buffers of other types."""
 
 from ..strategies import STEEP
-from .guarded_faults import Guarded
+from .guarded_faults import Guarded, in_circumstances
 
+PLAIN = "test_stopped_gradients.py::test_answers_are_plain_numbers"
 SCALES = "test_contract.py::test_methods_have_no_scale_of_their_own"
 
 FAULTS = [
@@ -147,5 +148,130 @@ FAULTS = [
                 *("roots / (total + 1e-9), 1", "timestep_probabilities", -(2.0**-20)),
             ),
         )
+    ),
+    Guarded(
+        "dtype-of-the-last-weights",
+        "denoiser",
+        "next((each.dtype for each in parameters if",
+        "next((each.dtype for each in reversed([*parameters]) if",
+        "test_denoiser.py::test_a_network_of_another_precision_changes_only_its_own_input",
+        {"name": "eps"},
+    ),
+    Guarded(
+        "dtype-of-quantized-weights",
+        "denoiser",
+        "if each.dtype in DTYPES), x_t.dtype)",
+        "), x_t.dtype)",
+        "test_denoiser.py::test_a_network_of_another_precision_changes_only_its_own_input",
+        {"name": "eps"},
+    ),
+    *(
+        in_circumstances(
+            f"{method}-of-three-channels",
+            module,
+            old,
+            new,
+            "answers_do_not_depend_on_the_shape_of_an_event",
+            method,
+        )
+        for method, module, old, new in (
+            (
+                *("guided", "guidance", "    flat = x.reshape(len(x), -1)\n"),
+                "    x = x[:, :3] if x.ndim == 4 else x\n    flat = x.reshape(len(x), -1)\n",
+            ),
+            (
+                *("probability_flow", "probability_flow", "len(probes), flat(x_1).shape[1]"),
+                "len(probes), flat(x_1).shape[1] - (x_1.ndim > 4)",
+            ),
+            (
+                *("learned_trajectory", "samplers.ancestral", "var_interpolation.to(work)"),
+                "(\n            var_interpolation.to(work) * (1 + 1e-9 * (x_t.ndim == 3)))",
+            ),
+        )
+    ),
+    Guarded(
+        "interval-ends-at-a-thousand",
+        "guidance",
+        "(timesteps <= high)",
+        "(timesteps <= min(high, 1000))",
+        "test_guidance.py::test_guidance_interval_leaves_other_timesteps_conditional",
+        {"interval": (2, 4000), "t": 1001},
+    ),
+    Guarded(
+        "negative-frequencies-are-refused",
+        "networks.embeddings",
+        "2**k * math.pi",
+        "(1 << k) * math.pi",
+        "test_embeddings.py::test_fourier_features_follow_the_image_channels",
+        {},
+    ),
+    Guarded(
+        "interpolation-in-half-precision-is-refused",
+        "samplers.ancestral",
+        "var_interpolation.to(work)",
+        "var_interpolation",
+        "test_state_precision.py"
+        "::test_learned_variance_in_half_precision_is_as_accurate_as_float32",
+        {},
+    ),
+    Guarded(
+        "interpolation-of-the-first-step",
+        "samplers.base",
+        "        return replace(prediction, x0_hat=promoted(prediction.x0_hat, x))",
+        "        first = CACHE.setdefault(id(sampler), prediction.var_interpolation)\n"
+        "        return replace(\n"
+        "            prediction, x0_hat=promoted(prediction.x0_hat, x), var_interpolation=first\n"
+        "        )",
+        "test_learned_variance.py::test_trajectory_takes_steps_of_the_learned_variance",
+        {},
+    ),
+    Guarded(
+        "samples-of-inference-mode",
+        "samplers.base",
+        "with torch.no_grad():",
+        "with torch.inference_mode():",
+        PLAIN,
+        {"name": "sample, heun"},
+    ),
+    Guarded(
+        "inversion-of-inference-mode",
+        "samplers.ddim",
+        "        x = q_sample(sampler.schedule, x0_hat if s else x, t, eps_hat)",
+        "        with torch.inference_mode():\n"
+        "            x = q_sample(sampler.schedule, x0_hat if s else x, t, eps_hat)",
+        PLAIN,
+        {"name": "encode"},
+    ),
+    Guarded(
+        "averages-record-a-graph",
+        "training.ema",
+        "        torch._foreach_lerp_(averages,",
+        "        torch.set_grad_enabled(True)\n        torch._foreach_lerp_(averages,",
+        PLAIN,
+        {"name": "ema"},
+    ),
+    Guarded(
+        "noise-key-modulo-a-thousand",
+        "samplers.base",
+        '"sampling", t, indices, device',
+        '"sampling", t % 1000, indices, device',
+        "test_samplers.py::test_noise_of_every_step_is_its_own",
+        {},
+    ),
+    Guarded(
+        "noise-of-the-bound-is-clipped",
+        "likelihood",
+        "        x_t = q_sample(schedule, x_0, t, noise_source(t))",
+        "        x_t = q_sample(schedule, x_0, t, noise_source(t).clamp(-4, 4))",
+        SCALES,
+        {"method": "vlb_terms, x_t", "factor": 2.0**20},
+    ),
+    Guarded(
+        "doubled-steps-end-at-1",
+        "probability_flow",
+        "(*upper[::2], lowest, 0)",
+        "(*upper[::2], 1, 0)",
+        "test_options_of_losses.py::test_flows_with_all_pairs_of_options",
+        {},
     ),
 ]

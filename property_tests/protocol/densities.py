@@ -12,8 +12,10 @@ from .nouns import (
     Gaussian,
     Hybrid,
     Labelled,
+    LearnedDenoiser,
     ReverseKernel,
     Times,
+    Trajectory,
 )
 
 
@@ -65,6 +67,19 @@ class Densities(Protocol):
         noise: Array,
     ) -> Array:
         """Return one ancestral step t -> s with that variance; s = 0 adds no noise."""
+
+    def learned_trajectory(
+        self,
+        betas: Betas,
+        times: tuple[int, ...],
+        denoiser: LearnedDenoiser,
+        x_T: Array,
+        noises: list[Array],
+    ) -> Trajectory:
+        """Return what ancestral sampling with a learned variance reports, data included.
+
+        noises[i] is the noise of the step from times[i]; the last step has none.
+        """
 
     def hybrid(
         self,

@@ -82,6 +82,10 @@ class Prediction(NamedTuple):
     interpolation: Array  # in 0..1; of shape (0,) if none is learned
 
 
+LearnedDenoiser = Callable[[Array, int], Prediction]
+"""(x_t, t) -> x0_hat and the interpolation of a learned variance."""
+
+
 class Objective(NamedTuple):
     """The losses of a training step, (batch,) each."""
 

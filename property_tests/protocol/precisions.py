@@ -50,6 +50,12 @@ class Precisions(Protocol):
         dtypes in turn. A dtype that is not supported raises NotImplementedError.
         """
 
+    def gives_plain_numbers(self, method: str, arguments: tuple[Any, ...]) -> bool:
+        """Return whether outputs carry no graph, also while gradients are recorded.
+
+        They are ordinary numbers, which a caller may use in a graph of its own.
+        """
+
     def differentiate(
         self, method: str, arguments: tuple[Any, ...], cotangents: list[Array]
     ) -> Differentiated:

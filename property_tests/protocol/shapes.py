@@ -62,7 +62,7 @@ def _strata(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
 
 
 def _trajectory(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
-    n = len(given["spec"].times)
+    n = len(given["spec"].times if "spec" in given else given["times"])
     return [("times", (n,)), *((name, (n, *given["x_T"].shape)) for name in Trajectory._fields[1:])]
 
 
@@ -96,6 +96,7 @@ SHAPES: dict[str, Shapes] = {
     "sample": _event("x_0", like="x_T"),
     "predictions": lambda given: [("x0_hat", (len(given["spec"].times) - 1, *given["x_T"].shape))],
     "trajectory": _trajectory,
+    "learned_trajectory": _trajectory,
     "importance": lambda given: [("probabilities", (given["T"],))],
     "embedding_of_period": lambda given: [("embedding", (len(given["t"]), given["width"]))],
     "objective": lambda given: [(name, given["t"].shape) for name in Objective._fields],

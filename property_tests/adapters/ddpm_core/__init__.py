@@ -196,16 +196,16 @@ class DdpmCore(Batches, Defaults, Sampling, Training, Likelihood, Latents, Preci
 
     def ema(self, decay: float, weights: Array, buffers: Array) -> protocol.Averages:
         network = torch.nn.Module()
-        network.weight = torch.nn.Parameter(tensor(weights[0]).clone())
-        network.register_buffer("statistic", tensor(buffers[0]).clone())
+        network.weight = torch.nn.Parameter(tensor(weights[0]).detach().clone())
+        network.register_buffer("statistic", tensor(buffers[0]).detach().clone())
         average, rows = Ema(network, decay), []
         for step, (weight, buffer) in enumerate(zip(weights[1:], buffers[1:], strict=True)):
             network.weight.data.copy_(tensor(weight))  # in place, as an optimizer does
-            network.statistic.copy_(tensor(buffer))
+            network.statistic.copy_(tensor(buffer).detach())
             average.update(network, step)
             network.weight.data.fill_(math.pi)  # no average shares memory with the weights
             network.statistic.fill_(math.pi)
-            rows.append(average.network.weight.detach().clone())
+            rows.append(average.network.weight.clone())
         decays = np.array([ema_decay(step, decay) for step in range(len(rows))])
         return protocol.Averages(decays, array(torch.stack(rows)), array(average.network.statistic))
 

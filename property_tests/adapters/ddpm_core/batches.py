@@ -57,12 +57,19 @@ class Batches:
 
 
 class _Weights(torch.nn.Module):
-    """A network with weights of this dtype, which computes in it."""
+    """A network with weights of this dtype, which computes in it.
+
+    Quantized weights precede them, and a normalisation in another dtype follows, as is common.
+    """
 
     def __init__(self, network: Network, dtype: torch.dtype) -> None:
         super().__init__()
         self.network = network
+        other = torch.float64 if dtype == torch.float32 else torch.float32
+        quantized = torch.zeros(1, dtype=torch.int8)
+        self.quantized = torch.nn.Parameter(quantized, requires_grad=False)
         self.weight = torch.nn.Parameter(torch.zeros(1, dtype=dtype))
+        self.norm = torch.nn.Parameter(torch.ones(1, dtype=other))
 
     def forward(self, x: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
         assert x.dtype == self.weight.dtype, f"x_t is {x.dtype}, the weights {self.weight.dtype}"

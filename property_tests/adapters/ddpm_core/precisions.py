@@ -19,6 +19,12 @@ class Precisions:
     def in_precision(self, *names: str) -> Any:
         return InPrecision(self, [getattr(torch, name) for name in names])
 
+    def gives_plain_numbers(self, method: str, arguments: tuple[Any, ...]) -> bool:
+        how = recording()
+        with working(how):
+            getattr(self, method)(*arguments)
+        return not any(each.requires_grad or each.is_inference() for each in how.outputs)
+
     def differentiate(
         self, method: str, arguments: tuple[Any, ...], cotangents: list[Array]
     ) -> Differentiated:

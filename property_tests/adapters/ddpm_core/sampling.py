@@ -16,6 +16,7 @@ from ...protocol import Array, Betas, SamplingSpec
 from .arrays import (
     array,
     denoiser_of,
+    given,
     labels_of,
     made,
     schedule_of,
@@ -82,13 +83,23 @@ class Sampling:
     def trajectory(
         self, spec: SamplingSpec, x_T: Array, noises: list[Array]
     ) -> protocol.Trajectory:
-        visited = list(_snapshots(spec, x_T, noises))
-        states, predictions = ([each.x_t for each in visited], [each.x0_hat for each in visited])
-        return protocol.Trajectory(
-            array(torch.tensor([float(each.t) for each in visited])),
-            array(torch.stack(states)),
-            array(torch.stack(predictions)),
-        )
+        return _trajectory([*_snapshots(spec, x_T, noises)])
+
+    def learned_trajectory(
+        self,
+        betas: Betas,
+        times: tuple[int, ...],
+        denoiser: protocol.LearnedDenoiser,
+        x_T: Array,
+        noises: list[Array],
+    ) -> protocol.Trajectory:
+        def predicted(x_t: torch.Tensor, t: int, cond: Any = None) -> Prediction:
+            return Prediction(*map(tensor, denoiser(given(x_t), t)))
+
+        sampler = ddpm_core.Ancestral(schedule_of(betas), times, "learned_range")
+        tape = dict(zip(times, map(tensor, noises), strict=False))
+        run = ddpm_core.sampling_loop(sampler, predicted, tensor(x_T), tape.__getitem__)
+        return _trajectory([*run])
 
     def default_timesteps(self, T: int) -> tuple[int, ...]:
         return ddpm_core.Ancestral(ddpm_core.Schedule.cosine(T)).times
@@ -109,6 +120,15 @@ class Sampling:
         self, name: str, betas: Betas, steps: int, zero_terminal: bool = False
     ) -> tuple[int, ...]:
         return TIMESTEP_SPACINGS[name](schedule_of(betas, zero_terminal), steps)
+
+
+def _trajectory(visited: list[Snapshot]) -> protocol.Trajectory:
+    states, predictions = ([each.x_t for each in visited], [each.x0_hat for each in visited])
+    return protocol.Trajectory(
+        array(torch.tensor([float(each.t) for each in visited])),
+        array(torch.stack(states)),
+        array(torch.stack(predictions)),
+    )
 
 
 def _step(sampler: Any, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array) -> Array:
