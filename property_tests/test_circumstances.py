@@ -18,10 +18,8 @@ from .strategies import STEEP
 
 ORACLE = "the same call in other circumstances, bit for bit"
 
-NOT_CALLS = {  # about the implementation
-    "reused_objects", "accepts_int_timesteps", "defaults", "in_precision", "differentiate",
-    "gives_plain_numbers",
-}  # fmt: skip
+NOT_CALLS = {"reused_objects", "accepts_int_timesteps", "defaults"}  # about the implementation
+NOT_CALLS |= {"in_precision", "differentiate", "gives_plain_numbers"}
 BY_ROWS = [name for name, call in CALLS.items() if call.rows]
 OF_SCHEDULE = [
     name for name, call in CALLS.items() if call.rows and not call.later_betas and name != "ema"

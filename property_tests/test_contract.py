@@ -181,7 +181,7 @@ def test_methods_have_no_scale_of_their_own(impl: Implementation, method, factor
     before, after = (evaluate(impl, each) for each in (1.0, factor))
     before, after = (each if isinstance(each, tuple) else (each,) for each in (before, after))
     for i, (power, one, scaled) in enumerate(zip(powers, before, after, strict=True)):
-        assert np.array_equal(scaled, factor**power * one), f"output {i} of {method}"
+        assert equal(scaled, factor**power * one), f"output {i} of {method}"
 
 
 def test_equal_seeds_give_equal_draws(impl: Implementation):

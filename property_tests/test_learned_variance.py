@@ -11,7 +11,7 @@ from .options.terms import given_kernel, term, total
 from .oracles import bound, exact
 from .oracles.exact import kappa, mp, mpf
 from .protocol import Array, Gaussian, Implementation, Prediction
-from .statistics.tolerances import allowance, check, elements
+from .statistics.tolerances import allowance, check, elements, equal
 from .strategies import EARLY, STEEP, Case, cases, numbers
 
 ORACLE = "the definitions in 60 digits, differentiated analytically"
@@ -106,12 +106,12 @@ def test_trajectory_takes_steps_of_the_learned_variance(impl: Implementation):
         assert got.times.tolist() == [*times]
         x_t = x_T
         for k, (t, s) in enumerate(pairwise(times)):
-            assert np.array_equal(got.states[k], x_t), f"the state at t = {t}"
+            assert equal(got.states[k], x_t), f"the state at t = {t}"
             x0_hat, interpolation = denoiser(x_t, t)
-            assert np.array_equal(got.predictions[k], x0_hat), f"the prediction at t = {t}"
+            assert equal(got.predictions[k], x0_hat), f"the prediction at t = {t}"
             noise = noises[k] if s else 0 * x_T
             x_t = impl.learned_step(STEEP, x0_hat, x_t, interpolation, s, t, noise)
-        assert np.array_equal(got.states[-1], x_t), "the sample"
+        assert equal(got.states[-1], x_t), "the sample"
 
 
 def events(case: Case) -> bool:

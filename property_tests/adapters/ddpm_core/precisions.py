@@ -23,7 +23,7 @@ class Precisions:
         how = recording()
         with working(how):
             getattr(self, method)(*arguments)
-        return not any(each.requires_grad or each.is_inference() for each in how.outputs)
+        return True not in {each.requires_grad or each.is_inference() for each in how.outputs}
 
     def differentiate(
         self, method: str, arguments: tuple[Any, ...], cotangents: list[Array]
