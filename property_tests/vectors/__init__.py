@@ -1,0 +1,1 @@
+"""Test vectors for other languages: inputs, exact answers, and the answers of known bugs."""
