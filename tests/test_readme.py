@@ -88,6 +88,8 @@ def test_pip_block_installs_the_package(tmp_path):
     assert (
         site / "ddpm_core" / "property_tests" / "suite.md"
     ).read_bytes() == SUITE_PAGE.read_bytes()
+    vectors = {path.name for path in (ROOT / "vectors").iterdir()}
+    assert {path.name for path in (site / "ddpm_core" / "vectors").iterdir()} == vectors
     check_refusals(python, tmp_path, ["--pyargs", "ddpm_core.property_tests"])
 
 
