@@ -102,7 +102,7 @@ class Collector:
             row["outcome"], row["missing"] = _skipped(report)
 
     def pytest_sessionfinish(self, session: Any) -> None:
-        """Write report and certificate; fail if no report is written or alpha is overspent."""
+        """Write report and certificate, and choose the exit code."""
         unfinished = [name for name, row in self.rows.items() if row["outcome"] == UNFINISHED]
         for name in unfinished:  # the run was interrupted during it
             del self.rows[name]
@@ -111,27 +111,15 @@ class Collector:
             if unfinished and interrupted:
                 self.lines = ["interrupted before the first check finished: no report written"]
             return
-        folder, valid = Path(self.config.getoption("ddpm_report")), False
-        try:
-            self.lines = self._suite().write(self.rows, folder)
-            valid = not self._suite().overspent(self.rows)
-        except OSError as error:
-            self.lines = [f"--ddpm-report {folder}: nothing was written, {error}"]
-        not_run = sum(row["outcome"] == "not run" for row in self.rows.values())
-        whole = valid and not not_run
-        if session.exitstatus == 0 and not whole:
-            session.exitstatus = 1
-        elif session.exitstatus == 1 and whole and self._all_have_verdicts(session):
-            session.exitstatus = self._suite().exit_code(self.rows)
-        if not_run:
-            spent = f"--ddpm-budget {self.config.getoption('ddpm_budget')} was spent"
-            checks = "1 check was" if not_run == 1 else f"{not_run} checks were"
-            self.lines.insert(0, f"{spent}: {checks} not run")
+        option = self.config.getoption
+        self.lines, session.exitstatus = self._suite().end(
+            self.rows, option, session.exitstatus, session.testsfailed
+        )
         if interrupted and self.lines:
             self.lines.insert(0, "interrupted: the report contains only the checks that finished")
         if self.lines:
             self.lines[-1] += "; " + self.certification.outcome(
-                self.rows, folder, session.exitstatus
+                self.rows, Path(option("ddpm_report")), session.exitstatus
             )
 
     @pytest.hookimpl(optionalhook=True)
@@ -144,14 +132,9 @@ class Collector:
         for line in self.lines:
             terminalreporter.write_line(line)
 
-    def _all_have_verdicts(self, session: Any) -> bool:
-        """Return whether only checks of the suite failed, and each of them has a verdict."""
-        failed = [each for each in self.rows.values() if each["outcome"] == "failed"]
-        return len(failed) == session.testsfailed and all(each.get("verdict") for each in failed)
-
     def _suite(self) -> Any:
-        """Return the suite's report module, from wherever the suite was run."""
-        return importlib.import_module(next(iter(self.rows.values()))["suite"] + ".evidence.report")
+        """Return the suite's module for the end of a run, from wherever the suite was run."""
+        return importlib.import_module(next(iter(self.rows.values()))["suite"] + ".evidence.ending")
 
 
 def _skipped(report: Any) -> tuple[str, str]:

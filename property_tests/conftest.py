@@ -5,16 +5,17 @@ import importlib.util
 import inspect
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis.errors import Unsatisfiable
 
-from .evidence import diagnosis, evidence, report, verdict
+from .evidence import deviations, diagnosis, ending, evidence, report, verdict
+from .evidence.verdict import DEVIATES, TOO_FEW
 from .profiles import is_registered, load_gate
 from .protocol import Deviation, Implementation
-from .protocol.contract import NOT_OFFERED, TOO_FEW, Checked
+from .protocol.contract import NOT_OFFERED, Checked
 from .statistics.monte_carlo import Ledger
 
 load_gate()  # before any property is defined
@@ -30,7 +31,6 @@ EVIDENCE = "ddpm_evidence"  # the attribute of a report in which the plugin find
 SEEN: pytest.StashKey[evidence.Evidence] = pytest.StashKey()
 ROW: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 LISTED: pytest.StashKey[Deviation] = pytest.StashKey()
-DEVIATES = "deviates: "  # an expected failure with this reason has its own column
 
 MARKERS = (  # where the suite is installed, no pyproject.toml of ours is read
     "complete: a property that the dev profile leaves out",
@@ -95,6 +95,9 @@ def pytest_configure(config: pytest.Config) -> None:
         if hasattr(config, "workerinput"):  # an error of usage would not leave the worker
             config.issue_config_time_warning(pytest.PytestConfigWarning(NO_PLUGIN), stacklevel=2)
         return  # pytest_collection_modifyitems refuses to run
+    if config.getoption("ddpm_accept") and config.getoption("ddpm_deviations") is None:
+        raise pytest.UsageError("--ddpm-accept needs --ddpm-deviations FILE, which it writes")
+    ending.parsed(config.getoption("ddpm_require") or "0")
     profile = config.getoption("--hypothesis-profile", None)
     if profile is not None and not is_registered(profile):
         raise pytest.UsageError(
@@ -141,20 +144,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def expect_deviations(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark listed checks as expected failures; an unknown key in a complete run is an error."""
-    listed: dict[str, Deviation] = getattr(config.stash[IMPLEMENTATION], "deviations", {})
+    """Note the deviation that each check is listed with; an unknown key is an error.
+
+    Only a complete run knows all keys. With --ddpm-accept, nothing is expected to fail.
+    """
+    listed = {} if config.getoption("ddpm_accept") else listed_deviations(config)
     seen = set()
     for item in items:
         full_name = f"{item.path.name}::{item.name}"
         for key in {full_name, full_name.partition("[")[0]} & listed.keys():
             seen.add(key)
-            reason = f"{DEVIATES}{' | '.join(listed[key][:3])}"
             item.stash[LISTED] = listed[key]
-            item.add_marker(pytest.mark.xfail(strict=True, reason=reason))
     collected = {item.path for item in items}
     if {*HERE.glob("test_*.py")} <= collected and not any("::" in each for each in config.args):
         for key in sorted(listed.keys() - seen):
             raise pytest.UsageError(f"deviations[{key!r}]: the suite has no check with this name")
+
+
+def listed_deviations(config: pytest.Config) -> Mapping[str, Deviation]:
+    """Return the deviations of --ddpm-deviations, or those that the adapter has."""
+    given = config.getoption("ddpm_deviations")
+    listed: Any = getattr(config.stash[IMPLEMENTATION], "deviations", {})
+    source = listed if given is None else Path(given)
+    return deviations.read(source) if isinstance(source, Path) else source
 
 
 def is_skipped_for(report: Any, reason: str) -> bool:
@@ -165,7 +177,7 @@ def is_skipped_for(report: Any, reason: str) -> bool:
 
 def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
     """Report what never passes in columns of its own, and the verdict of a failure."""
-    if report.skipped and getattr(report, "wasxfail", "").startswith(DEVIATES):
+    if report.skipped and DEVIATES in getattr(report, "wasxfail", ""):
         return "deviates", "d", "DEVIATES"
     if is_skipped_for(report, TOO_FEW):
         return "too few", "w", "TOO FEW"
@@ -192,63 +204,35 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Any:
     found = None
     if call.when == "call" and item.stash[SEEN].verdict:
         found = diagnosis.diagnose(item.stash[SEEN])
-        item.stash[ROW]["cause"] = found.cause
+        message = str(call.excinfo.value) if call.excinfo else ""
+        item.stash[ROW] |= {"cause": found.cause, "message": message.split("\n")[0]}
     result = yield
     setattr(result, EVIDENCE, item.stash[ROW])
     if found and result.failed:
         result.sections.extend(found.sections)
-    if LISTED in item.stash and call.when == "call":
-        other = not_as_listed(item.stash[LISTED], item.stash[SEEN], result)
-        if other:
-            result.outcome, result.longrepr = "failed", other
-            vars(result).pop("wasxfail", None)
     return result
 
 
-def not_as_listed(listed: Deviation, seen: evidence.Evidence, result: Any) -> str | None:
-    """Return how a deviation differs from its entry, or None; a pass is xfail's to report."""
-    if is_skipped_for(result, NOT_OFFERED) or is_skipped_for(result, TOO_FEW):
-        return f"a deviation, but {result.longrepr[2]}"
-    if seen.verdict and seen.verdict != listed.verdict:
-        return f"a deviation listed as {listed.verdict}, but its verdict is {seen.verdict}"
-    return None
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Any:
-    """Find the verdict of a check that fails, and skip one that compared too few examples."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a check of the implementation, and judge its failure."""
     if pyfuncitem.path.parent != HERE:  # a control of the suite itself
-        return (yield)
-    seen = pyfuncitem.stash[SEEN]
+        return None
 
-    def repeat() -> None:
+    __tracebackhide__ = True
+
+    def run() -> None:
+        __tracebackhide__ = True
         names = inspect.signature(pyfuncitem.obj).parameters
         pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names})
 
     try:
-        result = yield
-    except Unsatisfiable:
-        if not seen.declined:
-            raise
-        result = True
-    except (Exception, pytest.fail.Exception) as error:
-        found, failure = verdict.verdict_of(error, repeat)
-        seen = pyfuncitem.stash[SEEN] = evidence.current()
-        seen.verdict = found
-        if pyfuncitem.get_closest_marker("convention"):
-            seen.verdict = verdict.CONVENTION
-        raise failure  # noqa: B904 - the first failure is not its cause
-    if seen.discarded:
-        skip_if_too_few(pyfuncitem, seen)
-    seen.examples = max(seen.examples, 1)
-    return result
-
-
-def skip_if_too_few(item: pytest.Function, seen: evidence.Evidence) -> None:
-    """Skip a check that compared no example, or fewer than a third of those it asks for."""
-    why = ", ".join(f"{name} ({why})" if why else name for name, why in seen.declined.items())
-    asked = report.examples(item.function) or seen.examples + seen.discarded
-    if not seen.examples:
-        pytest.skip(f"{NOT_OFFERED}{why}")
-    if 3 * seen.examples < asked:
-        pytest.skip(f"{TOO_FEW}{seen.examples} of {asked} examples, not offered for others: {why}")
+        verdict.judge(
+            run,
+            report.examples(pyfuncitem.function),
+            pyfuncitem.get_closest_marker("convention") is not None,
+            pyfuncitem.stash.get(LISTED, None),
+        )
+    finally:
+        pyfuncitem.stash[SEEN] = evidence.current()
+    return True

@@ -36,9 +36,9 @@ def pytest_runtest_makereport(item, call):
     return report
 """
     )
-    report = "def write(rows, folder):\n    print(sorted(r['check'] + ' ' + r['outcome'] for r in rows.values()))\n    return ['whole']\ndef overspent(rows):\n    return False\n"  # noqa: E501 - a file
+    ending = "def end(rows, option, status, failed):\n    print(sorted(r['check'] + ' ' + r['outcome'] for r in rows.values()))\n    return ['whole'], status\n"  # noqa: E501 - a file
     empty = dict.fromkeys(("small/__init__", "small/evidence/__init__"), "")
-    pytester.makepyfile(**empty, **{"small/evidence/report": report})
+    pytester.makepyfile(**empty, **{"small/evidence/ending": ending})
     pytester.makepyfile(SLOW_SUITE)
     pytester.syspathinsert()
     done = pytester.runpytest_subprocess("-s", "-p", "no:cacheprovider")
@@ -56,17 +56,14 @@ def report(when: str = "call", outcome: str = "passed", **more: Any) -> SimpleNa
 
 
 class Suite(SimpleNamespace):
-    """The report module of the suite, and the evidence that it is given."""
+    """The module of the suite for the end of a run, and the evidence that it is given."""
 
     def __init__(self, **more: Any) -> None:
-        super().__init__(given=None, spent=False, **more)
+        super().__init__(given=None, code=0, **more)
 
-    def write(self, rows, folder):
-        self.given = (rows, folder)
-        return ["one line"]
-
-    def overspent(self, rows):
-        return self.spent
+    def end(self, rows, option, status, failed):
+        self.given = (rows, option("ddpm_report"))
+        return ["one line"], self.code or status
 
 
 @pytest.fixture
@@ -80,12 +77,12 @@ def suite(monkeypatch) -> Suite:
 
 def collected(*phases: SimpleNamespace, status: int = 0) -> tuple[Collector, SimpleNamespace]:
     """Return the collector and the session after a run with these phases."""
-    options = {"ddpm_report": "shown", "ddpm_budget": 9.0}
+    options = {"ddpm_report": "shown", "ddpm_budget": "9"}
     plugins = SimpleNamespace(get_plugins=list)
     collector = Collector(SimpleNamespace(getoption=options.__getitem__, pluginmanager=plugins))
     for phase in phases:
         collector.pytest_runtest_logreport(phase)
-    session = SimpleNamespace(exitstatus=status)
+    session = SimpleNamespace(exitstatus=status, testsfailed=0)
     collector.pytest_sessionfinish(session)
     return collector, session
 
@@ -129,22 +126,20 @@ def test_check_that_passes_when_it_is_rerun_passes(suite):
     assert found["outcome"] == "passed"
 
 
-def test_run_whose_budget_is_spent_fails_and_counts_what_was_not_run(suite):
-    spent = ("conftest.py", 1, "Skipped: not run: --ddpm-budget 9.0 was spent")
+def test_check_that_was_not_run_has_an_outcome_of_its_own(suite):
+    spent = ("conftest.py", 1, "Skipped: not run: --ddpm-budget 9 was spent")
     skipped = report("setup", "skipped", longrepr=spent)
     assert pytest_plugin.pytest_report_teststatus(skipped) == ("not run", "-", "NOT RUN")
     assert pytest_plugin.pytest_report_teststatus(report()) is None
-    collector, session = collected(skipped, report("teardown"))
+    collected(skipped, report("teardown"))
     (found,) = suite.given[0].values()
     assert found["outcome"] == "not run"
     assert "missing" not in found
-    assert session.exitstatus == 1
-    assert collector.lines[0] == "--ddpm-budget 9.0 was spent: 1 check was not run"
 
 
-@pytest.mark.parametrize(("status", "spent", "ends"), [(0, False, 0), (0, True, 1), (3, True, 3)])
-def test_overspent_run_exits_1_and_any_run_states_its_certificate(suite, status, spent, ends):
-    suite.spent = spent
+@pytest.mark.parametrize(("status", "code", "ends"), [(0, 0, 0), (1, 6, 6), (3, 0, 3)])
+def test_suite_chooses_the_exit_code_and_any_run_states_its_certificate(suite, status, code, ends):
+    suite.code = code
     collector, session = collected(report(), status=status)
     assert session.exitstatus == ends
     assert collector.lines == [f"one line; status {ends}"]

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from property_tests.adapters.ddpm_core import DdpmCore
 from property_tests.conftest import files_of
-from property_tests.evidence import diagnosis, evidence, verdict
+from property_tests.evidence import diagnosis, evidence
 from property_tests.protocol import Gaussian
 from property_tests.protocol.contract import Checked, TimeLimitError, time_limit
+from property_tests.protocol.nouns import DIGITS, FORMULA
 from property_tests.statistics.residuals import residual_findings
 from property_tests.statistics.tolerances import check
 from property_tests.strategies import GENTLE
@@ -42,7 +43,7 @@ class HalfTheVariance(DdpmCore):
 def test_known_bug_is_named_and_grouped_by():
     seen = evidence.start()
     Checked(MissingRoot()).q_sample(GENTLE, X_0, T, NOISE)
-    seen.verdict = verdict.FORMULA
+    seen.verdict = FORMULA
     found = diagnosis.diagnose(seen)
     assert "q_sample has the output of F02" in found.cause
     assert ("looks like a known bug", found.cause) in found.sections
@@ -52,7 +53,7 @@ def test_each_part_of_an_output_is_described():
     """The mean is correct, and of the variance the two elements at t = 2 are half as large."""
     seen = evidence.start()
     Checked(HalfTheVariance()).q_posterior(GENTLE, np.zeros((3, 1)), np.ones((3, 1)), T3 - 1, T3)
-    seen.verdict = verdict.FORMULA
+    seen.verdict = FORMULA
     found = diagnosis.diagnose(seen)
     assert found.cause == "q_posterior: var"
     ((title, sentence),) = found.sections
@@ -64,7 +65,7 @@ def test_each_part_of_an_output_is_described():
 def test_lost_digits_are_not_compared_with_known_bugs():
     seen = evidence.start()
     Checked(MissingRoot()).q_sample(GENTLE, X_0, T, NOISE)
-    seen.verdict = verdict.DIGITS
+    seen.verdict = DIGITS
     assert diagnosis.diagnose(seen) == ([("lost digits", diagnosis.ROUNDING)], "q_sample")
 
 

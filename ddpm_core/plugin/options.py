@@ -26,6 +26,18 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "FOLDER",
         "help": "folder for report.json and report.html (default: verification)",
     },
+    "--ddpm-deviations": {
+        "metavar": "FILE",
+        "help": "TOML file with the known deviations of the adapter (default: those it lists)",
+    },
+    "--ddpm-accept": {
+        "action": "store_true",
+        "help": "write what fails into the file of --ddpm-deviations, with its measured effect",
+    },
+    "--ddpm-require": {
+        "metavar": "METHODS|NUMBER",
+        "help": "fail unless these methods, or checks of so many, were compared",
+    },
     "--ddpm-budget": {
         "metavar": "SECONDS",
         "help": "wall time of the run; checks that have not begun by then are not run",

@@ -6,9 +6,9 @@ import numpy as np
 
 from ..oracles.table import FLOAT32
 from ..protocol import Array
+from ..protocol.nouns import DIGITS
 from ..protocol.shapes import fields_of
 from .evidence import Evidence
-from .verdict import DIGITS
 
 NEAR = 1e-2  # of the distance to the exact output: a hint for the reader, not a verdict
 HALF = FLOAT32**0.5  # half of the digits of float32

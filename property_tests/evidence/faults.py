@@ -5,7 +5,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from .verdict import CONVENTION, DIGITS, FORMULA, VERDICTS
+from ..protocol.nouns import CONVENTION, DIGITS, FORMULA, VERDICTS
 
 Row = Mapping[str, Any]
 
@@ -77,7 +77,7 @@ def derivation(equation: str) -> str:
 
 
 def _first_line(check: Row) -> str:
-    return str(check.get("failure", "")).split("\n")[0].removeprefix("AssertionError: ")
+    return str(check.get("message", "")).split("\n")[0]
 
 
 def _effect(check: Row) -> float:

@@ -2,7 +2,6 @@
 
 import inspect
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from hypothesis import settings
 from ..statistics.monte_carlo import ALPHA_RUN
 from . import faults
 from .evidence import Evidence
+from .files import replace
 from .page import html_page
 
 Rows = Mapping[str, Mapping[str, Any]]
@@ -165,21 +165,11 @@ def write(rows: Rows, folder: Path) -> list[str]:
     lines = summary(sums)
     text = json.dumps({"totals": sums, "checks": ordered}, indent=1, sort_keys=True)
     folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / "report.json", text + "\n")
-    _replace(folder / "report.html", html_page(sums, lines, ordered))
+    replace(folder / "report.json", text + "\n")
+    replace(folder / "report.html", html_page(sums, lines, ordered))
     wrong = faults.fault_lines([each for each in ordered if not each["control"]])
     # the certificate's line may follow
     return [*wrong, *lines, f"report: {folder / 'report.html'}"]
-
-
-def _replace(path: Path, text: str) -> None:
-    """Replace the file atomically."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def _ratio(worst: float) -> str:

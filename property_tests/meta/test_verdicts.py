@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from ..adapters.ddpm_core import DdpmCore
-from ..evidence import evidence, verdict
+from ..evidence import evidence
+from ..evidence.verdict import verdict_of
 from ..known_bugs import BUGS, KnownBug
 from ..known_bugs.run import CAUGHT, run_property_on
 from ..protocol import Array, Betas, Gaussian, Times
 from ..protocol.contract import Checked
+from ..protocol.nouns import DIGITS, FORMULA
 
 SUITE, PACKAGE = Path(__file__).parent.parent, __package__.rpartition(".")[0]
 
@@ -71,14 +73,14 @@ def judged(implementation, test: str, arguments: dict) -> str:
     evidence.start()
     with pytest.raises(CAUGHT) as caught:
         run()
-    found, _ = verdict.verdict_of(caught.value, run)
+    found, _ = verdict_of(caught.value, run)
     return found
 
 
 @pytest.mark.parametrize(("test", "arguments"), THROUGH_THE_TABLE)
 def test_float32_table_loses_digits_only(test, arguments):
     """It fails where digits are asked for, and never as a wrong formula."""
-    assert judged(Float32Table, test, arguments) == verdict.DIGITS
+    assert judged(Float32Table, test, arguments) == DIGITS
 
 
 class WrongAtOneTimestep(Float32Table):
@@ -95,14 +97,14 @@ def test_one_wrong_element_is_a_wrong_formula_whatever_digits_are_lost():
     test = "test_posterior.py::test_mean_and_variance_match_bayes"
     for step in ("one step", "any"):
         arguments = {"step": step, "part": "var"}
-        assert judged(WrongAtOneTimestep, test, arguments) == verdict.FORMULA
-        assert judged(WrongAtOneTimestep, test, {**arguments, "part": "mean"}) == verdict.DIGITS
+        assert judged(WrongAtOneTimestep, test, arguments) == FORMULA
+        assert judged(WrongAtOneTimestep, test, {**arguments, "part": "mean"}) == DIGITS
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.id)
 def test_known_bug_is_a_wrong_formula(bug: KnownBug):
     """No known bug is excused by rounding."""
-    assert judged(bug.implementation, bug.caught_by, bug.arguments) == verdict.FORMULA
+    assert judged(bug.implementation, bug.caught_by, bug.arguments) == FORMULA
 
 
 PARTIAL = """

@@ -25,7 +25,6 @@ SECONDS = 60  # time limit of a call, which normally takes milliseconds
 SOON = 1e-6  # seconds until an alarm that is due; 0 would cancel it
 COARSE_RANGE = 1e6  # a dtype whose largest number is below this may overflow: float16
 NOT_OFFERED = "not offered: "  # a skip with this reason has its own column in the report
-TOO_FEW = "too few: "  # and so has one with this
 
 NAMES = {*dir(Implementation), *Implementation.__annotations__}
 

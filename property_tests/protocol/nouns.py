@@ -147,17 +147,20 @@ SAMPLERS = tuple(name for names in SAMPLERS_OF.values() for name in names)
 TIMESTEP_SPACINGS = ("trailing", "leading", "linspace", "log_snr")
 
 
+FORMULA, DIGITS, CONVENTION = VERDICTS = ("formula", "digits", "convention")  # on a failed check
+
+
 class Deviation(NamedTuple):
     """A known deviation of a release; the check that it names must fail, or it is an error.
 
-    An adapter lists them as `deviations: dict[str, Deviation]`, with keys "test_file.py::test_name"
-    for all parameters or "test_file.py::test_name[parameter]" for one.
+    An adapter lists them as `deviations`, a dict or the Path of a TOML file, with the keys
+    "test_file.py::test_name" for all parameters or "test_file.py::test_name[parameter]" for one.
     """
 
     reason: str  # one sentence: what the release does instead
     effect: str  # measured: a number with its unit and where
     upstream: str  # file and function in the release at that version, or an issue
-    verdict: str = "formula"  # or "digits" or "convention"; another verdict fails the check
+    verdict: str = FORMULA  # another verdict than this one of VERDICTS fails the check
 
 
 ReverseKernel = Callable[[Array, Times, Times], Gaussian]

@@ -23,10 +23,9 @@ def test_fails(): assert False
 def test_skips(): pytest.skip("not offered: q_step")
 def test_foreign(): pass
 """
-REPORT = """
-def write(rows, folder):
-    return sorted(f"{row['check']} {row['outcome']}" for row in rows.values())
-def overspent(rows): return False
+ENDING = """
+def end(rows, option, status, failed):
+    return sorted(f"{row['check']} {row['outcome']}" for row in rows.values()), status
 """
 
 
@@ -34,7 +33,7 @@ def overspent(rows): return False
 def test_class_name_begins_with_the_adapter_and_no_row_is_a_property(pytester, options):
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(**{"small/__init__": "", "small/evidence/__init__": ""})
-    pytester.makepyfile(**{"small/evidence/report": REPORT})
+    pytester.makepyfile(**{"small/evidence/ending": ENDING})
     pytester.makepyfile(test_small=TESTS)
     pytester.syspathinsert()
     done = pytester.runpytest_inprocess("--junitxml=junit.xml", *options)
