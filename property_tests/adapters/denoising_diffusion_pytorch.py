@@ -7,6 +7,7 @@ given or recorded. Its images have four axes, so samples are reshaped.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 
 from ..protocol import Array, Betas, Draw, Gaussian, Layout, SamplingSpec, Times
-from .known_deviations import DENOISING_DIFFUSION_PYTORCH
+
 from .stand_ins import stand_in
 
 # Its training loop uses these; the functions tested here do not.
@@ -34,7 +35,7 @@ class DenoisingDiffusionPytorch:
 
     name = f"denoising-diffusion-pytorch {__version__}"
     unit_roundoff = float(np.finfo(np.float32).epsneg)
-    deviations = DENOISING_DIFFUSION_PYTORCH
+    deviations = Path(__file__).with_suffix(".toml")
 
     def alpha_bar(self, betas: Betas) -> Array:
         return _table(_diffusion(betas))

@@ -9,6 +9,7 @@ import copy
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..protocol import Array, Averages, Betas, Gaussian, Layout, SamplingSpec, Times
-from .known_deviations import DIFFUSERS
+
 
 PREDICTIONS = {"eps": "epsilon", "x0": "sample", "v": "v_prediction"}
 SCHEDULES = {"linear": "linear", "cosine": "squaredcos_cap_v2"}
@@ -37,7 +38,7 @@ class Diffusers:
 
     name = f"diffusers {diffusers.__version__}"
     unit_roundoff = float(np.finfo(np.float32).epsneg)
-    deviations = DIFFUSERS
+    deviations = Path(__file__).with_suffix(".toml")
 
     def alpha_bar(self, betas: Betas) -> Array:
         return _table(_scheduler(betas))
