@@ -20,7 +20,6 @@ from azula.sample import DDIMSampler, DDPMSampler, Sampler
 
 from ..oracles import exact
 from ..protocol import Array, Betas, Layout, SamplingSpec, Times
-
 from .stand_ins import stand_in
 
 stand_in("gdown")  # used by the plugins to download weights, which this suite does not need

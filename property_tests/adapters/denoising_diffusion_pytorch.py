@@ -15,7 +15,6 @@ import numpy as np
 import torch
 
 from ..protocol import Array, Betas, Draw, Gaussian, Layout, SamplingSpec, Times
-
 from .stand_ins import stand_in
 
 # Its training loop uses these; the functions tested here do not.

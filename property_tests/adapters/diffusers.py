@@ -25,7 +25,6 @@ from PIL import Image
 
 from ..protocol import Array, Averages, Betas, Gaussian, Layout, SamplingSpec, Times
 
-
 PREDICTIONS = {"eps": "epsilon", "x0": "sample", "v": "v_prediction"}
 SCHEDULES = {"linear": "linear", "cosine": "squaredcos_cap_v2"}
 SPACINGS = ("trailing", "leading", "linspace")

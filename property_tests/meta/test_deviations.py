@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from ..evidence import deviations
-from ..protocol import Deviation
 
 SUITE, PACKAGE = Path(__file__).parent.parent, __package__.rpartition(".")[0]
 FILE = "test_forward_process.py"
