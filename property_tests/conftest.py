@@ -1,10 +1,7 @@
 """Fixtures of the suite: the implementation under test and the ledger of false alarms."""
 
-import hashlib
-import importlib.util
 import inspect
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ from .profiles import is_registered, load_gate
 from .protocol import Deviation, Implementation
 from .protocol.contract import NOT_OFFERED, Checked
 from .statistics.monte_carlo import Ledger
+from .statistics.noise_key import digest_for
 
 load_gate()  # before any property is defined
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before libraries start threads: arrays are small
@@ -48,31 +46,8 @@ def impl(pytestconfig: pytest.Config) -> Any:
 def ledger(pytestconfig: pytest.Config) -> Ledger:
     """Return the ledger of the process, where Monte Carlo claims register before they sample."""
     adapter = pytestconfig.stash[IMPLEMENTATION]
-    library = importlib.util.find_spec("ddpm_core")
-    assert library is not None
-    assert library.origin is not None
-    files = [*HERE.rglob("*.py"), *Path(library.origin).parent.rglob("*.py")]
-    files += files_of(adapter, pytestconfig.getoption("ddpm_impl"))
-    return Ledger(digest(files), pytestconfig.getoption("ddpm_noise_epoch"))
-
-
-def files_of(adapter: Any, name: str | None) -> list[Path]:
-    """Return the file of the adapter's class, and of the module that --ddpm-impl names.
-
-    The class of an instance may be one of Python's own, such as SimpleNamespace.
-    """
-    modules = [type(adapter).__module__, *([] if name is None else [name.partition(":")[0]])]
-    found = [getattr(sys.modules.get(module), "__file__", None) for module in modules]
-    return [Path(file) for file in found if file is not None]
-
-
-def digest(files: list[Path]) -> str:
-    """Return the SHA-256 of the names and bytes of the files, independent of their folders."""
-    sha = hashlib.sha256()
-    for path in sorted(set(files), key=lambda each: (each.name, each.read_bytes())):
-        sha.update(f"{path.name} {path.stat().st_size} ".encode())
-        sha.update(path.read_bytes())
-    return sha.hexdigest()
+    key = digest_for(adapter, pytestconfig.getoption("ddpm_impl"))
+    return Ledger(key, pytestconfig.getoption("ddpm_noise_epoch"))
 
 
 # --- collection and reports -----------------------------------------------------------------------

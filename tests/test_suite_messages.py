@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from property_tests.adapters.ddpm_core import DdpmCore
-from property_tests.conftest import files_of
 from property_tests.evidence import diagnosis, evidence
 from property_tests.protocol import Gaussian
 from property_tests.protocol.contract import Checked, TimeLimitError, time_limit
 from property_tests.protocol.nouns import DIGITS, FORMULA
+from property_tests.statistics.noise_key import files_of
 from property_tests.statistics.residuals import residual_findings
 from property_tests.statistics.tolerances import check
 from property_tests.strategies import GENTLE

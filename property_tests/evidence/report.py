@@ -21,16 +21,14 @@ Rows = Mapping[str, Mapping[str, Any]]
 
 def row(item: Any, seen: Evidence) -> dict[str, Any]:
     """Return the row of a check in JSON types, sent to the process that writes the report."""
-    doc = inspect.getdoc(item.function) or ""
     control = item.path.parent != Path(__file__).parent.parent
-    named = re.match(r"Eq\. ([\w.-]+(?: and [\w.-]+)*)[,: ]*", doc)
-    statement = doc[named.end() :] if named else doc
+    equation, stated = statement(item.function)
     return {
         "suite": __package__.rpartition(".")[0],
         "check": f"{item.path.name}::{item.name}",
         "control": control,
-        "equation": named[1].rstrip(".") if named else "",
-        "statement": " ".join(statement.split("\n\n")[0].split()),
+        "equation": equation,
+        "statement": stated,
         "oracle": getattr(item.module, "ORACLE", ""),
         "calls": seen.calls,
         "comparisons": seen.comparisons,
@@ -46,6 +44,14 @@ def row(item: Any, seen: Evidence) -> dict[str, Any]:
         "mutants": seen.mutants,
         "claims": [] if control else _claims(seen),  # controls make claims that must fail
     }
+
+
+def statement(test: Any) -> tuple[str, str]:
+    """Return the equations that a check names, and what it states in its first paragraph."""
+    doc = inspect.getdoc(test) or ""
+    named = re.match(r"Eq\. ([\w.-]+(?: and [\w.-]+)*)[,: ]*", doc)
+    rest = doc[named.end() :] if named else doc
+    return named[1].rstrip(".") if named else "", " ".join(rest.split("\n\n")[0].split())
 
 
 def examples(test: Any) -> int:
