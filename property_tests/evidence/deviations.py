@@ -42,7 +42,8 @@ def read(file: Path) -> dict[str, Deviation]:
 def accept(file: Path, rows: Mapping[str, Mapping[str, Any]]) -> int:
     """Write the failed checks of a run into the file, and return their number.
 
-    An entry that exists keeps its reason and place; checks that did not run keep their entries.
+    An entry that exists keeps its reason and place, and its effect if the message has no figure.
+    Checks that did not run keep their entries.
     """
     before = read(file) if file.exists() else {}
     ran = {each["check"]: each for each in rows.values() if not each["control"]}
@@ -51,6 +52,8 @@ def accept(file: Path, rows: Mapping[str, Mapping[str, Any]]) -> int:
     for name, each in failed.items():
         old = before.get(name) or before.get(name.partition("[")[0]) or Deviation("", "", "")
         effect = " ".join(each["message"].split())
+        if old.effect and (effect.startswith("assert") or not any(map(str.isdigit, effect))):
+            effect = old.effect
         kept[name] = Deviation(old.reason or UNEXPLAINED, effect, old.upstream, each["verdict"])
     write(file, kept)
     return len(failed)
