@@ -50,10 +50,11 @@ def test_spacing_has_the_requested_number_of_steps(impl: Implementation, name, c
     """
     schedule, steps = case
     times = spaced(impl, name, schedule, steps)
-    assert (len(times), times[-1]) == (steps + 1, 0)
+    found = f"{steps} steps of T = {len(schedule)} are {len(times) - 1}, from {times[0]}"
+    assert (len(times), times[-1]) == (steps + 1, 0), f"{found} to {times[-1]}"
     assert all(s < t for t, s in pairwise(times)), times
     highest = (steps - 1) * (len(schedule) // steps) + 1 if name == "leading" else len(schedule)
-    assert times[0] == highest
+    assert times[0] == highest, f"{found}, not from {highest}"
 
 
 @given(case=spacings())
@@ -63,7 +64,9 @@ def test_trailing_timesteps_are_even_from_zero(impl: Implementation, case):
     """Eq. ancestral.ladder: each timestep is a rounded multiple of T / N."""
     schedule, steps = case
     for i, t in enumerate(reversed(spaced(impl, "trailing", schedule, steps))):
-        assert abs(2 * t * steps - 2 * i * len(schedule)) <= steps
+        even = i * len(schedule) / steps
+        off = f"{steps} steps of T = {len(schedule)}: timestep {i} is {t}, even is {even:g}"
+        assert abs(2 * t * steps - 2 * i * len(schedule)) <= steps, off
 
 
 @given(case=spacings())
@@ -76,7 +79,8 @@ def test_linspace_timesteps_are_even_from_one_to_T(impl: Implementation, case):
     rising.reverse()
     gaps, span = max(steps - 1, 1), len(schedule) - 1
     for i, t in enumerate(rising if steps > 1 else []):
-        assert abs(2 * (t - 1) * gaps - 2 * i * span) <= gaps
+        off = f"timestep {i} is {t}, even is {1 + i * span / gaps:g}"
+        assert abs(2 * (t - 1) * gaps - 2 * i * span) <= gaps, off
 
 
 @given(case=spacings())
