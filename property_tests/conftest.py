@@ -178,7 +178,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Any:
         item.stash[ROW] = row
     found = None
     if call.when == "call" and item.stash[SEEN].verdict:
-        found = diagnosis.diagnose(item.stash[SEEN])
+        found = diagnosis.diagnose(item.stash[SEEN], item.config.stash[IMPLEMENTATION])
         message = str(call.excinfo.value) if call.excinfo else ""
         item.stash[ROW] |= {"cause": found.cause, "message": message.split("\n")[0]}
     result = yield

@@ -66,6 +66,7 @@ class Check:
     name: str
     function: Any
     arguments: Mapping[str, Any]
+    adapter: Any
     convention: bool
     listed: Deviation | None = None
 
@@ -87,7 +88,7 @@ class Check:
         yield f"verdict: {seen.verdict}. {self.name}: {statement}"
         if equation:
             yield f"derivation: {derivation(equation)}"
-        for title, text in diagnosis.diagnose(seen).sections:
+        for title, text in diagnosis.diagnose(seen, self.adapter).sections:
             yield f"{title}: {text}"
 
 
@@ -117,7 +118,9 @@ def _checks(adapter: Any, ledger: Ledger) -> Iterator[Check]:
                 for suffix, values, marks in _cases(getattr(function, "pytestmark", [])):
                     if given.keys() | values.keys() == set(needed):
                         convention = "convention" in marks
-                        yield Check(f"{file}::{name}{suffix}", function, given | values, convention)
+                        yield Check(
+                            f"{file}::{name}{suffix}", function, given | values, adapter, convention
+                        )
 
 
 def _cases(marks: list[pytest.Mark]) -> Iterator[tuple[str, dict[str, Any], set[str]]]:

@@ -4,6 +4,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ def test_known_bug_is_named_and_grouped_by():
     seen = evidence.start()
     Checked(MissingRoot()).q_sample(GENTLE, X_0, T, NOISE)
     seen.verdict = FORMULA
-    found = diagnosis.diagnose(seen)
+    found = diagnosis.diagnose(seen, MissingRoot())
     assert "q_sample has the output of F02" in found.cause
     assert ("looks like a known bug", found.cause) in found.sections
 
@@ -54,7 +55,7 @@ def test_each_part_of_an_output_is_described():
     seen = evidence.start()
     Checked(HalfTheVariance()).q_posterior(GENTLE, np.zeros((3, 1)), np.ones((3, 1)), T3 - 1, T3)
     seen.verdict = FORMULA
-    found = diagnosis.diagnose(seen)
+    found = diagnosis.diagnose(seen, HalfTheVariance())
     assert found.cause == "q_posterior: var"
     ((title, sentence),) = found.sections
     assert title == "the last calls"
@@ -66,7 +67,10 @@ def test_lost_digits_are_not_compared_with_known_bugs():
     seen = evidence.start()
     Checked(MissingRoot()).q_sample(GENTLE, X_0, T, NOISE)
     seen.verdict = DIGITS
-    assert diagnosis.diagnose(seen) == ([("lost digits", diagnosis.ROUNDING)], "q_sample")
+    assert diagnosis.diagnose(seen, MissingRoot()) == (
+        [("lost digits", diagnosis.ROUNDING)],
+        "q_sample",
+    )
 
 
 @pytest.mark.parametrize(
@@ -172,3 +176,56 @@ def test_hypothesis_recognizes_both_timeouts_as_one_failure(monkeypatch):
 
     with pytest.raises(TimeLimitError):
         sample_at()
+
+
+class Answers(DdpmCore):
+    """Our answers, changed by a function of the call."""
+
+    def __init__(self, change):
+        self.change = change
+
+    def q_posterior(self, betas, x_0, x_t, s, t):
+        return self.change(super().q_posterior, betas, x_0, x_t, s, t)
+
+
+def next_call(calls=count(1)):  # noqa: B008 - the state that is left over
+    return next(calls)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            lambda f, b, x, y, s, t: f(b, x, y, s + 1, t + 1),
+            "the wrong clock, since it is the output at t +1",
+        ),
+        (
+            lambda f, *call: (found := f(*call))._replace(var=np.sqrt(found.var)),
+            "q_posterior: var: the wrong units, since it is a standard deviation instead of a",
+        ),
+        (
+            lambda f, *call: (found := f(*call))._replace(mean=255.0 * found.mean),
+            "q_posterior: mean: the wrong units, since all numbers are 255 times as large",
+        ),
+        (
+            lambda f, *call: (found := f(*call))._replace(mean=(found.mean + 1) / 2),
+            "q_posterior: mean: the wrong units, since it is numbers in [0, 1] instead of [-1, 1]",
+        ),
+        (
+            lambda f, *call: (found := f(*call))._replace(mean=found.mean + next_call()),
+            "q_posterior: state left over, since the same call again returns other numbers",
+        ),
+    ],
+    ids=["clock", "deviation", "factor", "range", "state"],
+)
+def test_wrong_clock_units_and_state_are_recognized(change, sentence):
+    seen, impl = evidence.start(), Answers(change)
+    samples = np.float64([[0.5], [1.0], [-0.25], [2.0]])
+    t = np.array([2, 3, 4, 5], np.int64)
+    Checked(impl).q_posterior(GENTLE, samples, samples[::-1].copy(), t - 1, t)
+    seen.verdict = FORMULA
+    found = [
+        text for title, text in diagnosis.diagnose(seen, impl).sections if title == "looks like"
+    ]
+    assert len(found) == 1
+    assert sentence in found[0]

@@ -150,7 +150,7 @@ SHAPES: dict[str, Shapes] = {
 
 
 @functools.cache
-def _signature(name: str) -> inspect.Signature:
+def signature(name: str) -> inspect.Signature:
     return inspect.signature(getattr(Implementation, name))
 
 
@@ -158,4 +158,4 @@ def fields_of(
     name: str, arguments: tuple[Any, ...], named: dict[str, Any]
 ) -> list[tuple[str, tuple[int, ...]]]:
     """Return the names and shapes of the parts of a method's output for these arguments."""
-    return SHAPES[name](_signature(name).bind(None, *arguments, **named).arguments)
+    return SHAPES[name](signature(name).bind(None, *arguments, **named).arguments)
