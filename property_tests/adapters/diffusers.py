@@ -104,6 +104,15 @@ class Diffusers:
         x_T = randn_tensor(shape, generator=generator).unsqueeze(1)
         return _run(spec, x_T, generator)
 
+    def own_timesteps(self, betas: Betas, sampler: str, steps: int) -> tuple[int, ...]:
+        """Return those of `set_timesteps(steps)` with the defaults of the scheduler."""
+        spec = SamplingSpec(betas, sampler, tuple(range(len(betas), -1, -1)), lambda x, t: x)
+        scheduler, _ = _sampler(spec)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            scheduler.set_timesteps(steps)
+        return _timesteps(scheduler)
+
     def timestep_spacing(
         self, name: str, betas: Betas, steps: int, zero_terminal: bool = False
     ) -> tuple[int, ...]:

@@ -37,6 +37,16 @@ def q_sample(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
     yield lambda: impl.q_sample(c.betas, c.x, c.s, c.noise)
 
 
+def q_step(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    yield lambda: impl.q_step(c.betas, c.x, c.s, c.t)
+    yield lambda: impl.q_step(c.betas, c.x, c.t - 1, c.t)  # all that some implementations offer
+
+
+def q_posterior(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    yield lambda: impl.q_posterior(c.betas, c.x, c.y, c.s, c.t)
+    yield lambda: impl.q_posterior(c.betas, c.x, c.y, c.t - 1, c.t)
+
+
 def convert(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
     for a in PREDICTIONS:
         for b in PREDICTIONS:
@@ -160,6 +170,11 @@ def draw_samples(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
 def draw_samples_at(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
     for each in specs(c):
         yield lambda each=each: impl.draw_samples_at(each, c.x.shape[1:], (5, 0, 7), 3)
+
+
+def own_timesteps(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    for sampler in SAMPLERS:
+        yield lambda name=sampler: impl.own_timesteps(c.betas, name, 3)
 
 
 def timestep_spacing(impl: Implementation, c: Inputs) -> Iterator[Thunk]:

@@ -232,6 +232,21 @@ class ConstantStride(DdpmCore):
         return x
 
 
+class StrideAlongEvenTimesteps(DdpmCore):
+    """Timesteps from T to 1, evenly spaced, and steps of T // N from each of them."""
+
+    def own_timesteps(self, betas, sampler, steps):
+        return super().timestep_spacing("linspace", betas, steps)
+
+    def sample(self, spec, x_T, noises):
+        stride, x = len(spec.betas) // (len(spec.times) - 1), x_T
+        for t, noise in zip(spec.times[:-1], [*noises, x_T], strict=True):
+            x = self.ddim_step(
+                spec.betas, spec.eta, spec.denoiser(x, t), x, max(t - stride, 0), t, noise
+            )
+        return x
+
+
 class HalvedEta(DdpmCore):
     def ddim_step(self, betas, eta, *arguments):
         return super().ddim_step(betas, eta / 2, *arguments)

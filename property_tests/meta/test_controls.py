@@ -142,6 +142,16 @@ CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
         {"sampler": "ddim", "name": "trailing"},
     ),
     (
+        faults.StrideAlongEvenTimesteps,
+        "test_own_timesteps.py::test_output_distribution_is_that_of_its_timesteps",
+        {"sampler": "ddim", "steps": 60},
+    ),
+    (
+        faults.StrideAlongEvenTimesteps,
+        "test_own_timesteps.py::test_error_does_not_grow_with_more_steps",
+        {"sampler": "ddim"},
+    ),
+    (
         faults.HeunAsDdim,
         "test_heun.py::test_evaluates_both_ends_of_a_step_but_never_the_data",
         {},

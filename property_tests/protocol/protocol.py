@@ -178,6 +178,9 @@ class Implementation(Batches, Densities, Latents, Precisions, Training, Protocol
     def default_timesteps(self, T: int) -> tuple[int, ...]:
         """Return the timesteps that the ancestral sampler visits by default."""
 
+    def own_timesteps(self, betas: Betas, sampler: str, steps: int) -> tuple[int, ...]:
+        """Return the timesteps of a run with `steps` steps by its own choice, 0 included."""
+
     def timestep_spacing(
         self, name: str, betas: Betas, steps: int, zero_terminal: bool = False
     ) -> tuple[int, ...]:

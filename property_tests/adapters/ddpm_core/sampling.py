@@ -116,6 +116,9 @@ class Sampling:
         *_, last = ddpm_core.generate(sampler, denoiser, event, **options)
         return array(last.x_t)
 
+    def own_timesteps(self, betas: Betas, sampler: str, steps: int) -> tuple[int, ...]:
+        return TIMESTEP_SPACINGS["trailing"](schedule_of(betas), steps)
+
     def timestep_spacing(
         self, name: str, betas: Betas, steps: int, zero_terminal: bool = False
     ) -> tuple[int, ...]:

@@ -1,0 +1,55 @@
+"""The timesteps that an implementation chooses itself: its samplers visit them, and more help."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from .chains.convergence import DATA, exact_flow
+from .chains.output_distributions import check_output_distribution
+from .oracles import gaussian
+from .protocol import SAMPLERS, Implementation, SamplingSpec
+from .strategies import PRODUCTION, known
+
+ORACLE = "the exact mean and covariance for the timesteps that it reports"
+
+HUNDRED = known("HUNDRED", np.linspace(1e-3, 0.1, 100).tolist())
+STEPS = (1, 2, 7, 33, 50, 60, 99)  # of HUNDRED: divisors, others, and more than half
+WITHOUT_NOISE = ("ddim", "dpm++1", "dpm++2m", "heun")
+
+
+@pytest.mark.complete
+@pytest.mark.parametrize("steps", STEPS)
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_output_distribution_is_that_of_its_timesteps(impl: Implementation, sampler, steps):
+    """Eq. ancestral.step, ddim.step, dpm-solver.first and heun.step along its own timesteps.
+
+    A step that goes elsewhere than to the next of them changes the mean and the covariance.
+    """
+    times = impl.own_timesteps(HUNDRED, sampler, steps)
+    assert all(s < t for t, s in pairwise(times)), f"{times} do not decrease"
+    assert (times[0] <= len(HUNDRED), times[-1]) == (True, 0), f"{times} of T = {len(HUNDRED)}"
+    eta = 0.7 if sampler == "ddim" else 0.0
+    check_output_distribution(impl, sampler, eta, (2,), HUNDRED, times)
+
+
+@pytest.mark.complete
+@pytest.mark.parametrize("sampler", WITHOUT_NOISE)
+def test_error_does_not_grow_with_more_steps(impl: Implementation, sampler):
+    """Eq. ddim.euler, dpm-solver.first, dpm-solver.second and heun.step at T = 1000.
+
+    The error is the distance of x_0 to the exact trajectories from five states at the first of its
+    timesteps. Near the end it is that of the step to the data, and of timesteps that are integers:
+    below a hundredth of the first error, growth does not count.
+    """
+    x, errors = np.linspace(-2.0, 2.0, 5).reshape(5, 1), []
+    for steps in (8, 30, 120, 480, 600):
+        times = impl.own_timesteps(PRODUCTION, sampler, steps)
+        denoisers = {t: gaussian.denoiser(PRODUCTION, DATA, t) for t in times[:-1]}
+        spec = SamplingSpec(PRODUCTION, sampler, times, lambda x, t, of=denoisers: of[t](x))
+        x_0 = impl.sample(spec, x, [x] * (len(times) - 2))
+        errors.append(float(np.abs(x_0 - exact_flow(PRODUCTION, x, times[0], 0)).max()))
+    found = ", ".join(f"{error:.3g}" for error in errors)
+    floor = errors[0] / 100
+    assert all(b <= 1.5 * max(a, floor) for a, b in pairwise(errors)), f"errors grow: {found}"
+    assert errors[-1] < errors[0] / 2, f"the error hardly falls: {found}"
