@@ -10,6 +10,7 @@ import jaxtyping
 import pytest
 
 from tests import shape_checks
+from tests.suite_runs import run_suite as run_suite
 
 # Tests train on the CPU: with a GPU, --device auto would use it, and the gate would refuse. The
 # setting is inherited by subprocesses.

@@ -73,37 +73,6 @@ def test_missing_method_is_not_offered(implementation):
         Checked(implementation).target(STEEP, "eps", X, X, T)
 
 
-ADAPTER = """
-import numpy as np
-
-class Partial:
-    name, unit_roundoff = "partial", 2.0**-53
-    def alpha_bar(self, betas):
-        return np.concatenate([[1.0], np.cumprod(1 - np.array(betas))])
-    def q_marginal(self, betas, x_0, t):
-        return x_0, x_0 * 0
-"""
-
-
-def test_partial_implementation_passes_fails_and_omits(run_suite):
-    """Verify that correct, wrong and missing methods pass, fail and are not offered."""
-    files = [str(SUITE / "test_forward_process.py"), str(SUITE / "meta")]
-    done = run_suite(*files, "-v", adapter=ADAPTER, attribute="Partial")
-    out = done.stdout.str()
-    assert "meta" not in out.replace(files[1], "")
-    assert "test_alpha_bar_is_the_squared_scale_of_composed_steps PASSED" in out
-    assert "test_marginal_is_the_composition_of_its_steps FORMULA" in out
-    assert "test_kernel_is_the_composition_of_its_steps NOT OFFERED" in out
-    assert done.ret == pytest.ExitCode.TESTS_FAILED
-
-
-@pytest.mark.parametrize("name", ["nowhere:Thing", "math"])
-def test_unimportable_adapter_is_a_usage_error(run_suite, name):
-    done = run_suite(str(SUITE), "--ddpm-impl", name)
-    assert done.ret == pytest.ExitCode.USAGE_ERROR
-    assert f"--ddpm-impl {name}:" in done.stderr.str()
-
-
 def test_our_adapter_offers_every_method():
     """Verify that no method of our own implementation is missing."""
     methods = [name for name in dir(Implementation) if not name.startswith("_")]

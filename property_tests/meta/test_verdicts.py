@@ -1,8 +1,6 @@
 """A float32 table loses digits only, every known bug is a wrong formula, and examples count."""
 
-import json
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +13,6 @@ from ..known_bugs.run import CAUGHT, run_property_on
 from ..protocol import Array, Betas, Gaussian, Times
 from ..protocol.contract import Checked
 from ..protocol.nouns import DIGITS, FORMULA
-
-SUITE, PACKAGE = Path(__file__).parent.parent, __package__.rpartition(".")[0]
 
 
 class Float32Table(DdpmCore):
@@ -105,88 +101,3 @@ def test_one_wrong_element_is_a_wrong_formula_whatever_digits_are_lost():
 def test_known_bug_is_a_wrong_formula(bug: KnownBug):
     """No known bug is excused by rounding."""
     assert judged(bug.implementation, bug.caught_by, bug.arguments) == FORMULA
-
-
-PARTIAL = """
-import numpy as np
-from {package}.adapters.ddpm_core import DdpmCore
-from {package}.meta.test_verdicts import Float32Table
-from {package}.adapters.template import Template
-from {package}.strategies import EARLY
-
-class OneStep(DdpmCore):
-    name = "one step"
-
-    def q_step(self, betas, x_s, s, t):
-        if not (s == t - 1).all():
-            raise NotImplementedError("only from t - 1 to t")
-        return super().q_step(betas, x_s, s, t)
-
-    def q_marginal(self, betas, x_0, t):
-        raise NotImplementedError("no marginal")
-
-    def q_sample(self, betas, x_0, t, noise):
-        if x_0.tolist() != EARLY.first.tolist():  # an example that is written down
-            raise NotImplementedError("only three numbers")
-        return super().q_sample(betas, x_0, t, noise)
-
-class Wraps(DdpmCore):
-    name = "wraps"
-
-    def q_sample(self, betas, x_0, t, noise):
-        return super().q_sample(betas, x_0, t % (len(betas) + 1), noise)
-
-class Raises(DdpmCore):
-    name = "raises"
-
-    def q_sample(self, *arguments):
-        raise KeyError("weights")
-"""
-
-FORWARD = "test_forward_process.py"
-
-
-def ended(run_suite, attribute: str, *checks: str) -> tuple[int, list[str]]:
-    """Return the exit code and the lines of the summary of these checks."""
-    paths = [str(SUITE / each) for each in checks]
-    adapter = PARTIAL.format(package=PACKAGE)
-    done = run_suite(*paths, "-v", adapter=adapter, attribute=attribute)
-    return int(done.ret), [*done.outlines]
-
-
-def test_declined_examples_are_discarded_and_counted(run_suite, tmp_path):
-    """One call that is not answered ends its example, not the check; too few never pass."""
-    names = ("kernel_is_the_composition_of_its_steps", "sample_is_mean_plus_scaled_noise")
-    checks = [f"{FORWARD}::test_{name}" for name in (*names, "marginal_" + names[0][7:])]
-    code, lines = ended(run_suite, "OneStep", *checks)
-    assert code == 0
-    rows = json.loads((tmp_path / "verification" / "report.json").read_text(encoding="utf-8"))
-    found = {each["check"].partition("::")[2]: each for each in rows["checks"]}
-    steps = found["test_kernel_is_the_composition_of_its_steps"]
-    assert steps["outcome"] == "passed"
-    assert steps["compared"] >= 30
-    assert steps["discarded"] > 0
-    images = found["test_sample_is_mean_plus_scaled_noise"]
-    assert images["outcome"] == "too few"
-    assert images["compared"] == 1
-    assert images["missing"].endswith("not offered for others: q_sample (only three numbers)")
-    marginal = found["test_marginal_is_the_composition_of_its_steps"]
-    assert (marginal["outcome"], marginal["compared"]) == ("not offered", 0)
-    (line,) = [each for each in lines if each.startswith("not offered, so not tested: ")]
-    assert "tested: q_marginal; offered in part: q_sample, q_step" in line
-    assert any("TOO FEW" in each for each in lines)
-
-
-@pytest.mark.parametrize(
-    ("attribute", "check", "code", "title"),
-    [
-        ("Float32Table", f"{FORWARD}::test_sample_is_mean_plus_scaled_noise", 6, "lost digits"),
-        ("Template", "test_posterior.py::test_mean_and_variance_match_bayes", 6, "lost digits"),
-        ("Wraps", "test_contract.py::test_timesteps_out_of_range_are_refused", 7, "other conv"),
-        ("Raises", f"{FORWARD}::test_sample_is_mean_plus_scaled_noise", 1, "wrong formulas"),
-    ],
-)
-def test_exit_code_tells_the_worst_verdict(run_suite, attribute, check, code, title):
-    found, lines = ended(run_suite, attribute, check)
-    assert found == code
-    assert sum(each.startswith(title) for each in lines) == 1

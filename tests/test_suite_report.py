@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from ..evidence.report import overspent, summary, totals
-from ..statistics.monte_carlo import ALPHA_CLAIM, ALPHA_RUN
+from property_tests.evidence.report import overspent, summary, totals
+from property_tests.statistics.monte_carlo import ALPHA_CLAIM, ALPHA_RUN
 
 pytest_plugins = ["pytester"]
-SUITE, PACKAGE = Path(__file__).parent.parent, __package__.rpartition(".")[0]
+SUITE, PACKAGE = Path(__file__).parent.parent / "property_tests", "property_tests"
 
 BUGGY = """
 from {suite}.known_bugs.registry import column, table

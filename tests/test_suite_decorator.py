@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from ..adapters.ddpm_core import DdpmCore
-from ..decorator import checks
+from property_tests.adapters.ddpm_core import DdpmCore
+from property_tests.decorator import checks
 
 pytest_plugins = ["pytester"]
-SUITE, PACKAGE = Path(__file__).parent.parent, __package__.rpartition(".")[0]
+SUITE, PACKAGE = Path(__file__).parent.parent / "property_tests", "property_tests"
 ALPHA_BAR = "test_forward_process.py::test_alpha_bar_is_the_squared_scale_of_composed_steps"
 
 PROJECT = """

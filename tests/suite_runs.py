@@ -1,4 +1,4 @@
-"""A run of the suite within one of its own tests."""
+"""A run of the suite within the process of a test."""
 
 import sys
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-SUITE = Path(__file__).parent.parent
+SUITE = Path(__file__).parent.parent / "property_tests"
 ADAPTER = "adapter_of_a_test"
 
 RunSuite = Callable[..., pytest.RunResult]

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from ..evidence import deviations
+from property_tests.evidence import deviations
 
-SUITE, PACKAGE = Path(__file__).parent.parent, __package__.rpartition(".")[0]
+SUITE, PACKAGE = Path(__file__).parent.parent / "property_tests", "property_tests"
 FILE = "test_forward_process.py"
 ALPHA_BAR = "test_alpha_bar_is_the_squared_scale_of_composed_steps"
 CLOCK = "test_contract.py::test_timesteps_out_of_range_are_refused"
