@@ -39,7 +39,7 @@ def commands(*folders: str) -> list[str]:
 
 def test_help_runs_nothing_and_unknown_arguments_are_refused():
     names = commands("property_tests", "derivations")
-    assert len(names) == 9
+    assert len(names) == 10
     command = [sys.executable, "-c", PROGRAM, json.dumps(names)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     ends = [json.loads(line) for line in done.stdout.splitlines()]
