@@ -24,6 +24,11 @@ ADAPTERS = {
     "diffusers": "Diffusers",
     "azula": "Azula",
     "denoising_diffusion_pytorch": "DenoisingDiffusionPytorch",
+    "monai": "Monai",
+    "bionemo": "BionemoMoco",
+    "smalldiffusion": "Smalldiffusion",
+    "dalle2_pytorch": "Dalle2Pytorch",
+    "imagen_pytorch": "ImagenPytorch",
 }
 OUTCOMES = ("passed", *VERDICTS, "too few", "not offered", "failed")
 HEAD = """# The suite on released libraries

@@ -36,6 +36,7 @@ STEEP: Betas = (0.1, 0.5, 0.3, 0.8)  # short and uneven, so that off-by-one indi
 PRODUCTION = known("PRODUCTION", np.linspace(1e-4, 0.02, 1000).tolist())  # Ho et al. (2020)
 GENTLE = known("GENTLE", np.linspace(1e-4, 0.02, 30).tolist())  # the same range in 30 steps
 LONG = (1000, 999, 940, 637, 500, 400, 256, 100, 51, 50, 20, 2, 1, 0)  # timesteps of PRODUCTION
+EVENLY_SPACED = (4, 1, 0)  # timesteps of STEEP: a linspace of two steps, with unequal strides
 DEGENERATE: Betas = (2.0**-40, 1 - 2.0**-20, 2.0**-40, 0.5)  # a step keeps all, or almost nothing
 STEEP_GRID: tuple[Betas, ...] = (STEEP, (0.9, 0.2, 0.6), (0.05, 0.05), (0.5,) * 6)
 

@@ -17,7 +17,7 @@ from .chains.output_distributions import (
 from .oracles import chains, exact, gaussian
 from .protocol import Array, Betas, Denoiser, Implementation, SamplingSpec
 from .statistics.tolerances import allowance, check, check_largest, elements
-from .strategies import GENTLE, LONG, PRODUCTION, STEEP, schedules
+from .strategies import EVENLY_SPACED, GENTLE, LONG, PRODUCTION, STEEP, schedules
 
 ORACLE = "the variance and the marginals that define a step, in 60 digits"
 
@@ -69,6 +69,7 @@ def test_step_has_the_given_variance_and_keeps_the_marginals(impl: Implementatio
 @pytest.mark.parametrize("event", EVENTS, ids=str)
 @given(case=paths)
 @example(case=(PRODUCTION, LONG))
+@example(case=(STEEP, EVENLY_SPACED))
 def test_output_distribution_matches_the_recursion(impl: Implementation, eta, event, case):
     """Eq. ddim.step: exact mean and covariance of the output, for any times and eta."""
     check_output_distribution(impl, "ddim", eta, event, *case)
@@ -98,6 +99,7 @@ def test_eta_one_is_ancestral_sampling(impl: Implementation, case):
 @given(case=schedules.flatmap(inversions_of))
 @example(case=(STEEP, (4, 2, 1, 0), 1))
 @example(case=(STEEP, (4, 2, 1, 0), 0))
+@example(case=(STEEP, EVENLY_SPACED, 1))
 def test_inversion_keeps_the_noise(impl: Implementation, case):
     """Eq. ddim.invert with a denoiser that always returns the data.
 

@@ -30,6 +30,7 @@ def test_entries_are_sines_and_cosines_of_their_angles(impl: Implementation, t, 
     check_entries(impl, got, t, width, impl.embedding_layout().max_period)
 
 
+@pytest.mark.convention
 @given(t=TIMESTEPS, width=EVEN, periods=st.permutations([100.0, 1000.0, 10_000.0, 2.0**20]))
 @example(t=[937], width=6, periods=[100.0, 10_000.0])
 def test_longest_period_is_an_argument(impl: Implementation, t, width, periods):

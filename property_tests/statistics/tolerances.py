@@ -72,7 +72,8 @@ def equal(got: Array, want: Array) -> bool:
     """
     if got.shape != want.shape or not of_a_table():
         return np.array_equal(got, want)
-    close = np.abs(got - want) <= FLOAT32**0.5 * np.abs(want).max(initial=0.0)
+    largest = np.abs(want[np.isfinite(want)]).max(initial=0.0)
+    close = np.abs(got - want) <= FLOAT32**0.5 * largest
     return bool((close | (np.isnan(got) & np.isnan(want))).all())
 
 

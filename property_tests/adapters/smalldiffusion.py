@@ -1,0 +1,146 @@
+"""smalldiffusion: noise schedules, training losses and its sampler, in float32.
+
+Its schedules are tables of sigma_t, the root of (1 - alpha_bar_t) / alpha_bar_t, and its states
+are x_t divided by the root of alpha_bar_t. The model modifier Scaled gives a network the paper's
+x_t. The protocol's states are not converted, so that steps and conversions are not offered: the
+sampler begins with noise of its own.
+"""
+
+from importlib.metadata import version
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..protocol import Array, Betas, Draw, SamplingSpec, Times
+from .stand_ins import stand_in
+from .tensors import FLOAT32, array, row, tensor
+
+stand_in("accelerate", "Accelerator")  # for training loops, which are not run here
+stand_in("torchvision", "transforms")  # for data sets of images
+
+from smalldiffusion import diffusion as release  # noqa: E402
+from smalldiffusion.model import ModelMixin, PredV, PredX0, Scaled, alpha  # noqa: E402
+
+SCHEDULES = {"linear": release.ScheduleDDPM, "cosine": release.ScheduleCosine}
+MU = {"ddim": 0.0, "fixed_small": 0.5}  # of its sampler: DDIM and DDPM
+
+
+class _Network(torch.nn.Module, ModelMixin):  # type: ignore[misc]
+    """A network from a function of its input and sigma."""
+
+    def __init__(self, output: Any, event: tuple[int, ...] = ()) -> None:
+        super().__init__()
+        self.output, self.input_dims = output, event
+
+    def forward(self, x: torch.Tensor, sigma: torch.Tensor, cond: None = None) -> torch.Tensor:
+        return self.output(x, sigma)
+
+
+MODELS = {"eps": _Network, "x0": PredX0(_Network), "v": PredV(_Network)}
+
+
+class Smalldiffusion:
+    """Schedules, losses and `samples`; see `protocol.Implementation`."""
+
+    name = f"smalldiffusion {version('smalldiffusion')}"
+    unit_roundoff = FLOAT32
+    deviations = Path(__file__).with_suffix(".toml")
+
+    def alpha_bar(self, betas: Betas) -> Array:
+        return array(alpha(_sigmas(betas)))
+
+    def schedule(self, name: str, T: int) -> Array:
+        return array(alpha(_with_data(SCHEDULES[name](T).sigmas)))
+
+    def q_sample(self, betas: Betas, x_0: Array, t: Times, noise: Array) -> Array:
+        """Return the input of the network in its loss."""
+        inputs: list[torch.Tensor] = []
+
+        def network(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+            inputs.append(x)
+            return x
+
+        model = Scaled(_Network)(network)
+        model.get_loss(tensor(x_0), _axes(release.Schedule(_sigmas(betas))[t], x_0), tensor(noise))
+        return array(inputs[0])
+
+    def target(self, betas: Betas, name: str, x_0: Array, noise: Array, t: Times) -> Array:
+        """Return the target that `get_loss` passes to the error."""
+        if name not in MODELS:
+            raise NotImplementedError(f"smalldiffusion has no prediction of the {name}")
+        targets: list[torch.Tensor] = []
+        model = MODELS[name](lambda x, sigma: x)
+        sigma = _axes(release.Schedule(_sigmas(betas))[t], x_0)
+        error = lambda: lambda target, prediction: targets.append(target)  # noqa: E731
+        model.get_loss(tensor(x_0), sigma, tensor(noise), loss=error)
+        return array(targets[0])
+
+    def loss(self, prediction: Array, target: Array) -> Array:
+        """Return the loss of each sample as that of a batch of one."""
+        found = []
+        for i in range(len(target)):
+            model = _Network(lambda x, sigma, i=i: tensor(row(prediction, i)))
+            noise = tensor(row(target, i))
+            found.append(model.get_loss(torch.zeros_like(noise), torch.ones(()), noise))
+        return array(torch.stack(found))
+
+    def training_draw(self, betas: Betas, x_0: Array, seed: int) -> Draw:
+        sigmas, inputs = _sigmas(betas), []
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            schedule = release.Schedule(sigmas[1:])
+            data, sigma, noise, _ = release.generate_train_sample(tensor(x_0), schedule)
+        Scaled(_Network)(lambda x, sigma: inputs.append(x) or x).get_loss(data, sigma, noise)
+        t = np.array([_timestep(sigmas, each) for each in sigma.flatten()])
+        return Draw(t, array(noise), array(inputs[0]))
+
+    def draw_samples(self, spec: SamplingSpec, shape: tuple[int, ...], seed: int) -> Array:
+        """Sample along these timesteps; the sigma of data is 0."""
+        if spec.zero_terminal or spec.sampler not in MU or spec.eta not in (0.0, 1.0):
+            raise NotImplementedError("`samples` is DDPM, or DDIM with eta = 0")
+        mu = MU["fixed_small"] if spec.eta else MU[spec.sampler]
+        sigmas = _sigmas(spec.betas)
+
+        def network(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+            return tensor(spec.denoiser(array(x), _timestep(sigmas, sigma)))
+
+        model = Scaled(PredX0(_Network))(network, shape[1:])
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            *_, x = release.samples(
+                model,
+                sigmas[list(spec.times)],
+                mu=mu,
+                batchsize=shape[0],
+                accelerator=SimpleNamespace(device="cpu"),
+            )
+        return array(x)
+
+    def timestep_spacing(
+        self, name: str, betas: Betas, steps: int, zero_terminal: bool = False
+    ) -> tuple[int, ...]:
+        """Return the timesteps of `sample_sigmas`, whose docstring calls them trailing."""
+        if name != "trailing" or zero_terminal:
+            raise NotImplementedError("the only spacing is trailing, without zero terminal SNR")
+        _, *timesteps = range(len(betas) + 1)
+        found = release.Schedule(torch.tensor(timesteps)).sample_sigmas(steps)
+        return tuple(found.tolist())
+
+
+def _sigmas(betas: Betas) -> torch.Tensor:
+    return _with_data(release.sigmas_from_betas(torch.tensor(betas)))
+
+
+def _with_data(sigmas: torch.Tensor) -> torch.Tensor:
+    return torch.cat([torch.zeros(1), sigmas])
+
+
+def _timestep(sigmas: torch.Tensor, sigma: torch.Tensor) -> int:
+    return sigmas.tolist().index(float(sigma))
+
+
+def _axes(sigma: torch.Tensor, like: Array) -> torch.Tensor:
+    return sigma.reshape(len(like), *[1 for _ in like.shape[1:]])
