@@ -42,10 +42,11 @@ def test_longest_period_is_an_argument(impl: Implementation, t, width, periods):
 
 def check_entries(impl: Implementation, got: Array, t: list[int], width: int, period: float):
     half, interleaved = width // 2, impl.embedding_layout().interleaved
+    frequencies = [mpf(period) ** (-mpf(i) / half) for i in range(half)]
     assert got.shape == (len(t), width)
     for row, timestep in enumerate(t):
-        for i in range(half):
-            angle = timestep * mpf(period) ** (-mpf(i) / half)
+        for i, frequency in enumerate(frequencies):
+            angle = timestep * frequency
             sine, cosine = (2 * i, 2 * i + 1) if interleaved else (i, half + i)
             allowed = mpf(FLOAT32) + 4 * mpf(impl.unit_roundoff) * (1 + timestep)
             check("sine", (row, sine), got, mp.sin(angle), allowed)

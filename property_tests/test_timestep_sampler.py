@@ -94,7 +94,7 @@ def test_probabilities_of_many_timesteps_from_large_batches(impl: Implementation
         size = np.sqrt((terms.reshape(T, rounds)[:, -HISTORY:] ** 2).mean(axis=1))
         want = 0.999 * size / size.sum() + 0.001 / T
         pairs = list(zip(np.split(t, parts), np.split(terms, parts), strict=True))
-        for at in in_each_precision(impl):
+        for at in in_each_precision(impl)[: 4 if parts > 1 else 1]:
             check_largest("probability", at.impl.importance(T, pairs) / want, np.ones(T), allowed)
         found = impl.differentiate("importance", (T, pairs), [want])
         check_largest("probability", found.outputs[0] / want, np.ones(T), allowed)
