@@ -104,10 +104,20 @@ def in_turn(*kernels: Gaussian) -> Callable[..., Gaussian]:
     return lambda *_: next(left)
 
 
-def objective(loss: str, name: str, gamma: float | None) -> Smooth:
+def objective(loss: str, name: str, gamma: float | None, grey_levels: int | None = None) -> Smooth:
     return Smooth(
-        [W if loss == "simple" else TWICE, X, Y, Z],
-        lambda *arrays: (STEEP, loss, name, gamma, *arrays, T, None),
+        [W if loss == "simple" else TWICE, X, GREY if grey_levels else Y, Z],
+        lambda *arrays: (STEEP, loss, name, gamma, *arrays, T, grey_levels),
+    )
+
+
+def flow_bound(x_0: Array, grey_levels: int | None) -> Smooth:
+    return Smooth(
+        [x_0, Y, Z, VAR],
+        lambda x, y, m, v: (
+            *(STEEP, x, y, NATS, lambda x_t, s, t: Gaussian(-m if s.any() else m, v)),
+            *(grey_levels, 2),
+        ),
     )
 
 
@@ -236,21 +246,12 @@ SMOOTH = {
         [X, Y, VAR, Z, WIDE],
         lambda x, m, v, k, w: (STEEP, x, in_turn(Gaussian(m, v), Gaussian(k, w)), 1, True, 3),
     ),
-    "flow_bound": Smooth(
-        [X, Y, Z, VAR],
-        lambda x, y, m, v: (
-            STEEP,
-            x,
-            y,
-            NATS,
-            lambda x_t, s, t: Gaussian(-m if s.any() else m, v),
-            None,
-            2,
-        ),
-    ),
+    "flow_bound": flow_bound(X, None),
+    "flow_bound, of grey levels": flow_bound(GREY, 17),
     "objective, simple": objective("simple", "eps", None),
     "objective, weighted": objective("simple", "v", 5.0),
     **{f"objective, vlb of {name}": objective("vlb", name, None) for name in PREDICTIONS},
+    "objective, vlb of grey levels": objective("vlb", "v", None, 17),
     "objective, hybrid": objective("hybrid", "v", 5.0),
     "bits_per_dim": Smooth([NATS], lambda nats: (nats, 12)),
     "dequantised_bits_per_dim": Smooth([NATS], lambda nats: (nats, 12, 17)),

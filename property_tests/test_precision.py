@@ -36,7 +36,7 @@ OF_SAMPLES = {
     "latent_kl", "autoencoder_loss", "vlb_of_denoiser", "vlb_of_denoiser, of a learned variance",
     "latent_draw", "to_latents", "autoencoder_loss, without edges",
     *(f"solver_steps, {name}" for name in ("ddim", "dpm++1", "dpm++2m", "heun")),
-    *(f"objective, vlb of {name}" for name in PREDICTIONS),
+    *(f"objective, vlb of {name}" for name in (*PREDICTIONS, "grey levels")),
     "objective, hybrid",
 }  # fmt: skip
 OPERATIONS = 64  # more than any method makes with an element
@@ -90,7 +90,8 @@ def test_answers_are_those_of_float64_rounded(impl: Implementation, method):
             else:
                 check_largest(what, output, exactly, allowed)
             dtype = precision if is_cast else SINGLE
-            assert exact_in(output, dtype), f"{what} has digits that {dtype.name} has not"
+            if name_of(method) != "flow_bound":  # to which log p_1 is added, in float64
+                assert exact_in(output, dtype), f"{what} has digits that {dtype.name} has not"
 
 
 def spacing(array: Array, precision: Precision) -> Array:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from .differentiable import (
+    GREY,
     SMOOTH,
     TWICE,
     VAR,
@@ -60,16 +61,18 @@ def test_stopped_gradients_do_not_change_the_values(impl: Implementation):
         assert np.array_equal(output, value), "the loss differs where a gradient flows"
 
 
+@pytest.mark.parametrize("grey_levels", [None, 17])
 @pytest.mark.parametrize("weight", [0.001, 2.0])
-def test_bound_of_any_weight_trains_the_variance_alone(impl: Implementation, weight):
+def test_bound_of_any_weight_trains_the_variance_alone(impl: Implementation, weight, grey_levels):
     """Eq. learned-variance.hybrid: no gradient to the mean, and 1 to the losses, decoder included.
 
     That of the variance is `weight` times that at weight 1.
     """
     losses, t = np.float64([0.5, 2.0]), np.array([1, 3])
+    x_0 = X if grey_levels is None else GREY
 
     def gradients(weight: float) -> list[Array]:
-        arguments = STEEP, losses, X, Y, t, Gaussian(Z, VAR), None, weight
+        arguments = STEEP, losses, x_0, Y, t, Gaussian(Z, VAR), grey_levels, weight
         return impl.differentiate("hybrid_of_weight", arguments, [np.ones(2)]).gradients
 
     (of_losses, _, _, of_mean, of_var), unit = gradients(weight), gradients(1.0)[-1]

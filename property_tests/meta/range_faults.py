@@ -63,7 +63,7 @@ FAULTS = [
         "    if weight < 1:\n"
         "        detached = replace(reverse, mean=reverse.mean.detach())",
         "test_stopped_gradients.py::test_bound_of_any_weight_trains_the_variance_alone",
-        {"weight": 2.0},
+        {"weight": 2.0, "grey_levels": None},
     ),
     Guarded(
         "kl-reported-per-number",

@@ -13,6 +13,8 @@ from ...protocol import Array, Betas, Network, Prediction, Times
 from .arrays import array, given, made, prediction_named, schedule_of, tensor
 from .arrays import table as _table
 
+QUANTIZED = (torch.int8, torch.float8_e4m3fn)
+
 
 class Batches:
     """Methods of `protocol.Implementation` on timesteps of a batch and on networks, in float64."""
@@ -66,8 +68,9 @@ class _Weights(torch.nn.Module):
         super().__init__()
         self.network = network
         other = torch.float64 if dtype == torch.float32 else torch.float32
-        quantized = torch.zeros(1, dtype=torch.int8)
-        self.quantized = torch.nn.Parameter(quantized, requires_grad=False)
+        for i, quantized in enumerate(QUANTIZED):
+            held = torch.nn.Parameter(torch.zeros(1).to(quantized), requires_grad=False)
+            self.register_parameter(f"quantized_{i}", held)
         self.weight = torch.nn.Parameter(torch.zeros(1, dtype=dtype))
         self.norm = torch.nn.Parameter(torch.ones(1, dtype=other))
 
