@@ -16,7 +16,17 @@ from ..protocol import (
 )
 from ..strategies import STEEP
 from .call import Thunk, rows_second
-from .inputs import PAIRS, VISITED, Inputs, conditional, denoiser, network, tape, wide_network
+from .inputs import (
+    PAIRS,
+    VISITED,
+    Inputs,
+    conditional,
+    denoiser,
+    exchanging,
+    network,
+    tape,
+    wide_network,
+)
 
 
 def spec(c: Inputs, sampler: str, eta: float = 0.0) -> SamplingSpec:
@@ -146,11 +156,26 @@ def trajectory(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
 
 
 def learned_trajectory(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    @exchanging
     def predicted(x_t: Array, t: int) -> Prediction:
         return Prediction(denoiser(x_t, t), x_t / 8 + t / 16)
 
     yield lambda: [
         (got := impl.learned_trajectory(c.betas, VISITED, predicted, c.x, tape(c))).states.swapaxes(
+            0, 1
+        ),
+        got.predictions.swapaxes(0, 1),
+    ]
+
+
+@exchanging
+def halfway(x0_hat: Array, x_t: Array, s: int, t: int, noise: Array | None) -> Array:
+    return x0_hat / 4 + x_t / 2 + (0 if noise is None else s * noise / 8)
+
+
+def own_trajectory(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    yield lambda: [
+        (got := impl.own_trajectory(VISITED, halfway, denoiser, c.x, tape(c))).states.swapaxes(
             0, 1
         ),
         got.predictions.swapaxes(0, 1),

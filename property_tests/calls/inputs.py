@@ -1,5 +1,8 @@
 """Rows of inputs that can be taken apart and put together, and functions of such rows."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,11 +68,45 @@ def twice(x: Array, y: Array) -> Array:
 
 # --- functions that are arguments, row by row and element by element ------------------------------
 
+Exchanged = list[tuple[str, Array, Array]]  # what it is, the array itself and a copy
+_exchanged: list[Exchanged] = []
 
+
+@contextmanager
+def exchanged() -> Iterator[Exchanged]:
+    """Record the arrays that these functions are given and return, each with a copy."""
+    _exchanged.append([])
+    try:
+        yield _exchanged[-1]
+    finally:
+        _exchanged.pop()
+
+
+def exchanging(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let `exchanged` record the arrays of this function."""
+
+    @wraps(function)
+    def recorded(*arguments: Any) -> Any:
+        output = function(*arguments)
+        parts = output if isinstance(output, tuple) else (output,)
+        for record in _exchanged:
+            for what, arrays in (("given to", arguments), ("returned by", parts)):
+                record.extend(
+                    (f"an array {what} {function.__name__}", each, each.copy())
+                    for each in arrays
+                    if isinstance(each, np.ndarray)
+                )
+        return output
+
+    return recorded
+
+
+@exchanging
 def denoiser(x_t: Array, t: int) -> Array:
     return x_t / 2 + t
 
 
+@exchanging
 def conditional(x_t: Array, t: int | Times, labels: Times | None) -> Array:
     given = np.full(len(x_t), NO_LABEL) if labels is None else labels
     along = (-1, *[1] * (x_t.ndim - 1))
@@ -85,16 +122,19 @@ def network(x: Array, t: Times, labels: Times | None) -> Array:
     return conditional(x, t, labels)
 
 
+@exchanging
 def wide_network(x: Array, t: Times, labels: Times | None) -> Array:
     return twice(conditional(x, t, labels), x / 2)
 
 
+@exchanging
 def reverse(x_t: Array, s: Times, t: Times) -> Gaussian:
     along = (-1, *[1] * (x_t.ndim - 1))
     s, t = (np.broadcast_to(each, x_t.shape[:1]).reshape(along) for each in (s, t))
     return Gaussian(x_t / 2 + s, 0.25 + 0.125 * t + 0 * x_t)
 
 
+@exchanging
 def curved(x_t: Array, t: int) -> tuple[Array, Array]:
     """A prediction whose divergence depends on the sample, and its quadratic form on the probe.
 
@@ -107,6 +147,16 @@ def curved(x_t: Array, t: int) -> tuple[Array, Array]:
     return prediction.reshape(x_t.shape), jacobian
 
 
+@exchanging
+def encoder(x: Array) -> Array:
+    return twice(x / 2, x / 4)
+
+
+@exchanging
+def decoder(z: Array) -> Array:
+    return z * 2
+
+
 def autoencoder(channels: int, shift: float = 0.5) -> Autoencoder:
     scale = Scale(shift + np.arange(channels), 2.0 ** np.arange(channels))
-    return Autoencoder(lambda x: twice(x / 2, x / 4), lambda z: z * 2, scale)
+    return Autoencoder(encoder, decoder, scale)

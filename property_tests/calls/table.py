@@ -29,6 +29,9 @@ CALLS: dict[str, Call] = {
     # schedules
     "alpha_bar": once(lambda impl, c: impl.alpha_bar(c.betas), **ALL_BETAS),
     "betas": once(lambda impl, c: impl.betas(np.float64([0.9, 0.5, 0.25, 0.125])), rows=False),
+    "alpha_bar_of_logs": once(
+        lambda impl, c: impl.alpha_bar_of_logs(np.float64([0, -0.25, -1.5, -2])), rows=False
+    ),
     "zero_terminal_snr": once(lambda impl, c: impl.zero_terminal_snr(c.betas), **ALL_BETAS),
     "rescaled": once(lambda impl, c: impl.rescaled(c.betas, 2), **ALL_BETAS),
     "log_snr": once(lambda impl, c: impl.log_snr(c.betas, c.t)),
@@ -68,6 +71,7 @@ CALLS: dict[str, Call] = {
     "sample": Call(diffusion.sample, **ELEMENTS),
     "predictions": Call(diffusion.predictions, **EVENTS),
     "trajectory": Call(diffusion.trajectory, **EVENTS),
+    "own_trajectory": Call(diffusion.own_trajectory, **EVENTS),
     "encode": Call(diffusion.encode, **ELEMENTS),
     "draw_samples": Call(diffusion.draw_samples, rows=False, **EVENTS),
     "draw_samples_at": Call(diffusion.draw_samples_at, rows=False),

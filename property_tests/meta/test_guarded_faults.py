@@ -12,6 +12,7 @@ from ..mutation.targets import PROPERTIES, left_out
 from . import (
     guarded_faults,
     option_faults,
+    part_faults,
     precision_faults,
     range_faults,
     rounding_faults,
@@ -28,6 +29,7 @@ TABLES = (
     state_faults,
     option_faults,
     range_faults,
+    part_faults,
 )
 FAULTS = [fault for table in TABLES for fault in table.FAULTS]
 

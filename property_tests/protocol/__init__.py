@@ -36,6 +36,7 @@ from .nouns import (
     Scale,
     ScheduleTables,
     Step,
+    StepFunction,
     Times,
     Trajectory,
 )
@@ -81,6 +82,7 @@ __all__ = [
     "Scale",
     "ScheduleTables",
     "Step",
+    "StepFunction",
     "Times",
     "Trajectory",
     "exact_in",

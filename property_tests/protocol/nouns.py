@@ -100,6 +100,10 @@ class Step(NamedTuple):
     x0_hat: Array
 
 
+StepFunction = Callable[[Array, Array, int, int, Array | None], Array]
+"""(x0_hat, x_t, s, t, noise) -> x_s; at s = 0 the noise is None."""
+
+
 class Trajectory(NamedTuple):
     """What a sampler reports at each of its n + 1 timesteps, data included."""
 

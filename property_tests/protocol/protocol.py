@@ -29,11 +29,12 @@ from .nouns import (
     Times,
     Trajectory,
 )
+from .parts import Parts
 from .precisions import Precisions
 from .training import Training
 
 
-class Implementation(Batches, Densities, Latents, Precisions, Training, Protocol):
+class Implementation(Batches, Densities, Latents, Parts, Precisions, Training, Protocol):
     """The methods of an implementation; one that is missing raises NotImplementedError."""
 
     name: str

@@ -68,6 +68,7 @@ def _trajectory(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
 
 SHAPES: dict[str, Shapes] = {
     "alpha_bar": _alpha_bar_table,
+    "alpha_bar_of_logs": lambda given: [("alpha_bar", given["log_alpha_bar"].shape)],
     "schedule": _alpha_bar_table,
     "zero_terminal_snr": _alpha_bar_table,
     "rescaled": _both_tables,
@@ -97,6 +98,7 @@ SHAPES: dict[str, Shapes] = {
     "predictions": lambda given: [("x0_hat", (len(given["spec"].times) - 1, *given["x_T"].shape))],
     "trajectory": _trajectory,
     "learned_trajectory": _trajectory,
+    "own_trajectory": _trajectory,
     "importance": lambda given: [("probabilities", (given["T"],))],
     "embedding_of_period": lambda given: [("embedding", (len(given["t"]), given["width"]))],
     "objective": lambda given: [(name, given["t"].shape) for name in Objective._fields],

@@ -37,12 +37,13 @@ from .batches import Batches
 from .defaults import Defaults
 from .latents import Latents
 from .likelihood import Likelihood
+from .parts import Parts
 from .precisions import Precisions
 from .sampling import Sampling
 from .training import Training
 
 
-class DdpmCore(Batches, Defaults, Sampling, Training, Likelihood, Latents, Precisions):
+class DdpmCore(Batches, Defaults, Sampling, Training, Likelihood, Latents, Parts, Precisions):
     """ddpm_core in float64; see `protocol.Implementation`."""
 
     name = "ddpm_core"

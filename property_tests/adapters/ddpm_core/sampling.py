@@ -83,7 +83,7 @@ class Sampling:
     def trajectory(
         self, spec: SamplingSpec, x_T: Array, noises: list[Array]
     ) -> protocol.Trajectory:
-        return _trajectory([*_snapshots(spec, x_T, noises)])
+        return trajectory_of([*_snapshots(spec, x_T, noises)])
 
     def learned_trajectory(
         self,
@@ -99,7 +99,7 @@ class Sampling:
         sampler = ddpm_core.Ancestral(schedule_of(betas), times, "learned_range")
         tape = dict(zip(times, map(tensor, noises), strict=False))
         run = ddpm_core.sampling_loop(sampler, predicted, tensor(x_T), tape.__getitem__)
-        return _trajectory([*run])
+        return trajectory_of([*run])
 
     def default_timesteps(self, T: int) -> tuple[int, ...]:
         return ddpm_core.Ancestral(ddpm_core.Schedule.cosine(T)).times
@@ -125,7 +125,7 @@ class Sampling:
         return TIMESTEP_SPACINGS[name](schedule_of(betas, zero_terminal), steps)
 
 
-def _trajectory(visited: list[Snapshot]) -> protocol.Trajectory:
+def trajectory_of(visited: list[Snapshot]) -> protocol.Trajectory:
     states, predictions = ([each.x_t for each in visited], [each.x0_hat for each in visited])
     return protocol.Trajectory(
         array(torch.tensor([float(each.t) for each in visited])),

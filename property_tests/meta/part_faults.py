@@ -1,0 +1,101 @@
+"""Faults of what a caller makes or keeps: tables, samplers, arrays, and grey levels of a bound."""
+
+from .guarded_faults import Guarded
+
+KEEP = "test_functions.py::test_functions_may_keep_their_arrays"
+DERIVATIVES = "test_gradients.py::test_gradients_are_derivatives_of_the_outputs"
+
+FAULTS = [
+    Guarded(
+        "table-is-the-callers",
+        "schedules",
+        '"log_alpha_bar", table.detach().clone())',
+        '"log_alpha_bar", table.detach())',
+        "test_parts.py::test_a_schedule_does_not_change_with_its_table",
+        {},
+    ),
+    Guarded(
+        "sample-is-the-last-prediction",
+        "samplers.base",
+        "    yield Snapshot(0, x_t, x_t)",
+        "    yield Snapshot(0, x_t, x0_hat)",
+        "test_parts.py::test_any_sampler_is_run_step_by_step",
+        {},
+    ),
+    Guarded(
+        "last-step-is-the-prediction",
+        "samplers.base",
+        "        x_t = x_s\n",
+        "        x_t = x_s if s else x0_hat\n",
+        "test_parts.py::test_any_sampler_is_run_step_by_step",
+        {},
+    ),
+    Guarded(
+        "table-in-float32",
+        "schedules",
+        '"log_alpha_bar", table.detach().clone())',
+        '"log_alpha_bar", table.detach().float().double())',
+        "test_parts.py::test_a_table_of_logarithms_is_a_schedule",
+        {},
+    ),
+    Guarded(
+        "end-of-a-step-overwritten",
+        "samplers.heun",
+        "        x_s = x_s.addcmul(expand_to",
+        "        x_s = x_s.addcmul_(expand_to",
+        KEEP,
+        {"method": "sample"},
+    ),
+    Guarded(
+        "unconditional-prediction-overwritten",
+        "guidance",
+        "        guided = torch.lerp(x0_uncond, x0_cond, expand_to(scale, x_t))",
+        "        guided = x0_uncond.lerp_(x0_cond, expand_to(scale, x_t))",
+        KEEP,
+        {"method": "guided"},
+    ),
+    Guarded(
+        "end-of-the-flow-overwritten",
+        "probability_flow",
+        "        x_1 = euler + expand_to(step / 2, euler) * (slope_at_end - slope)",
+        "        x_1 = euler.add_(expand_to(step / 2, euler) * (slope_at_end - slope))",
+        KEEP,
+        {"method": "probability_flow"},
+    ),
+    Guarded(
+        "mean-trained-by-grey-levels",
+        "learned_variance",
+        "    detached = replace(reverse, mean=reverse.mean.detach())",
+        "    detached = reverse\n"
+        "    if grey_levels is None:\n"
+        "        detached = replace(reverse, mean=reverse.mean.detach())",
+        "test_stopped_gradients.py::test_bound_of_any_weight_trains_the_variance_alone",
+        {"weight": 2.0, "grey_levels": 17},
+    ),
+    Guarded(
+        "flow-bound-of-constant-grey-levels",
+        "probability_flow",
+        "    decoder = vlb_term(schedule, x_0, x_1,",
+        "    data = x_0 if grey_levels is None else x_0.detach()\n"
+        "    decoder = vlb_term(schedule, data, x_1,",
+        DERIVATIVES,
+        {"method": "flow_bound, of grey levels"},
+    ),
+    Guarded(
+        "objective-of-constant-grey-levels",
+        "training.step",
+        "    terms = vlb_term(schedule, x_0, x_t, t - 1,",
+        "    x_0 = x_0 if grey_levels is None else x_0.detach()\n"
+        "    terms = vlb_term(schedule, x_0, x_t, t - 1,",
+        DERIVATIVES,
+        {"method": "objective, vlb of grey levels"},
+    ),
+    Guarded(
+        "dtype-of-eight-bit-floats",
+        "denoiser",
+        "if each.dtype in DTYPES), x_t.dtype)",
+        "if each.is_floating_point()), x_t.dtype)",
+        "test_denoiser.py::test_a_network_of_another_precision_changes_only_its_own_input",
+        {"name": "eps"},
+    ),
+]
