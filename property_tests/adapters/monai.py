@@ -173,6 +173,12 @@ class Monai:
     def default_timesteps(self, T: int) -> tuple[int, ...]:
         return times_of(DDPMScheduler(num_train_timesteps=T).timesteps)
 
+    def own_timesteps(self, betas: Betas, sampler: str, steps: int) -> tuple[int, ...]:
+        spec = SamplingSpec(betas, sampler, every_timestep(len(betas)), lambda x, t: x)
+        scheduler, _ = _sampler(spec)
+        scheduler.set_timesteps(steps)
+        return times_of(scheduler.timesteps)
+
     def timestep_spacing(
         self, name: str, betas: Betas, steps: int, zero_terminal: bool = False
     ) -> tuple[int, ...]:
