@@ -163,6 +163,7 @@ def _modules() -> list[ModuleType]:
     """Import the suite's tests with its own profile, and leave that of the caller as it is."""
     before = settings.get_current_profile_name()
     load_gate()
+    settings.load_profile("gate")  # the caller may have loaded another one since
     try:
         files = sorted(Path(__file__).parent.glob("test_*.py"))
         return [importlib.import_module(f".{file.stem}", __package__) for file in files]

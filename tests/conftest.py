@@ -8,6 +8,7 @@ from typing import Any
 
 import jaxtyping
 import pytest
+from hypothesis import settings
 
 from tests import shape_checks
 from tests.suite_runs import run_suite as run_suite
@@ -36,6 +37,14 @@ def pytest_collection_finish() -> None:
     """Exclude the imported modules from later garbage collections."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def hypothesis_profile() -> Iterator[None]:
+    """Restore the profile after a test that runs pytest in this process with another one."""
+    before = settings.get_current_profile_name()
+    yield
+    settings.load_profile(before)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -131,10 +131,17 @@ def reports(tmp_path: Path) -> list[Path]:
         (tmp_path / name).write_text(json.dumps(values))
     (tmp_path / "metrics.jsonl").write_text('{"step": 3, "loss": 0.5}\n')
     row = {"control": False, "claims": [], "comparisons": 3, "worst": 0.5, "worst_at": "t = 2"}
+    row |= {"compared": 30, "discarded": 2, "effect": None}
     about = {"equation": "a.b", "statement": "It holds.", "oracle": "Bayes' rule", "seconds": 0.1}
     checks = [
-        {**row, **about, "outcome": outcome, "check": f"test_a.py::test_<script>_{'b' * 60}"}
-        for outcome in ("passed", "failed", "deviates", "not offered")
+        {
+            **{**row, **about, "outcome": outcome, "verdict": verdict},
+            **{"check": f"test_a.py::test_<script>_{'b' * 60}", "failure": "because"},
+        }
+        for outcome, verdict in (
+            *(("failed", verdict) for verdict in ("formula", "digits", "convention", "")),
+            *((each, "") for each in ("passed", "deviates", "not run", "too few", "not offered")),
+        )
     ]
     suite = tmp_path / "suite.html"
     suite.write_text(html_page({"implementation": "<script>"}, ["a line"], checks))
