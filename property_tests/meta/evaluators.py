@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..oracles.exact import kappa, kernel, mp, mpf
+from ..oracles.exact import kappa, kernel, mp, mpf, product_error
 from ..protocol import Implementation
 from ..statistics.statistics import power_of_mean
 from ..statistics.tolerances import zero_terminal
@@ -226,6 +226,10 @@ def condition(impl: Implementation, p: Point) -> Evaluation:
     return Evaluation((float(kappa(p.betas, p.s, p.t)),), {})
 
 
+def error_of_product(impl: Implementation, p: Point) -> Evaluation:
+    return Evaluation((float(product_error(p.betas, p.t)),), {})
+
+
 def power(impl: Implementation, p: Point) -> Evaluation:
     threshold, shift = 1.0 + 0.25 * p.i, 0.125 * p.n
     alpha = math.erfc(threshold / math.sqrt(2))  # of both sides
@@ -285,5 +289,6 @@ EVALUATORS: dict[str, Evaluator] = {
     "ema.update": ema_update,
     "images.range": pixel,
     "rounding.kappa": condition,
+    "rounding.table-entry": error_of_product,
     "statistics.power": power,
 }

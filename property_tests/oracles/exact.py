@@ -101,7 +101,7 @@ def convert(betas: Betas, source: str, target: str, value: float, x_t: float, t:
 def kappa(betas: Betas, s: int, t: int) -> mpf:
     """Return 1 + |log alpha_bar_t| / beta_ts, the conditioning of the pair s < t; 0 at s = t.
 
-    Eq. rounding.kappa; with the errors of a table of products, Eq. rounding.table-entry. At s = t
+    Eq. rounding.kappa; with the errors of a table of products, from `product_error`. At s = t
     nothing is computed, so no rounding is allowed.
     """
     if s == t:
@@ -122,7 +122,15 @@ def _kappa_of_logarithms(betas: Betas, s: int, t: int) -> mpf:
 @lru_cache(maxsize=4096)
 def _kappa_of_table(betas: Betas, s: int, t: int) -> mpf:
     pairs = [(t, kernel(betas, s, t).var), *([(s, kernel(betas, 0, s).var)] if s else [])]
-    return 1 + max(sum(1 / (1 - mpf(beta)) for beta in betas[:n]) / var for n, var in pairs)
+    return 1 + max(product_error(betas, n) / var for n, var in pairs)
+
+
+def product_error(betas: Betas, t: int) -> mpf:
+    """Return half the error of a stored product alpha_bar_t, in units of its own roundoff.
+
+    Eq. rounding.table-entry.
+    """
+    return sum((1 / (1 - mpf(beta)) for beta in betas[:t]), mpf(0))
 
 
 @lru_cache(maxsize=4096)
