@@ -11,7 +11,7 @@ method to report it as not offered.
 import torch
 
 from ..protocol import Array, Betas, Gaussian, Times
-from .converting import array, event, given_noise, image, index, tensor
+from .tensors import FLOAT32, array, event, image, index, only_one_step, tape, tensor
 
 
 class Textbook:
@@ -41,7 +41,7 @@ class Template:
     """Textbook; see `protocol.Implementation` for the methods and their arguments."""
 
     name = "textbook 1.0"
-    unit_roundoff = 2.0**-24  # of float32
+    unit_roundoff = FLOAT32
 
     def alpha_bar(self, betas: Betas) -> Array:
         """Return its table, with 1 for the data in front."""
@@ -49,17 +49,16 @@ class Template:
 
     def q_sample(self, betas: Betas, x_0: Array, t: Times, noise: Array) -> Array:
         """Let it draw the given noise."""
-        with given_noise([noise]):
-            return event(Textbook(betas).add_noise(image(x_0), index(t)), x_0)
+        with tape([image(noise)], "randn_like"):
+            return event(Textbook(betas).add_noise(image(x_0), index(t)), x_0.shape)
 
     def q_posterior(self, betas: Betas, x_0: Array, x_t: Array, s: Times, t: Times) -> Gaussian:
         """Its steps go from t to t - 1 only."""
-        if (s != t - 1).any():
-            raise NotImplementedError("only from t to t - 1")
+        only_one_step((s != t - 1).any())
         library, at = Textbook(betas), index(t)
         mean = library.posterior(image(x_0), image(x_t), at)
         var = library.of(library.variance, at).expand(mean.shape)
-        return Gaussian(event(mean, x_0), event(var, x_0))
+        return Gaussian(event(mean, x_0.shape), event(var, x_0.shape))
 
     def loss(self, prediction: Array, target: Array) -> Array:
         """Return the mean square of each sample."""

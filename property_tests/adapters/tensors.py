@@ -1,4 +1,8 @@
-"""What adapters of releases in PyTorch share: float32 arrays, images, and given noise."""
+"""What adapters of PyTorch libraries share: float32 arrays, images, indices and given noise.
+
+The protocol has NumPy float64 arrays of any shape and timesteps from 1 to T; most libraries have
+float32 images (batch, channels, height, width) and indices from 0. Nothing is computed here.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -56,6 +60,7 @@ def every_timestep(T: int) -> tuple[int, ...]:
 
 
 def only_one_step(strided: object) -> None:
+    """Decline a call with a step that the release does not have."""
     if strided:
         raise NotImplementedError("its steps go from t to t - 1 only")
 
