@@ -16,6 +16,9 @@ import torch
 
 from ..protocol import Array, Betas, Draw, Gaussian, Layout, SamplingSpec, Times
 from .stand_ins import stand_in
+from .tensors import FLOAT32, array, event, only_one_step, tensor
+from .tensors import image as image_of
+from .tensors import index as index_of
 
 # Its training loop uses these; the functions tested here do not.
 stand_in("torchvision", "transforms", "utils")
@@ -33,20 +36,20 @@ class DenoisingDiffusionPytorch:
     """GaussianDiffusion without its range normalization; see `protocol.Implementation`."""
 
     name = f"denoising-diffusion-pytorch {__version__}"
-    unit_roundoff = float(np.finfo(np.float32).epsneg)
+    unit_roundoff = FLOAT32
     deviations = Path(__file__).with_suffix(".toml")
 
     def alpha_bar(self, betas: Betas) -> Array:
         return _table(_diffusion(betas))
 
     def q_sample(self, betas: Betas, x_0: Array, t: Times, noise: Array) -> Array:
-        return _array(_diffusion(betas).q_sample(_tensor(x_0), _index(t), _tensor(noise)))
+        return array(_diffusion(betas).q_sample(tensor(x_0), index_of(t), tensor(noise)))
 
     def q_posterior(self, betas: Betas, x_0: Array, x_t: Array, s: Times, t: Times) -> Gaussian:
-        _no_strides((s != t - 1).any())
-        x = _tensor(x_t)
-        mean, variance, _ = _diffusion(betas).q_posterior(_tensor(x_0), x, _index(t))
-        return Gaussian(_array(mean), _array(variance.expand(x.shape)))
+        only_one_step((s != t - 1).any())
+        x = tensor(x_t)
+        mean, variance, _ = _diffusion(betas).q_posterior(tensor(x_0), x, index_of(t))
+        return Gaussian(array(mean), array(variance.expand(x.shape)))
 
     def convert(
         self, betas: Betas, source: str, target: str, value: Array, x_t: Array, t: Times
@@ -54,7 +57,7 @@ class DenoisingDiffusionPytorch:
         """Convert by way of x_0, as `model_predictions` does; v is predict_v of x_0 and eps."""
         if "score" in (source, target) or source == target:
             raise NotImplementedError(f"GaussianDiffusion does not convert {source} to {target}")
-        diffusion, given, x, index = _diffusion(betas), _tensor(value), _tensor(x_t), _index(t)
+        diffusion, given, x, index = _diffusion(betas), tensor(value), tensor(x_t), index_of(t)
         eps, x_0 = given, given
         if source == "eps":
             x_0 = diffusion.predict_start_from_noise(x, index, given)
@@ -63,8 +66,8 @@ class DenoisingDiffusionPytorch:
         if source != "eps" and target != "x0":
             eps = diffusion.predict_noise_from_start(x, index, x_0)
         if target == "v":
-            return _array(diffusion.predict_v(x_0, index, eps))
-        return _array(eps if target == "eps" else x_0)
+            return array(diffusion.predict_v(x_0, index, eps))
+        return array(eps if target == "eps" else x_0)
 
     def target(self, betas: Betas, name: str, x_0: Array, noise: Array, t: Times) -> Array:
         """Return the target that `p_losses` passes to the squared error."""
@@ -72,16 +75,16 @@ class DenoisingDiffusionPytorch:
             raise NotImplementedError("GaussianDiffusion has no score objective")
         diffusion = _diffusion(betas, objective=OBJECTIVES[name])
         with mock.patch.object(release.F, "mse_loss", wraps=release.F.mse_loss) as error:
-            diffusion.p_losses(_image(x_0), _index(t), _image(noise))
-        return _event(error.call_args.args[1], x_0.shape)
+            diffusion.p_losses(image_of(x_0), index_of(t), image_of(noise))
+        return event(error.call_args.args[1], x_0.shape)
 
     def loss(self, prediction: Array, target: Array) -> Array:
         """Return `p_losses` of a network with the output `prediction` for the noise `target`."""
-        output = _image(prediction)
+        output = image_of(prediction)
         diffusion = _diffusion((0.5,), lambda x, index: output, objective="pred_noise")
         first = torch.zeros(len(output), dtype=torch.int64)
-        given = (torch.zeros_like(output), first, _image(target))
-        return _array(diffusion.p_losses(*given, loss_reduction="none"))
+        given = (torch.zeros_like(output), first, image_of(target))
+        return array(diffusion.p_losses(*given, loss_reduction="none"))
 
     def loss_weight(
         self, betas: Betas, name: str, t: Times, gamma: float, zero_terminal: bool
@@ -90,7 +93,7 @@ class DenoisingDiffusionPytorch:
             raise NotImplementedError("GaussianDiffusion has no score, and no zero terminal SNR")
         options = {"min_snr_loss_weight": True, "min_snr_gamma": gamma}
         diffusion = _diffusion(betas, objective=OBJECTIVES[name], **options)
-        return _array(diffusion.loss_weight[_index(t)])
+        return array(diffusion.loss_weight[index_of(t)])
 
     def training_draw(self, betas: Betas, x_0: Array, seed: int) -> Draw:
         """Return the inputs of the network and the noise drawn in one call of the module."""
@@ -100,26 +103,26 @@ class DenoisingDiffusionPytorch:
             inputs.append((x, index))
             return x
 
-        image = _image(x_0)
+        image = image_of(x_0)
         with torch.random.fork_rng(), _recorded_noise() as drawn:
             torch.manual_seed(seed)
             _diffusion(betas, network, image_size=tuple(image.shape[2:]))(image)
         ((x_t, index),), (noise,) = inputs, drawn
-        return Draw(_timestep(index), _event(noise, x_0.shape), _event(x_t, x_0.shape))
+        return Draw(_timestep(index), event(noise, x_0.shape), event(x_t, x_0.shape))
 
     def reverse_step(
         self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
     ) -> Array:
         _only_fixed_small(variance)
-        _no_strides(s != t - 1)
-        output = _image(x0_hat)
+        only_one_step(s != t - 1)
+        output = image_of(x0_hat)
         diffusion = _diffusion(betas, lambda x, index: output)
         with _tape([noise]):
-            x_s, _ = diffusion.p_sample(_image(x_t), t - 1)
-        return _event(x_s, x_t.shape)
+            x_s, _ = diffusion.p_sample(image_of(x_t), t - 1)
+        return event(x_s, x_t.shape)
 
     def sample(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
-        with _tape(noises), mock.patch("torch.randn", return_value=_image(x_T)):
+        with _tape(noises), mock.patch("torch.randn", return_value=image_of(x_T)):
             return _run(spec, x_T.shape)
 
     def draw_samples(self, spec: SamplingSpec, shape: tuple[int, ...], seed: int) -> Array:
@@ -148,7 +151,7 @@ class DenoisingDiffusionPytorch:
     def embedding(self, t: Times, width: int) -> Array:
         if width == 2:
             raise NotImplementedError("SinusoidalPosEmb divides by width / 2 - 1")
-        return _array(release.SinusoidalPosEmb(width)(torch.from_numpy(t)))
+        return array(release.SinusoidalPosEmb(width)(torch.from_numpy(t)))
 
     def embedding_layout(self) -> Layout:
         return Layout(interleaved=False, max_period=10_000)
@@ -184,29 +187,24 @@ def _diffusion(
 def _run(spec: SamplingSpec, shape: tuple[int, ...]) -> Array:
     """Run its complete sampling loop, which visits every timestep."""
     _only_fixed_small(spec.sampler)
-    _no_strides(spec.times != tuple(range(len(spec.betas), -1, -1)))
+    only_one_step(spec.times != tuple(range(len(spec.betas), -1, -1)))
 
     def network(x: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-        return _image(spec.denoiser(_event(x, shape), int(_timestep(index)[0])))
+        return image_of(spec.denoiser(event(x, shape), int(_timestep(index)[0])))
 
-    images = tuple(_image(np.zeros(shape)).shape)
-    return _event(_diffusion(spec.betas, network).p_sample_loop(images), shape)
+    images = tuple(image_of(np.zeros(shape)).shape)
+    return event(_diffusion(spec.betas, network).p_sample_loop(images), shape)
 
 
 def _table(diffusion: release.GaussianDiffusion) -> Array:
     """Return alpha_bar; the first entry of its table of alpha_bar_{t-1} is that of data."""
     first = diffusion.alphas_cumprod_prev[:1]
-    return _array(torch.cat([first, diffusion.alphas_cumprod]))
+    return array(torch.cat([first, diffusion.alphas_cumprod]))
 
 
 def _only_fixed_small(variance: str) -> None:
     if variance != "fixed_small":
         raise NotImplementedError(f"p_sample has one variance, which is not {variance}")
-
-
-def _no_strides(strided: bool) -> None:
-    if strided:
-        raise NotImplementedError("p_sample and q_posterior go from t to t - 1 only")
 
 
 @contextmanager
@@ -224,32 +222,10 @@ def _recorded_noise() -> Iterator[list[torch.Tensor]]:
 
 @contextmanager
 def _tape(noises: list[Array]) -> Iterator[None]:
-    remaining = [_image(each) for each in reversed(noises)]
+    remaining = [image_of(each) for each in reversed(noises)]
     with mock.patch("torch.randn_like", side_effect=lambda x: remaining.pop()):
         yield
 
 
-def _index(t: Times) -> torch.Tensor:
-    if 0 in t:
-        raise NotImplementedError("GaussianDiffusion has no timestep of the data")
-    return torch.from_numpy(t - 1)
-
-
 def _timestep(index: torch.Tensor) -> Times:
     return index.numpy() + 1
-
-
-def _tensor(array: Array) -> torch.Tensor:
-    return torch.tensor(array, dtype=torch.float32)
-
-
-def _image(array: Array) -> torch.Tensor:
-    return _tensor(array).reshape(len(array), 1, 1, -1)
-
-
-def _event(image: torch.Tensor, shape: tuple[int, ...]) -> Array:
-    return _array(image).reshape(shape)
-
-
-def _array(tensor: torch.Tensor) -> Array:
-    return tensor.double().numpy()

@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..protocol import Array, Averages, Betas, Gaussian, Layout, SamplingSpec, Times
+from .tensors import FLOAT32, array, row, tensor, times_of
+from .tensors import index as index_of
 
 PREDICTIONS = {"eps": "epsilon", "x0": "sample", "v": "v_prediction"}
 SCHEDULES = {"linear": "linear", "cosine": "squaredcos_cap_v2"}
@@ -36,14 +38,14 @@ class Diffusers:
     """diffusers.DDPMScheduler without clipping; see `protocol.Implementation`."""
 
     name = f"diffusers {diffusers.__version__}"
-    unit_roundoff = float(np.finfo(np.float32).epsneg)
+    unit_roundoff = FLOAT32
     deviations = Path(__file__).with_suffix(".toml")
 
     def alpha_bar(self, betas: Betas) -> Array:
         return _table(_scheduler(betas))
 
     def q_sample(self, betas: Betas, x_0: Array, t: Times, noise: Array) -> Array:
-        return _array(_scheduler(betas).add_noise(_tensor(x_0), _tensor(noise), _index(t)))
+        return array(_scheduler(betas).add_noise(tensor(x_0), tensor(noise), index_of(t)))
 
     def q_posterior(self, betas: Betas, x_0: Array, x_t: Array, s: Times, t: Times) -> Gaussian:
         """Return the mean as a step without noise, and the variance that its noise would have."""
@@ -67,15 +69,15 @@ class Diffusers:
             raise NotImplementedError(f"diffusers does not convert {source} to {target}")
         scheduler = _scheduler(betas, prediction=source)
         rows = [
-            scheduler.step(_image(_row(value, i)), index, _image(_row(x_t, i))).pred_original_sample
-            for i, index in enumerate(_index(t))
+            scheduler.step(_image(row(value, i)), index, _image(row(x_t, i))).pred_original_sample
+            for i, index in enumerate(index_of(t))
         ]
         return _event(torch.cat(rows))
 
     def target(self, betas: Betas, name: str, x_0: Array, noise: Array, t: Times) -> Array:
         if name != "v":
             raise NotImplementedError(f"diffusers does not compute the target {name}")
-        return _array(_scheduler(betas).get_velocity(_tensor(x_0), _tensor(noise), _index(t)))
+        return array(_scheduler(betas).get_velocity(tensor(x_0), tensor(noise), index_of(t)))
 
     def reverse_step(
         self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
@@ -111,7 +113,7 @@ class Diffusers:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             scheduler.set_timesteps(steps)
-        return _timesteps(scheduler)
+        return times_of(scheduler.timesteps)
 
     def timestep_spacing(
         self, name: str, betas: Betas, steps: int, zero_terminal: bool = False
@@ -119,7 +121,7 @@ class Diffusers:
         """Return the timesteps of DDIMScheduler."""
         if name not in SPACINGS:
             raise NotImplementedError(f"DDIMScheduler has no spacing {name}")
-        return _timesteps(_spaced(betas, name, steps, zero_terminal))
+        return times_of(_spaced(betas, name, steps, zero_terminal).timesteps)
 
     def schedule(self, name: str, T: int) -> Array:
         return _table(diffusers.DDPMScheduler(num_train_timesteps=T, beta_schedule=SCHEDULES[name]))
@@ -133,7 +135,7 @@ class Diffusers:
 
     def embedding(self, t: Times, width: int) -> Array:
         """Return the embedding with freq_shift 0, as in UNet2DModel."""
-        return _array(get_timestep_embedding(torch.from_numpy(t), width, downscale_freq_shift=0))
+        return array(get_timestep_embedding(torch.from_numpy(t), width, downscale_freq_shift=0))
 
     def embedding_layout(self) -> Layout:
         return Layout(interleaved=False, max_period=10_000)
@@ -141,18 +143,18 @@ class Diffusers:
     def ema(self, decay: float, weights: Array, buffers: Array) -> Averages:
         """Average with EMAModel, which takes parameters and returns them by `copy_to`."""
         network = torch.nn.Module()
-        network.weight = torch.nn.Parameter(_tensor(weights[0]))
-        network.register_buffer("statistic", _tensor(buffers[0]))
+        network.weight = torch.nn.Parameter(tensor(weights[0]))
+        network.register_buffer("statistic", tensor(buffers[0]))
         average = copy.deepcopy(network)
         follower = EMAModel(network.parameters(), decay=decay)
         decays, rows = [], []
         for weight, buffer in zip(weights[1:], buffers[1:], strict=True):
-            network.weight.data, network.statistic = _tensor(weight), _tensor(buffer)
+            network.weight.data, network.statistic = tensor(weight), tensor(buffer)
             follower.step(network.parameters())
             follower.copy_to(average.parameters())
             decays.append(follower.cur_decay_value)
-            rows.append(_array(average.weight.detach().clone()))
-        return Averages(np.array(decays), np.array(rows), _array(average.statistic))
+            rows.append(array(average.weight.detach().clone()))
+        return Averages(np.array(decays), np.array(rows), array(average.statistic))
 
     def ema_warms_up(self) -> bool:
         return True
@@ -162,7 +164,7 @@ class Diffusers:
             raise NotImplementedError("diffusers takes 8-bit grey levels")
         channels = [Image.fromarray(channel) for image in images for channel in image]
         found = VaeImageProcessor(do_resize=False).preprocess(channels)
-        return _array(found).reshape(images.shape)
+        return array(found).reshape(images.shape)
 
 
 def _scheduler(
@@ -185,7 +187,7 @@ def _scheduler(
 
 def _table(scheduler: diffusers.DDPMScheduler) -> Array:
     """Return alpha_bar with the scheduler's `one` for data, which its table lacks."""
-    return _array(torch.cat([scheduler.one[None], scheduler.alphas_cumprod]))
+    return array(torch.cat([scheduler.one[None], scheduler.alphas_cumprod]))
 
 
 def _step(
@@ -231,7 +233,7 @@ def _ddim(spec: SamplingSpec) -> diffusers.DDIMScheduler:
     """Return the scheduler whose timesteps are those of the spec."""
     for spacing in SPACINGS:
         scheduler = _spaced(spec.betas, spacing, len(spec.times[:-1]), spec.zero_terminal)
-        if _timesteps(scheduler) == spec.times:
+        if times_of(scheduler.timesteps) == spec.times:
             return scheduler
     raise NotImplementedError("DDIMScheduler takes no list of timesteps, only its own spacings")
 
@@ -249,14 +251,10 @@ def _spaced(betas: Betas, name: str, steps: int, zero_terminal: bool) -> diffuse
     return scheduler
 
 
-def _timesteps(scheduler: diffusers.DDIMScheduler) -> tuple[int, ...]:
-    return (*(int(index) + 1 for index in scheduler.timesteps), 0)
-
-
 @contextmanager
 def _tape(noises: list[Array]) -> Iterator[None]:
     """Replace the scheduler's draws by the given noise in order, then by its own."""
-    remaining = [_image(each) if each.ndim else _tensor(each) for each in reversed(noises)]
+    remaining = [_image(each) if each.ndim else tensor(each) for each in reversed(noises)]
 
     def draw(*arguments: object, **named: object) -> torch.Tensor:
         return remaining.pop() if remaining else randn_tensor(*arguments, **named)
@@ -268,28 +266,10 @@ def _tape(noises: list[Array]) -> Iterator[None]:
         yield
 
 
-def _index(t: Times) -> torch.Tensor:
-    if 0 in t:
-        raise NotImplementedError("diffusers has no timestep of the data")
-    return torch.from_numpy(t - 1)
-
-
-def _row(array: Array, row: int) -> Array:
-    return array[row : row + 1]
-
-
-def _tensor(array: Array) -> torch.Tensor:
-    return torch.tensor(array, dtype=torch.float32)
-
-
 def _image(array: Array) -> torch.Tensor:
     """Add an axis of one channel, which `step` needs."""
-    return _tensor(array).unsqueeze(1)
+    return tensor(array).unsqueeze(1)
 
 
 def _event(image: torch.Tensor) -> Array:
-    return _array(image.squeeze(1))
-
-
-def _array(tensor: torch.Tensor) -> Array:
-    return tensor.double().numpy()
+    return array(image.squeeze(1))
