@@ -33,6 +33,7 @@ class Budget:
     def check(self) -> None:
         """Skip the check that is about to start if the budget is spent."""
         if time.time() >= self.ends:
+            # A skip ends a check without a traceback; its outcome is "not run", never a pass.
             pytest.skip(f"{NOT_RUN}--ddpm-budget {self.seconds:g} was spent")
 
     @pytest.hookimpl(optionalhook=True)

@@ -26,6 +26,7 @@ stand_in("gdown")  # used by the plugins to download weights, which this suite d
 # The VDM plugin's networks resize images with it; its denoiser does not.
 stand_in("torchvision")
 stand_in("torchvision.transforms", "functional")
+# It is imported after the stand-ins for its dependencies.
 from azula.plugins.adm import AblatedDenoiser  # noqa: E402
 from azula.plugins.vdm import VelocityDenoiser  # noqa: E402
 

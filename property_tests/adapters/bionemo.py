@@ -19,6 +19,7 @@ from .tensors import FLOAT32, array, every_timestep, index, only_one_step, tape,
 
 stand_in("ot")  # for optimal transport, which DDPM does not use
 
+# It is imported after the stand-ins for its dependencies.
 from bionemo.moco.distributions.prior.continuous.gaussian import GaussianPrior  # noqa: E402
 from bionemo.moco.distributions.time.uniform import UniformTimeDistribution  # noqa: E402
 from bionemo.moco.interpolants.discrete_time.continuous.ddpm import DDPM  # noqa: E402

@@ -44,7 +44,7 @@ stand_in("pytorch_warmup")
 stand_in("accelerate", "Accelerator", "DistributedType")
 stand_in("ema_pytorch", "EMA")
 
-from dalle2_pytorch import dalle2_pytorch as release  # noqa: E402
+from dalle2_pytorch import dalle2_pytorch as release  # noqa: E402 - after the stand-ins
 
 OBJECTIVES = {
     "eps": {"predict_x_start": False},

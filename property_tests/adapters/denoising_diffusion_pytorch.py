@@ -25,6 +25,7 @@ stand_in("torchvision", "transforms", "utils")
 stand_in("accelerate", "Accelerator")
 stand_in("ema_pytorch", "EMA")
 
+# It is imported after the stand-ins for its dependencies.
 from denoising_diffusion_pytorch import denoising_diffusion_pytorch as release  # noqa: E402
 from denoising_diffusion_pytorch.version import __version__  # noqa: E402
 

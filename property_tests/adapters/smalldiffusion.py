@@ -21,6 +21,7 @@ from .tensors import FLOAT32, array, row, tensor
 stand_in("accelerate", "Accelerator")  # for training loops, which are not run here
 stand_in("torchvision", "transforms")  # for data sets of images
 
+# It is imported after the stand-ins for its dependencies.
 from smalldiffusion import diffusion as release  # noqa: E402
 from smalldiffusion.model import ModelMixin, PredV, PredX0, Scaled, alpha  # noqa: E402
 

@@ -40,7 +40,7 @@ def end(
         return lines, status
     if option("ddpm_accept"):
         count = deviations.accept(Path(option("ddpm_deviations")), rows)
-        return [f"accepted {count} deviations: {option('ddpm_deviations')}", *lines], 0
+        return [f"deviations written to {option('ddpm_deviations')}: {count}", *lines], 0
     return lines, report.exit_code(rows)
 
 
@@ -79,7 +79,7 @@ def unmet(rows: Rows, required: str | None) -> list[str]:
         return [f"--ddpm-require {wanted}: {len(compared)} checks were compared"] if few else []
     answered = {name for each in compared for name in each["answered"]}
     missing = [name for name in wanted if name not in answered]
-    return [f"--ddpm-require: {', '.join(missing)} was not compared"] if missing else []
+    return [f"--ddpm-require: not compared: {', '.join(missing)}"] if missing else []
 
 
 def nothing_compared(rows: Rows) -> bool:

@@ -93,7 +93,8 @@ def _expect(listed: Deviation, failure: BaseException | None, missing: str | Non
     if missing is not None:
         pytest.fail(f"a deviation, but {missing}", pytrace=False)
     if failure is None:
-        pytest.fail(f"a deviation, but it passes: remove {listed}", pytrace=False)
+        sentence = f"a listed deviation passes: remove it from the list ({listed.reason})"
+        pytest.fail(sentence, pytrace=False)
     if verdict != listed.verdict:
         sentence = f"a deviation listed as {listed.verdict}, but its verdict is {verdict}"
         raise AssertionError(f"{sentence}: {failure}") from failure
