@@ -40,7 +40,7 @@ def test_wrong(check):
     check()
 
 def test_loss_leaves_the_profile_of_the_project():
-    assert settings.get_current_profile_name() == BEFORE == "default"
+    assert settings.get_current_profile_name() == BEFORE
 """
 
 
