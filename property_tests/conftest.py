@@ -21,7 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before libraries start threads:
 
 HERE = Path(__file__).parent
 META = HERE / "meta"
-IMPLEMENTATION: pytest.StashKey[Implementation] = pytest.StashKey()
+IMPLEMENTATIONS: pytest.StashKey[dict[str, Implementation]] = pytest.StashKey()  # by options
 PLUGIN = "ddpm_core.pytest_plugin"
 NO_PLUGIN = f"the property suite needs its plugin, which pytest did not load: add -p {PLUGIN}"
 ADAPTERS = "ddpm_core_adapters"  # what the plugin registers under this name loads the adapter
@@ -37,15 +37,21 @@ MARKERS = (  # where the suite is installed, no pyproject.toml of ours is read
 
 
 @pytest.fixture(scope="session")
-def impl(pytestconfig: pytest.Config) -> Any:
-    """Return the implementation named by --ddpm-impl, with checked outputs."""
-    return Checked(pytestconfig.stash[IMPLEMENTATION])
+def options(request: pytest.FixtureRequest) -> str:
+    """Return the name of the implementation's options, if --ddpm-impl names a table of them."""
+    return str(getattr(request, "param", ""))
 
 
 @pytest.fixture(scope="session")
-def ledger(pytestconfig: pytest.Config) -> Ledger:
+def impl(pytestconfig: pytest.Config, options: str) -> Any:
+    """Return the implementation named by --ddpm-impl, with checked outputs."""
+    return Checked(pytestconfig.stash[IMPLEMENTATIONS][options])
+
+
+@pytest.fixture(scope="session")
+def ledger(pytestconfig: pytest.Config, options: str) -> Ledger:
     """Return the ledger of the process, where Monte Carlo claims register before they sample."""
-    adapter = pytestconfig.stash[IMPLEMENTATION]
+    adapter = pytestconfig.stash[IMPLEMENTATIONS][options]
     key = digest_for(adapter, pytestconfig.getoption("ddpm_impl"))
     return Ledger(key, pytestconfig.getoption("ddpm_noise_epoch"))
 
@@ -81,7 +87,14 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     own = f"{__package__}.adapters.ddpm_core:DdpmCore"
-    config.stash[IMPLEMENTATION] = config.pluginmanager.get_plugin(ADAPTERS).load(own)
+    found = config.pluginmanager.get_plugin(ADAPTERS).load(own)
+    config.stash[IMPLEMENTATIONS] = found
+    if len(found) > 1 and config.getoption("ddpm_deviations"):
+        raise pytest.UsageError(
+            f"--ddpm-deviations {config.getoption('ddpm_deviations')} lists those of one "
+            f"implementation: name its options, as in --ddpm-impl "
+            f"{config.getoption('ddpm_impl')}[{next(iter(found))}]"
+        )
     # xdist begins with the files of most checks, and ends with a few that take long: in `meta`.
     config.option.loadscopereorder = False
 
@@ -100,6 +113,31 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if not config.pluginmanager.has_plugin(ADAPTERS):
         return True
     return True if omits_controls(config) and META in collection_path.parents else None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each check with each of the options; their name begins the parameters of its name."""
+    names = [*metafunc.config.stash.get(IMPLEMENTATIONS, {})]
+    if len(names) > 1 and "options" in metafunc.fixturenames:
+        metafunc.parametrize("options", names, indirect=True, scope="session")
+
+
+def options_of(item: pytest.Item) -> str:
+    """Return the name of the options with which this check runs."""
+    return str(getattr(getattr(item, "callspec", None), "params", {}).get("options", ""))
+
+
+def check_of(item: pytest.Item) -> str:
+    """Return the name of a check, which is the same with all options."""
+    test, bracket, parameters = item.name.partition("[")
+    if options := options_of(item):
+        parameters = parameters.removeprefix(options).removeprefix("-")
+    name = f"{item.path.name}::{test}"
+    return name if parameters in ("", "]") else f"{name}{bracket}{parameters}"
+
+
+def implementation_of(item: pytest.Item) -> Implementation:
+    return item.config.stash[IMPLEMENTATIONS][options_of(item)]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -123,23 +161,28 @@ def expect_deviations(config: pytest.Config, items: list[pytest.Item]) -> None:
 
     Only a complete run knows all keys. With --ddpm-accept, nothing is expected to fail.
     """
-    listed = {} if config.getoption("ddpm_accept") else listed_deviations(config)
+    if config.getoption("ddpm_accept"):
+        return
+    tables = {
+        name: listed_deviations(config, each)
+        for name, each in config.stash[IMPLEMENTATIONS].items()
+    }
     seen = set()
     for item in items:
-        full_name = f"{item.path.name}::{item.name}"
-        for key in {full_name, full_name.partition("[")[0]} & listed.keys():
-            seen.add(key)
+        name, listed = check_of(item), tables[options_of(item)]
+        for key in {name, name.partition("[")[0]} & listed.keys():
+            seen.add((options_of(item), key))
             item.stash[LISTED] = listed[key]
     collected = {item.path for item in items}
     if {*HERE.glob("test_*.py")} <= collected and not any("::" in each for each in config.args):
-        for key in sorted(listed.keys() - seen):
+        for _, key in sorted({(name, key) for name in tables for key in tables[name]} - seen):
             raise pytest.UsageError(f"deviations[{key!r}]: the suite has no check with this name")
 
 
-def listed_deviations(config: pytest.Config) -> Mapping[str, Deviation]:
+def listed_deviations(config: pytest.Config, adapter: Any) -> Mapping[str, Deviation]:
     """Return the deviations of --ddpm-deviations, or those that the adapter has."""
     given = config.getoption("ddpm_deviations")
-    listed: Any = getattr(config.stash[IMPLEMENTATION], "deviations", {})
+    listed: Any = getattr(adapter, "deviations", {})
     source = listed if given is None else Path(given)
     return deviations.read(source) if isinstance(source, Path) else source
 
@@ -174,11 +217,13 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Any:
         item.stash[SEEN] = evidence.start()
     if call.when in ("setup", "call"):
         row = report.row(item, item.stash[SEEN])
-        row["implementation"] = item.config.stash[IMPLEMENTATION].name
+        name, options = implementation_of(item).name, options_of(item)
+        row |= {"check": check_of(item), "options": options}
+        row["implementation"] = f"{name} [{options}]" if options else name
         item.stash[ROW] = row
     found = None
     if call.when == "call" and item.stash[SEEN].verdict:
-        found = diagnosis.diagnose(item.stash[SEEN], item.config.stash[IMPLEMENTATION])
+        found = diagnosis.diagnose(item.stash[SEEN], implementation_of(item))
         message = str(call.excinfo.value) if call.excinfo else ""
         item.stash[ROW] |= {"cause": found.cause, "message": message.split("\n")[0]}
     result = yield

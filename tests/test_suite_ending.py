@@ -12,7 +12,13 @@ OPTIONS = {"ddpm_report": "shown", "ddpm_budget": "9", "ddpm_require": None, "dd
 
 def row(outcome: str = "passed", **changed: Any) -> dict[str, Any]:
     return {
-        **{"check": "test_a.py::test_b", "outcome": outcome, "control": False, "verdict": ""},
+        **{
+            "check": "test_a.py::test_b",
+            "outcome": outcome,
+            "control": False,
+            "options": "",
+            "verdict": "",
+        },
         **{"answered": ["q_step"], "claims": [], "effect": None, **changed},
     }
 

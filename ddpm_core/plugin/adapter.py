@@ -1,12 +1,16 @@
-"""Loading the adapter that --ddpm-impl names; every mistake in it is one sentence."""
+"""Loading the adapter that --ddpm-impl names; every mistake in it is one sentence.
+
+A factory, a function or class with a table of `options`, makes one adapter for each of them.
+"""
 
 import difflib
 import importlib
+import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import pytest
@@ -16,22 +20,25 @@ FINEST, COARSEST = 2.0**-113, 2.0**-8  # unit roundoff of binary128 and of bfloa
 
 
 class Adapters:
-    """The adapter of --ddpm-impl, loaded once per process."""
+    """The adapters of --ddpm-impl by the name of their options, loaded once per process."""
 
     def __init__(self, name: str | None) -> None:
         self._chosen = None if name is None else load(name)
 
-    def load(self, default: str) -> Any:
-        """Return the chosen adapter, or the one with the name `default`."""
+    def load(self, default: str) -> dict[str, Any]:
+        """Return the chosen adapters, or the one with the name `default`."""
         return load(default) if self._chosen is None else self._chosen
 
 
-def load(name: str) -> Any:
-    """Return the adapter at MODULE:ATTRIBUTE; a class is instantiated.
+def load(name: str) -> dict[str, Any]:
+    """Return the adapters at MODULE:ATTRIBUTE by the name of their options; one has the name "".
 
-    Raises pytest.UsageError with one sentence, whatever goes wrong.
+    A class or function is called, with the arguments of each entry of its `options` if it has such
+    a table. MODULE:ATTRIBUTE[NAME] is one of them. Raises pytest.UsageError with one sentence,
+    whatever goes wrong.
     """
     module, _, attribute = name.partition(":")
+    attribute, chosen = _without_option(attribute)
     if not module or not attribute:
         raise _refusal(name, f"write a module, a colon and an adapter in it, as in {EXAMPLE}")
     if "/" in module or module.endswith(".py"):
@@ -49,15 +56,52 @@ def load(name: str) -> Any:
             adapter = getattr(found, attribute)
         except AttributeError:
             raise _refusal(name, _no_attribute(found, attribute)) from None
-    if isinstance(adapter, type):
+    adapters = _made(name, attribute, adapter, chosen)
+    for each in adapters.values():
+        with _one_sentence(name, "reading its name and unit_roundoff"):
+            try:
+                check_attributes(each)
+            except (TypeError, ValueError) as error:
+                raise _refusal(name, str(error)) from None
+    return adapters
+
+
+def _without_option(attribute: str) -> tuple[str, str]:
+    """Return the attribute and what is in brackets after it."""
+    if not attribute.endswith("]"):
+        return attribute, ""
+    attribute, _, option = attribute.removesuffix("]").partition("[")
+    return attribute, option
+
+
+def _made(name: str, attribute: str, found: Any, chosen: str) -> dict[str, Any]:
+    """Return an adapter, what a class or function returns, or what it does for its options."""
+    factory = isinstance(found, type | FunctionType)
+    options = getattr(found, "options", None) if factory else None
+    if options is None:
+        if chosen:
+            raise _refusal(name, f"{attribute} has no table of options")
         with _one_sentence(name, f"{attribute}()"):
-            adapter = adapter()
-    with _one_sentence(name, "reading its name and unit_roundoff"):
-        try:
-            check_attributes(adapter)
-        except (TypeError, ValueError) as error:
-            raise _refusal(name, str(error)) from None
-    return adapter
+            return {"": found() if factory else found}
+    _check_table(name, attribute, options)
+    if chosen and chosen not in options:
+        raise _refusal(name, f"{attribute} has no options {chosen}{_near(chosen, options)}")
+    adapters = {}
+    for each in [chosen] if chosen else options:
+        with _one_sentence(name, f"{attribute} with the options {each}"):
+            adapters[each] = found(**options[each])
+    return {"": adapters.popitem()[1]} if len(adapters) == 1 else adapters
+
+
+def _check_table(name: str, attribute: str, options: Any) -> None:
+    """Refuse what is not a table of options, or a name that a folder cannot have."""
+    tables = [*options.values()] if isinstance(options, Mapping) else []
+    if not tables or not all(isinstance(each, Mapping) for each in tables):
+        raise _refusal(name, f"{attribute}.options must be {{name: {{argument: value}}}}")
+    for each in options:
+        if not isinstance(each, str) or not re.fullmatch(r"[\w.,=+-]+", each):
+            rule = "use letters, digits and any of . , = + - _"
+            raise _refusal(name, f"{attribute}.options has the name {each!r}; {rule}")
 
 
 @contextmanager
@@ -106,9 +150,12 @@ def _not_found(module: str, missing: str) -> str:
 
 def _no_attribute(module: ModuleType, attribute: str) -> str:
     public = [each for each in vars(module) if not each.startswith("_")]
-    near = difflib.get_close_matches(attribute, public, n=1)
-    hint = f". Did you mean {near[0]}?" if near else ""
-    return f"module {module.__name__} has no attribute {attribute}{hint}"
+    return f"module {module.__name__} has no attribute {attribute}{_near(attribute, public)}"
+
+
+def _near(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1)
+    return f". Did you mean {near[0]}?" if near else ""
 
 
 def _described(error: BaseException) -> str:

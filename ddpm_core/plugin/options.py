@@ -14,7 +14,7 @@ PACKAGE = "ddpm_core.property_tests"  # the name of an installed suite, for --py
 OPTIONS: dict[str, dict[str, Any]] = {
     "--ddpm-impl": {
         "metavar": "MODULE:ATTRIBUTE",
-        "help": "adapter to test, a class or an instance (default: ddpm-core's own)",
+        "help": "adapter to test, or a factory with a table of options (default: ddpm-core's own)",
     },
     "--ddpm-noise-epoch": {
         "default": "0",

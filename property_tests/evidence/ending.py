@@ -11,6 +11,7 @@ from . import deviations, report
 
 Rows = Mapping[str, Mapping[str, Any]]
 
+WORST_FIRST = (2, 3, 4, 1, 5, 6, 7, 0)  # exit codes; the first three are the same for all options
 COMPARED = ("passed", "failed", "deviates")  # outcomes of checks that compared something
 
 
@@ -20,11 +21,31 @@ def end(
     """Write the report; return the lines for the terminal and the exit code.
 
     option: the options of the run by name. status, failed: pytest's exit code and number of
-    failures, which may include tests that are not of the suite.
+    failures, which may include tests that are not of the suite. An implementation with several
+    options has a report for each of them in a folder of its name; the worst exit code counts.
     """
-    folder, valid = option("ddpm_report"), False
+    names = sorted({each["options"] for each in rows.values()})
+    groups = {
+        name: {key: each for key, each in rows.items() if each["options"] == name} for name in names
+    }
+    if len(groups) == 1:
+        return _end(rows, option, Path(option("ddpm_report")), status, failed)
+    others, lines, codes = failed - _failures(rows), [], []
+    for name, group in groups.items():
+        folder = Path(option("ddpm_report")) / name
+        more, code = _end(group, option, folder, status, others + _failures(group))
+        lines += ["", f"options {name}", *more]
+        codes.append(code)
+    return lines, min(codes, key=WORST_FIRST.index)
+
+
+def _end(
+    rows: Rows, option: Callable[[str], Any], folder: Path, status: int, failed: int
+) -> tuple[list[str], int]:
+    """Write the report of one implementation."""
+    valid = False
     try:
-        lines = report.write(rows, Path(folder))
+        lines = report.write(rows, folder)
         valid = not report.overspent(rows)
     except OSError as error:
         lines = [f"--ddpm-report {folder}: nothing was written, {error}"]
@@ -42,6 +63,10 @@ def end(
         count = deviations.accept(Path(option("ddpm_deviations")), rows)
         return [f"deviations written to {option('ddpm_deviations')}: {count}", *lines], 0
     return lines, report.exit_code(rows)
+
+
+def _failures(rows: Rows) -> int:
+    return sum(each["outcome"] == "failed" for each in rows.values())
 
 
 def _not_run(rows: Rows, budget: str | None) -> list[str]:

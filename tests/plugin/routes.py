@@ -13,6 +13,7 @@ REFUSALS = {  # options: how the one line begins
     ): f"--ddpm-impl {MODULE}:Adapter: {MODULE}.py is there, but",
     ("--ddpm-impl", "nowhere:Thing"): "--ddpm-impl nowhere:Thing: no module nowhere is installed",
     ("--ddpm-impl", "math"): "--ddpm-impl math: write a module, a colon and an adapter",
+    ("--ddpm-impl", "math:pi[e]"): "--ddpm-impl math:pi[e]: pi has no table of options",
     ("--ddpm-impl", "math:pi"): "--ddpm-impl math:pi: name = None must be a string",
     (
         "--hypothesis-profile",

@@ -17,6 +17,14 @@ MODULES = {
     "lazy": "def __getattr__(name):\n    raise ImportError('libcuda')\n",
     "property": "class P:\n    @property\n    def name(self):\n        return 1 / 0\n",
     "nameless": "class Nameless:\n    unit_roundoff = 2.0**-53\n",
+    "factory": GOOD
+    + "def both(T):\n    if T > 2:\n        raise ValueError('T')\n    return Good()\n"
+    + "both.options = {'few': {'T': 1}, 'many': {'T': 3}}\n"
+    + "def one(T):\n    return Good()\none.options = {'few': {'T': 1}}\n"
+    + "def bare():\n    return Good()\n"
+    + "def empty():\n    pass\nempty.options = {}\n"
+    + "def listed():\n    pass\nlisted.options = ['few']\n"
+    + "def place():\n    pass\nplace.options = {'../few': {}}\n",
     "coarse": "class Coarse:\n    name, unit_roundoff = 'c', 1.0\n",
 }
 
@@ -61,6 +69,14 @@ def refusal(name: str) -> str:
         ("lazy:X", "lazy.X raised ImportError: libcuda ("),
         ("property:P", "reading its name and unit_roundoff raised ZeroDivisionError: division by"),
         ("nameless:Nameless", "name = None must be a string"),
+        ("factory:both", "both with the options many raised ValueError: T ("),
+        ("factory:both[man]", "both has no options man. Did you mean many?"),
+        ("factory:both[many", "module factory has no attribute both[many"),
+        ("factory:bare[few]", "bare has no table of options"),
+        ("factory:Good[few]", "Good has no table of options"),
+        ("factory:empty", "empty.options must be {name: {argument: value}}"),
+        ("factory:listed", "listed.options must be {name: {argument: value}}"),
+        ("factory:place", "place.options has the name '../few'; use letters, digits and any of"),
         ("coarse:Coarse", "unit_roundoff = 1.0 is outside 2**-113..2**-8. Use that of the"),
     ],
 )
@@ -90,8 +106,23 @@ def test_module_in_a_folder_that_is_not_on_the_path_is_found_for_the_user(tmp_pa
 def test_chosen_adapter_is_loaded_once_and_the_default_only_without_one(modules):
     chosen = Adapters("good:Good")
     assert chosen.load("nowhere:Thing") is chosen.load("nowhere:Thing")
-    assert Adapters(None).load("good:instance").name == "good"
-    assert Adapters("good:instance").load("").name == "good"
+    assert Adapters(None).load("good:instance")[""].name == "good"
+    assert Adapters("good:instance").load("")[""].name == "good"
+
+
+def test_factory_makes_an_adapter_for_each_of_its_options(modules):
+    """One alone has no name, so that its checks have the names of any other adapter."""
+    source = (
+        "class Sized:\n    options = {'2': {'T': 2}, '3': {'T': 3}}\n    unit_roundoff = 2.0**-53"
+    )
+    source += "\n    def __init__(self, T):\n        self.name = f'sized {T}'\n"
+    (modules / "good.py").write_text(source, encoding="utf-8")
+    assert {key: each.name for key, each in load("good:Sized").items()} == {
+        "2": "sized 2",
+        "3": "sized 3",
+    }
+    assert [(key, each.name) for key, each in load("good:Sized[3]").items()] == [("", "sized 3")]
+    assert [*load("factory:bare"), *load("factory:one")] == ["", ""]
 
 
 @pytest.mark.parametrize(
