@@ -10,9 +10,12 @@ from ..evidence import evidence
 from ..evidence.verdict import verdict_of
 from ..known_bugs import BUGS, KnownBug
 from ..known_bugs.run import CAUGHT, run_property_on
+from ..oracles import exact
+from ..oracles.table import through_a_float32_table
 from ..protocol import Array, Betas, Gaussian, Times
 from ..protocol.contract import Checked
 from ..protocol.nouns import DIGITS, FORMULA
+from ..statistics.tolerances import allowance, check
 
 
 class Float32Table(DdpmCore):
@@ -50,6 +53,19 @@ class Float32Table(DdpmCore):
         return Gaussian(np.float64(mean), np.float64(np.broadcast_to(var, x_0.shape)))
 
 
+class Complement(Float32Table):
+    """The coefficient of x_t as one minus another, so that it is 0 after a step of much noise."""
+
+    def q_posterior(self, betas: Betas, x_0: Array, x_t: Array, s: Times, t: Times) -> Gaussian:
+        low, high = self._column(betas, s, x_0), self._column(betas, t, x_0)
+        alpha, one = high / low, np.float32(1)
+        with np.errstate(invalid="ignore"):  # 0 / 0, where no digit is left
+            ratio = (one - alpha) / (one - high)
+            of_xt = (one - ratio) / np.sqrt(alpha)
+            mean = np.sqrt(low) * ratio * np.float32(x_0) + of_xt * np.float32(x_t)
+        return Gaussian(np.float64(mean), super().q_posterior(betas, x_0, x_t, s, t).var)
+
+
 THROUGH_THE_TABLE = [
     ("test_forward_process.py::test_sample_is_mean_plus_scaled_noise", {}),
     ("test_forward_process.py::test_marginal_is_the_composition_of_its_steps", {}),
@@ -77,6 +93,17 @@ def judged(implementation, test: str, arguments: dict) -> str:
 def test_float32_table_loses_digits_only(test, arguments):
     """It fails where digits are asked for, and never as a wrong formula."""
     assert judged(Float32Table, test, arguments) == DIGITS
+
+
+def test_coefficient_as_a_difference_loses_digits_only():
+    """Eq. rounding.table-complement, where the difference has no digit left."""
+    betas, x_0, x_t, s = (2.0**-6, 1 - 2.0**-20), np.zeros(1), np.ones(1), np.ones(1, np.int64)
+    mean, _ = Complement().q_posterior(betas, x_0, x_t, s, s + 1)
+    with through_a_float32_table():
+        want = exact.posterior(betas, 0.0, 1.0, 1, 2).mean
+        unit = allowance(2.0**-24, exact.kappa(betas, 1, 2))
+    assert 0 <= mean[0] < 1e-6 < want.exact
+    check("mean", (0,), mean, want.exact, unit * want.size)
 
 
 class WrongAtOneTimestep(Float32Table):

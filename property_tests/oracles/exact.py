@@ -70,7 +70,9 @@ def posterior(betas: Betas, x_0: float, x_t: float, s: int, t: int) -> Posterior
     """Apply Bayes' rule: the precisions of the prior q(x_s | x_0) and the measurement x_t add.
 
     At s = 0 q(x_0 | x_0) is a point. Where x_0 is 0 the mean is what is left of x_t, whose
-    coefficient vanishes as a difference of terms of size 1 / (1 - alpha_bar_t).
+    coefficient vanishes as a difference of terms of size 1 / (1 - alpha_bar_t). A program with a
+    table in float32 may form the coefficient of x_t as a difference for every pair
+    (Eq. rounding.table-complement), whose terms are added to the size.
     """
     prior, measurement = kernel(betas, 0, s), kernel(betas, s, t)
     if s == 0:
@@ -78,7 +80,10 @@ def posterior(betas: Betas, x_0: float, x_t: float, s: int, t: int) -> Posterior
     precision = 1 / prior.var + measurement.scale**2 / measurement.var
     from_x0 = prior.scale * mpf(x_0) / prior.var / precision
     from_xt = measurement.scale * mpf(x_t) / measurement.var / precision
-    return Posterior(_sum_of(from_x0, from_xt), 1 / precision)
+    mean = _sum_of(from_x0, from_xt)
+    if of_a_table():
+        mean = mean._replace(size=mean.size + abs(mpf(x_t)) / measurement.scale)
+    return Posterior(mean, 1 / precision)
 
 
 def reverse_variance(betas: Betas, variance: str, decoder: str, s: int, t: int) -> tuple[mpf, mpf]:
