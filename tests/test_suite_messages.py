@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from property_tests.adapters.ddpm_core import DdpmCore
 from property_tests.evidence import diagnosis, evidence
+from property_tests.known_bugs.likelihood import LinearInterpolation
 from property_tests.protocol import Gaussian
 from property_tests.protocol.contract import Checked, TimeLimitError, time_limit
 from property_tests.protocol.nouns import DIGITS, FORMULA
@@ -61,6 +62,39 @@ def test_each_part_of_an_output_is_described():
     assert title == "the last calls"
     assert "q_posterior: mean is correct, except for its last digits" in sentence
     assert "q_posterior: var differs in 2 of 3 elements, most at (1, 0): got 4.4" in sentence
+
+
+class TwoCauses(DdpmCore):
+    """A linear interpolation of the variance, and another error in the samples with s = 0."""
+
+    def learned_kernel(self, betas, x0_hat, x_t, interpolation, s, t):
+        arguments = betas, x0_hat, x_t, interpolation, s, t
+        mean, var = LinearInterpolation().learned_kernel(*arguments)
+        return Gaussian(mean, np.where(s.reshape(-1, 1) == 0, 0.0, var))
+
+
+def test_known_bug_is_named_beside_another_cause():
+    """It is not named where it explains less than half of the wrong elements."""
+    for s, named in (((0, 1, 1), True), ((0, 0, 1), False)):
+        seen, s = evidence.start(), np.array(s)
+        x, half = np.zeros((3, 1)), np.full((3, 1), 0.5)
+        Checked(TwoCauses()).learned_kernel(GENTLE, x, x, half, s, s + 1)
+        seen.verdict = FORMULA
+        found = diagnosis.diagnose(seen, TwoCauses())
+        assert (found.cause == "learned_kernel: var") != named
+        what = "in 2 of 3 wrong elements, the output of P05-learned-range-linear"
+        assert (what in found.cause) == named
+
+
+def test_diagnosis_is_that_of_the_example_with_the_largest_error():
+    """A later example that fails by less does not replace it."""
+    seen = evidence.start()
+    for noise in (NOISE, 2.0**-30 * NOISE):
+        got = Checked(MissingRoot()).q_sample(GENTLE, X_0, T, noise)
+        with pytest.raises(AssertionError):
+            check("x_t", (0, 0), got, DdpmCore().q_sample(GENTLE, X_0, T, noise)[0, 0], 0.0)
+    seen.verdict = FORMULA
+    assert "q_sample has the output of F02" in diagnosis.diagnose(seen, MissingRoot()).cause
 
 
 def test_lost_digits_are_not_compared_with_known_bugs():

@@ -18,6 +18,9 @@ class Declined(UnsatisfiedAssumption):
     """A call that the implementation does not answer: Hypothesis discards the example."""
 
 
+# the last call of each method: its arguments, those by keyword, and its output
+Calls = dict[str, tuple[tuple[Any, ...], dict[str, Any], Any]]
+
 NOT_ANSWERED = (pytest.skip.Exception, Declined)  # by a check, and by an example of a property
 
 
@@ -30,14 +33,20 @@ class Evidence:
     declined: dict[str, str] = field(default_factory=dict)  # methods that did not, with a reason
     examples: int = 0  # that were compared
     discarded: int = 0  # examples in which a call was declined
-    last: dict[str, tuple[tuple[Any, ...], dict[str, Any], Any]] = field(default_factory=dict)
+    last: Calls = field(default_factory=dict)
     comparisons: int = 0
     worst: float = 0.0  # the largest |error| / allowance
     worst_at: str = ""
     claims: list[Any] = field(default_factory=list)  # of monte_carlo.Claim
     mutants: list[Any] = field(default_factory=list)  # with the property that killed each
     verdict: str = ""  # of a failed check
-    effect: float | None = None  # of a failed comparison: |error| relative to the larger number
+    effect: float | None = None  # the largest |error| of a failed comparison, relative to a number
+    largest: Calls = field(default_factory=dict)
+
+    @property
+    def shown(self) -> Calls:
+        """The last calls of the example with the largest effect, or of the last example."""
+        return self.largest or self.last
 
 
 _of: list[Evidence] = [Evidence()]
@@ -114,8 +123,15 @@ def record_comparison(what: str, where: object, error: Any, allowed: Any) -> Non
 
 
 def record_effect(error: float, size: float) -> None:
-    """Record the error of a failed comparison, relative to the larger of the two numbers."""
-    _of[0].effect = error / size if 0 < size < math.inf else 1.0  # infinite or not a number
+    """Record the error of a failed comparison, relative to the larger of the two numbers.
+
+    Hypothesis reports the simplest example that fails, which may fail by little. The calls of the
+    one with the largest effect say more about the cause; of several, they are the last.
+    """
+    now = _of[0]
+    effect = error / size if 0 < size < math.inf else 1.0  # infinite or not a number
+    if now.effect is None or effect >= now.effect:
+        now.effect, now.largest = effect, dict(now.last)
 
 
 def record_mutants(mutants: list[Any]) -> None:

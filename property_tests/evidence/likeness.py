@@ -25,7 +25,7 @@ UNITS: dict[str, Callable[[Array], Array]] = {
 
 def likenesses(seen: Evidence, impl: Any) -> Iterator[str]:
     """Yield a sentence for each of these that explains every wrong element of a last call."""
-    for name, (arguments, named, _) in seen.last.items():
+    for name, (arguments, named, _) in seen.shown.items():
         parts = parts_of(seen, name)
         if any(part.wrong.any() for part in parts):
             again = arrays(output_of(impl, name, arguments, named))

@@ -40,8 +40,8 @@ class Part(NamedTuple):
 
 
 def parts_of(seen: Evidence, name: str) -> list[Part]:
-    """Return the parts of the last output of a method; none if ours raises or has other shapes."""
-    arguments, named, output = seen.last[name]
+    """Return the parts of the shown output of a method; none if ours raises or has other shapes."""
+    arguments, named, output = seen.shown[name]
     exact = arrays(output_of(ours(), name, arguments, named))
     got, fields = arrays(output), fields_of(name, arguments, named)
     if [each.shape for each in got] != [each.shape for each in exact]:

@@ -48,6 +48,20 @@ class LinearInterpolation(DdpmCore):
         )
         return Gaussian(low.mean, interpolation * high.var + (1 - interpolation) * low.var)
 
+    def learned_step(
+        self,
+        betas: Betas,
+        x0_hat: Array,
+        x_t: Array,
+        interpolation: Array,
+        s: int,
+        t: int,
+        noise: Array,
+    ) -> Array:
+        times = np.full(len(x_t), s), np.full(len(x_t), t)
+        mean, var = self.learned_kernel(betas, x0_hat, x_t, interpolation, *times)
+        return mean + np.sqrt(var) * noise if s else mean
+
 
 @known(
     "P06-learned-range-strided-max",
