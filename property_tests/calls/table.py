@@ -39,6 +39,7 @@ CALLS: dict[str, Call] = {
     "shaped_schedule": Call(diffusion.shaped_schedule, rows=False),
     "default_timesteps": once(lambda impl, c: impl.default_timesteps(7), rows=False),
     "own_timesteps": Call(diffusion.own_timesteps, rows=False),
+    "claimed_orders": once(lambda impl, c: [*impl.claimed_orders().values()], rows=False),
     "timestep_spacing": Call(diffusion.timestep_spacing, **ALL_BETAS),
     # the forward process, its posterior, and predictions
     "q_marginal": Call(diffusion.q_marginal, **ELEMENTS),

@@ -151,6 +151,10 @@ CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
         "test_own_timesteps.py::test_error_does_not_grow_with_more_steps",
         {"sampler": "ddim"},
     ),
+    *(
+        (each, "test_own_timesteps.py::test_moments_converge_with_the_order_that_is_claimed", {})
+        for each in (faults.FirstOrderOnly, faults.HeunAsDdim, faults.SmallerNoise)
+    ),
     (
         faults.HeunAsDdim,
         "test_heun.py::test_evaluates_both_ends_of_a_step_but_never_the_data",

@@ -44,6 +44,20 @@ def kernel(betas: Betas, s: int, t: int) -> Kernel:
     return _kernels_from(betas, s)[t - s]
 
 
+def marginal(betas: Betas, t: float) -> Kernel:
+    """Return q(x_t | x_0) at a real t >= 1; between timesteps the log-SNR is linear in t."""
+    before = int(t)
+    if t == before:
+        return kernel(betas, 0, before)
+    low, high = (_log_snr(kernel(betas, 0, each)) for each in (before, before + 1))
+    log_snr = low + (mpf(t) - before) * (high - low)
+    return Kernel(1 / mp.sqrt(1 + mp.exp(-log_snr)), 1 / (1 + mp.exp(log_snr)))
+
+
+def _log_snr(of: Kernel) -> mpf:
+    return 2 * mp.log(of.scale) - mp.log(of.var)
+
+
 @lru_cache(maxsize=256)
 def _kernels_from(betas: Betas, s: int) -> tuple[Kernel, ...]:
     """Return q(x_t | x_s) for t = s..T."""
@@ -103,6 +117,12 @@ def convert(betas: Betas, source: str, target: str, value: float, x_t: float, t:
     return _sum_of(coef_xt * mpf(x_t), coef_value * mpf(value))
 
 
+def converter(betas: Betas, source: str, target: str, t: float) -> tuple[float, float]:
+    """Return the factors of x_t and of the value in `convert`, at any real t >= 1."""
+    coef_xt, coef_value = _coefficients(betas, source, target, t)
+    return float(coef_xt), float(coef_value)
+
+
 def kappa(betas: Betas, s: int, t: int) -> mpf:
     """Return 1 + |log alpha_bar_t| / beta_ts, the conditioning of the pair s < t; 0 at s = t.
 
@@ -139,9 +159,9 @@ def product_error(betas: Betas, t: int) -> mpf:
 
 
 @lru_cache(maxsize=4096)
-def _coefficients(betas: Betas, source: str, target: str, t: int) -> tuple[mpf, mpf]:
+def _coefficients(betas: Betas, source: str, target: str, t: float) -> tuple[mpf, mpf]:
     """Return the coefficients of (x_t, value): every definition is linear in both."""
-    to_t = kernel(betas, 0, t)
+    to_t = marginal(betas, t)
     return (
         _converted(to_t, source, target, mpf(0), mpf(1)),
         _converted(to_t, source, target, mpf(1), mpf(0)),

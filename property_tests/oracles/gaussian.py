@@ -26,9 +26,9 @@ class Affine(NamedTuple):
         return (flat @ self.matrix.T + self.offset).reshape(x.shape)
 
 
-def denoiser(betas: Betas, data: MultivariateGaussian, t: int) -> Affine:
+def denoiser(betas: Betas, data: MultivariateGaussian, t: float) -> Affine:
     """Return E[x_0 | x_t] = m + K (x_t - scale m), K = C scale (scale^2 C + var I)^-1."""
-    scale, var = (float(each) for each in exact.kernel(betas, 0, t))
+    scale, var = (float(each) for each in exact.marginal(betas, t))
     spread = scale**2 * data.covariance + var * np.eye(len(data.mean))
     gain = scale * np.linalg.solve(spread, data.covariance).T
     return Affine(gain, data.mean - scale * gain @ data.mean)

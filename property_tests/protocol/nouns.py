@@ -49,8 +49,8 @@ class Averages(NamedTuple):
     buffers: Array  # the copy's buffers after the last step, (n,)
 
 
-Denoiser = Callable[[Array, int], Array]
-"""(x_t, t) -> x0_hat, for each sample."""
+Denoiser = Callable[[Array, Any], Array]
+"""(x_t, t) -> x0_hat, for each sample; t is an int, or a real timestep of `own_timesteps`."""
 
 
 ConditionalDenoiser = Callable[[Array, Any, Times | None], Array]

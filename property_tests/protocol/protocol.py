@@ -31,10 +31,11 @@ from .nouns import (
 )
 from .parts import Parts
 from .precisions import Precisions
+from .timesteps import Timesteps
 from .training import Training
 
 
-class Implementation(Batches, Densities, Latents, Parts, Precisions, Training, Protocol):
+class Implementation(Batches, Densities, Latents, Parts, Precisions, Timesteps, Training, Protocol):
     """The methods of an implementation; one that is missing raises NotImplementedError."""
 
     name: str
@@ -175,23 +176,6 @@ class Implementation(Batches, Densities, Latents, Parts, Precisions, Training, P
 
     def trajectory(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Trajectory:
         """Return all that `sample` reports: timesteps, states and predictions, data included."""
-
-    def default_timesteps(self, T: int) -> tuple[int, ...]:
-        """Return the timesteps that the ancestral sampler visits by default."""
-
-    def own_timesteps(self, betas: Betas, sampler: str, steps: int) -> tuple[int, ...]:
-        """Return the timesteps of a run with `steps` steps by its own choice, 0 included."""
-
-    def timestep_spacing(
-        self, name: str, betas: Betas, steps: int, zero_terminal: bool = False
-    ) -> tuple[int, ...]:
-        """Return the timesteps of a sampler with `steps` steps; `name` is in TIMESTEP_SPACINGS.
-
-        trailing: evenly spaced from T to 0; linspace: evenly spaced from T to 1, then 0; leading:
-        multiples of T // steps plus 1, then 0; log_snr: from T to 1, evenly spaced in log-SNR, then
-        0. If `zero_terminal`, the schedule is first rescaled so that alpha_bar_T = 0 (T >= 2);
-        log_snr then visits T and spaces its remaining steps from T - 1.
-        """
 
     def schedule(self, name: str, T: int) -> Array:
         """Return alpha_bar_0..alpha_bar_T of the built-in linear or cosine schedule with defaults.

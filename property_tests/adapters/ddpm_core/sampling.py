@@ -1,6 +1,6 @@
 """Part of our adapter: sampling steps, complete runs and timestep spacings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -24,6 +24,8 @@ from .arrays import (
     times_of,
     variance_named,
 )
+
+FIRST, SECOND = ("fixed_small", "fixed_large", "ddim", "dpm++1"), ("dpm++2m", "heun")
 
 
 class Sampling:
@@ -118,6 +120,9 @@ class Sampling:
 
     def own_timesteps(self, betas: Betas, sampler: str, steps: int) -> tuple[int, ...]:
         return TIMESTEP_SPACINGS["trailing"](schedule_of(betas), steps)
+
+    def claimed_orders(self) -> Mapping[str, float]:
+        return {**dict.fromkeys(FIRST, 1.0), **dict.fromkeys(SECOND, 2.0)}
 
     def timestep_spacing(
         self, name: str, betas: Betas, steps: int, zero_terminal: bool = False
