@@ -32,6 +32,7 @@ LISTED: pytest.StashKey[Deviation] = pytest.StashKey()
 
 MARKERS = (  # where the suite is installed, no pyproject.toml of ours is read
     "complete: a property that the dev profile leaves out",
+    "elsewhere: a property of what ddpm-core itself does not have",
     "convention: a property that implementations decide differently: refusals, layouts, end points",
 )
 
@@ -143,9 +144,13 @@ def implementation_of(item: pytest.Item) -> Implementation:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Omit the controls for other implementations and for `dev`, which has too few examples.
 
+    Of ddpm-core the samplers that it does not have are not tested.
+
     `dev` also omits the properties that are marked as `complete`, for their time.
     """
     require_plugin(config.pluginmanager)
+    if not config.getoption("ddpm_impl"):
+        items[:] = [each for each in items if each.get_closest_marker("elsewhere") is None]
     if is_dev(config):
         items[:] = [each for each in items if each.get_closest_marker("complete") is None]
     if omits_controls(config):  # also those that are named on the command line

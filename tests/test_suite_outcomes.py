@@ -31,6 +31,15 @@ def test_partial_implementation_passes_fails_and_omits(run_suite):
     assert done.ret == pytest.ExitCode.TESTS_FAILED
 
 
+def test_samplers_that_ddpm_core_does_not_have_are_tested_for_others_alone(run_suite):
+    """For ddpm-core they are not collected, since "not offered" would prevent a certificate."""
+    file = str(SUITE / "test_stochastic_solvers.py")
+    assert "not offered" not in run_suite(file).stdout.str()
+    own = "property_tests.adapters.ddpm_core:DdpmCore"
+    done = run_suite(file, "--ddpm-impl", own)
+    done.stdout.fnmatch_lines(["ddpm_core: 20 not offered"])
+
+
 @pytest.mark.parametrize("name", ["nowhere:Thing", "math"])
 def test_unimportable_adapter_is_a_usage_error(run_suite, name):
     done = run_suite(str(SUITE), "--ddpm-impl", name)

@@ -2,12 +2,14 @@
 
 from .nouns import (
     ANCESTRAL,
+    CHURN,
     DECODER_VARIANCES,
     NO_LABEL,
     PREDICTIONS,
     SAMPLERS,
     SAMPLERS_OF,
     SOLVERS,
+    STOCHASTIC,
     TIMESTEP_SPACINGS,
     UNKNOWN,
     Array,
@@ -45,6 +47,7 @@ from .protocol import Implementation
 
 __all__ = [
     "ANCESTRAL",
+    "CHURN",
     "DECODER_VARIANCES",
     "NO_LABEL",
     "PRECISIONS",
@@ -52,6 +55,7 @@ __all__ = [
     "SAMPLERS",
     "SAMPLERS_OF",
     "SOLVERS",
+    "STOCHASTIC",
     "TIMESTEP_SPACINGS",
     "UNKNOWN",
     "Array",

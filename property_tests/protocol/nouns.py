@@ -129,11 +129,13 @@ class SamplingSpec(NamedTuple):
     """A sampler with its schedule, timesteps and denoiser; the times decrease to 0."""
 
     betas: Betas
-    sampler: str  # one of SAMPLERS
+    sampler: str  # one of SAMPLERS or STOCHASTIC
     times: tuple[int, ...]
     denoiser: Denoiser
     eta: float = 0.0  # of ddim, in [0, 1]: 0 is deterministic, 1 is fixed_small
     zero_terminal: bool = False  # rescale the schedule first, so that alpha_bar_T = 0
+    churn: float = 0.0  # of CHURN: noise added in all steps together, as a fraction of sigma
+    noise_scale: float = 1.0  # of CHURN: standard deviation of the added noise
 
 
 PREDICTIONS = ("eps", "x0", "v", "score")  # what a network may predict
@@ -148,6 +150,9 @@ ANCESTRAL = SAMPLERS_OF["ancestral"]
 DECODER_VARIANCES = ("beta_1", "beta_tilde_2")  # of p(x_0 | x_1), by convention
 SOLVERS = (*SAMPLERS_OF["dpm_solver"], *SAMPLERS_OF["heun"])  # no noise
 SAMPLERS = tuple(name for names in SAMPLERS_OF.values() for name in names)
+# Not of ddpm_core. Also: ancestral sampling in sigma with eta is ddim, SDE-DPM++ (1) fixed_small.
+CHURN = ("churn", "churn-heun")  # Karras et al. (2022), Algorithm 2, without and with correction
+STOCHASTIC = ("sde-dpm++2m", "euler-maruyama", "euler-maruyama-ve", *CHURN)
 TIMESTEP_SPACINGS = ("trailing", "leading", "linspace", "log_snr")
 
 

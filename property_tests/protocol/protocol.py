@@ -136,8 +136,8 @@ class Implementation(Batches, Densities, Latents, Parts, Precisions, Timesteps, 
     def sample(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
         """Return x_0 at the end of the sampling trajectory from x_T with the given noise.
 
-        noises[i] is the noise of the step from times[i]; the last step has none. Samplers without
-        noise ignore them.
+        noises[i] is the noise of the step from times[i]; the last step has none, except with
+        CHURN, which adds noise before each step. Samplers without noise ignore them.
         """
 
     def solver_steps(

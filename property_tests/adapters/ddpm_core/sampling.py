@@ -168,5 +168,6 @@ def _new_sampler(spec: SamplingSpec) -> Any:
             return ddpm_core.DPMSolver(schedule, times)
         case "heun":
             return ddpm_core.Heun(schedule, times)
-        case variance:
-            return ddpm_core.Ancestral(schedule, times, variance_named(variance))
+        case "fixed_small" | "fixed_large":
+            return ddpm_core.Ancestral(schedule, times, variance_named(spec.sampler))
+    raise NotImplementedError(f"ddpm_core has no sampler {spec.sampler}")
