@@ -8,6 +8,8 @@ from .denoiser import NetworkDenoiser as NetworkDenoiser
 from .forward_process import q_marginal as q_marginal
 from .forward_process import q_sample as q_sample
 from .forward_process import q_step as q_step
+from .gaussian_path import GaussianPath as GaussianPath
+from .gaussian_path import PathDenoiser as PathDenoiser
 from .guidance import Guided as Guided
 from .guidance import drop_labels as drop_labels
 from .latent import LatentScale as LatentScale

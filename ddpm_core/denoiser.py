@@ -48,7 +48,7 @@ class NetworkDenoiser:
         check_time("t", t, 1, self.schedule.T, self.schedule.T, x_t)
         times = torch.full(x_t.shape[:1], t) if isinstance(t, int) else t
         times = times.to(x_t.device)
-        x_in = x_t.to(_parameter_dtype(self.network, x_t))
+        x_in = x_t.to(parameter_dtype(self.network, x_t))
         arguments = (x_in, times) if cond is None else (x_in, times, cond)
         value, interpolation = self.network(*arguments).to(x_t.dtype), None
         if self.learns_variance:
@@ -57,9 +57,10 @@ class NetworkDenoiser:
         return Prediction(x0_hat, interpolation)
 
 
-def _parameter_dtype(network: Network, x_t: Tensor) -> torch.dtype:
+def parameter_dtype(network: Network, x_t: Tensor) -> torch.dtype:
     """Return the dtype of the network's first parameter, x_t's own if it has none.
 
+    It is the dtype of the network's input in Eq. losses.eps-hat.
     Quantized weights, in integers or float8, do not count: their layers take x_t as it is.
     """
     parameters = network.parameters() if isinstance(network, torch.nn.Module) else iter(())

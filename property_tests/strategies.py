@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
-from .protocol import Array, Betas, Times
+from .protocol import Array, Betas, GaussianPath, Times
 
 
 class Known(tuple[float, ...]):
@@ -107,3 +107,51 @@ def _event(draw: st.DrawFn, shape: tuple[int, ...]) -> Array:
     size = int(np.prod(shape))
     values = draw(st.lists(numbers, min_size=size, max_size=size))
     return np.array(values, np.float64).reshape(shape)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> GaussianPath:
+    """Draw a path with any unit and clock, forward or backward in time, with or without SNR 0.
+
+    Where alpha falls and sigma grows, no digit is lost in alpha sigma_dot - alpha_dot sigma.
+    """
+    betas = draw(schedules)
+    T, direction = len(betas), draw(st.sampled_from([1.0, -1.0]))
+    units = [draw(st.floats(1 / 16, 64, width=16)) for _ in betas]
+    signal = np.cumprod(1 - np.float64(betas))
+    alpha, sigma = (np.sqrt(each) * units for each in (signal, 1 - signal))
+    if T > 1 and draw(st.booleans()):
+        alpha[-1] = 0.0
+    dots = [[0.0, *(draw(st.floats(0.125, 4, width=16)) for _ in betas)] for _ in "as"]
+    return GaussianPath(
+        times=tuple(direction * t / 8 for t in range(T + 1)),
+        alpha=(1.0, *alpha.tolist()),
+        sigma=(0.0, *sigma.tolist()),
+        alpha_dot=tuple(-direction * each for each in dots[0]),
+        sigma_dot=tuple(direction * each for each in dots[1]),
+    )
+
+
+def straight(*times: float) -> GaussianPath:
+    one = tuple(1.0 for _ in (0, *times))
+    alpha = tuple(1.0 - each for each in (0.0, *times))
+    return GaussianPath((0.0, *times), alpha, (0.0, *times), tuple(-each for each in one), one)
+
+
+def exploding(*times: float) -> GaussianPath:
+    one = tuple(1.0 for _ in (0, *times))
+    return GaussianPath((0.0, *times), one, (0.0, *times), tuple(0.0 for _ in one), one)
+
+
+TO_NOISE = straight(0.125, 0.5, 0.75, 1.0)
+EDM = exploding(0.002, 0.5, 3.0, 80.0)
+paths = st.sampled_from([TO_NOISE, EDM]) | tables()
+
+
+@st.composite
+def path_cases(draw: st.DrawFn, lowest_t: int = 1) -> Case:
+    """Draw a path in place of betas, timesteps, and two arrays of samples."""
+    path, case = draw(paths), draw(cases())
+    t = np.array([draw(st.integers(lowest_t, len(path))) for _ in case.t], np.int64)
+    s = np.array([draw(st.integers(0, max(0, each - 1))) for each in t], np.int64)
+    return Case(path, s, t, case.first, case.second)

@@ -27,6 +27,14 @@ DOCUMENTED: dict[str, tuple[dict[str, object], str]] = {
         {"parameterization": "eps", "learns_variance": False},
         "Ho et al. (2020), section 3.2: the network predicts eps",
     ),
+    "GaussianPath.vp": (
+        {"beta_min": 0.1, "beta_max": 20.0},
+        "Song et al. (2021), appendix C: beta from 0.1 to 20",
+    ),
+    "PathDenoiser": (
+        {"parameterization": "velocity"},
+        "Lipman et al. (2023): the network predicts the velocity",
+    ),
     "ClipX0": ({"low": -1.0, "high": 1.0}, "Eq. images.range"),
     "Guided": (
         {"scale": 1.0, "no_label": None, "rescale": 0.0, "interval": None},

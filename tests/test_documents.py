@@ -144,9 +144,9 @@ def test_python_examples_run(page, name, flags, tmp_path, monkeypatch):
         tiny = "--max-steps 1 --width 8 --multipliers 1 --T 20 --schedule cosine --batch-size 8"
         tiny += f" --preview-steps 2 --out-dir runs/{name} {flags}"
         assert train(tiny.split()) == 0
-    (block,) = found(page, r"^```python\n(.*?)^```")
     names: dict[str, object] = {}
-    exec(block, names)
+    for block in found(page, r"^```python\n(.*?)^```"):
+        exec(block, names)
     if page == "latent":
         assert names["latents"].shape == (64, 4, 8, 8)
         assert names["back"].shape == (64, 3, 32, 32)
@@ -155,3 +155,4 @@ def test_python_examples_run(page, name, flags, tmp_path, monkeypatch):
         assert (names["bits"] > 0).all()
     else:
         assert names["t"] == 0
+        assert names["x"].shape == (4, 1, 8, 8)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..protocol import Implementation
-from . import densities, diffusion
+from . import densities, diffusion, paths
 from .call import Call, Thunk
 from .inputs import Inputs, autoencoder, twice
 
@@ -63,6 +63,15 @@ CALLS: dict[str, Call] = {
     "guided": Call(diffusion.guided, **EVENTS),
     "guided_interpolation": Call(diffusion.guided_interpolation, **ELEMENTS),
     "drop_labels": once(lambda impl, c: impl.drop_labels(c.labels, 0.5, 3), rows=False),
+    # Gaussian paths
+    "standard_path": Call(paths.standard_path, rows=False),
+    "path_schedule": Call(paths.path_schedule, rows=False),
+    "path_sample": Call(paths.path_sample, **ELEMENTS),
+    "path_target": Call(paths.path_target, **ELEMENTS),
+    "path_convert": Call(paths.path_convert, **ELEMENTS),
+    "path_posterior": Call(paths.path_posterior, **ELEMENTS),
+    "path_run": Call(paths.path_run, **ELEMENTS),
+    "path_denoised": Call(paths.path_denoised),
     # samplers
     "reverse_step": Call(diffusion.reverse_step, **ELEMENTS),
     "ddim_step": Call(diffusion.ddim_step, **ELEMENTS),

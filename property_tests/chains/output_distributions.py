@@ -7,9 +7,9 @@ from itertools import pairwise
 import numpy as np
 from hypothesis import strategies as st
 
-from ..oracles import chains, exact, gaussian
+from ..oracles import chains, exact, gaussian, gaussian_paths
 from ..oracles import schedules as exact_schedules
-from ..protocol import SOLVERS, Betas, Denoiser, Implementation, SamplingSpec
+from ..protocol import SOLVERS, Betas, Denoiser, GaussianPath, Implementation, Process, SamplingSpec
 from ..statistics.noise_tape import moments
 from ..statistics.tolerances import check_largest
 from ..strategies import schedules
@@ -36,7 +36,7 @@ def gaussian_data(event: tuple[int, ...]) -> gaussian.MultivariateGaussian:
     )
 
 
-def denoiser_of(betas: Betas, data: gaussian.MultivariateGaussian) -> Denoiser:
+def denoiser_of(betas: Process, data: gaussian.MultivariateGaussian) -> Denoiser:
     return lambda x_t, t: gaussian.denoiser(betas, data, t)(x_t)
 
 
@@ -54,12 +54,13 @@ def check_output_distribution(
     sampler: str,
     eta: float,
     event: tuple[int, ...],
-    betas: Betas,
+    betas: Process,
     times: tuple[int, ...],
 ) -> None:
     """Check the mean and covariance of the output, with the optimal denoiser."""
     spec = SamplingSpec(betas, sampler, times, denoiser_of(betas, gaussian_data(event)), eta)
-    kappas = (exact.kappa(betas, s, t) for t, s in pairwise(times))
+    kappa = gaussian_paths.kappa if isinstance(betas, GaussianPath) else exact.kappa
+    kappas = (kappa(betas, s, t) for t, s in pairwise(times))
     _check(impl, spec, event, chains.Path(betas, sampler, times, eta), kappas)
 
 
@@ -84,7 +85,8 @@ def _check(
     path: chains.Path,
     kappas: Iterable[float],
 ) -> None:
-    got = moments(partial(impl.sample, spec), event, draws=len(path.times) - 2, batch=2)
+    run = impl.path_run if isinstance(spec.betas, GaussianPath) else impl.sample
+    got = moments(partial(run, spec), event, draws=len(path.times) - 2, batch=2)
     want = chains.output_distribution(path, gaussian_data(event))
     scale, roundings = np.sqrt(np.abs(np.diag(want.covariance)).max()), ROUNDINGS
     if spec.sampler in SOLVERS:

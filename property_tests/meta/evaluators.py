@@ -12,6 +12,7 @@ from .bound_evaluators import BOUND
 from .evaluation import FLOAT32, Evaluation, Evaluator, Point, at, name, one, x
 from .latent_evaluators import LATENT
 from .pages import Values
+from .path_evaluators import PATHS
 from .sampler_evaluators import SAMPLERS
 
 T_LINEAR = 40  # the least round T above 21
@@ -281,6 +282,7 @@ EVALUATORS: dict[str, Evaluator] = {
     "losses.min-snr-score": weight("score"),
     **BOUND,
     **LATENT,
+    **PATHS,
     **SAMPLERS,
     "embeddings.sinusoidal": sinusoid(0),
     "embeddings.cosines": sinusoid(1),

@@ -13,6 +13,7 @@ from . import (
     guarded_faults,
     option_faults,
     part_faults,
+    path_faults,
     precision_faults,
     range_faults,
     rounding_faults,
@@ -30,6 +31,7 @@ TABLES = (
     option_faults,
     range_faults,
     part_faults,
+    path_faults,
 )
 FAULTS = [fault for table in TABLES for fault in table.FAULTS]
 

@@ -25,7 +25,7 @@ ANSWERS = {"x0_hat", "var_interpolation", "per_sample"}  # attributes that carry
 METADATA = {"dtype", "device", "shape", "ndim", "new_zeros", "numel", "detach", "tolist", "h"}
 READS_METADATA = {"compute_dtype", "len", "zeros_like", "ones_like", "full_like"}
 READS_METADATA |= {"isinstance", "_along"}
-LIKE = {"expand_to", "promoted", "_parameter_dtype"}  # read metadata of their second argument
+LIKE = {"expand_to", "promoted", "parameter_dtype"}  # read metadata of their second argument
 
 
 class Entry(NamedTuple):

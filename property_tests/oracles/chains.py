@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..protocol import ANCESTRAL, Array, Betas
+from ..protocol import ANCESTRAL, Array, Betas, Process
 from . import exact
 from .exact import mp, mpf
 from .gaussian import Affine, MultivariateGaussian, denoiser
@@ -27,7 +27,7 @@ class Step(NamedTuple):
 class Path(NamedTuple):
     """A sampler with its schedule and timesteps."""
 
-    betas: Betas
+    betas: Process
     sampler: str
     times: tuple[int, ...]
     eta: float = 0.0
@@ -109,20 +109,20 @@ def step_coefficients(path: Path, s: int, t: int) -> Step:
     return Step(at_s.scale - coef_xt * at_t.scale, coef_xt, var)
 
 
-def gain(betas: Betas, s: int, t: int) -> mpf:
+def gain(betas: Process, s: int, t: int) -> mpf:
     """Return h, half the increase of the log-SNR over the step."""
     if s == 0 or exact.kernel(betas, 0, t).scale == 0:
         return mp.inf
     return mp.log(_ratio(betas, t) / _ratio(betas, s))
 
 
-def _ratio(betas: Betas, t: int) -> mpf:
+def _ratio(betas: Process, t: int) -> mpf:
     """Return sigma, the noise standard deviation divided by the scale of the data."""
     scale, var = exact.kernel(betas, 0, t)
     return mp.sqrt(var) / scale
 
 
-def _slope(betas: Betas, t: int, prediction: Map, state: Map) -> Map:
+def _slope(betas: Process, t: int, prediction: Map, state: Map) -> Map:
     """Return d (x / scale) / d sigma = (x / scale - x0_hat) / sigma."""
     scale, sigma = exact.kernel(betas, 0, t).scale, _ratio(betas, t)
     return _sum((1 / (scale * sigma), state), (-1 / sigma, prediction))

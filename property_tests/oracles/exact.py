@@ -1,7 +1,8 @@
 """Exact answers in 60 digits from the definitions: composed one-step kernels and Bayes' rule.
 
 Only x_i = sqrt(1 - beta_i) x_{i-1} + sqrt(beta_i) z_i is assumed. No closed form of alpha_bar, the
-posterior or a conversion is used.
+posterior or a conversion is used. A Gaussian path in place of betas gives its kernels by two
+tables, and all that follows from kernels.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import NamedTuple
 
 from mpmath import MPContext
 
-from ..protocol import Betas
+from ..protocol import Betas, GaussianPath, Process
 from .table import FLOAT32, NoDigitsError, of_a_table
 
 mp = MPContext()  # a private context, so that the precision of other users does not change
@@ -39,7 +40,7 @@ class Posterior(NamedTuple):
     var: mpf
 
 
-def kernel(betas: Betas, s: int, t: int) -> Kernel:
+def kernel(betas: Process, s: int, t: int) -> Kernel:
     """Return q(x_t | x_s), by composing the kernels of the steps s+1..t."""
     return _kernels_from(betas, s)[t - s]
 
@@ -59,13 +60,23 @@ def _log_snr(of: Kernel) -> mpf:
 
 
 @lru_cache(maxsize=256)
-def _kernels_from(betas: Betas, s: int) -> tuple[Kernel, ...]:
+def _kernels_from(betas: Process, s: int) -> tuple[Kernel, ...]:
     """Return q(x_t | x_s) for t = s..T."""
+    if isinstance(betas, GaussianPath):
+        return tuple(_along(betas, s, t) for t in range(s, len(betas) + 1))
     composed = [Kernel(mpf(1), mpf(0))]
     for step in _steps(betas)[s:]:
         scale, var = composed[-1]
         composed.append(Kernel(scale * step.scale, var * (1 - step.var) + step.var))
     return tuple(composed)
+
+
+def _along(path: GaussianPath, s: int, t: int) -> Kernel:
+    """Return the kernel from s to t that, after the marginal at s, gives the marginal at t."""
+    if s == t:
+        return Kernel(mpf(1), mpf(0))
+    scale = mpf(path.alpha[t]) / mpf(path.alpha[s])
+    return Kernel(scale, mpf(path.sigma[t]) ** 2 - (scale * mpf(path.sigma[s])) ** 2)
 
 
 @lru_cache(maxsize=256)
@@ -74,13 +85,13 @@ def _steps(betas: Betas) -> tuple[Kernel, ...]:
     return tuple(Kernel(mp.sqrt(1 - mpf(beta)), mpf(beta)) for beta in betas)
 
 
-def diffuse(betas: Betas, t: int, x_0: float, noise: float) -> Value:
+def diffuse(betas: Process, t: int, x_0: float, noise: float) -> Value:
     """Return x_t = mean + standard deviation times noise, for the composed kernel."""
     to_t = kernel(betas, 0, t)
     return _sum_of(to_t.scale * mpf(x_0), mp.sqrt(to_t.var) * mpf(noise))
 
 
-def posterior(betas: Betas, x_0: float, x_t: float, s: int, t: int) -> Posterior:
+def posterior(betas: Process, x_0: float, x_t: float, s: int, t: int) -> Posterior:
     """Apply Bayes' rule: the precisions of the prior q(x_s | x_0) and the measurement x_t add.
 
     At s = 0 q(x_0 | x_0) is a point. Where x_0 is 0 the mean is what is left of x_t, whose

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..protocol import Array, Betas
+from ..protocol import Array, Process
 from . import exact
 
 
@@ -26,7 +26,7 @@ class Affine(NamedTuple):
         return (flat @ self.matrix.T + self.offset).reshape(x.shape)
 
 
-def denoiser(betas: Betas, data: MultivariateGaussian, t: float) -> Affine:
+def denoiser(betas: Process, data: MultivariateGaussian, t: float) -> Affine:
     """Return E[x_0 | x_t] = m + K (x_t - scale m), K = C scale (scale^2 C + var I)^-1."""
     scale, var = (float(each) for each in exact.marginal(betas, t))
     spread = scale**2 * data.covariance + var * np.eye(len(data.mean))

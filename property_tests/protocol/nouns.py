@@ -12,6 +12,25 @@ Times = NDArray[np.int64]  # (batch,), timesteps 0..T; timestep 0 is data
 Betas = tuple[float, ...]  # beta_1..beta_T; betas[0] belongs to t = 1
 
 
+@dataclass(frozen=True)
+class GaussianPath:
+    """x = alpha x_0 + sigma eps at t = 0..T; each field has T + 1 entries, of which [0] is data."""
+
+    times: tuple[float, ...]  # the real time of each timestep
+    alpha: tuple[float, ...]  # alpha[0] = 1; alpha[T] may be 0
+    sigma: tuple[float, ...]  # sigma[0] = 0; sigma / alpha increases
+    alpha_dot: tuple[float, ...]  # derivatives by time, at t = 0 without meaning
+    sigma_dot: tuple[float, ...]
+
+    def __len__(self) -> int:
+        """Return T, as the length of betas is."""
+        return len(self.times) - 1
+
+
+Process = Betas | GaussianPath
+"""The betas of a process or, for a path, its tables; oracles that use kernels alone take both."""
+
+
 class Gaussian(NamedTuple):
     """A Gaussian with independent elements; both fields have the sample's shape."""
 
@@ -128,7 +147,7 @@ class Guidance(NamedTuple):
 class SamplingSpec(NamedTuple):
     """A sampler with its schedule, timesteps and denoiser; the times decrease to 0."""
 
-    betas: Betas
+    betas: Process  # a path for `path_run` alone
     sampler: str  # one of SAMPLERS or STOCHASTIC
     times: tuple[int, ...]
     denoiser: Denoiser
@@ -139,6 +158,8 @@ class SamplingSpec(NamedTuple):
 
 
 PREDICTIONS = ("eps", "x0", "v", "score")  # what a network may predict
+PATH_PREDICTIONS = (*PREDICTIONS, "velocity")  # and on a path, which has a derivative by time
+GAUSSIAN_PATHS = ("straight", "ve", "vp")  # of flow matching, of EDM, and of Song et al. (2021)
 # Names of the protocol by the module of the sampler; meta/test_verified_core.py compares the tree.
 SAMPLERS_OF = {
     "ancestral": ("fixed_small", "fixed_large"),  # Ho et al. (2020), by the variance of a step

@@ -30,12 +30,15 @@ from .nouns import (
     Trajectory,
 )
 from .parts import Parts
+from .paths import Paths
 from .precisions import Precisions
 from .timesteps import Timesteps
 from .training import Training
 
 
-class Implementation(Batches, Densities, Latents, Parts, Precisions, Timesteps, Training, Protocol):
+class Implementation(
+    Batches, Densities, Latents, Parts, Paths, Precisions, Timesteps, Training, Protocol
+):
     """The methods of an implementation; one that is missing raises NotImplementedError."""
 
     name: str

@@ -34,6 +34,10 @@ def _both_tables(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
     return [(name, shape) for name in ScheduleTables._fields]
 
 
+def _path_tables(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
+    return [(name, (len(given["path"]) + 1,)) for name in ScheduleTables._fields]
+
+
 def _fourier(given: dict[str, Any]) -> list[tuple[str, tuple[int, ...]]]:
     batch, channels, *image = given["x"].shape
     return [("features", (batch, channels * (1 + 2 * len(given["frequencies"])), *image))]
@@ -106,6 +110,13 @@ SHAPES: dict[str, Shapes] = {
     "coefficient": _coefficient,
     "denoised": _prediction,
     "denoised_in": _event("x0_hat", like="x_t"),
+    "path_schedule": _path_tables,
+    "path_sample": _event("x", like="x_0"),
+    "path_target": _event("target", like="x_0"),
+    "path_convert": _event("value", like="value"),
+    "path_posterior": _event("mean", "var", like="x"),
+    "path_run": _event("x_0", like="x_T"),
+    "path_denoised": _event("x0_hat", like="x_t"),
     "clipped": _event("x0_hat", "interpolation", like="x0_hat"),
     "draw_samples": lambda given: [("x_0", tuple(given["shape"]))],
     "draw_samples_at": lambda given: [("x_0", (len(given["indices"]), *given["event"]))],

@@ -38,12 +38,15 @@ from .defaults import Defaults
 from .latents import Latents
 from .likelihood import Likelihood
 from .parts import Parts
+from .paths import Paths
 from .precisions import Precisions
 from .sampling import Sampling
 from .training import Training
 
 
-class DdpmCore(Batches, Defaults, Sampling, Training, Likelihood, Latents, Parts, Precisions):
+class DdpmCore(
+    Batches, Defaults, Sampling, Training, Likelihood, Latents, Parts, Paths, Precisions
+):
     """ddpm_core in float64; see `protocol.Implementation`."""
 
     name = "ddpm_core"

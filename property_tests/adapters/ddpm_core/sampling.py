@@ -157,7 +157,10 @@ def _sampler(spec: SamplingSpec) -> Any:
 
 
 def _new_sampler(spec: SamplingSpec) -> Any:
-    schedule = schedule_of(spec.betas, spec.zero_terminal)
+    return sampler_on(schedule_of(spec.betas, spec.zero_terminal), spec)
+
+
+def sampler_on(schedule: ddpm_core.Schedule, spec: SamplingSpec) -> Any:
     times = times_of(spec.times, spec.betas)
     match spec.sampler:
         case "ddim":
