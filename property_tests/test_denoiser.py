@@ -6,14 +6,24 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from .calls.call import reused
-from .oracles import exact
+from .oracles import chains, exact
 from .oracles.exact import mpf
-from .protocol import PRECISIONS, PREDICTIONS, Array, Implementation, Times, exact_in
+from .protocol import (
+    PRECISIONS,
+    PREDICTIONS,
+    Array,
+    Implementation,
+    SamplingSpec,
+    Times,
+    exact_in,
+)
 from .statistics.precisions import in_each_precision
-from .statistics.tolerances import elements, equal
+from .statistics.tolerances import allowance, check, elements, equal
 from .strategies import EARLY, STEEP, Case, cases
 
 ORACLE = "the definitions of x_t, v and score, solved in 60 digits"
+
+FIRST_ORDER = ("fixed_small", "fixed_large", "ddim", "dpm++1")
 
 
 BFLOAT16 = next(each for each in PRECISIONS if each.name == "bfloat16")
@@ -133,3 +143,34 @@ def test_clipping_changes_only_predictions_out_of_range(
         for where in elements(x0_hat):
             assert got[where] == min(max(x0_hat[where], low), high)
         assert np.array_equal(interpolation, x0_hat)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "eta"), [(each, 0.0) for each in FIRST_ORDER] + [("ddim", 0.7)]
+)
+@pytest.mark.parametrize("name", PREDICTIONS)
+@given(values=st.tuples(*[st.integers(-24, 24).map(lambda eighths: eighths / 8)] * 3))
+@example(values=(2.0, 1.5, -1.0))
+def test_a_clipped_prediction_keeps_the_noise_that_fits_it(
+    impl: Implementation, name: str, sampler: str, eta: float, values: tuple[float, float, float]
+):
+    """Eq. ancestral.step and ddim.step at x0_hat in [-1, 1]: the noise is solved for anew.
+
+    What the network predicted of it fits the x0_hat before clipping.
+    """
+    value, x, added = values
+    for s, t in ((1, 4), (2, 3), (0, 2)):
+        spec = SamplingSpec(STEEP, sampler, (t, s, 0)[: 2 + (s > 0)], lambda x_t, t: x_t, eta)
+        arrays = (np.float64([[each], [-each]]) for each in (value, x, added))
+        output, x_t, noise = arrays
+        got = impl.clipped_step(spec, name, Recorded(output), x_t, s, t, noise, -1.0, 1.0)
+        coef_x0, coef_xt, var = chains.step_coefficients(
+            chains.Path(STEEP, sampler, (t, s), eta), s, t
+        )
+        for where, sign in (((0, 0), 1), ((1, 0), -1)):
+            before = exact.convert(STEEP, name, "x0", sign * value, sign * x, t)
+            x0_hat = min(max(before.exact, mpf(-1)), mpf(1))
+            want = coef_x0 * x0_hat + coef_xt * sign * x + exact.mp.sqrt(var) * sign * added
+            size = abs(coef_x0) * before.size + abs(coef_xt * x) + abs(added)
+            unit = allowance(impl.unit_roundoff, exact.kappa(STEEP, s, t), times=4)
+            check("x_s", where, got, want, unit * size)

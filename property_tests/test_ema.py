@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from .oracles.exact import mpf
 from .protocol import Implementation
-from .statistics.tolerances import check, check_largest
+from .statistics.tolerances import check, check_largest, equal
 
 ORACLE = "the weighted sum of all weights, in 60 digits"
 
@@ -37,6 +37,14 @@ def test_average_is_the_weighted_sum_of_all_weights(impl: Implementation, decay,
             total += left * mpf(weights[0, column])
             allowed = 3 * n * mpf(impl.unit_roundoff) * size
             check("average", (n - 1, column), got.weights, total, allowed)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.5, 0.999])
+def test_averaging_leaves_the_trained_weights(impl: Implementation, decay):
+    """Eq. ema.update changes the average alone: training resumes from the weights that it left."""
+    weights = np.float64([[0.5, -2.0], [1.5, 3.0], [-4.0, 0.25], [2.0, 1.0]])
+    got = impl.trained_weights(decay, weights)
+    assert equal(got, weights[1:]), f"{got.tolist()} are left of {weights[1:].tolist()}"
 
 
 @given(decay=DECAYS, steps=st.integers(1, 12))

@@ -139,6 +139,10 @@ def ema(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
         yield lambda decay=decay: impl.ema(decay, weights, buffers)
 
 
+def trained_weights(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    yield lambda: impl.trained_weights(0.25, c.x.reshape(len(c.x), -1))
+
+
 def ema_of(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
     values = np.floor(np.abs(c.x.reshape(len(c.x), -1)))
     for kind in ("frozen", "count"):

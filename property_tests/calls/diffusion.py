@@ -266,3 +266,8 @@ def denoised(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
                 yield lambda n=name, t=t, y=labels: impl.denoised(
                     c.betas, n, wide_network, c.x, t, y, True
                 )
+
+
+def clipped_step(impl: Implementation, c: Inputs) -> Iterator[Thunk]:
+    for each in specs(c):
+        yield lambda of=each: impl.clipped_step(of, "eps", network, c.x, 2, 4, c.noise, -0.5, 0.75)

@@ -98,4 +98,24 @@ FAULTS = [
         "test_denoiser.py::test_a_network_of_another_precision_changes_only_its_own_input",
         {"name": "eps"},
     ),
+    Guarded(
+        "trained-weights-are-averaged",
+        "training.ema",
+        "        torch._foreach_lerp_(averages, weights, 1 - ema_decay(step, self.decay))",
+        "        torch._foreach_lerp_(averages, weights, 1 - ema_decay(step, self.decay))\n"
+        "        torch._foreach_copy_(weights, averages)",
+        "test_ema.py::test_averaging_leaves_the_trained_weights",
+        {"decay": 0.5},
+    ),
+    Guarded(
+        "noise-of-the-network",
+        "denoiser",
+        "        return replace(found, x0_hat=found.x0_hat.clamp(self.low, self.high))",
+        "        kept = found.x0_hat.clamp(self.low, self.high)\n"
+        "        scale = self.denoiser.schedule.alpha_bar(t).sqrt()\n"
+        "        x_t.sub_(scale * (found.x0_hat - kept))\n"
+        "        return replace(found, x0_hat=kept)",
+        "test_denoiser.py::test_a_clipped_prediction_keeps_the_noise_that_fits_it",
+        {"name": "eps", "sampler": "ddim", "eta": 0.0},
+    ),
 ]

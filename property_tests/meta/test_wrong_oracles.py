@@ -8,7 +8,7 @@ import pytest
 
 from ..adapters.ddpm_core import DdpmCore
 from ..known_bugs.run import run_on_correct_code, run_property_on
-from ..oracles import bound, chains, exact, flows, mixture, quadrature, schedules
+from ..oracles import bound, chains, exact, flows, gaussian_paths, mixture, quadrature, schedules
 from ..oracles.exact import Kernel, Posterior, Value, mpf
 
 
@@ -30,11 +30,48 @@ def v_with_the_other_sign(betas, source, target, value, x_t, t):
     return Value(-exact_answer.exact, exact_answer.size) if target == "v" else exact_answer
 
 
+def velocity_toward_the_data(path, name, t):
+    of_x0, of_noise = form(path, name, t)
+    return (-of_x0, -of_noise) if name == "velocity" else (of_x0, of_noise)
+
+
+def fraction_of_scales(path, t):
+    alpha, sigma = path.alpha[t], path.sigma[t]
+    return mpf(alpha) / (alpha + sigma), mpf(sigma) / (alpha + sigma)
+
+
+def rates_of_the_variance(name, time):
+    alpha, var = standard(name, time)
+    return Kernel(alpha**2, var) if name == "vp" else Kernel(alpha, var)
+
+
 kernel, posterior, convert = exact.kernel, exact.posterior, exact.convert
+form, standard = gaussian_paths.form, gaussian_paths.standard
 TWEEDIE = "test_parameterization.py::test_optimal_denoiser_gives_the_score_of_the_density"
 BOUND = "test_likelihood.py::test_exact_reverse_process_gives_entropy_plus_prior_term"
 CHAIN = "test_samplers.py::test_output_distribution_matches_the_recursion"
 WRONG_ORACLES: list[tuple[Any, Callable[..., Any], str, str, dict[str, Any]]] = [
+    (
+        gaussian_paths,
+        velocity_toward_the_data,
+        "form",
+        "test_gaussian_path.py::test_conversion_solves_two_linear_forms",
+        {"source": "velocity", "target": "x0"},
+    ),
+    (
+        gaussian_paths,
+        fraction_of_scales,
+        "fractions",
+        "test_gaussian_path.py::test_process_has_the_signal_to_noise_ratio_of_the_path",
+        {},
+    ),
+    (
+        gaussian_paths,
+        rates_of_the_variance,
+        "standard",
+        "test_gaussian_path.py::test_three_paths_match_their_definitions",
+        {"name": "vp"},
+    ),
     (
         exact,
         kernel_without_scaling,

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from .nouns import Array, Betas, Network, Prediction, Times
+from .nouns import Array, Betas, Network, Prediction, SamplingSpec, Times
 
 
 class Batches(Protocol):
@@ -47,3 +47,21 @@ class Batches(Protocol):
 
     def clipped(self, x0_hat: Array, low: float, high: float) -> Prediction:
         """The same prediction with x0_hat in [low, high]; its interpolation is x0_hat as given."""
+
+    def clipped_step(
+        self,
+        spec: SamplingSpec,
+        name: str,
+        network: Network,
+        x_t: Array,
+        s: int,
+        t: int,
+        noise: Array,
+        low: float,
+        high: float,
+    ) -> Array:
+        """Return one step t -> s of the sampler, whose x0_hat is clipped to [low, high].
+
+        The prediction is that of a network that predicts `name`, as in `denoised`; `spec.denoiser`
+        has no part in it. The noise that the step keeps is that of x_t beside the clipped x0_hat.
+        """

@@ -120,6 +120,8 @@ SHAPES: dict[str, Shapes] = {
     "clipped": _event("x0_hat", "interpolation", like="x0_hat"),
     "draw_samples": lambda given: [("x_0", tuple(given["shape"]))],
     "draw_samples_at": lambda given: [("x_0", (len(given["indices"]), *given["event"]))],
+    "clipped_step": _event("x_s", like="x_t"),
+    "trained_weights": lambda given: [("weights", given["weights"][1:].shape)],
     "ema_of": lambda given: [("average", given["values"].shape[1:])],
     "continuous_images": lambda given: [("image", given["images"][given["indices"]].shape)],
     "embedding": lambda given: [("embedding", (len(given["t"]), given["width"]))],

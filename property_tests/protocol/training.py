@@ -45,3 +45,10 @@ class Training(Protocol):
         twice the channels of the target. gamma: of min-SNR weighting, or None. grey_levels: of x_0,
         or None for continuous-valued data. Term t of the bound is that of the step t -> t - 1.
         """
+
+    def trained_weights(self, decay: float, weights: Array) -> Array:
+        """Return the weights that training holds after each update of their average, (steps, n).
+
+        They are set to weights[1], weights[2], ... in place, before each update; weights[0] is the
+        initial state.
+        """

@@ -9,9 +9,10 @@ from ddpm_core.clock import check_pair, gather
 from ddpm_core.denoiser import ClipX0, NetworkDenoiser
 from ddpm_core.schedules import Schedule
 
-from ...protocol import Array, Betas, Network, Prediction, Times
+from ...protocol import Array, Betas, Network, Prediction, SamplingSpec, Times
 from .arrays import array, given, made, prediction_named, schedule_of, tensor
 from .arrays import table as _table
+from .sampling import sampler_on
 
 QUANTIZED = (torch.int8, torch.float8_e4m3fn)
 
@@ -56,6 +57,24 @@ class Batches:
     def clipped(self, x0_hat: Array, low: float, high: float) -> Prediction:
         denoiser = ClipX0(lambda x_t, t, cond=None: _types.Prediction(x_t, x_t), low, high)
         return _arrays(denoiser(tensor(x0_hat), 1))
+
+    def clipped_step(
+        self,
+        spec: SamplingSpec,
+        name: str,
+        network: Network,
+        x_t: Array,
+        s: int,
+        t: int,
+        noise: Array,
+        low: float,
+        high: float,
+    ) -> Array:
+        schedule = schedule_of(spec.betas)
+        inner = _denoiser(schedule, network, prediction_named(name), False)
+        sampler, denoiser, x = sampler_on(schedule, spec), ClipX0(inner, low, high), tensor(x_t)
+        added = tensor(noise) if sampler.draws_noise(s, t) else None
+        return array(sampler.step(denoiser, x, s, t, added, sampler.init(x))[0])
 
 
 class _Weights(torch.nn.Module):

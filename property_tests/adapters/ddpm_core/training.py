@@ -1,10 +1,12 @@
 """Part of our adapter: what a training step draws and minimises."""
 
 import numpy as np
+import torch
 
 from ddpm_core.data.dataset import batch_indices
 from ddpm_core.randomness import keyed_generator
 from ddpm_core.training.diffusion_config import ProcessOptions
+from ddpm_core.training.ema import Ema
 from ddpm_core.training.step import diffuse, objective
 from ddpm_core.training.timestep_sampler import TimestepSampler
 
@@ -30,6 +32,16 @@ class Training:
             sampler.probabilities()
             sampler.update(tensor(t), tensor(terms))
         return array(sampler.probabilities())
+
+    def trained_weights(self, decay: float, weights: Array) -> Array:
+        network = torch.nn.Module()
+        network.weight = torch.nn.Parameter(tensor(weights[0]).detach().clone())
+        average, rows = Ema(network, decay), []
+        for step, row in enumerate(weights[1:]):
+            network.weight.data.copy_(tensor(row))
+            average.update(network, step)
+            rows.append(network.weight.detach().clone())
+        return array(torch.stack(rows))
 
     def training_batch(self, count: int, seed: int, step: int, batch_size: int) -> Times:
         indices = batch_indices(tensor(np.arange(count)), seed, step, batch_size)
