@@ -45,7 +45,7 @@ def kernel(betas: Process, s: int, t: int) -> Kernel:
     return _kernels_from(betas, s)[t - s]
 
 
-def marginal(betas: Betas, t: float) -> Kernel:
+def marginal(betas: Process, t: float) -> Kernel:
     """Return q(x_t | x_0) at a real t >= 1; between timesteps the log-SNR is linear in t."""
     before = int(t)
     if t == before:
@@ -106,7 +106,7 @@ def posterior(betas: Process, x_0: float, x_t: float, s: int, t: int) -> Posteri
     from_x0 = prior.scale * mpf(x_0) / prior.var / precision
     from_xt = measurement.scale * mpf(x_t) / measurement.var / precision
     mean = _sum_of(from_x0, from_xt)
-    if of_a_table():
+    if of_a_table() and measurement.scale:
         mean = mean._replace(size=mean.size + abs(mpf(x_t)) / measurement.scale)
     return Posterior(mean, 1 / precision)
 
