@@ -1,16 +1,19 @@
 """The timesteps that an implementation chooses itself: its samplers visit them, and more help."""
 
+from contextlib import suppress
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from .calls.call import reused, same
+from .calls.paused import Interrupt
 from .chains import weak_order
 from .chains.convergence import DATA, exact_flow
 from .chains.output_distributions import check_output_distribution
 from .evidence import evidence
 from .oracles import gaussian
-from .protocol import SAMPLERS, Implementation, SamplingSpec
+from .protocol import SAMPLERS, Array, Implementation, SamplingSpec
 from .protocol.contract import NOT_OFFERED
 from .strategies import PRODUCTION, known
 
@@ -69,3 +72,32 @@ def test_moments_converge_with_the_order_that_is_claimed(impl: Implementation):
     for sampler, order in impl.claimed_orders().items():
         with evidence.example():
             weak_order.check_order(impl, sampler, order)
+
+
+@pytest.mark.complete
+def test_runs_along_its_own_timesteps_leave_nothing_behind(impl: Implementation):
+    """A run of one object is repeated, after a run of other steps, and after an abandoned one."""
+    x = np.linspace(-2.0, 2.0, 5).reshape(5, 1)
+    for sampler in impl.claimed_orders():
+        with evidence.example(), reused(impl):
+            first = [run_of_its_own(impl, sampler, 7, x)]
+            run_of_its_own(impl, sampler, 12, 2 * x)
+            same([run_of_its_own(impl, sampler, 7, x)], first, f"{sampler} after other steps")
+            with suppress(Interrupt):
+                run_of_its_own(impl, sampler, 7, 3 * x, evaluations=2)
+            same([run_of_its_own(impl, sampler, 7, x)], first, f"{sampler} after an abandoned run")
+
+
+def run_of_its_own(
+    impl: Implementation, sampler: str, steps: int, x: Array, evaluations: float = np.inf
+) -> Array:
+    """Return x_0 of a run that is interrupted after so many evaluations."""
+    times, left = impl.own_timesteps(HUNDRED, sampler, steps), iter(range(1, 10 * steps))
+
+    def denoiser(x_t: Array, t: float) -> Array:
+        if next(left) > evaluations:
+            raise Interrupt
+        return np.sin(x_t + t)
+
+    spec = SamplingSpec(HUNDRED, sampler, times, denoiser, churn=2.0)
+    return impl.sample(spec, x, [np.cos(x + i) for i in range(len(times) - 1)])

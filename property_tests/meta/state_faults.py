@@ -151,6 +151,27 @@ FAULTS = [
         ROWS,
         "q_sample",
     ),
+    Guarded(
+        "table-in-the-first-precision",
+        "forward_process",
+        "    log_alpha_bar = gather(schedule.log_alpha_bar, t)\n",
+        "    key = schedule.log_alpha_bar.numpy().tobytes()\n"
+        "    first = CACHE.setdefault(key, schedule.log_alpha_bar.to(x_0.dtype))\n"
+        "    log_alpha_bar = gather(first.double(), t)\n",
+        "test_first_precision.py::test_first_call_in_another_precision_changes_no_later_answer",
+        {"method": "q_sample", "first": "float32"},
+    ),
+    Guarded(
+        "table-in-the-last-precision",
+        "forward_process",
+        "    log_alpha_bar = gather(schedule.log_alpha_bar, t)\n",
+        "    if x_0.dtype.itemsize > 4:\n"
+        "        CACHE[schedule.T] = 1e-3\n"
+        "    shift = CACHE.get(schedule.T, 0) if x_0.dtype.itemsize < 8 else 0\n"
+        "    log_alpha_bar = gather(schedule.log_alpha_bar, t) * (1 + shift)\n",
+        "test_first_precision.py::test_first_call_in_another_precision_changes_no_later_answer",
+        {"method": "q_sample", "first": "float32"},
+    ),
     in_circumstances(
         "x_0-is-x_t-at-0",
         "forward_process",

@@ -151,6 +151,11 @@ CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
         "test_own_timesteps.py::test_error_does_not_grow_with_more_steps",
         {"sampler": "ddim"},
     ),
+    (
+        faults.StateFromThePreviousRun,
+        "test_own_timesteps.py::test_runs_along_its_own_timesteps_leave_nothing_behind",
+        {},
+    ),
     *(
         (each, "test_own_timesteps.py::test_moments_converge_with_the_order_that_is_claimed", {})
         for each in (faults.FirstOrderOnly, faults.HeunAsDdim, faults.SmallerNoise)
