@@ -23,13 +23,14 @@ from torch import nn
 from tqdm import tqdm
 
 from benchmarks.unet import WithTime
-from ddpm_core.data.dataset import Dataset, batch_indices, load_dataset, spread
+from ddpm_core.data.dataset import Dataset, batch_indices
+from ddpm_core.data.split import spread
 from ddpm_core.evaluation.bits_per_dim import BoundSums, bound_sums, merged
 from ddpm_core.evaluation.config import EvaluateConfig
 from ddpm_core.evaluation.evaluate import check, summary
 from ddpm_core.losses import l_simple
 from ddpm_core.randomness import keyed_generator, keyed_seed
-from ddpm_core.training.build import seeded
+from ddpm_core.training.build import build_dataset, seeded
 from ddpm_core.training.diffusion_config import TrainConfig
 from ddpm_core.training.ema import Ema
 from ddpm_core.training.state import group_parameters, learning_rate
@@ -221,7 +222,7 @@ def main() -> None:
         raise SystemExit(f"{options.run} is a run on latents; the peers here are trained on pixels")
     if ours.watermark:
         print(ours.watermark, file=sys.stderr)
-    dataset = load_dataset(ours.config.dataset, ours.config.image_size)
+    dataset = build_dataset(ours.config)
     config = EvaluateConfig(options.run, n=options.n, strata=options.strata)
     check(config, ours, dataset)
 

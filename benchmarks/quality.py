@@ -21,11 +21,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ddpm_core import TIMESTEP_SPACINGS, generate
-from ddpm_core.data.dataset import load_dataset, spread
+from ddpm_core.data.split import spread
 from ddpm_core.evaluation.classifier import AT_A_TIME, trained_classifier
 from ddpm_core.evaluation.distances import difference, kernel_distance
 from ddpm_core.evaluation.sample_quality import REFERENCE
 from ddpm_core.samplers.names import SAMPLERS, build_sampler
+from ddpm_core.training.build import build_dataset
 from ddpm_core.training.trained import Trained, load_trained
 
 matplotlib.use("Agg")
@@ -55,7 +56,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write OUT.json and OUT.svg")
     options = parser.parse_args()
     trained = load_trained(options.run, torch.device("cpu"))
-    dataset = load_dataset(trained.config.dataset, trained.config.image_size)
+    dataset = build_dataset(trained.config)
     classifier = trained_classifier(dataset)
     print(f"the classifier has {float(classifier.accuracy):.1%} accuracy on the test images")
 

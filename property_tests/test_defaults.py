@@ -67,7 +67,10 @@ DOCUMENTED: dict[str, tuple[dict[str, object], str]] = {
     "timestep_embedding": ({"max_period": 10_000.0}, "Vaswani et al. (2017), section 3.5"),
     "autoencoder_loss": ({"gradient_weight": 0.0}, "Eq. latent.loss without the last term"),
     "LatentSpace.encode": ({"noise": None}, "Eq. latent.posterior: its mean"),
-    "load_dataset": ({"image_size": None}, LIBRARY),
+    "load_dataset": (
+        {"image_size": None, "background": None, "skip_unreadable": False, "grey_levels": None},
+        LIBRARY,
+    ),
     "UNet": (
         {
             **{"width": 32, "multipliers": (1, 2, 4), "blocks": 1, "attention": None},

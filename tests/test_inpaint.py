@@ -11,7 +11,7 @@ from PIL import Image
 from ddpm_core import Ancestral, Prediction, Schedule
 from ddpm_core.data.dataset import load_dataset
 from ddpm_core.denoiser import ClipX0
-from tests.training.miniature_runs import SharedRuns
+from tests.training.miniature_runs import SharedRuns, refused
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "examples" / "inpaint.py"
 spec = importlib.util.spec_from_file_location("inpaint", FILE)
@@ -168,3 +168,11 @@ def test_bad_input_exits_2_with_a_message(run, tmp_path, capsys, values, flags, 
     assert stopped.value.code == 2
     assert sentence in capsys.readouterr().err
     assert not (tmp_path / "o.png").exists()
+
+
+def test_a_mask_with_transparent_pixels_is_refused(run, tmp_path, capsys):
+    picture = Image.new("RGBA", (8, 8), "white")
+    picture.putalpha(Image.fromarray(HALF.astype(np.uint8)))
+    picture.save(tmp_path / "m.png")
+    message = refused(capsys, example.main, str(run), "--mask", str(tmp_path / "m.png"))
+    assert "m.png has transparent pixels; paint the known part white on black" in message

@@ -1,42 +1,152 @@
-"""Folders of PNG and JPEG files, and central cropping with resizing."""
+"""Folders of image files, and central cropping with resizing."""
 
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 
+from ddpm_core.data.folder_listing import Listing, list_folder
+from ddpm_core.data.reading import (
+    IN_AN_ERROR,
+    LOST,
+    LOST_AT_MOST,
+    OTHER_SIZE,
+    UNREADABLE,
+    Reading,
+    listed,
+)
+
 if TYPE_CHECKING:
     from PIL import Image
 
-ENDINGS = (".png", ".jpg", ".jpeg")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "TIFF")
+EIGHT_BIT = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
+IGNORED = "none"  # the background that ignores transparency
+
+Pixels = UInt8[np.ndarray, "channels height width"]
+
+
+class ImageFolder(NamedTuple):
+    """Content of a folder of images."""
+
+    images: UInt8[np.ndarray, " n channels height width"]
+    labels: Int64[np.ndarray, " n"] | None
+    class_names: tuple[str, ...]
+    parts: Int64[np.ndarray, " n"] | None  # TRAIN, VALIDATION or TEST, of split folders
+    reading: Reading
+
+
+class _Unusable(ValueError):
+    """A file that is not read, with the reason."""
+
+
+class _Transparent(ValueError):
+    """An image with transparent pixels, without a background."""
 
 
 def read_image_folder(
-    folder: Path, image_size: int | None
-) -> tuple[
-    UInt8[np.ndarray, " n channels height width"], Int64[np.ndarray, " n"] | None, tuple[str, ...]
-]:
-    """Return the images, class labels (or None) and class names of a folder, sorted by name.
+    folder: Path,
+    image_size: int | None,
+    background: str | None = None,
+    skip_unreadable: bool = False,
+) -> ImageFolder:
+    """Return the images of a folder, sorted by path, and what was left out.
 
-    Images are in the folder itself, or in one sub-folder per class. Names that start with a dot and
-    files with other endings are skipped.
+    background: colour behind transparent pixels, or "none" to ignore transparency.
+    skip_unreadable: leave out more than 1 % of the images. Raises ValueError as `list_folder` does,
+    and for transparency without a background, for too many unusable files, and for unequal sizes.
     """
-    files, labels, class_names = _files(folder)
-    images: list[UInt8[np.ndarray, " channels height width"]] = []
-    for file in files:
-        images.append(_read(file, image_size))
-        if images[-1].shape[1:] != images[0].shape[1:]:
-            sizes = (f"{image.shape[2]} x {image.shape[1]}" for image in (images[0], images[-1]))
-            raise ValueError(
-                f"{files[0]} is {next(sizes)} and {file} is {next(sizes)} pixels; all images must "
-                "have the same size. Pass --image-size N to crop and resize them to N x N"
-            )
-    channels = max(len(image) for image in images)
-    out = np.empty((len(images), channels, *images[0].shape[1:]), np.uint8)
-    for target, image in zip(out, images, strict=True):
-        target[:] = image  # broadcasts a grey image among colour ones to three channels
-    return out, labels, class_names
+    _color(background)
+    listing = list_folder(folder)
+    reasons, transparent = dict[Path, str](), list[Path]()
+    images = dict[Path, Pixels]()
+    for file in listing.files:
+        try:
+            images[file] = _read(file, image_size, background)
+        except _Transparent:
+            transparent.append(file)
+        except _Unusable as error:
+            reasons[file] = str(error)
+            listing.skipped[UNREADABLE].append(file)
+    if transparent:
+        names = [str(each.relative_to(folder)) for each in transparent]
+        raise ValueError(
+            f"{len(names):,} of {len(listing.files):,} images in {folder} have transparent pixels: "
+            f"{listed(names, 3)}. Pass --background white, or another colour, to put behind them, "
+            "or --background none to ignore transparency"
+        )
+    sizes = Counter(image.shape[1:] for image in images.values())
+    size = sizes.most_common(1)[0][0] if sizes else (0, 0)
+    others = [file for file, image in images.items() if image.shape[1:] != size]
+    if others:
+        listing.skipped[OTHER_SIZE] += others
+    if not skip_unreadable:
+        _check_lost(folder, listing, images, reasons)
+    used = [file for file, image in images.items() if image.shape[1:] == size]
+    if not used:
+        raise ValueError(f"{folder}: {_described(folder, listing, reasons)}. Replace them")
+    return _stacked(folder, listing, images, used)
+
+
+def _stacked(
+    folder: Path, listing: Listing, images: dict[Path, Pixels], used: list[Path]
+) -> ImageFolder:
+    """Return the used images in one array, with their labels and parts."""
+    first = images[used[0]]
+    channels = max(len(images[file]) for file in used)
+    out = np.empty((len(used), channels, *first.shape[1:]), np.uint8)
+    for target, file in zip(out, used, strict=True):
+        target[:] = images[file]  # broadcasts a grey image among colour ones to three channels
+    chosen = set(used)
+    rows = np.array([file in chosen for file in listing.files])
+    labels = None if listing.labels is None else listing.labels[rows]
+    parts = None if listing.parts is None else listing.parts[rows]
+    skipped = {
+        reason: tuple(str(each.relative_to(folder)) for each in sorted(files))
+        for reason, files in listing.skipped.items()
+    }
+    reading = Reading(f"folder:{folder}", len(used), skipped, tuple(listing.notes))
+    return ImageFolder(out, labels, listing.class_names, parts, reading)
+
+
+def _check_lost(
+    folder: Path, listing: Listing, images: dict[Path, Pixels], reasons: dict[Path, str]
+) -> None:
+    """Refuse to leave out more than LOST_AT_MOST of the images unasked."""
+    lost = sum(len(listing.skipped.get(reason, ())) for reason in LOST)
+    others = listing.skipped.get(OTHER_SIZE, [])
+    total = len(images) - len(others) + lost
+    if lost <= LOST_AT_MOST * total:
+        return
+    if lost == len(others):
+        files = list(images)
+        first = images[files[0]].shape[1:]
+        other = next(file for file in files if images[file].shape[1:] != first)
+        raise ValueError(
+            f"{files[0]} is {first[1]} x {first[0]} and {other} is {images[other].shape[2]} x "
+            f"{images[other].shape[1]} pixels; all images must have the same size. Pass "
+            "--image-size N to crop and resize them to N x N, or --skip-unreadable to leave out "
+            f"the {len(others):,} of another size than most"
+        )
+    raise ValueError(
+        f"{lost:,} of {total:,} images in {folder} cannot be used: "
+        f"{_described(folder, listing, reasons)}. Replace or remove them, or pass "
+        "--skip-unreadable to leave them out"
+    )
+
+
+def _described(folder: Path, listing: Listing, reasons: dict[Path, str]) -> str:
+    """Return the files that are lost by reason, and why the first one was unreadable."""
+    parts = []
+    for reason in LOST:
+        files = sorted(listing.skipped.get(reason, ()))
+        if files:
+            names = listed([str(each.relative_to(folder)) for each in files], IN_AN_ERROR)
+            why = next((f", the first: {reasons[each]}" for each in files if each in reasons), "")
+            parts.append(f"{len(files):,} {reason} ({names}{why})")
+    return "; ".join(parts)
 
 
 def square_images(
@@ -54,66 +164,63 @@ def square_images(
     return out.reshape(n, channels, image_size, image_size)
 
 
-def _files(folder: Path) -> tuple[list[Path], Int64[np.ndarray, " n"] | None, tuple[str, ...]]:
-    """List the files to read, with labels and class names if they are in sub-folders."""
-    files = _listed(folder)
-    classes = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    members = [_listed(each) for each in classes]
-    if files and any(members):
-        within = next(each[0] for each in members if each)
-        raise ValueError(
-            f"{folder} mixes images and class folders, such as {files[0].name} and "
-            f"{within.relative_to(folder)}. Move all images into class folders, or none"
-        )
-    if files:
-        return files, None, ()
-    if not any(members):
-        raise ValueError(
-            f"{folder} contains no images: searched it and its sub-folders for "
-            f"{', '.join(ENDINGS)}. Put the images there, or pass the folder that contains them"
-        )
-    if not all(members):
-        raise ValueError(
-            f"{classes[members.index([])]} is a class folder but contains no "
-            f"{', '.join(ENDINGS)}. Add images or remove it"
-        )
-    labels = np.repeat(np.arange(len(classes)), [len(each) for each in members])
-    return [file for each in members for file in each], labels, tuple(p.name for p in classes)
-
-
-def _listed(folder: Path) -> list[Path]:
-    return sorted(
-        p
-        for p in folder.iterdir()
-        if p.suffix.lower() in ENDINGS and not p.name.startswith(".") and p.is_file()
-    )
-
-
-def _read(file: Path, image_size: int | None) -> UInt8[np.ndarray, " channels height width"]:
-    """Read one file as one grey or three colour channels; alpha is dropped."""
+def _read(file: Path, image_size: int | None, background: str | None) -> Pixels:
+    """Read one file as one grey or three colour channels."""
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(file, formats=("PNG", "JPEG")) as opened:
+        with Image.open(file, formats=FORMATS) as opened:
             deep = ";16" in str(opened.tile)  # Pillow would keep only the upper 8 of 16 bits
+            deep = deep or opened.mode not in EIGHT_BIT
+            # A JPEG may hold a preview as a second image.
+            frames = 1 if opened.format in ("JPEG", "MPO") else getattr(opened, "n_frames", 1)
             image = ImageOps.exif_transpose(opened)
-            if image.mode in ("1", "L", "LA"):
-                image = image.convert("L")
-            elif image.mode == "P":  # a palette with transparency converts only through RGBA
-                image = image.convert("RGBA").convert("RGB")
-            else:
-                image = image.convert("RGB")
+            image.load()
     except Exception as error:  # Pillow's decoders raise many types
-        raise ValueError(
-            f"{file} cannot be read as PNG or JPEG ({error}). Replace or remove it"
-        ) from None
+        raise _Unusable(f"cannot be decoded: {error}") from None
     if deep:
-        raise ValueError(
-            f"{file} has 16 bits per channel; must be 8. Convert it, or store float images as "
-            "npz:FILE"
+        raise _Unusable(
+            "has 16 bits per channel; must be 8. Convert it, or store float images as npz:FILE"
         )
+    if frames > 1:
+        raise _Unusable(f"holds {frames} images; must hold one")
+    image = _flattened(image, background)
     array = np.asarray(image if image_size is None else _square(image, image_size))
     return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
+
+
+def _flattened(image: "Image.Image", background: str | None) -> "Image.Image":
+    """Return a grey or RGB image, with the background behind transparent pixels."""
+    from PIL import Image
+
+    grey = image.mode in ("1", "L", "LA", "La")
+    if image.mode in ("LA", "La", "RGBA", "RGBa", "PA") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        color = _color(background)
+        if (np.asarray(rgba)[..., 3] < 255).any():
+            if background is None:
+                raise _Transparent
+            if color is not None:
+                rgba = Image.alpha_composite(Image.new("RGBA", image.size, color), rgba)
+                grey = grey and color[0] == color[1] == color[2]
+        image = rgba.convert("RGB")
+    return image.convert("L" if grey else "RGB")
+
+
+def _color(background: str | None) -> tuple[int, int, int] | None:
+    """Return a colour as (red, green, blue); None for none."""
+    from PIL import ImageColor
+
+    if background is None or background == IGNORED:
+        return None
+    try:
+        red, green, blue, *_ = ImageColor.getrgb(background)
+    except ValueError:
+        raise ValueError(
+            f"--background {background} is not a colour; pass a name such as white, or one such as "
+            "#ff8000, or none to ignore transparency"
+        ) from None
+    return red, green, blue
 
 
 def _square(image: "Image.Image", size: int) -> "Image.Image":

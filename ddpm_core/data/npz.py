@@ -18,9 +18,9 @@ def read_npz(
     Shaped[np.ndarray, " n channels height width"],
     Int64[np.ndarray, " n"] | None,
     tuple[str, ...],
-    int,
+    int | None,
 ]:
-    """Return images, labels (or None), class names and the number of grey levels of an archive.
+    """Return images, labels (or None), class names and `levels` (or None) of an archive.
 
     images: (n, channels, height, width) or (n, height, width); uint8 below `levels`, or float32
     or float64 in [-1, 1], returned as float32. labels: integers 0..classes-1, of shape (n,).
@@ -45,7 +45,7 @@ def read_npz(
             )
         arrays = {name: _array(path, archive, name) for name in archive.files}
     grey_levels = _grey_levels(path, arrays.get("levels"))
-    images = _images(path, arrays["images"], grey_levels)
+    images = _images(path, arrays["images"], grey_levels or 256)
     labels, class_names = _classes(
         path, arrays.get("labels"), arrays.get("class_names"), len(images)
     )
@@ -67,9 +67,9 @@ def _array(path: Path, archive: NpzFile, name: str) -> NDArray[Any]:
     return array
 
 
-def _grey_levels(path: Path, levels: NDArray[Any] | None) -> int:
+def _grey_levels(path: Path, levels: NDArray[Any] | None) -> int | None:
     if levels is None:
-        return 256
+        return None
     if levels.shape != () or levels.dtype.kind not in "iu" or levels < 2:
         raise ValueError(
             f"{path}: `levels` = {levels} ({levels.dtype}, shape {levels.shape}) must be one "

@@ -10,7 +10,8 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from ddpm_core.cli.progress import progress
-from ddpm_core.data.dataset import Dataset, batch_indices, spread
+from ddpm_core.data.dataset import Dataset, batch_indices
+from ddpm_core.data.split import spread
 from ddpm_core.evaluation.cache import weights_digest
 from ddpm_core.storage.files import write_bytes
 from ddpm_core.training.build import seeded

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from ddpm_core.cli.progress import progress, say
-from ddpm_core.data.dataset import Dataset, check_decoded, load_dataset, spread
+from ddpm_core.data.dataset import Dataset, check_decoded
+from ddpm_core.data.split import spread
 from ddpm_core.evaluation.baselines import baselines
 from ddpm_core.evaluation.bits_per_dim import BoundSums, bound_key, bound_sums, merged, read_cached
 from ddpm_core.evaluation.cache import cache_file
@@ -20,6 +21,7 @@ from ddpm_core.figures.curves import bound_figure
 from ddpm_core.gate.devices import choose_device
 from ddpm_core.storage.files import write_bytes, write_json
 from ddpm_core.storage.run_lock import run_lock
+from ddpm_core.training.build import build_dataset
 from ddpm_core.training.trained import Trained, load_trained
 
 LARGE_ERROR = 0.1  # relative to the uniform model; a larger error triggers a warning
@@ -34,7 +36,9 @@ def evaluate(config: EvaluateConfig) -> list[Path]:
     trained = load_trained(config.run, device)
     for remark in trained.remarks:
         say(remark, error=True)
-    dataset = load_dataset(trained.config.dataset, trained.config.image_size)
+    dataset = build_dataset(trained.config)
+    for remark in dataset.reading.remarks:
+        say(remark)
     check(config, trained, dataset)
     folder = config.out_dir or trained.run / "evaluation"
     with run_lock(folder):
@@ -172,6 +176,7 @@ def summary(
         "step": trained.step,
         "watermark": trained.watermark,
         "dataset": dataset.name,
+        "data": dataset.reading.to_json(),
         "images": n,
         "dims": dims,
         "grey_levels": dataset.grey_levels,

@@ -11,8 +11,9 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
 from ddpm_core.cli.progress import progress
-from ddpm_core.data.dataset import Dataset, spread
+from ddpm_core.data.dataset import Dataset
 from ddpm_core.data.space import Space
+from ddpm_core.data.split import spread
 from ddpm_core.evaluation.cache import cache_file, cache_key, pack, unpack
 from ddpm_core.evaluation.classifier import AT_A_TIME, FEATURES, Classifier, saved_classifier
 from ddpm_core.evaluation.config import EvaluateConfig

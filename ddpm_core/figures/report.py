@@ -67,6 +67,7 @@ def write_report(run: Path, *, watermark: str | None = None) -> Path:
         earlier_reconstructions=_earlier(reconstructions),
         latents=_picture(run / "latents.png", "Latents of validation images by channel"),
         loss=_picture(run / "loss.png", "Loss"),
+        data=_data(_object(run / "data.json", faults)),
         config=_plain(config),
         environment=_plain(_object(run / "env.json", faults)),
         faults=faults,
@@ -216,6 +217,20 @@ def _value(value: Any) -> str:
     if isinstance(value, int) or abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.4g}"
+
+
+def _data(about: Row) -> dict[str, str]:
+    """Return what was used and left out of the data as rows of a table."""
+    rows = {
+        name: _value(about[name])
+        for name in ("dataset", "digest", "train", "validation", "test", "used")
+        if name in about
+    }
+    for reason, files in about.get("skipped", {}).items():
+        more = ", ..." if files["files"] > len(files["first"]) else ""
+        rows[f"skipped, {reason}: {files['files']:,}"] = ", ".join(files["first"]) + more
+    rows |= {f"note {i}": note for i, note in enumerate(about.get("notes", []), 1)}
+    return rows
 
 
 def _plain(values: Row) -> dict[str, str]:

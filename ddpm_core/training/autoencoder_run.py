@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from ddpm_core._types import Gaussian
 from ddpm_core.cli.progress import say
-from ddpm_core.data.dataset import Dataset, batch_indices, load_dataset, spread
+from ddpm_core.data.dataset import Dataset, batch_indices
 from ddpm_core.data.space import PIXELS, Space
+from ddpm_core.data.split import spread
 from ddpm_core.figures.curves import latent_figure
 from ddpm_core.figures.grids import reconstruction_grid
 from ddpm_core.gate.authorization import Authorization
@@ -29,7 +30,7 @@ from ddpm_core.storage.saved_autoencoder import (
     save_autoencoder,
 )
 from ddpm_core.training.autoencoder_config import AutoencoderConfig
-from ddpm_core.training.build import authorize_run, seeded
+from ddpm_core.training.build import authorize_run, build_dataset, seeded
 from ddpm_core.training.state import NonFiniteError, TrainState
 
 HELDOUT = 500  # images at most, of training as of validation and of test
@@ -88,7 +89,7 @@ class AutoencoderTask:
         """
         # An autoencoder has no schedule; any one will do, because the gate checks the code.
         authorization = authorize_run(config, Schedule.linear())
-        images = load_dataset(config.dataset, config.image_size)
+        images = build_dataset(config)
         network = build_autoencoder(config, images).to(authorization.device)
         state = TrainState.create(config, network, autoencode(network))
         return cls(config=config, images=images, state=state, authorization=authorization)

@@ -7,12 +7,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from ddpm_core.data.dataset import Dataset, load_dataset
+from ddpm_core.data.reading import listed
 from ddpm_core.gate.authorization import Authorization, authorize
 from ddpm_core.networks.unet import UNet
 from ddpm_core.randomness import keyed_seed
 from ddpm_core.schedules import Schedule
 from ddpm_core.training.diffusion_config import TrainConfig
-from ddpm_core.training.run_config import RunConfig
+from ddpm_core.training.run_config import DataOptions, RunConfig
 
 
 def authorize_run(config: RunConfig, schedule: Schedule) -> Authorization:
@@ -26,6 +28,42 @@ def authorize_run(config: RunConfig, schedule: Schedule) -> Authorization:
         required=config.require_verified,
         unverified=config.unverified,
     )
+
+
+def build_dataset(options: DataOptions) -> Dataset:
+    """Return the dataset of the options; raises as `load_dataset` does."""
+    return load_dataset(
+        options.dataset,
+        options.image_size,
+        background=options.background,
+        skip_unreadable=options.skip_unreadable,
+        grey_levels=options.grey_levels,
+    )
+
+
+def check_classes(dataset: Dataset) -> None:
+    """Refuse classes that a conditional network would be asked for without having seen them."""
+    counts = images_per_class(dataset)
+    held_out = torch.cat([dataset.validation, dataset.test])
+    shown = set() if dataset.labels is None else set(dataset.labels[held_out].tolist())
+    unseen = [
+        name
+        for label, name in enumerate(dataset.class_names)
+        if not counts[label] and label in shown
+    ]
+    if unseen:
+        raise ValueError(
+            f"--conditional, but these classes of {dataset.name} have no training image: "
+            f"{listed(unseen, 20)}. Add images, or remove the classes"
+        )
+
+
+def images_per_class(dataset: Dataset) -> list[int]:
+    """Return the number of training images of each class; [] without classes."""
+    if dataset.labels is None:
+        return []
+    count = len(dataset.class_names)
+    return torch.bincount(dataset.labels[dataset.train], minlength=count).tolist()
 
 
 def build_schedule(config: TrainConfig) -> Schedule:

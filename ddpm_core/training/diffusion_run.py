@@ -8,15 +8,22 @@ import torch
 from torch import Tensor, nn
 
 from ddpm_core.cli.progress import say
-from ddpm_core.data.dataset import Dataset, check_decoded, load_dataset, spread
+from ddpm_core.data.dataset import Dataset, check_decoded
 from ddpm_core.data.space import PIXELS, Space, enter_space
+from ddpm_core.data.split import spread
 from ddpm_core.denoiser import NetworkDenoiser
 from ddpm_core.figures.grids import denoising_grid, sample_grid
 from ddpm_core.gate.authorization import Authorization
 from ddpm_core.schedules import Schedule
 from ddpm_core.storage import files
 from ddpm_core.training import heldout
-from ddpm_core.training.build import authorize_run, build_network, build_schedule
+from ddpm_core.training.build import (
+    authorize_run,
+    build_dataset,
+    build_network,
+    build_schedule,
+    check_classes,
+)
 from ddpm_core.training.diffusion_config import TrainConfig
 from ddpm_core.training.previews import fixed_times, preview
 from ddpm_core.training.state import TrainState
@@ -51,7 +58,9 @@ class DiffusionTask:
         schedule = build_schedule(config)
         authorization = authorize_run(config, schedule)
         device = torch.device(authorization.device)
-        images = load_dataset(config.dataset, config.image_size)
+        images = build_dataset(config)
+        if config.conditional:
+            check_classes(images)
         space, dataset = enter_space(images, config.latent, device, write=not config.dry_run)
         if config.learns_variance and not dataset.images.is_floating_point():
             check_decoded(dataset)

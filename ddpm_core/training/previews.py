@@ -6,8 +6,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from ddpm_core._types import Denoiser
-from ddpm_core.data.dataset import spread
 from ddpm_core.data.space import PIXELS, Space
+from ddpm_core.data.split import spread
 from ddpm_core.denoiser import ClipX0
 from ddpm_core.figures.record import DenoisingRecord
 from ddpm_core.forward_process import q_sample

@@ -30,6 +30,13 @@ class DataOptions:
     """digits, idx:DIR (MNIST format), npz:FILE, folder:DIR or patches:SIZE (of photographs)."""
     image_size: int | None = None
     """Centre-crop images and resize them to this many pixels."""
+    grey_levels: int | None = None
+    """Number of grey levels of the images; default: what the data say, or 256."""
+    background: str | None = None
+    """Colour behind transparent pixels of folder:DIR, such as white or #808080; none ignores
+    transparency."""
+    skip_unreadable: bool = False
+    """Leave out the images of folder:DIR that cannot be used, even more than 1 % of them."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +123,7 @@ class RunConfig(DataOptions, OptimizationOptions, LoggingOptions, RunOptions, Ga
         **dict.fromkeys(("sample_every", "preview_samples", "log_every"), at_least(1)),
         **dict.fromkeys(("save_every", "keep_checkpoints"), at_least(1)),
         **dict.fromkeys(("learning_rate", "grad_clip"), POSITIVE),
+        "grey_levels": Range(2, 257, "is outside 2..256", "a number of this range"),
         "ema_decay": FRACTION,
     }
 

@@ -117,6 +117,12 @@ class RunDirectory:
     def _data(self) -> str:
         return self.task.space.data_digest(self.task.images.digest())
 
+    def _about_data(self) -> dict[str, Any]:
+        images = self.task.images
+        split = {part: len(getattr(images, part)) for part in ("train", "validation", "test")}
+        about = {"dataset": images.name, "digest": images.digest(), **split}
+        return about | images.reading.to_json()
+
     # --- everything else --------------------------------------------------------------------------
 
     def begin(self) -> None:
@@ -139,6 +145,7 @@ class RunDirectory:
         files.write_json(self.path / "config.json", to_json(task.config))
         files.write_json(self.path / "env.json", environment)
         files.write_json(self.path / "verification.json", self.authorizations)
+        files.write_json(self.path / "data.json", self._about_data())
         task.space.install(self.path)
         self.status("running")
 

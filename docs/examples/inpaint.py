@@ -21,10 +21,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ddpm_core import Ancestral, ClipX0, Denoiser, NetworkDenoiser, q_sample, q_step, trailing
-from ddpm_core.data.dataset import load_dataset
 from ddpm_core.figures.grids import sample_grid
 from ddpm_core.randomness import keyed_generator
 from ddpm_core.storage.files import write_bytes
+from ddpm_core.training.build import build_dataset
 from ddpm_core.training.trained import load_trained
 
 
@@ -57,7 +57,10 @@ def read_mask(path: Path, height: int, width: int) -> Tensor:
     """Return a mask (height, width) that is True where the image is white."""
     if not path.is_file():
         raise FileNotFoundError(f"--mask {path} is not a file; name an image")
-    mask = np.asarray(Image.open(path).convert("L")) >= 128
+    picture = Image.open(path)
+    if picture.convert("RGBA").getchannel("A").getextrema() != (255, 255):
+        raise ValueError(f"{path} has transparent pixels; paint the known part white on black")
+    mask = np.asarray(picture.convert("L")) >= 128
     if mask.shape != (height, width):
         raise ValueError(
             f"{path} has {mask.shape[0]} x {mask.shape[1]} pixels, but the images of the run have "
@@ -104,7 +107,7 @@ def picture(options: argparse.Namespace) -> bytes:
             f"{options.run} was trained with --label-dropout 0, so it cannot sample without a "
             "class; name another run"
         )
-    dataset = load_dataset(trained.config.dataset, trained.config.image_size)
+    dataset = build_dataset(trained.config)
     if not 0 <= options.index < len(dataset.test):
         raise ValueError(
             f"--index = {options.index} is outside 0..{len(dataset.test) - 1}; pass one of these"

@@ -53,7 +53,7 @@ def test_idx_without_t10k_and_labels_gives_a_tenth_to_test(tmp_path):
 def test_idx_validation_is_a_twentieth_of_the_train_file_and_5000_at_most(
     tmp_path, trained, validation
 ):
-    dot = np.zeros((trained, 1, 1), np.uint8)
+    dot = (np.arange(trained) % 256).astype(np.uint8).reshape(-1, 1, 1)
     data = load_dataset(f"idx:{write_idx(tmp_path, train_images=dot, t10k_images=dot[:10_000])}")
     assert (len(data.validation), len(data.test)) == (validation, 10_000)
     assert data.validation.tolist() == floor_spread(trained, validation)

@@ -47,7 +47,8 @@ def test_latents_are_read_from_disk_the_second_time(coder, tmp_path, monkeypatch
 
 
 def test_autoencoder_of_other_data_is_noted(coder, tmp_path, capsys):
-    other = write_npz(tmp_path / "other.npz", images=np.zeros((40, 8, 8), np.uint8))
+    images = (np.arange(2560) % 251).astype(np.uint8).reshape(40, 8, 8)
+    other = write_npz(tmp_path / "other.npz", images=images)
     for spec, noted in (("digits", False), (f"npz:{other}", True)):
         flags = ("--latent", str(coder), "--dataset", spec, "--dry-run")
         assert train(tmp_path / "run", *flags) == 0

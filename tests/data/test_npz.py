@@ -130,6 +130,6 @@ def test_other_and_damaged_files_are_refused(tmp_path):
 
 @pytest.mark.parametrize("channels", [2, 4])
 def test_number_of_channels_must_be_1_or_3(tmp_path, channels):
-    images = np.zeros((12, channels, 4, 4), np.uint8)
+    images = GREY[:12, None].repeat(channels, 1)
     message = refusal(f"npz:{write_npz(tmp_path / 'x.npz', images=images)}")
     assert f"have {channels} channels; must be 1 (grey) or 3 (RGB)" in message

@@ -36,7 +36,8 @@ def test_saved_classifier_is_loaded_and_retrained_if_a_byte_differs(tmp_path, mo
     classifier.saved_classifier(path, dataset)
     assert len(trained) == 6
     other = tmp_path / "other.npz"
-    np.savez(other, images=dataset.images.numpy(), labels=(dataset.labels + 1).numpy() % 10)
+    images, labels = dataset.images.numpy(), (dataset.labels + 1).numpy() % 10
+    np.savez(other, images=images, labels=labels, levels=17)
     classifier.saved_classifier(path, load_dataset(f"npz:{other}"))
     assert len(trained) == 7
 

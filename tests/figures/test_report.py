@@ -183,3 +183,17 @@ def test_markup_in_the_files_of_a_run_is_escaped(tmp_path: Path) -> None:
 def test_newest_preview_has_the_largest_step(tmp_path: Path) -> None:
     fill(tmp_path, (999_000, 1_000_000))
     assert "Samples at step 1,000,000" in read_page(tmp_path).words
+
+
+def test_data_that_were_left_out_are_listed(tmp_path: Path) -> None:
+    skipped = {"unreadable": {"files": 3, "first": ["<a>.png", "b.png"]}}
+    about = {"dataset": "folder:x", "train": 1200, "skipped": skipped, "notes": ["the split is"]}
+    (tmp_path / "data.json").write_text(json.dumps(about))
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    for cells in (
+        "<th>dataset</th><td>folder:x</td>",
+        "<th>train</th><td>1,200</td>",
+        "<th>skipped, unreadable: 3</th><td>&lt;a&gt;.png, b.png, ...</td>",
+        "<th>note 1</th><td>the split is</td>",
+    ):
+        assert cells in page

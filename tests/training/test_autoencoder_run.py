@@ -203,7 +203,7 @@ def test_factor_that_does_not_divide_the_images_is_refused_with_a_remedy(
     tmp_path, capsys, levels, remedy
 ):
     """Images with fewer than 256 grey levels are not resized."""
-    images = np.zeros((10, 1, 10, 14), np.uint8)
+    images = (np.arange(1400) * 7 % levels).astype(np.uint8).reshape(10, 1, 10, 14)
     write_npz(tmp_path / "a.npz", images=images, levels=np.int64(levels))
     with pytest.raises(SystemExit, match="2"):
         encode(tmp_path / "run", "--dataset", f"npz:{tmp_path / 'a.npz'}", "--factor", "4")

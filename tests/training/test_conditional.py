@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from ddpm_core.data.dataset import spread
 from ddpm_core.data.space import PIXELS
+from ddpm_core.data.split import spread
 from ddpm_core.denoiser import ClipX0
 from ddpm_core.generation import generate_images as drawing
 from ddpm_core.guidance import Guided, drop_labels

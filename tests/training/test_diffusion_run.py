@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from ddpm_core import Ancestral, evaluate, generate, sample, trailing
-from ddpm_core.data.dataset import load_dataset, spread
+from ddpm_core.data.dataset import load_dataset
+from ddpm_core.data.split import spread
 from ddpm_core.denoiser import NetworkDenoiser
 from ddpm_core.figures.record import DenoisingRecord
 from ddpm_core.generation import generate_images as drawing

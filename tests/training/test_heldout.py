@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ddpm_core.data.dataset import spread
+from ddpm_core.data.split import spread
 from ddpm_core.denoiser import NetworkDenoiser
 from ddpm_core.randomness import keyed_noise
 from ddpm_core.schedules import Schedule

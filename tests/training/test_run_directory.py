@@ -2,7 +2,9 @@
 
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from ddpm_core.storage.run_lock import run_lock
 from ddpm_core.training import diffusion_run as diffusion
@@ -102,3 +104,20 @@ def test_checkpoint_without_the_name_of_its_command_is_resumed(tmp_path, monkeyp
         patch.setattr(run_directory, "save_checkpoint", older)
         assert train(tmp_path) == 0
     assert train(tmp_path) == 0
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_what_was_left_out_of_a_folder_is_printed_and_in_the_report(tmp_path, capsys):
+    pictures = np.random.default_rng(0).integers(0, 256, (12, 8, 8), np.uint8)
+    (tmp_path / "data").mkdir()
+    for i, each in enumerate(pictures):
+        Image.fromarray(each).save(tmp_path / "data" / f"{i:02}.png")
+    (tmp_path / "data" / "12.png").touch()
+    flags = ("--dataset", f"folder:{tmp_path / 'data'}", "--skip-unreadable")
+    assert train(tmp_path / "run", *flags, steps=1) == 0
+    line = f"folder:{tmp_path / 'data'}: 12 images used, skipped 1: 1 unreadable (12.png)"
+    assert line in capsys.readouterr().out
+    about = json.loads((tmp_path / "run" / "data.json").read_text())
+    assert about["skipped"] == {"unreadable": {"files": 1, "first": ["12.png"]}}
+    assert (about["train"], about["validation"], about["test"], about["used"]) == (10, 1, 1, 12)
+    assert "<td>12.png</td>" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
