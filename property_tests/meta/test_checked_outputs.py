@@ -117,7 +117,9 @@ def test_our_adapter_contains_no_arithmetic():
     assert arithmetic("def f(x: int | None):\n    return -x") == [2]
 
 
-@pytest.mark.parametrize("release", [*sorted(set(ADAPTERS) - {"ddpm_core"}), "tensors"])
+@pytest.mark.parametrize(
+    "release", [*sorted(set(ADAPTERS) - {"ddpm_core"}), "tensors", "diffusers_schedulers"]
+)
 def test_release_adapters_only_shift_timesteps(release):
     """Verify that no coefficient of ours is tested instead of theirs, by their source."""
     source = (SUITE / "adapters" / f"{release}.py").read_text(encoding="utf-8")

@@ -25,7 +25,17 @@ def density(x: float, mean: Any, var: Any) -> Any:
 
 @pytest.mark.parametrize(
     "module",
-    ["bound", "chains", "exact", "flows", "gaussian", "mixture", "quadrature", "schedules"],
+    [
+        "bound",
+        "chains",
+        "exact",
+        "flows",
+        "gaussian",
+        "mixture",
+        "quadrature",
+        "schedules",
+        "stochastic",
+    ],
 )
 def test_oracle_does_not_import_the_code_under_test(module):
     code = (
@@ -241,3 +251,15 @@ def test_noise_tape_recovers_an_affine_map():
     got = noise_tape.moments(spec, (2, 2), draws=1, batch=2)
     assert np.abs(got.mean - c).max() < CLOSE
     assert np.abs(got.covariance - (A @ A.T + B @ B.T)).max() < CLOSE * 10
+
+
+def test_real_timesteps_have_a_log_snr_on_the_line_between_theirs():
+    """At STEEP's timesteps they are the kernels; a conversion and its inverse are the identity."""
+    low, middle, high = (exact.marginal(STEEP, t) for t in (2, 2.25, 3))
+    assert (low, high) == (exact.kernel(STEEP, 0, 2), exact.kernel(STEEP, 0, 3))
+    log_snr = [mp.log(each.scale**2 / each.var) for each in (low, middle, high)]
+    assert abs(log_snr[1] - (3 * log_snr[0] + log_snr[2]) / 4) < CLOSE
+    assert abs(middle.scale**2 + middle.var - 1) < CLOSE
+    x_t, x0_hat = np.float64([[0.5], [-2.0]]), np.float64([[1.25], [0.75]])
+    v = exact.converted(STEEP, "x0", "v", x0_hat, x_t, 2.25)
+    assert np.abs(exact.converted(STEEP, "v", "x0", v, x_t, 2.25) - x0_hat).max() < CLOSE

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from mpmath import MPContext
 
-from ..protocol import Betas, GaussianPath, Process
+from ..protocol import Array, Betas, GaussianPath, Process
 from .table import FLOAT32, NoDigitsError, of_a_table
 
 mp = MPContext()  # a private context, so that the precision of other users does not change
@@ -128,10 +128,12 @@ def convert(betas: Betas, source: str, target: str, value: float, x_t: float, t:
     return _sum_of(coef_xt * mpf(x_t), coef_value * mpf(value))
 
 
-def converter(betas: Betas, source: str, target: str, t: float) -> tuple[float, float]:
-    """Return the factors of x_t and of the value in `convert`, at any real t >= 1."""
-    coef_xt, coef_value = _coefficients(betas, source, target, t)
-    return float(coef_xt), float(coef_value)
+def converted(
+    betas: Process, source: str, target: str, value: Array, x_t: Array, t: float
+) -> Array:
+    """Return `convert` of arrays in float64, at any real t >= 1."""
+    coef_xt, coef_value = map(float, _coefficients(betas, source, target, t))
+    return coef_xt * x_t + coef_value * value
 
 
 def kappa(betas: Betas, s: int, t: int) -> mpf:
