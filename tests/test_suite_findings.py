@@ -35,3 +35,10 @@ def test_command_fails_only_if_a_program_does(monkeypatch, capsys):
     assert capsys.readouterr().out == "no-such-package: not installed, so not tried: ones\n"
     one[0] = Finding("numpy", "ones", "1 / 0")
     assert command.main([]) == 1
+
+
+def test_dependencies_that_a_program_does_not_use_are_replaced():
+    """Those of the adapter of a release that it imports, but not of other modules."""
+    program = "import torch\nfrom monai.networks import schedulers\n"
+    assert command._stand_ins(program) == "import property_tests.adapters.monai\n"
+    assert command._stand_ins("from diffusers_of_mine import x\nimport torch\n") == ""
