@@ -61,7 +61,20 @@ def test_spacing_has_the_requested_number_of_steps(impl: Implementation, name, c
 @example(case=(PRODUCTION, 201))
 @example(case=(LATE, 11))
 def test_trailing_timesteps_are_even_from_zero(impl: Implementation, case):
-    """Eq. ancestral.ladder: each timestep is a rounded multiple of T / N."""
+    """Eq. ancestral.ladder: each timestep is an integer next to a multiple of T / N."""
+    schedule, steps = case
+    for i, t in enumerate(reversed(spaced(impl, "trailing", schedule, steps))):
+        even = i * len(schedule) / steps
+        off = f"{steps} steps of T = {len(schedule)}: timestep {i} is {t}, even is {even:g}"
+        assert abs(t * steps - i * len(schedule)) < steps, off
+
+
+@pytest.mark.convention
+@given(case=spacings())
+@example(case=(PRODUCTION, 201))
+@example(case=(LATE, 11))
+def test_trailing_timesteps_are_rounded(impl: Implementation, case):
+    """Eq. ancestral.ladder: each is the nearest integer, where others truncate."""
     schedule, steps = case
     for i, t in enumerate(reversed(spaced(impl, "trailing", schedule, steps))):
         even = i * len(schedule) / steps

@@ -216,6 +216,7 @@ CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
         (faults.ShiftedTimestep, f"test_timestep_spacing.py::test_{name}", arguments)
         for name, arguments in (
             ("trailing_timesteps_are_even_from_zero", {}),
+            ("trailing_timesteps_are_rounded", {}),
             ("linspace_timesteps_are_even_from_one_to_T", {}),
             ("leading_timesteps_are_integer_strides_above_one", {}),
             ("log_snr_timesteps_are_nearest_to_even_log_snr", {"zero_terminal": True}),
