@@ -29,6 +29,8 @@ ADAPTERS = {
     "smalldiffusion": "Smalldiffusion",
     "dalle2_pytorch": "Dalle2Pytorch",
     "imagen_pytorch": "ImagenPytorch",
+    "torchdiff": "Torchdiff",
+    "labml_nn": "LabmlNn",
 }
 OUTCOMES = ("passed", *VERDICTS, "too few", "not offered", "failed")
 HEAD = """# The suite on released libraries
@@ -49,7 +51,13 @@ those that could compare none; neither ever passes.
 def main(arguments: list[str] | None = None) -> int:
     prog = f"python -m {__package__}.conformance"
     parser = argparse.ArgumentParser(prog=prog, description=__doc__)
-    parser.parse_args(arguments)
+    parser.add_argument(
+        "--reports",
+        metavar="FOLDER",
+        type=Path,
+        help="keep the report of each adapter in FOLDER, and run only adapters without one",
+    )
+    kept = parser.parse_args(arguments).reports
     if not PAGE.parent.is_dir():
         parser.error(f"there is no folder {PAGE.parent}. Run this command in a checkout")
     rows, sections, failed = [], [], 0
@@ -57,7 +65,9 @@ def main(arguments: list[str] | None = None) -> int:
         if find_spec(module) is None:
             print(f"{module} is not installed; see docs/suite.md")
             return 1
-        found = run(f"{__package__}.adapters.{module}:{name}")
+        impl = f"{__package__}.adapters.{module}:{name}"
+        with tempfile.TemporaryDirectory() as temporary:
+            found = run(impl, (kept or Path(temporary)) / module)
         totals = found["totals"]
         deviating = [each for each in found["checks"] if each["outcome"] == "deviates"]
         outcomes = totals["outcomes"] | Counter(each["verdict"] for each in deviating)
@@ -70,15 +80,16 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if failed else 0
 
 
-def run(impl: str) -> Mapping[str, Any]:
-    """Run the suite on this adapter, and return its report."""
-    with tempfile.TemporaryDirectory() as folder:
+def run(impl: str, folder: Path) -> Mapping[str, Any]:
+    """Return the report in the folder; without one, run the suite on this adapter first."""
+    report = folder / "report.json"
+    if not report.is_file():
         suite = str(Path(__file__).parent)
-        options = ["--ddpm-impl", impl, "--ddpm-report", folder]
+        options = ["--ddpm-impl", impl, "--ddpm-report", str(folder)]
         command = [sys.executable, "-m", "pytest", "-q", suite, *options]
         print(*command[2:], flush=True)
         subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
-        found: dict[str, Any] = json.loads((Path(folder) / "report.json").read_bytes())
+    found: dict[str, Any] = json.loads(report.read_bytes())
     return found
 
 

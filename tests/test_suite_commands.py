@@ -62,6 +62,23 @@ def test_conformance_needs_a_checkout(tmp_path, monkeypatch, capsys):
     assert "Run this command in a checkout" in refusal(conformance.main, [], capsys)
 
 
+def test_conformance_runs_only_adapters_without_a_report(tmp_path, monkeypatch, capsys):
+    """The row of an adapter has the outcomes of its report, and its section the deviations."""
+    listed = {"outcome": "deviates", "verdict": "formula", "effect": 2.0, "check": "test_x"}
+    checks = [listed | {"deviation": "deviates: why | 2 times | file.py"}]
+    outcomes = {"passed": 3, "deviates": 1}
+    found = {"checks": checks, "totals": {"implementation": "mine 1.0", "outcomes": outcomes}}
+    (tmp_path / "ddpm_core").mkdir()
+    (tmp_path / "ddpm_core" / "report.json").write_text(json.dumps(found), encoding="utf-8")
+    monkeypatch.setattr(conformance, "PAGE", tmp_path / "conformance.md")
+    monkeypatch.setattr(conformance, "ADAPTERS", {"ddpm_core": "DdpmCore"})
+    assert conformance.main(["--reports", str(tmp_path)]) == 0
+    page = conformance.PAGE.read_text(encoding="utf-8")
+    assert "| mine 1.0 | 3 | 1 | 0 | 0 | 0 | 0 | 0 |" in page
+    assert "| why | formula | 2 times | file.py | `test_x` |" in page
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize("text", [None, "{", "[]", "{}"])
 def test_policy_needs_a_report(tmp_path, monkeypatch, capsys, text):
     monkeypatch.setattr(policy, "PAGE", tmp_path / "policy.json")
