@@ -153,6 +153,8 @@ def _sampler(spec: SamplingSpec) -> Sampler:
     if spec.zero_terminal:
         raise NotImplementedError("azula does not rescale a schedule")
     if spec.sampler == "ddim":
+        if spec.eta not in (0.0, 1.0):
+            raise NotImplementedError("its eta is the square of that of Song et al. (2021)")
         return DDIMSampler(_Mean(spec), spec.eta, **given)
     if spec.sampler != "fixed_small":
         raise NotImplementedError(f"azula has no {spec.sampler}: DDPMSampler is fixed_small")

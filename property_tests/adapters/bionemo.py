@@ -15,7 +15,8 @@ import torch
 
 from ..protocol import Array, Betas, Draw, Gaussian, SamplingSpec, Step, Times, Trajectory
 from .stand_ins import stand_in
-from .tensors import FLOAT32, array, every_timestep, index, only_one_step, tape, tensor, times_of
+from .steps import ByTrajectory
+from .tensors import FLOAT32, array, index, only_one_step, tape, tensor, times_of
 
 stand_in("ot")  # for optimal transport, which DDPM does not use
 
@@ -35,7 +36,7 @@ PREDICTIONS = {"eps": "noise", "x0": "data", "v": "velocity"}
 SCHEDULES = {"linear": DiscreteLinearNoiseSchedule, "cosine": DiscreteCosineNoiseSchedule}
 
 
-class BionemoMoco:
+class BionemoMoco(ByTrajectory):
     """DDPM with predictions of the data; see `protocol.Implementation`."""
 
     name = f"bionemo-moco {version('bionemo-moco')}"
@@ -77,8 +78,12 @@ class BionemoMoco:
         return array(_ddpm(betas).calculate_velocity(tensor(x_0), index(t), tensor(noise)))
 
     def loss(self, prediction: Array, target: Array) -> Array:
-        if target.ndim == 1:
-            raise NotImplementedError("the loss is a sum over at least one axis")
+        """Return the loss of samples with one axis, that of features.
+
+        For others it is a sum over the features and a mean over the axis before.
+        """
+        if target.ndim != 2:
+            raise NotImplementedError("the loss of other samples is a sum over an axis")
         return array(_ddpm((0.5,)).loss(tensor(prediction), tensor(target)))
 
     def constant_weight(self, betas: Betas, name: str, t: Times, zero_terminal: bool) -> Array:
@@ -95,29 +100,11 @@ class BionemoMoco:
         x_t = ddpm.interpolate(tensor(x_0), at, noise)
         return Draw(at.numpy() + 1, array(noise), array(x_t))
 
-    def reverse_step(
-        self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
-    ) -> Array:
-        spec = SamplingSpec(betas, variance, every_timestep(len(betas)), lambda x, t: x0_hat)
-        return self.first_step(spec, x_t, s, t, noise).x_s
-
-    def ddim_step(
-        self, betas: Betas, eta: float, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
-    ) -> Array:
-        spec = SamplingSpec(betas, "ddim", every_timestep(len(betas)), lambda x, t: x0_hat, eta)
-        return self.first_step(spec, x_t, s, t, noise).x_s
-
     def first_step(self, spec: SamplingSpec, x_t: Array, s: int, t: int, noise: Array) -> Step:
         only_one_step(s != t - 1)
         ddpm, method, options = _sampler(spec)
         with tape([tensor(noise)], "randn_like"):
             return _step(ddpm, method, spec, tensor(x_t), t, options)
-
-    def sample(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
-        return self.trajectory(spec, x_T, noises).states[-1]
-
-    def predictions(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
-        return self.trajectory(spec, x_T, noises).predictions[:-1]
 
     def trajectory(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Trajectory:
         """Sample; the last step draws noise, too, with scale 0."""

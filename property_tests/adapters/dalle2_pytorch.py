@@ -22,6 +22,7 @@ from .tensors import (
     event,
     index,
     network_output,
+    no_progress_bar,
     only_one_step,
     tape,
     tensor,
@@ -270,7 +271,7 @@ def _loop(spec: SamplingSpec) -> tuple[str, dict[str, Any]]:
 
 def _run(spec: SamplingSpec, shape: tuple[int, ...], loop: str, options: dict[str, Any]) -> Array:
     prior, flat = _prior(spec.betas, _network(spec, shape)), _embedding(np.empty(shape)).shape
-    with mock.patch.object(release, "tqdm", _no_progress_bar):
+    with mock.patch.object(release, "tqdm", no_progress_bar):
         return event(getattr(prior, loop)(tuple(flat), {}, **options), shape)
 
 
@@ -281,13 +282,9 @@ def _visited(betas: Betas, loop: str, options: dict[str, Any]) -> tuple[int, ...
         indices.append(at[0])
         return x
 
-    with torch.random.fork_rng(), mock.patch.object(release, "tqdm", _no_progress_bar):
+    with torch.random.fork_rng(), mock.patch.object(release, "tqdm", no_progress_bar):
         getattr(_prior(betas, network), loop)((1, 1), {}, **options)
     return times_of(indices)
-
-
-def _no_progress_bar(steps: Any, **named: Any) -> Any:
-    return steps
 
 
 def _table(scheduler: release.NoiseScheduler) -> Array:

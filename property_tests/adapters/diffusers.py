@@ -5,7 +5,6 @@ takes a generator but not always noise; if the protocol gives the noise, `randn_
 to return it.
 """
 
-import copy
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -141,23 +140,25 @@ class Diffusers:
         return Layout(interleaved=False, max_period=10_000)
 
     def ema(self, decay: float, weights: Array, buffers: Array) -> Averages:
-        """Average with EMAModel, which takes parameters and returns them by `copy_to`."""
+        """Average with EMAModel; for an evaluation the network has the average, by `copy_to`."""
         network = torch.nn.Module()
         network.weight = torch.nn.Parameter(tensor(weights[0]))
         network.register_buffer("statistic", tensor(buffers[0]))
-        average = copy.deepcopy(network)
         follower = EMAModel(network.parameters(), decay=decay)
         decays, rows = [], []
         for weight, buffer in zip(weights[1:], buffers[1:], strict=True):
             network.weight.data, network.statistic = tensor(weight), tensor(buffer)
             follower.step(network.parameters())
-            follower.copy_to(average.parameters())
+            follower.store(network.parameters())
+            follower.copy_to(network.parameters())
             decays.append(follower.cur_decay_value)
-            rows.append(array(average.weight.detach().clone()))
-        return Averages(np.array(decays), np.array(rows), array(average.statistic))
+            rows.append(array(network.weight.clone()))
+            evaluated = array(network.statistic)
+            follower.restore(network.parameters())
+        return Averages(np.array(decays), np.array(rows), evaluated)
 
     def ema_warms_up(self) -> bool:
-        return True
+        raise NotImplementedError("it warms up one step later: its first decay is 0")
 
     def to_unit_range(self, images: NDArray[np.uint8], grey_levels: int) -> Array:
         if grey_levels != 256:

@@ -2,7 +2,8 @@
 
 Its times are real numbers whose log-SNR is a function, which is replaced by a table that the
 suite's oracle rounds once; so timesteps keep their numbers. Its p_sample clips every prediction,
-so that only the posterior that it samples from is tested.
+so that only the posterior that it samples from is tested. Its schedules are functions of a
+continuous time, also at t = 0, and not products of 1 - beta_t, so that they are not compared.
 """
 
 import warnings
@@ -77,12 +78,6 @@ class ImagenPytorch:
         if source == "v":
             return array(diffusion.predict_start_from_v(*given))
         return array(diffusion.predict_start_from_noise(*given))
-
-    def schedule(self, name: str, T: int) -> Array:
-        """Return the squares of alpha at T + 1 times from 0 to 1."""
-        diffusion = release.GaussianDiffusionContinuousTimes(noise_schedule=name, timesteps=T)
-        alpha, _ = release.log_snr_to_alpha_sigma(diffusion.log_snr(torch.linspace(0, 1, T + 1)))
-        return array(alpha.square())
 
 
 def _diffusion(betas: Betas) -> release.GaussianDiffusionContinuousTimes:

@@ -28,6 +28,7 @@ from ..protocol import (
     Times,
     Trajectory,
 )
+from .steps import ByTrajectory
 from .tensors import (
     FLOAT32,
     array,
@@ -48,7 +49,7 @@ GIVEN = "given"
 NoiseSchedules.add_def(GIVEN, "The betas")(lambda num_train_timesteps, betas: torch.tensor(betas))
 
 
-class Monai:
+class Monai(ByTrajectory):
     """Both schedulers without clipping; see `protocol.Implementation`."""
 
     name = f"MONAI {monai.__version__}"
@@ -85,18 +86,6 @@ class Monai:
         if name != "v":
             raise NotImplementedError(f"MONAI does not compute the target {name}")
         return array(_ddpm(betas).get_velocity(tensor(x_0), tensor(noise), index(t)))
-
-    def reverse_step(
-        self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
-    ) -> Array:
-        spec = SamplingSpec(betas, variance, every_timestep(len(betas)), lambda x, t: x0_hat)
-        return self.first_step(spec, x_t, s, t, noise).x_s
-
-    def ddim_step(
-        self, betas: Betas, eta: float, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
-    ) -> Array:
-        spec = SamplingSpec(betas, "ddim", every_timestep(len(betas)), lambda x, t: x0_hat, eta)
-        return self.first_step(spec, x_t, s, t, noise).x_s
 
     def first_step(self, spec: SamplingSpec, x_t: Array, s: int, t: int, noise: Array) -> Step:
         """Step along all timesteps, because no argument sets the timestep that a step goes to."""
@@ -138,12 +127,6 @@ class Monai:
         scheduler = _visiting(_ddpm(betas, "learned_range"), times)
         with _tape(noises):
             return _run(scheduler, lambda x, t: _both(*denoiser(x, t)), _image(x_T), {})
-
-    def sample(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
-        return self.trajectory(spec, x_T, noises).states[-1]
-
-    def predictions(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
-        return self.trajectory(spec, x_T, noises).predictions[:-1]
 
     def trajectory(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Trajectory:
         """Sample; if the scheduler draws more noise than given, it uses its own."""

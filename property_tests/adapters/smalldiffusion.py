@@ -2,8 +2,8 @@
 
 Its schedules are tables of sigma_t, the root of (1 - alpha_bar_t) / alpha_bar_t, and its states
 are x_t divided by the root of alpha_bar_t. The model modifier Scaled gives a network the paper's
-x_t. The protocol's states are not converted, so that steps and conversions are not offered: the
-sampler begins with noise of its own.
+x_t. States of the protocol are converted by its own function `alpha`, which is alpha_bar_t of
+sigma_t. Its spacing ends at the sigma of t = 1 and not at data, so that it is not compared.
 """
 
 from importlib.metadata import version
@@ -16,7 +16,7 @@ import torch
 
 from ..protocol import Array, Betas, Draw, SamplingSpec, Times
 from .stand_ins import stand_in
-from .tensors import FLOAT32, array, row, tensor
+from .tensors import FLOAT32, array, row, tape, tensor
 
 stand_in("accelerate", "Accelerator")  # for training loops, which are not run here
 stand_in("torchvision", "transforms")  # for data sets of images
@@ -95,40 +95,51 @@ class Smalldiffusion:
             schedule = release.Schedule(sigmas[1:])
             data, sigma, noise, _ = release.generate_train_sample(tensor(x_0), schedule)
         Scaled(_Network)(lambda x, sigma: inputs.append(x) or x).get_loss(data, sigma, noise)
-        t = np.array([_timestep(sigmas, each) for each in sigma.flatten()])
+        timesteps = _timesteps(sigmas)
+        t = np.array([timesteps[each] for each in sigma.flatten().tolist()])
         return Draw(t, array(noise), array(inputs[0]))
 
+    def reverse_step(
+        self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
+    ) -> Array:
+        return self.sample(SamplingSpec(betas, variance, (t, s), lambda x, t: x0_hat), x_t, [noise])
+
+    def ddim_step(
+        self, betas: Betas, eta: float, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
+    ) -> Array:
+        spec = SamplingSpec(betas, "ddim", (t, s), lambda x, t: x0_hat, eta)
+        return self.sample(spec, x_t, [noise])
+
+    def sample(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
+        """Sample along these timesteps; the sigma of data is 0. The last step draws noise, too."""
+        with tape([tensor(each) for each in noises], "randn"):
+            return _run(spec, tensor(x_T))
+
     def draw_samples(self, spec: SamplingSpec, shape: tuple[int, ...], seed: int) -> Array:
-        """Sample along these timesteps; the sigma of data is 0."""
-        if spec.zero_terminal or spec.sampler not in MU or spec.eta not in (0.0, 1.0):
-            raise NotImplementedError("`samples` is DDPM, or DDIM with eta = 0")
-        mu = MU["fixed_small"] if spec.eta else MU[spec.sampler]
-        sigmas = _sigmas(spec.betas)
-
-        def network(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-            return tensor(spec.denoiser(array(x), _timestep(sigmas, sigma)))
-
-        model = Scaled(PredX0(_Network))(network, shape[1:])
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            *_, x = release.samples(
-                model,
-                sigmas[list(spec.times)],
-                mu=mu,
-                batchsize=shape[0],
-                accelerator=SimpleNamespace(device="cpu"),
-            )
-        return array(x)
+            return _run(spec, torch.randn(shape))
 
-    def timestep_spacing(
-        self, name: str, betas: Betas, steps: int, zero_terminal: bool = False
-    ) -> tuple[int, ...]:
-        """Return the timesteps of `sample_sigmas`, whose docstring calls them trailing."""
-        if name != "trailing" or zero_terminal:
-            raise NotImplementedError("the only spacing is trailing, without zero terminal SNR")
-        _, *timesteps = range(len(betas) + 1)
-        found = release.Schedule(torch.tensor(timesteps)).sample_sigmas(steps)
-        return tuple(found.tolist())
+
+def _run(spec: SamplingSpec, x: torch.Tensor) -> Array:
+    if spec.zero_terminal or spec.sampler not in MU or spec.eta not in (0.0, 1.0):
+        raise NotImplementedError("`samples` is DDPM, or DDIM with eta = 0")
+    sigmas = _sigmas(spec.betas)
+    units, timesteps = alpha(sigmas).sqrt(), _timesteps(sigmas)
+
+    def network(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        return tensor(spec.denoiser(array(x), timesteps[float(sigma)]))
+
+    first, *_, last = spec.times
+    *_, x = release.samples(
+        Scaled(PredX0(_Network))(network, x.shape[1:]),
+        sigmas[list(spec.times)],
+        mu=MU["fixed_small"] if spec.eta else MU[spec.sampler],
+        xt=torch.div(x, units[first]),
+        batchsize=len(x),
+        accelerator=SimpleNamespace(device="cpu"),
+    )
+    return array(torch.mul(x, units[last]))
 
 
 def _sigmas(betas: Betas) -> torch.Tensor:
@@ -139,8 +150,8 @@ def _with_data(sigmas: torch.Tensor) -> torch.Tensor:
     return torch.cat([torch.zeros(1), sigmas])
 
 
-def _timestep(sigmas: torch.Tensor, sigma: torch.Tensor) -> int:
-    return sigmas.tolist().index(float(sigma))
+def _timesteps(sigmas: torch.Tensor) -> dict[float, int]:
+    return {sigma: t for t, sigma in enumerate(sigmas.tolist())}
 
 
 def _axes(sigma: torch.Tensor, like: Array) -> torch.Tensor:

@@ -6,6 +6,7 @@ float32 images (batch, channels, height, width) and indices from 0. Nothing is c
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -75,3 +76,22 @@ def tape(noises: list[torch.Tensor], *names: str) -> Iterator[None]:
 
     with mock.patch.multiple("torch", **{name: taped(getattr(torch, name)) for name in names}):
         yield
+
+
+@contextmanager
+def recorded(name: str) -> Iterator[list[torch.Tensor]]:
+    """Yield a list to which this function of torch appends what it returns."""
+    drawn: list[torch.Tensor] = []
+    draw = getattr(torch, name)
+
+    def recording(*given: Any, **named: Any) -> torch.Tensor:
+        drawn.append(draw(*given, **named))
+        return drawn[-1]
+
+    with mock.patch.object(torch, name, recording):
+        yield drawn
+
+
+def no_progress_bar(steps: Any, **named: Any) -> Any:
+    """Stand in for tqdm, so that a run prints nothing."""
+    return steps

@@ -32,3 +32,9 @@ def denoiser(betas: Process, data: MultivariateGaussian, t: float) -> Affine:
     spread = scale**2 * data.covariance + var * np.eye(len(data.mean))
     gain = scale * np.linalg.solve(spread, data.covariance).T
     return Affine(gain, data.mean - scale * gain @ data.mean)
+
+
+def noise_of(betas: Betas, x_0: Array, x_t: Array, t: int) -> Array:
+    """Return (x_t - scale x_0) / sigma, a prediction of x_0 as one of the noise, for t >= 1."""
+    scale, var = (float(each) for each in exact.kernel(betas, 0, t))
+    return (x_t - scale * x_0) / np.sqrt(var)
