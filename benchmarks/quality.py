@@ -26,7 +26,7 @@ from ddpm_core.evaluation.classifier import AT_A_TIME, trained_classifier
 from ddpm_core.evaluation.distances import difference, kernel_distance
 from ddpm_core.evaluation.sample_quality import REFERENCE
 from ddpm_core.samplers.names import SAMPLERS, build_sampler
-from ddpm_core.training.build import build_dataset
+from ddpm_core.training.same_data import data_of
 from ddpm_core.training.trained import Trained, load_trained
 
 matplotlib.use("Agg")
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write OUT.json and OUT.svg")
     options = parser.parse_args()
     trained = load_trained(options.run, torch.device("cpu"))
-    dataset = build_dataset(trained.config)
+    dataset = data_of(trained)
     classifier = trained_classifier(dataset)
     print(f"the classifier has {float(classifier.accuracy):.1%} accuracy on the test images")
 

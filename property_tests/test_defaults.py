@@ -68,7 +68,10 @@ DOCUMENTED: dict[str, tuple[dict[str, object], str]] = {
     "autoencoder_loss": ({"gradient_weight": 0.0}, "Eq. latent.loss without the last term"),
     "LatentSpace.encode": ({"noise": None}, "Eq. latent.posterior: its mean"),
     "load_dataset": (
-        {"image_size": None, "background": None, "skip_unreadable": False, "grey_levels": None},
+        {
+            **{"image_size": None, "background": None, "skip_unreadable": False},
+            **{"grey_levels": None, "split_by_class": True},
+        },
         LIBRARY,
     ),
     "UNet": (

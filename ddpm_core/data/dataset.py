@@ -78,6 +78,17 @@ class Dataset:
         return sha.hexdigest()
 
 
+def split_of(dataset: Dataset) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the indices of the images for training, validation and test."""
+    return dataset.train, dataset.validation, dataset.test
+
+
+def with_warning(dataset: Dataset, warning: str) -> Dataset:
+    """Return the dataset with a warning that every picture made from it shows."""
+    reading = dataset.reading
+    return replace(dataset, reading=replace(reading, warnings=(*reading.warnings, warning)))
+
+
 def check_decoded(dataset: Dataset) -> None:
     """Refuse grey levels so fine that a float32 decoder cannot distinguish neighbouring ones."""
     try:
@@ -96,6 +107,7 @@ def load_dataset(
     background: str | None = None,
     skip_unreadable: bool = False,
     grey_levels: int | None = None,
+    split_by_class: bool = True,
 ) -> Dataset:
     """Load the dataset `spec`; ~ is expanded, and nothing is unpickled.
 
@@ -119,13 +131,15 @@ def load_dataset(
     image_size: crop 8-bit images to their central square and resize it (Lanczos) to that many
     pixels. background: colour behind transparent pixels of a folder, or "none" to ignore
     transparency. skip_unreadable: leave out more than 1 % of a folder's images. grey_levels: the
-    number of grey levels, if the source does not say it. Raises ValueError, or FileNotFoundError
-    for a missing path.
+    number of grey levels, if the source does not say it. split_by_class: False for an even split
+    whatever the classes, as in earlier versions. Raises ValueError, or FileNotFoundError for a
+    missing path.
     """
     found = read_source(spec, Options(image_size, background, skip_unreadable, grey_levels))
     n, grey = len(found.images), found.grey_levels or 256
     labels = None if found.labels is None else found.labels.astype(np.int64)
-    split, note = split_images(n, labels, found.test, found.validation)
+    classes = labels if split_by_class else None
+    split, note = split_images(n, classes, found.test, found.validation)
     if not len(split[0]):
         raise ValueError(
             f"dataset {spec!r} has {n - len(split[2])} image besides its test images; train and "

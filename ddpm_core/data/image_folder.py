@@ -175,7 +175,6 @@ def _read(file: Path, image_size: int | None, background: str | None) -> Pixels:
             # A JPEG may hold a preview as a second image.
             frames = 1 if opened.format in ("JPEG", "MPO") else getattr(opened, "n_frames", 1)
             image = ImageOps.exif_transpose(opened)
-            image.load()
     except Exception as error:  # Pillow's decoders raise many types
         raise _Unusable(f"cannot be decoded: {error}") from None
     if deep:

@@ -28,13 +28,7 @@ def latents_of(images: Dataset, autoencoder: SavedAutoencoder, *, write: bool) -
             f"{autoencoder.run} takes {autoencoder.image_shape}; give the --dataset and "
             "--image-size of its training"
         )
-    digest = images.digest()
-    if autoencoder.data != digest:
-        say(
-            "NOTE: the autoencoder was trained on other data, so these latents may be far from "
-            "mean 0 and variance 1"
-        )
-    key = autoencoder.data_digest(digest)
+    key = autoencoder.data_digest(images.digest())
     path = autoencoder.run / FOLDER / "latents" / f"{key[:16]}.npz"
     if path.exists():
         latents = _read(path, key)

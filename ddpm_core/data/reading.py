@@ -26,6 +26,7 @@ class Reading:
     used: int = 0
     skipped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()  # decisions that a user must know, a sentence each
+    warnings: tuple[str, ...] = ()  # which every picture shows as well
 
     @property
     def line(self) -> str:
@@ -40,8 +41,9 @@ class Reading:
 
     @property
     def remarks(self) -> list[str]:
-        """The line of a folder, and the notes: what a command prints."""
-        return [*([self.line] if self.source else []), *(f"NOTE: {each}" for each in self.notes)]
+        """The line of a folder, the notes and the warnings: what a command prints."""
+        line = [self.line] if self.source else []
+        return [*line, *(f"NOTE: {each}" for each in self.notes), *self.warnings]
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON values, with the first names of each reason."""
@@ -49,7 +51,12 @@ class Reading:
             reason: {"files": len(names), "first": list(names[:IN_A_LIST])}
             for reason, names in self.skipped.items()
         }
-        return {"used": self.used, "skipped": skipped, "notes": list(self.notes)}
+        return {
+            "used": self.used,
+            "skipped": skipped,
+            "notes": list(self.notes),
+            "warnings": list(self.warnings),
+        }
 
 
 def listed(names: Sequence[str], most: int) -> str:

@@ -6,7 +6,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from ddpm_core.data.dataset import Dataset
+from ddpm_core.data.dataset import Dataset, with_warning
 from ddpm_core.data.latents import latents_of
 from ddpm_core.storage.saved_autoencoder import load_autoencoder
 
@@ -134,15 +134,30 @@ PIXELS = Pixels()
 
 
 def enter_space(
-    images: Dataset, run: Path | None, device: torch.device, *, write: bool
+    images: Dataset,
+    run: Path | None,
+    device: torch.device,
+    *,
+    write: bool,
+    data_changed: bool = False,
 ) -> tuple[Space, Dataset]:
     """Return pixels and the images, or the space of the autoencoder in `run` and their latents.
 
-    write: cache latents beside the autoencoder. Raises as `load_autoencoder` and `latents_of` do.
+    write: cache latents beside the autoencoder. data_changed: accept an autoencoder that was
+    trained on other data, with a warning in `reading`. Raises as `load_autoencoder` and
+    `latents_of` do, and ValueError for such an autoencoder otherwise.
     """
     if run is None:
         return PIXELS, images
     autoencoder = load_autoencoder(run, device)
+    if images.shape == autoencoder.image_shape and autoencoder.data != images.digest():
+        other = f"the autoencoder in {run} was trained on other data than {images.name} holds now"
+        if not data_changed:
+            raise ValueError(
+                f"{other}, so these latents may be far from mean 0 and variance 1. Give the data "
+                "of its training, or pass --data-changed ok"
+            )
+        images = with_warning(images, f"DATA CHANGED: {other}")
     return autoencoder, latents_of(images, autoencoder, write=write)
 
 

@@ -8,6 +8,7 @@ import tyro
 
 from ddpm_core.cli.options import flag, refuse_unused, remedy, suffixes
 from ddpm_core.samplers.names import SamplerName
+from ddpm_core.storage.files import file_stem
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,10 @@ class EvaluateConfig:
     fid: bool = False
     """Also compute FID, with torch-fidelity and its Inception weights. Both must be installed:
     nothing is downloaded."""
+    dataset: str | None = None
+    """Where the data of the training are now, such as folder:DIR; default: where they were."""
+    data_changed: Literal["refuse", "ok"] = "refuse"
+    """ok: evaluate although the data have changed since the training, with a warning."""
     device: str = "auto"
     """auto, cpu, cuda, mps or xpu."""
 
@@ -81,7 +86,7 @@ class EvaluateConfig:
 
     def name(self, step: int) -> str:
         """Return the stem of the file names: step, seed and every non-default option."""
-        return "-".join([f"step-{step:06d}-seed-{self.seed}", *suffixes(self, SUFFIXES)])
+        return file_stem("-".join([f"step-{step:06d}-seed-{self.seed}", *suffixes(self, SUFFIXES)]))
 
 
 SUFFIXES = {
@@ -95,4 +100,5 @@ SUFFIXES = {
     "sampler": "{}",
     "steps": "{}-steps",
     "fid": "fid",
+    "data_changed": "changed-data",
 }

@@ -21,7 +21,7 @@ from ddpm_core.figures.curves import bound_figure
 from ddpm_core.gate.devices import choose_device
 from ddpm_core.storage.files import write_bytes, write_json
 from ddpm_core.storage.run_lock import run_lock
-from ddpm_core.training.build import build_dataset
+from ddpm_core.training.same_data import data_of
 from ddpm_core.training.trained import Trained, load_trained
 
 LARGE_ERROR = 0.1  # relative to the uniform model; a larger error triggers a warning
@@ -36,9 +36,10 @@ def evaluate(config: EvaluateConfig) -> list[Path]:
     trained = load_trained(config.run, device)
     for remark in trained.remarks:
         say(remark, error=True)
-    dataset = build_dataset(trained.config)
+    dataset = data_of(trained, config.dataset, changed=config.data_changed == "ok")
     for remark in dataset.reading.remarks:
         say(remark)
+    trained = trained.marked(dataset.reading.warnings)
     check(config, trained, dataset)
     folder = config.out_dir or trained.run / "evaluation"
     with run_lock(folder):
@@ -48,7 +49,8 @@ def evaluate(config: EvaluateConfig) -> list[Path]:
         result["baselines"] = baselines(dataset, test, config.seed)
         result["flow"] = flow_likelihood(config, trained, dataset, test, folder, device)
         result["quality"] = sample_quality(config, trained, dataset, folder, device)
-        result["warnings"] = list(warnings(config, result))
+        changes = (*trained.about.get("data_changes", ()), *dataset.reading.warnings)
+        result["warnings"] = [*changes, *warnings(config, result)]
         paths = [folder / f"{config.name(trained.step)}.{ending}" for ending in ("json", "png")]
         write_json(paths[0], result)
         write_bytes(paths[1], bound_figure(result, watermark=trained.watermark))

@@ -229,6 +229,7 @@ def _data(about: Row) -> dict[str, str]:
     for reason, files in about.get("skipped", {}).items():
         more = ", ..." if files["files"] > len(files["first"]) else ""
         rows[f"skipped, {reason}: {files['files']:,}"] = ", ".join(files["first"]) + more
+    rows |= {f"warning {i}": each for i, each in enumerate(about.get("warnings", []), 1)}
     rows |= {f"note {i}": note for i, note in enumerate(about.get("notes", []), 1)}
     return rows
 

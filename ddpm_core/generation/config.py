@@ -59,6 +59,10 @@ class SampleConfig:
     """Also write the sampling trajectories of the first samples as an animation."""
     compare: bool = False
     """Only draw one figure: every sampler at several numbers of steps, from the same noise."""
+    dataset: str | None = None
+    """Where the data of the training are now, such as folder:DIR, to compare them."""
+    data_changed: Literal["refuse", "ok"] = "refuse"
+    """ok: sample although the data have changed since the training, with a warning."""
     device: str = "auto"
     """auto, cpu, cuda, mps or xpu."""
 

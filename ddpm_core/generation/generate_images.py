@@ -22,8 +22,9 @@ from ddpm_core.guidance import Guided
 from ddpm_core.samplers.base import Sampler, generate
 from ddpm_core.samplers.names import SAMPLERS, build_sampler, can_start
 from ddpm_core.samplers.timestep_spacing import TIMESTEP_SPACINGS
-from ddpm_core.storage.files import write_bytes
+from ddpm_core.storage.files import file_stem, write_bytes
 from ddpm_core.storage.run_lock import writable_folder
+from ddpm_core.training.same_data import compare_quickly
 from ddpm_core.training.trained import Trained, load_trained
 
 GIF_FRAMES = 60
@@ -39,7 +40,10 @@ def draw(config: SampleConfig) -> list[Path]:
     """
     device = choose_device(config.device)
     trained = load_trained(config.run, device)
-    for remark in trained.remarks:
+    changed = config.data_changed == "ok"
+    remarks = compare_quickly(trained, config.dataset, changed=changed)
+    trained = trained.marked([each for each in remarks if not each.startswith("NOTE")])
+    for remark in (*trained.remarks, *(each for each in remarks if each.startswith("NOTE"))):
         say(remark, error=True)
     trained.check_clip(config.clip)
     check_timesteps(config, trained.schedule.T)
@@ -56,7 +60,8 @@ def draw(config: SampleConfig) -> list[Path]:
     sampler = build_sampler(config.sampler, schedule, times, eta=config.eta, variance=variance)
     # Refuse early, before any sampling.
     folder = writable_folder(config.out_dir or trained.run / "generated")
-    stem = folder / f"step-{trained.step:06d}-seed-{config.seed}{config.suffix(labels)}"
+    name = f"step-{trained.step:06d}-seed-{config.seed}{config.suffix(labels)}"
+    stem = folder / file_stem(name)
     denoiser = build_denoiser(config, trained, labels)
     if config.compare:
         return [_compare(config, trained, denoiser, labels, stem, device)]
@@ -96,8 +101,14 @@ def chosen_classes(config: SampleConfig, trained: Trained) -> list[int]:
             f"choose one with --class: {', '.join(names)}, or all"
         )
     if wanted and "all" in wanted:
-        return list(range(len(names)))
-    labels = [_label(each, names) for each in wanted or ()]
+        labels = list(range(len(names)))
+    else:
+        labels = [_label(each, names) for each in wanted or ()]
+    if unseen := trained.unseen(labels):
+        raise ValueError(
+            f"--class {' '.join(wanted or ())}: {config.run} had no training image of "
+            f"{', '.join(unseen)}; name other classes"
+        )
     if len(set(labels)) < len(labels):
         raise ValueError(f"--class {' '.join(wanted or ())} contains a class twice; list each once")
     return labels

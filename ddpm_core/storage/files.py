@@ -6,8 +6,11 @@ import math
 import os
 import secrets
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+LONGEST = 200  # bytes; file systems allow 255, with an ending and that of a temporary file
 
 
 class DamagedFile(ValueError):
@@ -32,6 +35,14 @@ def write_bytes(path: Path, data: bytes) -> None:
         for leftover in path.parent.glob(f".{glob.escape(path.name)}.tmp-*"):
             leftover.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def file_stem(name: str) -> str:
+    """Return a file name without ending; a long one is cut, and ends in a digest of all of it."""
+    data = name.encode()
+    if len(data) <= LONGEST:
+        return name
+    return f"{data[: LONGEST - 13].decode(errors='ignore')}-{sha256(data).hexdigest()[:12]}"
 
 
 def write_json(path: Path, value: object) -> None:

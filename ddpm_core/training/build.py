@@ -38,6 +38,7 @@ def build_dataset(options: DataOptions) -> Dataset:
         background=options.background,
         skip_unreadable=options.skip_unreadable,
         grey_levels=options.grey_levels,
+        split_by_class=options.split == "by-class",
     )
 
 

@@ -1,6 +1,6 @@
 """Training of a diffusion model: its task, and its previews at fixed timesteps."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -61,7 +61,14 @@ class DiffusionTask:
         images = build_dataset(config)
         if config.conditional:
             check_classes(images)
-        space, dataset = enter_space(images, config.latent, device, write=not config.dry_run)
+        space, dataset = enter_space(
+            images,
+            config.latent,
+            device,
+            write=not config.dry_run,
+            data_changed=config.data_changed == "ok",
+        )
+        images = replace(images, reading=dataset.reading)
         if config.learns_variance and not dataset.images.is_floating_point():
             check_decoded(dataset)
         network = build_network(config, dataset.shape[0], dataset.class_names).to(device)

@@ -85,6 +85,7 @@ def plan(run: RunDirectory) -> str:
         f"{images.name}: {len(images.train):,} training, {len(images.validation):,} validation and "
         f"{len(images.test):,} test images of shape {images.shape}, {values}",
         *images.reading.remarks,
+        *(each for each in run.data_changes if each not in images.reading.warnings),
         task.describe(),
         f"{'resuming at' if run.step else 'from'} step {run.step:,} of {config.max_steps:,}, "
         f"{config.batch_size} images each, on {task.authorization.device} in {config.dtype}, "

@@ -19,6 +19,11 @@ from ddpm_core.gate.certificate import FILE
 FREE_ON_RESUME = frozenset(
     {"config", "out_dir", "resume", "dry_run", "certificate", "require_verified", "unverified"}
     | {"save_every", "keep_checkpoints", "preview_samples", "preview_steps", "latent"}
+    | {"data_changed"}
+)
+# Fields that say where the data are and how they are read. The content is compared instead.
+DATA_FIELDS = frozenset(
+    {"dataset", "image_size", "grey_levels", "background", "skip_unreadable", "split"}
 )
 
 
@@ -35,6 +40,10 @@ class DataOptions:
     background: str | None = None
     """Colour behind transparent pixels of folder:DIR, such as white or #808080; none ignores
     transparency."""
+    split: Literal["by-class", "even"] = "by-class"
+    """by-class where an even split would leave a class without a training image; or always even."""
+    data_changed: Literal["refuse", "ok"] = "refuse"
+    """ok: train on although the data have changed, with a warning on every picture."""
     skip_unreadable: bool = False
     """Leave out the images of folder:DIR that cannot be used, even more than 1 % of them."""
 
@@ -133,13 +142,17 @@ def lasting(config: RunConfig) -> dict[str, Any]:
     return {name: value for name, value in to_json(config).items() if name not in FREE_ON_RESUME}
 
 
-def check_same_run(saved: dict[str, Any], config: RunConfig, where: str) -> None:
+def check_same_run(
+    saved: dict[str, Any], config: RunConfig, where: str, same_device: bool = False
+) -> None:
     """Refuse to resume under options that would change the numbers of the checkpoint `where`.
 
     An option that is newer than the checkpoint had its default when the checkpoint was written.
+    same_device: the option --device chose the same device, whatever its spelling.
     """
     saved, wanted = lasting(from_json(type(config), saved)), lasting(config)
-    for name in sorted(saved.keys() | wanted.keys()):
+    free = DATA_FIELDS | ({"device"} if same_device else set())
+    for name in sorted((saved.keys() | wanted.keys()) - free):
         longer = name == "max_steps" and config.learning_rate_decay == "constant"
         if not longer and saved.get(name) != wanted.get(name):
             raise ValueError(

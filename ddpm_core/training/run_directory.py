@@ -13,6 +13,7 @@ import torch
 
 from ddpm_core import __version__
 from ddpm_core.cli.options import to_json
+from ddpm_core.data.dataset import split_of
 from ddpm_core.data.space import space_named
 from ddpm_core.figures.report import write_report
 from ddpm_core.gate.authorization import watermark
@@ -23,7 +24,9 @@ from ddpm_core.storage.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from ddpm_core.training.build import images_per_class
 from ddpm_core.training.run_config import check_same_run, lasting
+from ddpm_core.training.same_data import difference
 from ddpm_core.training.task import Task
 
 
@@ -38,11 +41,14 @@ class RunDirectory:
         self.step = 0  # optimizer steps done
         self.losses: dict[str, list[float]] = {}  # since the last row of metrics.jsonl
         self.authorizations = [asdict(task.authorization)]  # one per start, this one last
+        self.data_changes = list(task.images.reading.warnings)  # of this start and those before
 
     @property
     def watermark(self) -> str | None:
-        """Watermark of every picture, if the run or its space was ever used unverified."""
-        return watermark(self.authorizations) or self.task.space.watermark
+        """Watermark of every picture: a start unverified, or data that changed."""
+        unverified = watermark(self.authorizations) or self.task.space.watermark
+        marks = [*([] if unverified is None else [unverified]), *self.data_changes]
+        return "; ".join(marks) or None
 
     # --- checkpoints ------------------------------------------------------------------------------
 
@@ -56,6 +62,9 @@ class RunDirectory:
             "image_shape": list(task.dataset.shape),
             "levels": task.dataset.grey_levels,
             "class_names": list(task.dataset.class_names),
+            "images_per_class": images_per_class(task.dataset),
+            "split": [len(part) for part in split_of(task.dataset)],
+            "data_changes": self.data_changes,
             "losses": self.losses,
             "authorizations": self.authorizations,
             "autoencoder": task.space.digest,
@@ -92,6 +101,8 @@ class RunDirectory:
         self.step = checkpoint.step
         self.losses = losses if isinstance(losses, dict) else {"loss": losses}  # of version 0.1
         self.authorizations = [*checkpoint.state.get("authorizations", []), *self.authorizations]
+        before = checkpoint.state.get("data_changes", [])
+        self.data_changes = list(dict.fromkeys([*before, *self.data_changes]))
 
     def _check_same_run(self, checkpoint: Checkpoint) -> None:
         task, state, path = self.task, checkpoint.state, checkpoint.path
@@ -106,22 +117,42 @@ class RunDirectory:
                 f"{path} was trained in {space_named(was)}, but this run is in {space_named(now)}; "
                 "give the same --latent to resume, or another --out-dir to start afresh"
             )
-        check_same_run(state["config"], task.config, str(path))
-        if state["data"] != (data := self._data()):
+        before = (state.get("authorizations") or [{}])[-1].get("device")
+        same_device = before == task.authorization.device
+        check_same_run(state["config"], task.config, str(path), same_device)
+        self._check_same_data(checkpoint)
+
+    def _check_same_data(self, checkpoint: Checkpoint) -> None:
+        """Refuse data that changed; with --data-changed ok, record that they did."""
+        task, state, path = self.task, checkpoint.state, checkpoint.path
+        conditional = getattr(task.config, "conditional", False)
+        differs = difference(state, task.dataset, self._data(), conditional)
+        if differs is None:
+            return
+        fits = [state.get("image_shape"), state.get("levels")] in (
+            [list(task.dataset.shape), task.dataset.grey_levels],
+            [None, None],
+        )
+        fits = fits and not differs.startswith("classes")
+        if task.config.data_changed != "ok" or not fits:
+            older = task.config.split == "by-class" and "split" not in state
+            hint = ", pass --split even if an earlier version began the run" if older else ""
+            accept = ", pass --data-changed ok to train on" if fits else ""
             raise ValueError(
-                f"{path} was trained on other data than {task.config.dataset} holds now (digest "
-                f"{state['data'][:12]}, now {data[:12]}); restore the data, or choose another "
-                "--out-dir"
+                f"{path} was trained on other data than {task.config.dataset} holds now "
+                f"({differs}); restore the data{hint}{accept}, or choose another --out-dir"
             )
+        self.data_changes.append(f"DATA CHANGED after step {checkpoint.step} ({differs})")
 
     def _data(self) -> str:
         return self.task.space.data_digest(self.task.images.digest())
 
     def _about_data(self) -> dict[str, Any]:
         images = self.task.images
-        split = {part: len(getattr(images, part)) for part in ("train", "validation", "test")}
+        names, parts = ("train", "validation", "test"), split_of(images)
+        split = {name: len(part) for name, part in zip(names, parts, strict=True)}
         about = {"dataset": images.name, "digest": images.digest(), **split}
-        return about | images.reading.to_json()
+        return about | images.reading.to_json() | {"warnings": self.data_changes}
 
     # --- everything else --------------------------------------------------------------------------
 

@@ -1,7 +1,9 @@
 """A trained model, loaded from its run for the commands that use one."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -30,8 +32,9 @@ class Trained:
     image_shape: tuple[int, int, int]
     grey_levels: int
     class_names: tuple[str, ...]
-    watermark: str | None  # of a run that was trained unverified
+    watermark: str | None  # of a run that was trained unverified, or on data that changed
     space: Space  # pixels, or the latents of the run's autoencoder
+    about: Mapping[str, Any]  # the state of the checkpoint
 
     @property
     def picture_shape(self) -> tuple[int, int, int]:
@@ -63,6 +66,16 @@ class Trained:
         if self.step == 0:
             found.append(f"NOTE: {self.run} was stopped at step 0: its network is untrained")
         return found
+
+    def marked(self, warnings: Sequence[str]) -> "Trained":
+        """Return the model with warnings that every picture made with it shows."""
+        marks = [*([] if self.watermark is None else [self.watermark]), *warnings]
+        return replace(self, watermark="; ".join(marks) or None)
+
+    def unseen(self, labels: Sequence[int]) -> list[str]:
+        """Return the names of those classes that had no training image."""
+        counts = self.about.get("images_per_class") or [1] * len(self.class_names)
+        return [self.class_names[label] for label in labels if not counts[label]]
 
     @property
     def parameterization(self) -> Parameterization:
@@ -116,7 +129,7 @@ def load_trained(path: Path, device: torch.device) -> Trained:
     space = reopen_space(run, device, digest)
     network = build_network(config, shape[0], checkpoint.state["class_names"])
     network.load_state_dict(checkpoint.tensors["ema"])
-    return Trained(
+    trained = Trained(
         run=run,
         step=checkpoint.step,
         config=config,
@@ -127,4 +140,6 @@ def load_trained(path: Path, device: torch.device) -> Trained:
         class_names=tuple(checkpoint.state["class_names"]),
         watermark=watermark(checkpoint.state.get("authorizations", [])) or space.watermark,
         space=space,
+        about=checkpoint.state,
     )
+    return trained.marked(checkpoint.state.get("data_changes", []))

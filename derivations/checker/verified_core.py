@@ -53,7 +53,14 @@ LEFT_OUT: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "samplers/base": {"words an error": ("format_times",)},
     "data/dataset": {
         "splits and orders images; tests/data/test_dataset.py": (
-            *("load_dataset", "epoch_order", "batch_indices", "check_decoded"),
+            *(
+                "load_dataset",
+                "epoch_order",
+                "batch_indices",
+                "check_decoded",
+                "with_warning",
+                "split_of",
+            ),
             *("Dataset.of", "Dataset.shape", "Dataset.digest"),
         ),
     },

@@ -24,7 +24,7 @@ from ddpm_core import Ancestral, ClipX0, Denoiser, NetworkDenoiser, q_sample, q_
 from ddpm_core.figures.grids import sample_grid
 from ddpm_core.randomness import keyed_generator
 from ddpm_core.storage.files import write_bytes
-from ddpm_core.training.build import build_dataset
+from ddpm_core.training.same_data import data_of
 from ddpm_core.training.trained import load_trained
 
 
@@ -107,7 +107,7 @@ def picture(options: argparse.Namespace) -> bytes:
             f"{options.run} was trained with --label-dropout 0, so it cannot sample without a "
             "class; name another run"
         )
-    dataset = build_dataset(trained.config)
+    dataset = data_of(trained)
     if not 0 <= options.index < len(dataset.test):
         raise ValueError(
             f"--index = {options.index} is outside 0..{len(dataset.test) - 1}; pass one of these"

@@ -44,12 +44,12 @@ def test_formats_that_pillow_reads_are_listed(tmp_path, ending):
 
 
 def test_deeper_folders_belong_to_their_class(tmp_path):
-    fill(tmp_path, "cat/0.png", "cat/kittens/young/1.png", "dog/2.png", "dog/3.png")
+    fill(tmp_path, "cat/0.png", "cat/kittens/1.png", "dog/2.png", "dog/3.png")
     found = list_folder(tmp_path)
     assert found.class_names == ("cat", "dog")
     assert found.labels.tolist() == [0, 0, 1, 1]
     assert found.notes == [
-        "1 images in deeper folders, such as cat/kittens/young/1.png, have the class of the "
+        "1 images in deeper folders, such as cat/kittens/1.png, have the class of the "
         "folder at the top"
     ]
 

@@ -74,6 +74,16 @@ def test_images_of_another_size_than_most_are_skipped_when_asked(tmp_path):
     assert data.reading.skipped == {OTHER_SIZE: ("0.png",)}
 
 
+def test_one_percent_of_another_size_is_left_out_unasked(tmp_path):
+    small = RNG.integers(0, 256, (99, 2, 2), np.uint8)
+    write_png(tmp_path / "a.png", GREY[0])
+    for i in range(98):
+        write_png(tmp_path / f"{i:03}.png", small[i])
+    assert "to leave out the 1 of another size than most" in refusal(f"folder:{tmp_path}")
+    write_png(tmp_path / "099.png", small[98])
+    assert load_dataset(f"folder:{tmp_path}").reading.skipped == {OTHER_SIZE: ("a.png",)}
+
+
 def test_files_of_several_images_are_unreadable(tmp_path):
     frames = [Image.fromarray(each) for each in GREY[:3]]
     for ending in ("png", "tiff", "webp"):

@@ -46,11 +46,16 @@ def test_latents_are_read_from_disk_the_second_time(coder, tmp_path, monkeypatch
         latents_of(data, autoencoder, write=True)
 
 
-def test_autoencoder_of_other_data_is_noted(coder, tmp_path, capsys):
+def test_autoencoder_of_other_data_needs_a_flag(coder, tmp_path, capsys):
     images = (np.arange(2560) % 251).astype(np.uint8).reshape(40, 8, 8)
     other = write_npz(tmp_path / "other.npz", images=images)
-    for spec, noted in (("digits", False), (f"npz:{other}", True)):
-        flags = ("--latent", str(coder), "--dataset", spec, "--dry-run")
-        assert train(tmp_path / "run", *flags) == 0
-        note = "NOTE: the autoencoder was trained on other data, so these latents may be far"
-        assert (note in capsys.readouterr().out) == noted
+    flags = ("--latent", str(coder), "--dry-run")
+    assert train(tmp_path / "run", *flags, "--dataset", "digits") == 0
+    sentence = f"the autoencoder in {coder} was trained on other data than npz:{other} holds now"
+    with pytest.raises(SystemExit) as stopped:
+        train(tmp_path / "run", *flags, "--dataset", f"npz:{other}")
+    assert stopped.value.code == 2
+    assert f"{sentence}, so these latents may be far from mean 0" in capsys.readouterr().err
+    accept = ("--dataset", f"npz:{other}", "--data-changed", "ok")
+    assert train(tmp_path / "run", *flags, *accept) == 0
+    assert f"DATA CHANGED: {sentence}" in capsys.readouterr().out

@@ -19,16 +19,18 @@ def test_remarks_are_the_line_of_a_folder_and_every_note():
         "NOTE: first",
         "NOTE: second",
     ]
-    assert Reading("", 3, {}, ("only",)).remarks == ["NOTE: only"]
+    warned = Reading("", 3, {}, ("only",), ("DATA CHANGED",))
+    assert warned.remarks == ["NOTE: only", "DATA CHANGED"]
     assert Reading().remarks == []
 
 
 def test_the_list_has_the_first_hundred_names_and_counts_all():
     names = tuple(map(str, range(250)))
-    assert Reading("folder:x", 3, {HIDDEN: names}, ("note",)).to_json() == {
+    assert Reading("folder:x", 3, {HIDDEN: names}, ("note",), ("w",)).to_json() == {
         "used": 3,
         "skipped": {HIDDEN: {"files": 250, "first": list(names[:100])}},
         "notes": ["note"],
+        "warnings": ["w"],
     }
 
 

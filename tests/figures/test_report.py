@@ -188,6 +188,7 @@ def test_newest_preview_has_the_largest_step(tmp_path: Path) -> None:
 def test_data_that_were_left_out_are_listed(tmp_path: Path) -> None:
     skipped = {"unreadable": {"files": 3, "first": ["<a>.png", "b.png"]}}
     about = {"dataset": "folder:x", "train": 1200, "skipped": skipped, "notes": ["the split is"]}
+    about["warnings"] = ["DATA CHANGED"]
     (tmp_path / "data.json").write_text(json.dumps(about))
     page = write_report(tmp_path).read_text(encoding="utf-8")
     for cells in (
@@ -195,5 +196,6 @@ def test_data_that_were_left_out_are_listed(tmp_path: Path) -> None:
         "<th>train</th><td>1,200</td>",
         "<th>skipped, unreadable: 3</th><td>&lt;a&gt;.png, b.png, ...</td>",
         "<th>note 1</th><td>the split is</td>",
+        "<th>warning 1</th><td>DATA CHANGED</td>",
     ):
         assert cells in page

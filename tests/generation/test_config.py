@@ -84,7 +84,7 @@ def test_default_options_have_no_suffix():
 
 
 def test_every_option_that_changes_the_samples_enters_the_file_name():
-    """Not the paths, the device, and what is drawn of the same samples."""
+    """Not the paths, data, the device, and what is drawn of the same samples."""
     others: dict[str, dict[str, Any]] = {
         "n": {"n": 5},
         "first": {"first": 5},
@@ -100,6 +100,7 @@ def test_every_option_that_changes_the_samples_enters_the_file_name():
         "clip": {"clip": False},
     }
     elsewhere = {"run", "config", "out_dir", "device", "batch_size", "seed", "gif", "compare"}
+    elsewhere |= {"dataset", "data_changed"}
     assert {each.name for each in fields(SampleConfig)} == {*others, *elsewhere}
     names = [SampleConfig(RUN, **options).suffix([3]) for options in others.values()]
     assert len({"", *names}) == len(others) + 1

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ddpm_core.storage.files import append_line, truncate_lines, write_bytes, write_json
+from ddpm_core.storage.files import append_line, file_stem, truncate_lines, write_bytes, write_json
 from tests.storage.crash import cut_at, limited, needs_fork
 
 
@@ -112,3 +112,16 @@ def test_malformed_row_is_reported_and_nothing_is_dropped(tmp_path, line):
     with pytest.raises(ValueError, match=r"metrics.jsonl, line 2 is not a JSON row with a step"):
         truncate_lines(path, 1)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("letter", ["a", "\N{GREEK SMALL LETTER ALPHA}"])
+def test_long_file_names_are_cut_and_stay_different(letter, tmp_path):
+    width = len(letter.encode())
+    longest = letter * (200 // width)
+    assert file_stem(longest) == longest
+    cut = {file_stem(longest + more) for more in (letter, letter * 2, letter + "b")}
+    assert len(cut) == 3
+    for stem in cut:
+        assert 200 - width < len(stem.encode()) <= 200
+        assert stem.startswith(letter * 80)
+        write_bytes(tmp_path / f"{stem}-compare.png", b"")

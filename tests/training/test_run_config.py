@@ -29,6 +29,18 @@ def test_option_missing_from_an_older_checkpoint_has_its_default():
         check_same_run(saved, SMALL, "RUN")
 
 
+def test_places_of_the_data_and_equal_devices_do_not_count():
+    """Their content is compared: tests/training/test_run_directory.py."""
+    moved = dataclasses.replace(SMALL, dataset="npz:x", image_size=8, grey_levels=2, split="even")
+    moved = dataclasses.replace(moved, background="white", skip_unreadable=True, data_changed="ok")
+    check_same_run(lasting(SMALL), moved, "RUN")
+    assert lasting(moved)["dataset"] == "npz:x"
+    elsewhere = dataclasses.replace(SMALL, device="auto")
+    with pytest.raises(ValueError, match="RUN was made with --device cpu, not auto"):
+        check_same_run(lasting(SMALL), elsewhere, "RUN")
+    check_same_run(lasting(SMALL), elsewhere, "RUN", same_device=True)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

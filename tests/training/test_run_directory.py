@@ -1,15 +1,18 @@
 """The run directory: its files, resuming, and the input that is refused."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from ddpm_core.storage.run_lock import run_lock
 from ddpm_core.training import diffusion_run as diffusion
 from ddpm_core.training import run_directory
-from tests.training.miniature_runs import fingerprint, train
+from ddpm_core.training.trained import load_trained
+from tests.training.miniature_runs import fingerprint, refused, train
 
 
 def test_run_writes_the_documented_files(finished):
@@ -121,3 +124,62 @@ def test_what_was_left_out_of_a_folder_is_printed_and_in_the_report(tmp_path, ca
     assert about["skipped"] == {"unreadable": {"files": 1, "first": ["12.png"]}}
     assert (about["train"], about["validation"], about["test"], about["used"]) == (10, 1, 1, 12)
     assert "<td>12.png</td>" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+
+
+def archive(path, images, **more):
+    np.savez(path, images=images, **more)
+    return f"npz:{path}"
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_equal_data_and_an_equal_device_resume_under_another_spelling(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    images = np.random.default_rng(0).integers(0, 256, (24, 8, 8), np.uint8)
+    flags = ("--learning-rate-decay", "constant")
+    spec = archive("x.npz", images)
+    assert train(tmp_path / "run", *flags, "--dataset", spec, "--device", "auto", steps=1) == 0
+    (tmp_path / "elsewhere").mkdir()
+    shutil.move("x.npz", "elsewhere/y.npz")
+    for steps, spec in ((2, "npz:elsewhere/y.npz"), (3, "npz:./elsewhere/../elsewhere/y.npz")):
+        assert train(tmp_path / "run", *flags, "--dataset", spec, steps=steps) == 0
+    assert json.loads((tmp_path / "run" / "status.json").read_text())["step"] == 3
+    assert json.loads((tmp_path / "run" / "data.json").read_text())["warnings"] == []
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_changed_data_are_refused_or_marked_on_everything_that_follows(tmp_path, capsys):
+    images = np.random.default_rng(0).integers(0, 256, (24, 8, 8), np.uint8)
+    flags = ("--dataset", archive(tmp_path / "x.npz", images), "--learning-rate-decay", "constant")
+    assert train(tmp_path / "run", *flags, steps=1) == 0
+    images[0, 0, 0] ^= 1
+    archive(tmp_path / "x.npz", images)
+    refusal = refused(capsys, lambda given: train(tmp_path / "run", *given, steps=2), *flags)
+    assert "step-000001 was trained on other data than npz:" in refusal
+    assert "pass --data-changed ok to train on, or choose another --out-dir" in refusal
+    assert train(tmp_path / "run", *flags, "--data-changed", "ok", steps=2) == 0
+    assert train(tmp_path / "run", *flags, steps=3) == 0
+    (warning,) = json.loads((tmp_path / "run" / "data.json").read_text())["warnings"]
+    assert warning.startswith("DATA CHANGED after step 1 (digest ")
+    assert capsys.readouterr().out.count(warning) == 2
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert f'<p class="strip">{warning}</p>' in page
+    assert warning in load_trained(tmp_path / "run", torch.device("cpu")).remarks
+    archive(tmp_path / "x.npz", images[:, :4, :4])
+    more = (*flags, "--data-changed", "ok")
+    refusal = refused(capsys, lambda given: train(tmp_path / "run", *given, steps=4), *more)
+    assert "digest" in refusal
+    assert "--data-changed ok" not in refusal  # the network takes images of another size
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_other_classes_are_refused_for_a_conditional_run_in_any_case(tmp_path, capsys):
+    images = np.random.default_rng(0).integers(0, 256, (24, 8, 8), np.uint8)
+    labels = np.arange(24) % 2
+    path, out = tmp_path / "x.npz", tmp_path / "run"
+    spec = archive(path, images, labels=labels, class_names=["a", "b"])
+    flags = ("--dataset", spec, "--conditional", "--learning-rate-decay", "constant")
+    assert train(out, *flags, steps=1) == 0
+    archive(path, images, labels=labels, class_names=["b", "a"])
+    more = (*flags, "--data-changed", "ok")
+    refusal = refused(capsys, lambda given: train(out, *given, steps=2), *more)
+    assert "(classes a, b, now b, a); restore the data, or choose another --out-dir" in refusal
