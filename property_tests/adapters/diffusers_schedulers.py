@@ -124,7 +124,7 @@ class Scheduler:
         # In its units the state is divided by what scale_model_input multiplies with.
         x = torch.div(tensor(x_T), scheduler.scale_model_input(torch.ones(()), first))
         module = sys.modules[self._build.__module__]
-        with mock.patch.object(module, "randn_tensor", draw, create=True):
+        with mock.patch.object(module, "randn_tensor", draw, create=True), _quiet():
             for index in scheduler.timesteps:
                 output = self._network(spec, scheduler.scale_model_input(x, index), index)
                 x = scheduler.step(output, index, x, **options).prev_sample
@@ -160,8 +160,7 @@ class Scheduler:
         config = {**self._config, "num_train_timesteps": len(betas), "trained_betas": [*betas]}
         if self._build is diffusers.TCDScheduler:
             config["original_inference_steps"] = len(betas)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _quiet():
             objects = self._reused[0] if self._reused else {}
             if betas not in objects:
                 objects[betas] = self._build(**config)
@@ -172,6 +171,14 @@ class Scheduler:
         """Return the beginnings of its steps; two evaluations at the first one are one step."""
         found = scheduler.timesteps[:: self._stages].tolist()
         return (*dict.fromkeys(map(_timestep, found)), 0)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Let it convert tensors to arrays in a deprecated way."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
 
 
 def _timestep(index: Any) -> Any:

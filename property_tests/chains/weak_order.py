@@ -16,6 +16,7 @@ from ..statistics.noise_tape import moments
 from .convergence import DATA
 
 T, ENDS = 960, (3.0, -9.0)  # and the log-SNR of t = 1 and of t = T: the first steps are of order 1
+UNEVEN = 70  # steps that do not divide T, and 1 more than a multiple of 3, too
 STEPS = 64, 160  # divisors of T, even, and 1 more than a multiple of 3, for methods of 3 stages
 LEAST = 0.85  # of the order that is claimed, up to 4; that of the order below is at most 0.75
 CHURNED = 4.0  # the fraction of sigma that CHURN adds in all steps together
@@ -36,8 +37,11 @@ def marginal(t: float) -> tuple[float, float]:
     return scale * float(DATA.mean[0]), math.sqrt(scale**2 * float(DATA.covariance[0, 0]) + var)
 
 
-def error_of(impl: Implementation, sampler: str, steps: int) -> float:
-    """Return the error of mean and standard deviation at the last evaluation of the denoiser."""
+def error_of(impl: Implementation, sampler: str, steps: int) -> tuple[float, float]:
+    """Return the mean step, in timesteps, and the error at the last evaluation of the denoiser.
+
+    It is the sum of the errors of mean and standard deviation.
+    """
     times = impl.own_timesteps(FINE, sampler, steps)
     denoisers: dict[float, Denoiser] = {}
     last: list[tuple[float, Array]] = []
@@ -56,16 +60,22 @@ def error_of(impl: Implementation, sampler: str, steps: int) -> float:
 
     found = moments(state, (1,), draws=len(times) - 2 + (sampler in CHURN), batch=2)
     mean, std = marginal(last[0][0])
-    return abs(float(found.mean[0]) - mean) + abs(math.sqrt(float(found.covariance[0, 0])) - std)
+    off = abs(float(found.mean[0]) - mean) + abs(math.sqrt(float(found.covariance[0, 0])) - std)
+    return (times[0] - times[-2]) / (len(times) - 2), off
 
 
 def check_order(impl: Implementation, sampler: str, order: float) -> None:
-    """Fail if the error falls more slowly than with this order."""
-    first, last = (error_of(impl, sampler, steps) for steps in STEPS)
-    ratio = STEPS[1] / STEPS[0]
+    """Fail if the error falls more slowly than with this order, or grows with uneven steps."""
+    (h, first), (h_last, last) = (error_of(impl, sampler, steps) for steps in STEPS)
+    ratio = h / h_last
     found = math.log(first / last) / math.log(ratio) if first and last else math.inf
     allowed = first * ratio ** (-LEAST * order) + ROUNDINGS * impl.unit_roundoff
     assert last <= allowed, (
         f"{sampler} converges with order {found:.3g}, not {order:g}: with {STEPS[0]} steps mean "
         f"and standard deviation are off by {first:.3g}, with {STEPS[1]} by {last:.3g}"
+    )
+    _, uneven = error_of(impl, sampler, UNEVEN)
+    assert uneven <= 1.5 * first + ROUNDINGS * impl.unit_roundoff, (
+        f"{sampler} is off by {uneven:.3g} with {UNEVEN} of {T} timesteps, more than with "
+        f"{STEPS[0]}: {first:.3g}"
     )

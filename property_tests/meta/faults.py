@@ -254,6 +254,16 @@ class StrideAlongEvenTimesteps(DdpmCore):
         return x
 
 
+class StrideAlongTrailingTimesteps(StrideAlongEvenTimesteps):
+    """The same along multiples of T / N, which is wrong only if N does not divide T."""
+
+    def own_timesteps(self, betas, sampler, steps):
+        return super().timestep_spacing("trailing", betas, steps)
+
+    def claimed_orders(self):
+        return {"ddim": 1.0}
+
+
 class HalvedEta(DdpmCore):
     def ddim_step(self, betas, eta, *arguments):
         return super().ddim_step(betas, eta / 2, *arguments)

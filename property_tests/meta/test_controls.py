@@ -158,7 +158,10 @@ CONTROLS: list[tuple[type[DdpmCore], str, dict[str, Any]]] = [
     ),
     *(
         (each, "test_own_timesteps.py::test_moments_converge_with_the_order_that_is_claimed", {})
-        for each in (faults.FirstOrderOnly, faults.HeunAsDdim, faults.SmallerNoise)
+        for each in (
+            *(faults.FirstOrderOnly, faults.HeunAsDdim, faults.SmallerNoise),
+            faults.StrideAlongTrailingTimesteps,
+        )
     ),
     (
         faults.HeunAsDdim,
