@@ -14,9 +14,8 @@ import numpy as np
 import torch
 from labml_nn.diffusion.ddpm import DenoiseDiffusion
 
-from ..oracles.gaussian import noise_of
+from ..oracles.exact import converted
 from ..protocol import Array, Betas, Draw, Gaussian, SamplingSpec, Step, Times
-from .steps import ByFirstStep
 from .tensors import (
     FLOAT32,
     array,
@@ -30,7 +29,7 @@ from .tensors import (
 )
 
 
-class LabmlNn(ByFirstStep):
+class LabmlNn:
     """DenoiseDiffusion; see `protocol.Implementation`."""
 
     name = f"labml-nn {version('labml-nn')}"
@@ -69,6 +68,12 @@ class LabmlNn(ByFirstStep):
             _diffusion(betas, network).loss(image(x_0))
         ((x_t, at),), (noise,) = inputs, drawn
         return Draw(at.numpy() + 1, event(noise, x_0.shape), event(x_t, x_0.shape))
+
+    def reverse_step(
+        self, betas: Betas, variance: str, x0_hat: Array, x_t: Array, s: int, t: int, noise: Array
+    ) -> Array:
+        spec = SamplingSpec(betas, variance, (), lambda x, t: x0_hat)
+        return self.first_step(spec, x_t, s, t, noise).x_s
 
     def first_step(self, spec: SamplingSpec, x_t: Array, s: int, t: int, noise: Array) -> Step:
         """Return its sample at t - 1, and the prediction that its network was given as noise."""
@@ -109,7 +114,7 @@ def _only_its_sampler(spec: SamplingSpec) -> None:
 
 
 def _step(spec: SamplingSpec, x_t: Array, t: int) -> Array:
-    noise = noise_of(spec.betas, spec.denoiser(x_t, t), x_t, t)
+    noise = converted(spec.betas, "x0", "eps", spec.denoiser(x_t, t), x_t, t)
     diffusion = _diffusion(spec.betas, lambda x, at: image(noise))
     return event(diffusion.p_sample(image(x_t), torch.full((len(x_t),), t - 1)), x_t.shape)
 

@@ -32,9 +32,3 @@ def denoiser(betas: Process, data: MultivariateGaussian, t: float) -> Affine:
     spread = scale**2 * data.covariance + var * np.eye(len(data.mean))
     gain = scale * np.linalg.solve(spread, data.covariance).T
     return Affine(gain, data.mean - scale * gain @ data.mean)
-
-
-def noise_of(betas: Process, x_0: Array, x_t: Array, t: float) -> Array:
-    """Return (x_t - scale x_0) / sigma, a prediction of x_0 as one of the noise, for t >= 1."""
-    scale, var = (float(each) for each in exact.marginal(betas, t))
-    return (x_t - scale * x_0) / np.sqrt(var)
