@@ -1,5 +1,6 @@
 """The shared types, and the one function that casts and broadcasts a coefficient."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args, runtime_checkable
 
@@ -150,3 +151,32 @@ class Denoiser(Protocol):
     ) -> Prediction:
         """Return the prediction x0_hat(x_t, t | cond) for t in 1..T."""
         ...
+
+
+def evaluate(
+    denoiser: Callable[..., Prediction],
+    x_t: Float[Tensor, " batch *event"],
+    t: Time,
+    *cond: Int[Tensor, " batch"] | None,
+) -> Prediction:
+    """Return the denoiser's prediction at (x_t, t, *cond), after a check of its type and shape.
+
+    Eq. losses.mean-hat needs x_t after it, so the denoiser gets copies, in which it may write. One
+    that writes in no argument says so with `keeps_input = True`.
+    """
+    arguments: list[Tensor | int | None] = [x_t, t, *cond]
+    if not getattr(denoiser, "keeps_input", False):
+        arguments = [each.clone() if isinstance(each, Tensor) else each for each in arguments]
+    prediction = denoiser(*arguments)
+    if not isinstance(prediction, Prediction):
+        raise TypeError(
+            f"the denoiser returned a {type(prediction).__name__}; it must return "
+            "Prediction(x0_hat). NetworkDenoiser(schedule, network, parameterization) does"
+        )
+    if prediction.x0_hat.shape != x_t.shape or prediction.x0_hat.device != x_t.device:
+        found = tuple(prediction.x0_hat.shape), str(prediction.x0_hat.device)
+        raise ValueError(
+            f"the denoiser returned x0_hat of shape {found[0]} on {found[1]} for x_t of shape "
+            f"{tuple(x_t.shape)} on {x_t.device}; they must be equal"
+        )
+    return prediction

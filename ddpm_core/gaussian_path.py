@@ -4,9 +4,9 @@ Divided by sqrt(alpha^2 + sigma^2), a sample on the path is a sample of the proc
 2 log(alpha / sigma). So one map lets schedules, samplers and denoisers serve every path.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import torch
 from jaxtyping import Float, Float64, Int
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ddpm_core._types import Prediction, check_event, check_same_event, compute_dtype, expand_to
 from ddpm_core.clock import Time, check_time, gather
-from ddpm_core.denoiser import parameter_dtype
+from ddpm_core.denoiser import Network, network_output
 from ddpm_core.schedules import Schedule
 
 PathParameterization = Literal["eps", "x0", "v", "score", "velocity"]
@@ -224,8 +224,9 @@ class PathDenoiser:
     """
 
     path: GaussianPath
-    network: Callable[..., Tensor]
+    network: Network
     parameterization: PathParameterization = "velocity"
+    keeps_input: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _check_parameterization("parameterization", self.parameterization)
@@ -241,8 +242,7 @@ class PathDenoiser:
         x = self.path.from_process(x_t.to(compute_dtype(x_t)), t)
         times = torch.full(x.shape[:1], t) if isinstance(t, int) else t
         tau = gather(self.path.times, times).to(x)
-        x_in = x.to(parameter_dtype(self.network, x))
-        value = self.network(x_in, tau, *(() if cond is None else (cond,))).to(x.dtype)
+        value = network_output(self.network, x, tau, cond, None, 1)
         x0_hat = self.path.convert(self.parameterization, "x0", value, x, t)
         return Prediction(x0_hat.to(x_t.dtype))
 

@@ -2,12 +2,13 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ddpm_core._types import Denoiser, Prediction, compute_dtype, expand_to
+from ddpm_core._types import Denoiser, Prediction, compute_dtype, evaluate, expand_to
 from ddpm_core.clock import Time
 
 
@@ -23,6 +24,8 @@ class Guided:
     and the last timestep that are guided, inclusive; at others the conditional prediction is used
     (Kynkaanniemi et al. 2024, arXiv:2404.07724).
     """
+
+    keeps_input: ClassVar[bool] = True
 
     denoiser: Denoiser
     scale: float = 1.0
@@ -56,9 +59,9 @@ class Guided:
         """
         scale = self._scale(t)
         if cond is None or (scale == 0).all():
-            return self.denoiser(x_t, t)
+            return evaluate(self.denoiser, x_t, t)
         if (scale == 1).all():
-            return self.denoiser(x_t, t, cond)
+            return evaluate(self.denoiser, x_t, t, cond)
         work = compute_dtype(x_t)
         conditional, unconditional = self._both(x_t, t, cond)
         x0_cond, x0_uncond = conditional.x0_hat.to(work), unconditional.x0_hat.to(work)
@@ -76,10 +79,10 @@ class Guided:
 
     def _both(self, x_t: Tensor, t: Time, cond: Tensor) -> tuple[Prediction, Prediction]:
         if self.no_label is None:
-            return self.denoiser(x_t, t, cond), self.denoiser(x_t, t)
+            return evaluate(self.denoiser, x_t, t, cond), evaluate(self.denoiser, x_t, t)
         times = t if isinstance(t, int) else torch.cat([t, t])
         labels = torch.cat([cond, torch.full_like(cond, self.no_label)])
-        both = self.denoiser(torch.cat([x_t, x_t]), times, labels)
+        both = evaluate(self.denoiser, torch.cat([x_t, x_t]), times, labels)
         x0_cond, x0_uncond = both.x0_hat.chunk(2)
         interpolation = (
             None if both.var_interpolation is None else both.var_interpolation.chunk(2)[0]

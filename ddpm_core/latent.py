@@ -175,7 +175,7 @@ class LatentSpace:
 
     def distribution(self, x: Float[Tensor, " batch *image"]) -> Gaussian:
         """Return q(y | x) of the scaled latents. Eq. latent.posterior and latent.scale."""
-        return self.scale.apply_to_distribution(posterior_of(self.encoder(x)))
+        return self.scale.apply_to_distribution(posterior_of(self.encoder(x.clone())))
 
     def encode(
         self,

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ddpm_core._types import Denoiser, Gaussian
+from ddpm_core._types import Denoiser, Gaussian, evaluate
 from ddpm_core.clock import Time
 from ddpm_core.forward_process import q_sample
 from ddpm_core.losses import prior_kl, vlb_term
@@ -33,7 +33,7 @@ def reverse_of(
     check_variance(variance)
 
     def _reverse(x_t: Tensor, s: Time, t: Time) -> Gaussian:
-        prediction = denoiser(x_t, t, cond)
+        prediction = evaluate(denoiser, x_t, t, cond)
         return reverse_kernel(
             schedule, prediction.x0_hat, x_t, s, t, variance, prediction.var_interpolation
         )
@@ -61,7 +61,7 @@ def vlb_terms(
     terms = []
     for s, t in pairwise(reversed(timesteps)):
         x_t = q_sample(schedule, x_0, t, noise_source(t))
-        terms.append(vlb_term(schedule, x_0, x_t, s, t, reverse(x_t, s, t), grey_levels))
+        terms.append(vlb_term(schedule, x_0, x_t, s, t, reverse(x_t.clone(), s, t), grey_levels))
     return torch.stack([*terms, prior_kl(schedule, x_0, timesteps[0])])
 
 
@@ -94,7 +94,7 @@ def stratified_vlb(
         for each in (noise, -noise) if antithetic else (noise,):
             x_t = q_sample(schedule, x_0, t, each)
             terms.append(
-                vlb_term(schedule, x_0, x_t, t - 1, t, reverse(x_t, t - 1, t), grey_levels)
+                vlb_term(schedule, x_0, x_t, t - 1, t, reverse(x_t.clone(), t - 1, t), grey_levels)
             )
         rows.append((high - low) * torch.stack(terms).mean(0))
     return torch.stack([*rows, prior_kl(schedule, x_0)])

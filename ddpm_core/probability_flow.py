@@ -13,6 +13,7 @@ from ddpm_core._types import (
     Gaussian,
     check_same_event,
     compute_dtype,
+    evaluate,
     expand_to,
     flat,
     promoted,
@@ -144,7 +145,7 @@ def flow_bound(
     With the decoder and the density of the data themselves it is -log p(x_0) for every x_1.
     """
     check_same_event("x_1", x_1, "x_0", x_0)
-    decoder = vlb_term(schedule, x_0, x_1, 0, t, reverse(x_1, 0, t), grey_levels)
+    decoder = vlb_term(schedule, x_0, x_1, 0, t, reverse(x_1.clone(), 0, t), grey_levels)
     work = compute_dtype(x_0)
     log_q = flat(log_density(q_marginal(schedule, x_0.to(work), t), x_1.to(work))).sum(1)
     return log_q - log_p_1 + decoder
@@ -161,7 +162,7 @@ def _slope(
     """Return (x0_hat, eps_hat, the divergence of eps_hat by each probe, in float64 on the CPU)."""
     with torch.enable_grad():
         x = x.detach().requires_grad_()
-        x0_hat = promoted(denoiser(x, t, cond).x0_hat, x)
+        x0_hat = promoted(evaluate(denoiser, x, t, cond).x0_hat, x)
         if not x0_hat.requires_grad:
             raise ValueError(
                 "the denoiser's x0_hat does not depend on x_t for autograd, so the flow has no "

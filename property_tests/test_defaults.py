@@ -24,8 +24,11 @@ DOCUMENTED: dict[str, tuple[dict[str, object], str]] = {
     "check_pair": ({"x": None}, PLAIN),
     "Prediction": ({"var_interpolation": None}, "Ho et al. (2020): no variance is learned"),
     "NetworkDenoiser": (
-        {"parameterization": "eps", "learns_variance": False},
-        "Ho et al. (2020), section 3.2: the network predicts eps",
+        {
+            **{"parameterization": "eps", "learns_variance": False},
+            **{"clock": "timestep", "label_name": None},
+        },
+        "Ho et al. (2020), section 3.2: the network predicts eps at t = 1..T",
     ),
     "GaussianPath.vp": (
         {"beta_min": 0.1, "beta_max": 20.0},

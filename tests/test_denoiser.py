@@ -41,11 +41,11 @@ def test_network_receives_int64_timesteps_and_cond_only_if_given():
     denoiser(X_0, 3)
     denoiser(X_0, TIMESTEPS, labels)
     (x, t), (_, times, cond) = seen
-    assert x is X_0
+    assert torch.equal(x, X_0)
     assert t.dtype == torch.int64
     assert t.tolist() == [3, 3, 3, 3]
-    assert times is TIMESTEPS
-    assert cond is labels
+    assert torch.equal(times, TIMESTEPS)
+    assert torch.equal(cond, labels)
 
 
 def test_an_int_timestep_equals_a_tensor_of_it_bitwise():
@@ -123,7 +123,7 @@ def test_an_unknown_parameterization_is_refused_at_construction(unchecked):
 
 
 def test_an_output_of_another_shape_is_refused(unchecked):
-    with pytest.raises(ValueError, match=r"value has shape \(4, 1, 4, 4\) but x_t has shape"):
+    with pytest.raises(ValueError, match=r"returned shape \(4, 1, 4, 4\) on cpu for x_t"):
         NetworkDenoiser(STEEP, lambda x, t: x[:, :1])(X_0, 2)
 
 
@@ -133,7 +133,7 @@ def test_clipping_changes_only_values_out_of_range():
 
     def inner(x_t, t, cond=None):
         assert t == 2
-        assert cond is labels
+        assert torch.equal(cond, labels)
         return Prediction(output)
 
     clipped = ClipX0(inner)(output * 0, 2, labels).x0_hat
@@ -145,3 +145,92 @@ def test_clipping_changes_only_values_out_of_range():
 def test_clipping_to_an_empty_range_is_refused():
     with pytest.raises(ValueError, match=r"low = 1\.0, high = -1\.0"):
         ClipX0(lambda x_t, t, cond=None: None, 1.0, -1.0)
+
+
+class Sample:
+    """An output as diffusers returns it."""
+
+    def __init__(self, sample):
+        self.sample = sample
+
+
+@pytest.mark.parametrize(
+    "output", [Sample, lambda x: (x,), lambda x: [x], lambda x: {"sample": x}], ids=str
+)
+def test_common_kinds_of_output_are_accepted(output):
+    want = NetworkDenoiser(STEEP, lambda x, t: x / 2)(X_0, TIMESTEPS).x0_hat
+    got = NetworkDenoiser(STEEP, lambda x, t: output(x / 2))(X_0, TIMESTEPS).x0_hat
+    assert torch.equal(got, want)
+
+
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [
+        (lambda x: (x, x), "returned a tuple; it must return one floating-point tensor"),
+        (lambda x: {"eps": x}, "returned a dict"),
+        (lambda x: None, "returned a NoneType"),
+        (lambda x: x.numpy(), "returned a ndarray"),
+        (lambda x: x.long(), r"returned a torch\.int64 tensor"),
+        (lambda x: Sample(None), "returned a Sample"),
+    ],
+)
+def test_other_outputs_are_refused_by_their_type(output, says):
+    with pytest.raises(TypeError, match=says):
+        NetworkDenoiser(STEEP, lambda x, t: output(x))(X_0, TIMESTEPS)
+
+
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [
+        (lambda x: torch.cat([x, x], 1), "pass learns_variance=True"),
+        (lambda x: x[:1], r"returned shape \(1, 4, 4, 4\)"),
+        (lambda x: x.mean(1, keepdim=True), r"it must be \(4, 4, 4, 4\) on cpu$"),
+        (lambda x: x.to("meta"), "on meta"),
+    ],
+)
+def test_other_shapes_and_devices_are_refused(output, says):
+    with pytest.raises(ValueError, match=says):
+        NetworkDenoiser(STEEP, lambda x, t: output(x))(X_0, TIMESTEPS)
+
+
+def test_learned_variance_needs_twice_the_channels():
+    with pytest.raises(ValueError, match=r"it must be \(4, 8, 4, 4\)"):
+        NetworkDenoiser(STEEP, lambda x, t: x, learns_variance=True)(X_0, TIMESTEPS)
+
+
+@pytest.mark.parametrize(
+    ("clock", "dtype", "times"),
+    [
+        ("timestep", torch.int64, [1, 2, 3, 4]),
+        ("from_zero", torch.int64, [0, 1, 2, 3]),
+        ("float", torch.float64, [1, 2, 3, 4]),
+        ("fraction", torch.float64, [0.25, 0.5, 0.75, 1]),
+    ],
+)
+def test_network_gets_its_timesteps_on_its_clock(clock, dtype, times):
+    seen = []
+
+    def network(x, t):
+        seen.append(t)
+        return x
+
+    NetworkDenoiser(STEEP, network, clock=clock)(X_0, TIMESTEPS)
+    NetworkDenoiser(STEEP, network, clock=clock)(X_0.bfloat16(), 2)
+    assert (seen[0].dtype, seen[0].tolist()) == (dtype, times)
+    assert seen[1].dtype == (dtype if dtype == torch.int64 else torch.float32)
+    assert seen[1].tolist() == [times[1]] * 4
+
+
+def test_unknown_clocks_are_refused(unchecked):
+    with pytest.raises(ValueError, match="clock = 'seconds' is unknown"):
+        NetworkDenoiser(STEEP, lambda x, t: x, clock="seconds")
+
+
+def test_labels_have_the_keyword_of_the_network():
+    def network(x, t, *, class_labels=None):
+        return x if class_labels is None else x * class_labels.reshape(-1, 1, 1, 1)
+
+    denoiser = NetworkDenoiser(STEEP, network, "x0", label_name="class_labels")
+    labels = torch.tensor([1, 2, 3, 4])
+    assert torch.equal(denoiser(X_0, 2, labels).x0_hat, X_0 * labels.reshape(-1, 1, 1, 1))
+    assert torch.equal(denoiser(X_0, 2).x0_hat, X_0)

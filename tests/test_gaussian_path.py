@@ -103,7 +103,7 @@ def test_timesteps_outside_the_path_are_refused(t):
 
 def test_an_output_of_another_shape_is_refused(unchecked):
     denoiser = PathDenoiser(STRAIGHT, lambda x, tau: x[:, :1])
-    with pytest.raises(ValueError, match="value has shape"):
+    with pytest.raises(ValueError, match=r"returned shape \(2, 1\)"):
         denoiser(torch.zeros(2, 3), 1)
 
 
@@ -135,7 +135,7 @@ def test_network_gets_its_dtype_and_real_times():
         assert found.x0_hat.dtype == dtype
         x_dtype, tau, cond = seen.pop()
         assert (x_dtype, tau.dtype, tau.tolist()) == (torch.bfloat16, of_times, [0.5, 0.5])
-        assert cond is labels
+        assert torch.equal(cond, labels)
 
 
 def test_half_precision_is_rounded_once():

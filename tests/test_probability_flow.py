@@ -82,7 +82,7 @@ def test_cond_reaches_the_denoiser():
 
     labels = torch.tensor([3, 1])
     flow_log_density(STEEP, denoiser, X, cond=labels)
-    assert all(each is labels for each in received)
+    assert all(torch.equal(each, labels) for each in received)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from jaxtyping import Float
 from torch import Tensor
 
-from ddpm_core._types import Gaussian, check_same_event, compute_dtype, expand_to
+from ddpm_core._types import Gaussian, check_same_event, compute_dtype, evaluate, expand_to
 from ddpm_core.clock import Time
 from ddpm_core.learned_variance import learned_range
 from ddpm_core.posterior import q_posterior
@@ -93,7 +93,7 @@ class Ancestral:
 
         Eq. ancestral.step and ancestral.step-large; the mean is Eq. losses.mean-hat.
         """
-        prediction = denoise(x_t, t)
+        prediction = evaluate(denoise, x_t, t)
         x0_hat, var_interpolation = prediction.x0_hat, prediction.var_interpolation
         work = compute_dtype(x_t)
         interpolation = None if var_interpolation is None else var_interpolation.to(work)

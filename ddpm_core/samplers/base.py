@@ -1,15 +1,16 @@
 """The sampler protocol, and the one loop that runs any sampler."""
 
-from collections.abc import Callable, Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import NamedTuple, Protocol, SupportsIndex, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ddpm_core._types import Denoiser, Prediction, compute_dtype, promoted
+from ddpm_core._types import Denoiser, Prediction, compute_dtype, evaluate, promoted
 from ddpm_core.randomness import keyed_noise
 
 State = TypeVar("State")
@@ -117,23 +118,44 @@ def sampling_loop(
         )
 
     def denoise(x: Tensor, t: int) -> Prediction:
-        prediction = denoiser(x, t, cond)
-        if not isinstance(prediction, Prediction):
-            raise TypeError(
-                f"the denoiser returned a {type(prediction).__name__}; it must return "
-                "Prediction(x0_hat). NetworkDenoiser(schedule, network, parameterization) does"
-            )
+        prediction = evaluate(denoiser, x, t, cond)
+        _check_finite("x0_hat", prediction.x0_hat, t)
         return replace(prediction, x0_hat=promoted(prediction.x0_hat, x))
 
+    denoise.keeps_input = True  # type: ignore[attr-defined]
     x_t = x_T.to(compute_dtype(x_T))
     state = sampler.init(x_t)
     for t, s in pairwise(sampler.times):
         with torch.no_grad():  # not around the yield, because the caller's code runs there
             noise = promoted(noise_source(t), x_t) if sampler.draws_noise(s, t) else None
             x_s, x0_hat, state = sampler.step(denoise, x_t, s, t, noise, state)
-        yield Snapshot(t, x_t, x0_hat)
+        # The caller may write in a snapshot, and a sampler's state may hold its prediction.
+        yield Snapshot(t, x_t, x0_hat if state is None and x_s is not x0_hat else x0_hat.clone())
         x_t = x_s
+    _check_finite("x_0", x_t, 0, everywhere=True)
     yield Snapshot(0, x_t, x_t)
+
+
+def _sample_indices(indices: Iterable[SupportsIndex]) -> list[int]:
+    """Return integers that index samples; refuse anything else, such as a mask or floats."""
+    listed = indices.tolist() if hasattr(indices, "tolist") else list(indices)
+    for i in listed:
+        if isinstance(i, bool) or not hasattr(i, "__index__"):
+            raise TypeError(
+                f"indices holds {i!r}, a {type(i).__name__}; they are sample numbers, such as "
+                "range(16) or torch.arange(16)"
+            )
+    return [operator.index(i) for i in listed]
+
+
+def _check_finite(name: str, x: Tensor, t: int, everywhere: bool = False) -> None:
+    """Refuse NaN and infinities; accelerators would have to wait, so there only `everywhere`."""
+    if (everywhere or x.device.type == "cpu") and not x.isfinite().all():
+        i = int((~x.isfinite()).reshape(len(x), -1).any(1).nonzero()[0])
+        raise ValueError(
+            f"{name} of sample {i} is not finite at t = {t}; the denoiser predicted NaN or an "
+            "infinity, so check its weights, and its parameterization at this timestep"
+        )
 
 
 def generate(
@@ -141,7 +163,7 @@ def generate(
     denoiser: Denoiser,
     shape: Sequence[int],
     *,
-    indices: Sequence[int],
+    indices: Iterable[SupportsIndex],
     seed: int = 0,
     cond: Int[Tensor, " batch"] | None = None,
     device: torch.device | str = "cpu",
@@ -149,14 +171,16 @@ def generate(
 ) -> Iterator[Snapshot]:
     """Run the loop from counter-based noise: samples `indices` of the sequence that `seed` defines.
 
-    shape: of one event. dtype: of the state, for half precision float32. The noise of sample i is
+    shape: of one event. indices: integers, as a sequence, a range, an array or a tensor. dtype: of
+    the state, for half precision float32. The noise of sample i is
     the same in every batch, and so is the sample, up to rounding. Starting from N(0, 1) costs Eq.
     losses.prior.
     """
     state_dtype = torch.promote_types(dtype, torch.float32)
+    samples = _sample_indices(indices)
 
     def noise_source(t: int) -> Tensor:
-        return keyed_noise(shape, seed, "sampling", t, indices, device, state_dtype)
+        return keyed_noise(shape, seed, "sampling", t, samples, device, state_dtype)
 
     # No step starts at t = 0, so its key is free for the initial noise.
     return sampling_loop(sampler, denoiser, noise_source(0), noise_source, cond)

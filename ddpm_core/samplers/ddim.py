@@ -7,7 +7,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ddpm_core._types import Denoiser, check_same_event, compute_dtype, expand_to, promoted
+from ddpm_core._types import (
+    Denoiser,
+    check_same_event,
+    compute_dtype,
+    evaluate,
+    expand_to,
+    promoted,
+)
 from ddpm_core.forward_process import q_sample
 from ddpm_core.parameterization import convert
 from ddpm_core.samplers.base import Denoise, check_times, format_times
@@ -54,7 +61,7 @@ class DDIM:
         x_s = sqrt(alpha_bar_s) x0_hat + along eps_hat + sqrt(variance) noise: Eq. ddim.step,
         ddim.along and ddim.variance.
         """
-        x0_hat = denoise(x_t, t).x0_hat
+        x0_hat = evaluate(denoise, x_t, t).x0_hat
         check_same_event("x0_hat", x0_hat, "x_t", x_t)
         one_minus_ab_s = self.schedule.one_minus_alpha_bar(s)
         one_minus_ab_t = self.schedule.one_minus_alpha_bar(t)
@@ -112,7 +119,7 @@ def invert(
     rising = [t for t in reversed(sampler.times) if t >= timestep]
     for s, t in pairwise(rising):
         at = s or t
-        x0_hat = promoted(denoiser(x, at, cond).x0_hat, x)
+        x0_hat = promoted(evaluate(denoiser, x, at, cond).x0_hat, x)
         eps_hat = convert(sampler.schedule, "x0", "eps", x0_hat, x, at)
         x = q_sample(sampler.schedule, x0_hat if s else x, t, eps_hat)
     return x

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from ddpm_core._types import check_same_event, compute_dtype, expand_to
+from ddpm_core._types import check_same_event, compute_dtype, evaluate, expand_to
 from ddpm_core.samplers.base import Denoise, check_times
 from ddpm_core.schedules import Schedule
 
@@ -62,7 +62,7 @@ class DPMSolver:
         Eq. dpm-solver.first and dpm-solver.second: D is x0_hat, in second order extrapolated along
         the line through the last two predictions.
         """
-        x0_hat = denoise(x_t, t).x0_hat
+        x0_hat = evaluate(denoise, x_t, t).x0_hat
         check_same_event("x0_hat", x0_hat, "x_t", x_t)
         h = log_scale_to_noise(self.schedule, s, t)
         work = compute_dtype(x_t)

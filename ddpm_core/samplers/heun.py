@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from ddpm_core._types import check_same_event, compute_dtype, expand_to
+from ddpm_core._types import check_same_event, compute_dtype, evaluate, expand_to
 from ddpm_core.forward_process import q_sample
 from ddpm_core.parameterization import convert
 from ddpm_core.samplers.base import Denoise, check_times
@@ -53,7 +53,7 @@ class Heun:
 
         Eq. heun.step.
         """
-        x0_hat = denoise(x_t, t).x0_hat
+        x0_hat = evaluate(denoise, x_t, t).x0_hat
         check_same_event("x0_hat", x0_hat, "x_t", x_t)
         work = compute_dtype(x_t)
         prediction, state_t = x0_hat.to(work), x_t.to(work)
@@ -61,7 +61,7 @@ class Heun:
         x_s = q_sample(self.schedule, prediction, s, eps_hat)  # Euler's step in sigma
         if s == 0:
             return x_s.to(x_t.dtype), x0_hat, None
-        at_end = denoise(x_s.to(x_t.dtype), s).x0_hat.to(work)
+        at_end = evaluate(denoise, x_s.to(x_t.dtype), s).x0_hat.to(work)
         eps_at_end = convert(self.schedule, "x0", "eps", at_end, x_s, s)
         # sqrt(ab_s) (sigma_s - sigma_t) / 2, written with 1 - e^h: no cancellation
         h = log_scale_to_noise(self.schedule, s, t)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ddpm_core._types import Parameterization
 from ddpm_core.cli.progress import progress
-from ddpm_core.denoiser import Network
+from ddpm_core.denoiser import Network, network_output
 from ddpm_core.forward_process import q_sample
 from ddpm_core.learned_variance import split_range
 from ddpm_core.losses import l_simple, prediction_target
@@ -56,9 +56,9 @@ def heldout_errors(
             noise = keyed_noise(images.shape[1:], seed, "held-out", t, part.tolist()).to(device)
             x_0 = images[part].to(device)
             x_t = q_sample(schedule, x_0, t, noise)
-            cond = () if labels is None else (labels[part].to(device),)
-            value = network(x_t, torch.full(x_t.shape[:1], t, device=x_t.device), *cond)
-            value = value.to(x_t.dtype)
+            cond = None if labels is None else labels[part].to(device)
+            of_t = torch.full(x_t.shape[:1], t, device=x_t.device)
+            value = network_output(network, x_t, of_t, cond, None, 2 if learns_variance else 1)
             value = split_range(value)[0] if learns_variance else value
             value = convert(schedule, parameterization, measure, value, x_t, t)
             target = prediction_target(schedule, measure, x_0, noise, t)

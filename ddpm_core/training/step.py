@@ -75,7 +75,7 @@ def train_step(
             noisy = x_t[part].to(device, memory_format=layout)
             with torch.autocast(device.type, torch.bfloat16, enabled=config.dtype == "bf16"):
                 cond = () if labels is None else (labels[part].to(device),)
-                output = state.forward(noisy, t[part].to(device), *cond)
+                output = state.forward(noisy.clone(), t[part].to(device), *cond)
             wanted, clean = target[part].to(device), x_0[part].to(device)
             loss, minimised = objective(
                 config, schedule, output.float(), wanted, clean, noisy, t[part], grey_levels

@@ -82,12 +82,30 @@ def exchanged() -> Iterator[Exchanged]:
         _exchanged.pop()
 
 
+_overwriting: list[bool] = []  # one entry inside `overwriting`, none in a function called there
+
+
+@contextmanager
+def overwriting() -> Iterator[None]:
+    """Let these functions overwrite the arrays that they are given, once they have their output."""
+    _overwriting.append(True)
+    try:
+        yield
+    finally:
+        _overwriting.pop()
+
+
 def exchanging(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let `exchanged` record the arrays of this function."""
+    """Let `exchanged` record the arrays of this function, and `overwriting` write in them."""
 
     @wraps(function)
     def recorded(*arguments: Any) -> Any:
+        outermost, _overwriting[:] = [*_overwriting], []
         output = function(*arguments)
+        _overwriting[:] = outermost
+        for each in arguments if outermost else ():
+            if isinstance(each, np.ndarray) and each.flags.writeable:
+                each[...] = -1
         parts = output if isinstance(output, tuple) else (output,)
         for record in _exchanged:
             for what, arrays in (("given to", arguments), ("returned by", parts)):

@@ -46,8 +46,8 @@ FAULTS = [
     with_options(
         "two-calls-swapped-if-half-rescaled",
         "guidance",
-        "            return self.denoiser(x_t, t, cond), self.denoiser(x_t, t)",
-        "            both = self.denoiser(x_t, t, cond), self.denoiser(x_t, t)\n"
+        "            return evaluate(self.denoiser, x_t, t, cond), evaluate(self.denoiser, x_t, t)",
+        "            both = [evaluate(self.denoiser, x_t, t, *c) for c in ((cond,), ())]\n"
         "            return both[::-1] if self.rescale == 0.5 else both",
         "guidance",
     ),
@@ -69,9 +69,10 @@ FAULTS = [
     with_options(
         "no-labels-outside-if-rescaled",
         "guidance",
-        "            return self.denoiser(x_t, t, cond)\n        work",
+        "            return evaluate(self.denoiser, x_t, t, cond)\n        work",
         "            dropped = self.rescale and self.interval is not None\n"
-        "            return self.denoiser(x_t, t, None if dropped else cond)\n        work",
+        "            labels = None if dropped else cond\n"
+        "            return evaluate(self.denoiser, x_t, t, labels)\n        work",
         "single_steps",
     ),
     with_options(
@@ -92,16 +93,16 @@ FAULTS = [
     with_options(
         "no-labels-with-a-learned-variance",
         "denoiser",
-        "        arguments = (x_in, times) if cond is None else (x_in, times, cond)",
-        "        unlabelled = cond is None or self.learns_variance\n"
-        "        arguments = (x_in, times) if unlabelled else (x_in, times, cond)",
+        "        value = network_output(self.network, x_t, times, cond,",
+        "        labels = None if self.learns_variance else cond\n"
+        "        value = network_output(self.network, x_t, times, labels,",
         "samplers",
     ),
     with_options(
         "grey-levels-of-single-steps",
         "likelihood",
-        "reverse(x_t, s, t), grey_levels))\n    return torch.stack([*terms, prior_kl",
-        "reverse(x_t, s, t), grey_levels if t == 1 else None))\n"
+        "reverse(x_t.clone(), s, t), grey_levels))\n    return torch.stack([*terms, prior_kl",
+        "reverse(x_t.clone(), s, t), grey_levels if t == 1 else None))\n"
         "    return torch.stack([*terms, prior_kl",
         "bounds",
         BOUNDS,
@@ -136,8 +137,8 @@ FAULTS = [
     with_options(
         "density-if-not-every-timestep",
         "likelihood",
-        "reverse(x_t, t - 1, t), grey_levels)",
-        "reverse(x_t, t - 1, t), grey_levels if strata == schedule.T else None)",
+        "reverse(x_t.clone(), t - 1, t), grey_levels)",
+        "reverse(x_t.clone(), t - 1, t), grey_levels if strata == schedule.T else None)",
         "stratified_bounds",
         BOUNDS,
     ),
@@ -145,11 +146,11 @@ FAULTS = [
         "one-prediction-for-both-noises",
         "likelihood",
         "    def _reverse(x_t: Tensor, s: Time, t: Time) -> Gaussian:\n"
-        "        prediction = denoiser(x_t, t, cond)",
+        "        prediction = evaluate(denoiser, x_t, t, cond)",
         "    last: list = [None, None]\n\n"
         "    def _reverse(x_t: Tensor, s: Time, t: Time) -> Gaussian:\n"
         "        if isinstance(t, int) or last[0] is not t:\n"
-        "            last[:] = t, denoiser(x_t, t, cond)\n"
+        "            last[:] = t, evaluate(denoiser, x_t, t, cond)\n"
         "        prediction = last[1]",
         "stratified_bounds",
         BOUNDS,

@@ -3,6 +3,7 @@
 from .guarded_faults import Guarded
 
 KEEP = "test_functions.py::test_functions_may_keep_their_arrays"
+OWN = "test_functions.py::test_functions_may_overwrite_what_they_are_given"
 DERIVATIVES = "test_gradients.py::test_gradients_are_derivatives_of_the_outputs"
 
 FAULTS = [
@@ -39,28 +40,12 @@ FAULTS = [
         {},
     ),
     Guarded(
-        "end-of-a-step-overwritten",
-        "samplers.heun",
-        "        x_s = x_s.addcmul(expand_to",
-        "        x_s = x_s.addcmul_(expand_to",
-        KEEP,
-        {"method": "sample"},
-    ),
-    Guarded(
         "unconditional-prediction-overwritten",
         "guidance",
         "        guided = torch.lerp(x0_uncond, x0_cond, expand_to(scale, x_t))",
         "        guided = x0_uncond.lerp_(x0_cond, expand_to(scale, x_t))",
         KEEP,
         {"method": "guided"},
-    ),
-    Guarded(
-        "end-of-the-flow-overwritten",
-        "probability_flow",
-        "        x_1 = euler + expand_to(step / 2, euler) * (slope_at_end - slope)",
-        "        x_1 = euler.add_(expand_to(step / 2, euler) * (slope_at_end - slope))",
-        KEEP,
-        {"method": "probability_flow"},
     ),
     Guarded(
         "mean-trained-by-grey-levels",
@@ -117,5 +102,29 @@ FAULTS = [
         "        return replace(found, x0_hat=kept)",
         "test_denoiser.py::test_a_clipped_prediction_keeps_the_noise_that_fits_it",
         {"name": "eps", "sampler": "ddim", "eta": 0.0},
+    ),
+    Guarded(
+        "network-gets-the-state-itself",
+        "denoiser",
+        "x.to(parameter_dtype(network, x), copy=True)",
+        "x.to(parameter_dtype(network, x))",
+        OWN,
+        {"method": "denoised"},
+    ),
+    Guarded(
+        "denoiser-gets-the-state-itself",
+        "_types",
+        '    if not getattr(denoiser, "keeps_input", False):',
+        '    if getattr(denoiser, "keeps_input", True) is None:',
+        OWN,
+        {"method": "first_step"},
+    ),
+    Guarded(
+        "encoder-gets-the-images-themselves",
+        "latent",
+        "self.encoder(x.clone())",
+        "self.encoder(x)",
+        OWN,
+        {"method": "to_latents"},
     ),
 ]

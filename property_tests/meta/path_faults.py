@@ -100,8 +100,8 @@ FAULTS = [
     ),
     of_paths(
         "sample-of-the-process",
-        "x_in = x.to(parameter_dtype(self.network, x))",
-        "x_in = x_t.to(x)",
+        "network_output(self.network, x, tau, cond, None, 1)",
+        "network_output(self.network, x_t.to(x), tau, cond, None, 1)",
         NETWORK,
         name="eps",
     ),

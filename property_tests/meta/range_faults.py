@@ -121,8 +121,8 @@ FAULTS = [
     Guarded(
         "samples-are-numbered-by-row",
         "samplers.base",
-        '"sampling", t, indices, device',
-        '"sampling", t, range(len(indices)), device',
+        '"sampling", t, samples, device',
+        '"sampling", t, range(len(samples)), device',
         "test_samplers.py::test_samples_are_known_by_their_index",
         {"sampler": "ddim"},
     ),
@@ -134,8 +134,15 @@ FAULTS = [
                 *("wanted / (found + 1e-8), 1.0", "guided", 2.0**20),
             ),
             (
-                *("prediction-of-ddim", "samplers.ddim", "        x0_hat = denoise(x_t, t).x0_hat"),
-                *("        x0_hat = denoise(x_t, t).x0_hat.clamp(-100, 100)", "sample, ddim"),
+                *(
+                    "prediction-of-ddim",
+                    "samplers.ddim",
+                    "        x0_hat = evaluate(denoise, x_t, t).x0_hat",
+                ),
+                *(
+                    "        x0_hat = evaluate(denoise, x_t, t).x0_hat.clamp(-100, 100)",
+                    "sample, ddim",
+                ),
                 2.0**20,
             ),
             (
@@ -253,8 +260,8 @@ FAULTS = [
     Guarded(
         "noise-key-modulo-a-thousand",
         "samplers.base",
-        '"sampling", t, indices, device',
-        '"sampling", t % 1000, indices, device',
+        '"sampling", t, samples, device',
+        '"sampling", t % 1000, samples, device',
         "test_samplers.py::test_noise_of_every_step_is_its_own",
         {},
     ),

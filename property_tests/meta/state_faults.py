@@ -25,9 +25,9 @@ FAULTS = [
     between_calls(
         "slope-is-the-sampler's",
         "samplers.heun",
-        "        at_end = denoise(x_s.to(x_t.dtype), s).x0_hat.to(work)",
+        "        at_end = evaluate(denoise, x_s.to(x_t.dtype), s).x0_hat.to(work)",
         "        CACHE[id(self)] = eps_hat\n"
-        "        at_end = denoise(x_s.to(x_t.dtype), s).x0_hat.to(work)\n"
+        "        at_end = evaluate(denoise, x_s.to(x_t.dtype), s).x0_hat.to(work)\n"
         "        eps_hat = CACHE[id(self)]",
         "heun",
     ),
@@ -35,18 +35,18 @@ FAULTS = [
         "labels-are-the-last-chain's",
         "samplers.base",
         "    def denoise(x: Tensor, t: int) -> Prediction:\n"
-        "        prediction = denoiser(x, t, cond)",
+        "        prediction = evaluate(denoiser, x, t, cond)",
         '    CACHE["cond"] = cond\n\n'
         "    def denoise(x: Tensor, t: int) -> Prediction:\n"
-        '        prediction = denoiser(x, t, CACHE["cond"])',
+        '        prediction = evaluate(denoiser, x, t, CACHE["cond"])',
         "ddim",
     ),
     between_calls(
         "noise-is-the-sampler's",
         "samplers.ddim",
-        "        x0_hat = denoise(x_t, t).x0_hat",
+        "        x0_hat = evaluate(denoise, x_t, t).x0_hat",
         "        CACHE[id(self)] = noise\n"
-        "        x0_hat = denoise(x_t, t).x0_hat\n"
+        "        x0_hat = evaluate(denoise, x_t, t).x0_hat\n"
         "        noise = CACHE[id(self)]",
         "ddim, eta = 0.5",
     ),
@@ -64,27 +64,27 @@ FAULTS = [
     between_calls(
         "state-of-the-inversion-is-shared",
         "samplers.ddim",
-        "        x0_hat = promoted(denoiser(x, at, cond).x0_hat, x)",
+        "        x0_hat = promoted(evaluate(denoiser, x, at, cond).x0_hat, x)",
         '        CACHE["x"] = x\n'
-        "        x0_hat = promoted(denoiser(x, at, cond).x0_hat, x)\n"
+        "        x0_hat = promoted(evaluate(denoiser, x, at, cond).x0_hat, x)\n"
         '        x = CACHE["x"]',
         "encode",
     ),
     between_calls(
         "conditional-prediction-is-the-denoiser's",
         "guidance",
-        "            return self.denoiser(x_t, t, cond), self.denoiser(x_t, t)",
-        "            CACHE[id(self)] = self.denoiser(x_t, t, cond)\n"
-        "            unconditional = self.denoiser(x_t, t)\n"
+        "            return evaluate(self.denoiser, x_t, t, cond), evaluate(self.denoiser, x_t, t)",
+        "            CACHE[id(self)] = evaluate(self.denoiser, x_t, t, cond)\n"
+        "            unconditional = evaluate(self.denoiser, x_t, t)\n"
         "            return CACHE[id(self)], unconditional",
         "guided, two calls",
     ),
     between_calls(
         "timesteps-are-the-last-call's",
         "denoiser",
-        "        value, interpolation = self.network(*arguments).to(x_t.dtype), None",
+        "        value = network_output(self.network, x_t, times, cond, self.label_name, outputs)",
         '        CACHE["t"] = t\n'
-        "        value, interpolation = self.network(*arguments).to(x_t.dtype), None\n"
+        "        value = network_output(self.network, x_t, times, cond, self.label_name, outputs)\n"
         '        t = CACHE["t"]',
         "denoised",
     ),
@@ -213,7 +213,7 @@ FAULTS = [
     Guarded(
         "timesteps-are-handed-out-twice",
         "denoiser",
-        "        times = torch.full(x_t.shape[:1], t) if isinstance(t, int) else t\n",
+        "        times = torch.full(x_t.shape[:1], t) if isinstance(t, int) else t.clone()\n",
         "        times = t\n"
         "        if isinstance(t, int):\n"
         '            cache = self.__dict__.setdefault("_times", {})\n'

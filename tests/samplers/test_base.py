@@ -1,11 +1,16 @@
 """The sampling loop: an iterator from T to 0, and samples that do not depend on their batch."""
 
+import numpy as np
 import pytest
 import torch
 
 from ddpm_core._types import Prediction
+from ddpm_core.denoiser import NetworkDenoiser
 from ddpm_core.samplers.ancestral import Ancestral
 from ddpm_core.samplers.base import Snapshot, generate, sampling_loop
+from ddpm_core.samplers.ddim import DDIM
+from ddpm_core.samplers.dpm_solver import DPMSolver
+from ddpm_core.samplers.heun import Heun
 from ddpm_core.samplers.names import SAMPLERS, build_sampler
 from ddpm_core.samplers.timestep_spacing import trailing
 from ddpm_core.schedules import Schedule
@@ -144,7 +149,7 @@ def test_cond_reaches_the_denoiser_and_no_graph_is_built():
     labels, weight = torch.tensor([3, 1]), torch.ones(1, requires_grad=True)
 
     def denoiser(x_t, t, cond=None):
-        assert cond is labels
+        assert torch.equal(cond, labels)
         return Prediction(weight * x_t)
 
     for snapshot in generate(Ancestral(STEEP), denoiser, (2,), indices=[0, 1], cond=labels):
@@ -159,3 +164,57 @@ def test_sampling_does_not_change_the_global_generator_or_x_T():
     last(generate(Ancestral(STEEP), shrinking_denoiser, (3,), indices=[0, 1]))
     assert torch.equal(x_T, before)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("sampler", [Ancestral, DDIM, DPMSolver, Heun])
+def test_networks_and_callers_may_write_in_what_they_get(sampler):
+    """A network that centres its input in place, and a caller that clamps each snapshot."""
+
+    def centred(x, t):
+        x -= 0.25
+        return x / 2
+
+    def run(network, write):
+        steps = sampler(STEEP), NetworkDenoiser(STEEP, network, "v"), (2,)
+        for snapshot in generate(*steps, indices=range(3)):
+            kept = snapshot.x_t.clone()
+            if write:
+                snapshot.x_t.zero_()
+                snapshot.x0_hat.fill_(7.0)
+        return kept
+
+    want = run(lambda x, t: centred(x.clone(), t), write=False)
+    assert torch.equal(run(centred, write=False), want)
+    assert torch.equal(run(centred, write=True), want)
+
+
+@pytest.mark.parametrize("indices", [range(3), [0, 1, 2], torch.arange(3), np.arange(3)])
+def test_indices_of_samples_may_be_any_integers(indices):
+    *_, want = generate(DDIM(STEEP), shrinking_denoiser, (2,), indices=range(3))
+    *_, got = generate(DDIM(STEEP), shrinking_denoiser, (2,), indices=indices)
+    assert torch.equal(got.x_t, want.x_t)
+
+
+@pytest.mark.parametrize("indices", [[0.5], torch.tensor([True, False]), np.float64([1.0])])
+def test_other_indices_are_refused(unchecked, indices):
+    with pytest.raises(TypeError, match=r"indices holds .*; they are sample numbers"):
+        generate(DDIM(STEEP), shrinking_denoiser, (2,), indices=indices)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_predictions_that_are_not_finite_are_refused(value):
+    def denoiser(x_t, t, cond=None):
+        x0_hat = x_t / 2
+        x0_hat[1, 0] = value if t == 2 else 0.0
+        return Prediction(x0_hat)
+
+    with pytest.raises(ValueError, match="x0_hat of sample 1 is not finite at t = 2"):
+        list(generate(DDIM(STEEP), denoiser, (2,), indices=range(3)))
+
+
+def test_predictions_of_another_shape_are_refused():
+    def denoiser(x_t, t, cond=None):
+        return Prediction(x_t[:, :1])
+
+    with pytest.raises(ValueError, match=r"x0_hat of shape \(3, 1\) on cpu for x_t of shape"):
+        list(generate(DDIM(STEEP), denoiser, (2,), indices=range(3)))
