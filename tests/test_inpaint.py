@@ -149,6 +149,37 @@ def test_the_command_uses_the_chosen_image_and_options(run, tmp_path, monkeypatc
     assert torch.equal(shown, torch.where(known, image[0], torch.zeros(())))
 
 
+def test_learned_variance_is_that_of_the_run(shared_runs, tmp_path, monkeypatch):
+    """A network of --loss hybrid has twice the channels, and its steps their own variance."""
+    run = shared_runs.train(tmp_path / "hybrid", "--loss", "hybrid")
+    calls, real = [], example.inpaint
+    monkeypatch.setattr(example, "inpaint", lambda *a: calls.append(a) or real(*a))
+    flags = ["--mask", mask(tmp_path / "m.png", HALF), "--steps", "3", "--resample", "1"]
+    example.main([str(run), *flags, "--out", str(tmp_path / "o.png")])
+    sampler, denoiser, *_ = calls[0]
+    assert sampler.variance == "learned_range"
+    assert denoiser.denoiser.learns_variance
+
+
+def test_latent_runs_are_inpainted_in_their_latents(latent_run, tmp_path):
+    """The known part is that of the image; elsewhere decoded latents are drawn."""
+    out = tmp_path / "o.png"
+    flags = ["--mask", mask(tmp_path / "m.png", HALF), "--steps", "3", "--resample", "1"]
+    example.main([str(latent_run), *flags, "--n", "1", "--out", str(out)])
+    original, _, drawn = np.split(np.asarray(Image.open(out))[4:-4, 4:], 3, axis=1)
+    known = slice(0, original.shape[0] // 2)
+    assert np.array_equal(original[known], drawn[known])
+    assert not np.array_equal(original, drawn)
+
+
+def test_a_latent_is_known_if_all_of_its_pixels_are():
+    known = torch.ones(4, 4, dtype=torch.bool)
+    known[0, 3] = False
+    states = example.known_states(known, torch.zeros(1, 3, 2, 2))
+    assert states.tolist() == [[[True, False], [True, True]]]
+    assert torch.equal(example.known_states(known, torch.zeros(1, 1, 4, 4))[0], known)
+
+
 @pytest.mark.parametrize(
     ("values", "flags", "sentence"),
     [

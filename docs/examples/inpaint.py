@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from ddpm_core import Ancestral, ClipX0, Denoiser, NetworkDenoiser, q_sample, q_step, trailing
+from ddpm_core import Ancestral, Denoiser, q_sample, q_step, trailing
 from ddpm_core.figures.grids import sample_grid
 from ddpm_core.randomness import keyed_generator
 from ddpm_core.storage.files import write_bytes
@@ -73,6 +73,13 @@ def read_mask(path: Path, height: int, width: int) -> Tensor:
     return torch.from_numpy(mask)
 
 
+def known_states(known: Tensor, x_0: Tensor) -> Tensor:
+    """Return which states of x_0 are known: a latent is, if all of its pixels are."""
+    factor = known.shape[-1] // x_0.shape[-1]
+    unknown = torch.nn.functional.max_pool2d((~known)[None, None].float(), factor)
+    return unknown[0] == 0
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("run", type=Path, help="a run directory, or one of its checkpoints")
@@ -100,7 +107,7 @@ def picture(options: argparse.Namespace) -> bytes:
         if getattr(options, name) < 1:
             raise ValueError(f"--{name} = {getattr(options, name)} is below 1; pass 1 or more")
     trained = load_trained(options.run, torch.device("cpu"))
-    _, height, width = trained.image_shape
+    _, height, width = trained.picture_shape
     known = read_mask(options.mask, height, width)
     if trained.config.conditional and not trained.config.label_dropout:
         raise ValueError(
@@ -112,20 +119,23 @@ def picture(options: argparse.Namespace) -> bytes:
         raise ValueError(
             f"--index = {options.index} is outside 0..{len(dataset.test) - 1}; pass one of these"
         )
-    image = dataset.take(dataset.test[[options.index]])
-    network = NetworkDenoiser(trained.schedule, trained.network, trained.parameterization)
-    sampler = Ancestral(trained.schedule, trailing(trained.schedule, options.steps))
-    images = image.expand(options.n, -1, -1, -1)
+    chosen = dataset.test[[options.index]]
+    image = dataset.take(chosen)
+    times = trailing(trained.schedule, options.steps)
+    sampler = Ancestral(trained.schedule, times, trained.variance(None))
+    x_0 = trained.space.encode(image, chosen)
+    images = x_0.expand(options.n, -1, -1, -1)
     generator = keyed_generator(options.seed, "inpainting")
     with torch.no_grad():
         filled = inpaint(
             sampler,
-            ClipX0(network),
+            trained.denoiser(clip=True),
             images,
-            known,
+            known_states(known, x_0),
             lambda: torch.randn(images.shape, generator=generator),
             options.resample,
         )
+        filled = torch.where(known, image, trained.space.decode(filled))
     shown = torch.where(known, image, torch.zeros_like(image))
     return sample_grid(
         torch.cat([image, shown, filled]), options.n + 2, watermark=trained.watermark
