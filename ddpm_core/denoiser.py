@@ -98,7 +98,7 @@ def network_output(
     """Return the output of a network at x in x's dtype; it may write in its arguments.
 
     Eq. losses.eps-hat evaluates it once. outputs: how many tensors like x its channels hold. Raises
-    TypeError for an output that is no floating-point tensor and ValueError for another shape or
+    TypeError for an output that is not a floating-point tensor and ValueError for another shape or
     device.
     """
     x_in = x.to(parameter_dtype(network, x), copy=True)
