@@ -11,6 +11,8 @@ IN_A_RUN = {
     *("autoencoder", "loss.png", "latents.png", "denoising.gif", "report.html", "data.json"),
     *("status.json", "test.json", "metrics.jsonl", "timing.jsonl", *MARKERS),
 }
+# What evaluate keeps in its folder, which has a lock as well.
+CACHED = {"bound", "samples", "flow", "classifier.safetensors"}
 OUTPUT = re.compile(r"step-\d+-seed-\d+.*\.(png|gif)")  # of sample and evaluate
 ARRAYS = (".npy", ".json")  # the first is written beside images by sample, the other by evaluate
 
@@ -25,6 +27,8 @@ def is_own(path: Path) -> bool:
     if path.is_dir() and is_run_directory(path):
         return True
     if path.name in IN_A_RUN and is_run_directory(path.parent):
+        return True
+    if path.name in CACHED and (path.parent / ".lock").is_file():
         return True
     stem = path.stem.removesuffix("-compare")
     return OUTPUT.fullmatch(path.name) is not None and (

@@ -73,6 +73,18 @@ def test_all_three_files_mark_a_run_directory(tmp_path):
     assert is_run_directory(tmp_path)
 
 
+def test_the_cache_of_an_evaluation_is_no_class(tmp_path):
+    """Written by `evaluate --out-dir` into the folder of the data."""
+    for i, name in enumerate(["a/0.png", "a/1.png", "b/0.png", "samples/0.png"]):
+        write_png(tmp_path / name, GREY[i])
+    (tmp_path / "bound").mkdir()
+    assert "bound is a class folder but contains no" in refusal(f"folder:{tmp_path}")
+    (tmp_path / ".lock").touch()
+    data = load_dataset(f"folder:{tmp_path}")
+    assert data.class_names == ("a", "b")
+    assert data.reading.skipped[OWN] == ("bound", "samples")
+
+
 @pytest.mark.usefixtures("undrawn")
 def test_a_run_inside_its_data_resumes(tmp_path):
     for i in range(20):
