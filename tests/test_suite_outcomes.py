@@ -130,3 +130,13 @@ def test_exit_code_tells_the_worst_verdict(run_suite, attribute, check, code, ti
     found, lines = ended(run_suite, attribute, check)
     assert found == code
     assert sum(each.startswith(title) for each in lines) == 1
+
+
+def test_tests_beside_the_suite_may_have_a_parameter_named_options(run_suite, tmp_path):
+    """Only checks of the suite run with the options of an adapter."""
+    mine = tmp_path / "test_mine.py"
+    decorated = "@pytest.mark.parametrize('options', ['a'])\ndef test_mine(options): pass\n"
+    mine.write_text(f"import pytest\n\n{decorated}", encoding="utf-8")
+    done = run_suite(str(SUITE / "test_images.py"), str(mine))
+    assert "INTERNALERROR" not in done.stdout.str()
+    assert done.ret == pytest.ExitCode.OK
