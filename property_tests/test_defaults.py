@@ -70,6 +70,7 @@ DOCUMENTED: dict[str, tuple[dict[str, object], str]] = {
     "timestep_embedding": ({"max_period": 10_000.0}, "Vaswani et al. (2017), section 3.5"),
     "autoencoder_loss": ({"gradient_weight": 0.0}, "Eq. latent.loss without the last term"),
     "LatentSpace.encode": ({"noise": None}, "Eq. latent.posterior: its mean"),
+    "Dataset": ({"reading": "<factory>"}, LIBRARY),  # an empty Reading: nothing was left out
     "load_dataset": (
         {
             **{"image_size": None, "background": None, "skip_unreadable": False},
