@@ -58,7 +58,9 @@ def check_pair(s: Time, t: Time, T: int, x: Tensor | None = None) -> None:
     check_time("s", s, 0, T - 1, T, x)
     if isinstance(s, int) and isinstance(t, int) and s < t:
         return
-    early, late = torch.as_tensor(s), torch.as_tensor(t)
+    early, late = (
+        each if isinstance(each, Tensor) else torch.tensor(each, device="cpu") for each in (s, t)
+    )
     if early.device.type != "cpu" or late.device.type != "cpu":
         return
     if early.ndim == late.ndim and early.shape != late.shape:

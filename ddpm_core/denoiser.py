@@ -66,7 +66,7 @@ class NetworkDenoiser:
         The network's output is converted to x0_hat, Eq. losses.eps-hat and losses.v-hat.
         """
         check_time("t", t, 1, self.schedule.T, self.schedule.T, x_t)
-        times = torch.full(x_t.shape[:1], t) if isinstance(t, int) else t.clone()
+        times = torch.full(x_t.shape[:1], t, device="cpu") if isinstance(t, int) else t.clone()
         times = self._on_its_clock(times.to(x_t.device), x_t)
         outputs = 2 if self.learns_variance else 1
         value = network_output(self.network, x_t, times, cond, self.label_name, outputs)

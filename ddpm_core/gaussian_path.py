@@ -54,7 +54,7 @@ class GaussianPath:
             )
         alpha, sigma = self.alpha[1:], self.sigma[1:]
         more = sigma * self.alpha[:-1] > alpha * self.sigma[:-1]
-        turn = self._determinant("velocity", torch.arange(1, len(self.times)))
+        turn = self._determinant("velocity", torch.arange(1, len(self.times), device="cpu"))
         for holds, rule in (
             ((alpha >= 0) & (sigma > 0) & sigma.isfinite(), "alpha >= 0 and a finite sigma > 0"),
             (more, "sigma / alpha above that of the preceding timestep: noise is only added"),
@@ -240,7 +240,7 @@ class PathDenoiser:
         """Return the prediction at the sample x_t of the process, t in 1..T."""
         check_time("t", t, 1, self.path.schedule.T, self.path.schedule.T, x_t)
         x = self.path.from_process(x_t.to(compute_dtype(x_t)), t)
-        times = torch.full(x.shape[:1], t) if isinstance(t, int) else t
+        times = torch.full(x.shape[:1], t, device="cpu") if isinstance(t, int) else t
         tau = gather(self.path.times, times).to(x)
         value = network_output(self.network, x, tau, cond, None, 1)
         x0_hat = self.path.convert(self.parameterization, "x0", value, x, t)
@@ -260,10 +260,10 @@ def _combined(*terms: tuple[Tensor, Tensor]) -> Tensor:
 
 def _from_data(times: Sequence[float] | Tensor, most: float = torch.inf) -> Tensor:
     """Return 0 and the times as a table; refuse it unless it increases, to `most` at the end."""
-    given = torch.as_tensor(times, dtype=torch.float64).detach().cpu()
+    given = torch.as_tensor(times, dtype=torch.float64, device="cpu").detach()
     if given.ndim != 1 or len(given) == 0:
         raise ValueError(f"times has shape {tuple(given.shape)}; it must be (T,) with T >= 1")
-    table = torch.cat([torch.zeros(1, dtype=torch.float64), given])
+    table = torch.cat([torch.zeros_like(given[:1]), given])
     for t in range(1, len(table)):
         if not table[t - 1] < table[t] <= most or table[t] == torch.inf:  # True for NaN, too
             raise ValueError(

@@ -72,10 +72,11 @@ class Guided:
 
     def _scale(self, t: Time) -> Float[Tensor, "*batch"]:
         if self.interval is None:
-            return torch.tensor(self.scale, dtype=torch.float64)
+            return torch.tensor(self.scale, dtype=torch.float64, device="cpu")
         low, high = self.interval
-        timesteps = torch.as_tensor(t).cpu()
-        return torch.where((low <= timesteps) & (timesteps <= high), self.scale, 1.0).double()
+        timesteps = torch.as_tensor(t, device="cpu")
+        one = torch.ones((), dtype=torch.float64, device="cpu")
+        return torch.where((low <= timesteps) & (timesteps <= high), self.scale * one, one)
 
     def _both(self, x_t: Tensor, t: Time, cond: Tensor) -> tuple[Prediction, Prediction]:
         if self.no_label is None:
@@ -115,5 +116,8 @@ def drop_labels(
             f"probability = {probability} of dropping a label is outside [0, 1]; "
             "Ho & Salimans use 0.1"
         )
-    dropped = torch.rand(labels.shape, dtype=torch.float64, generator=generator) < probability
+    dropped = (
+        torch.rand(labels.shape, dtype=torch.float64, generator=generator, device=generator.device)
+        < probability
+    )
     return torch.where(dropped, no_label, labels)

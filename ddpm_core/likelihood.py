@@ -88,8 +88,12 @@ def stratified_vlb(
     ends = [k * schedule.T // strata for k in range(strata + 1)]
     rows = []
     for low, high in pairwise(ends):
-        t = torch.randint(low + 1, high + 1, x_0.shape[:1], generator=generator)
-        noise = torch.randn(x_0.shape, dtype=x_0.dtype, generator=generator).to(x_0.device)
+        t = torch.randint(
+            low + 1, high + 1, x_0.shape[:1], generator=generator, device=generator.device
+        )
+        noise = torch.randn(
+            x_0.shape, dtype=x_0.dtype, generator=generator, device=generator.device
+        ).to(x_0.device)
         terms = []
         for each in (noise, -noise) if antithetic else (noise,):
             x_t = q_sample(schedule, x_0, t, each)

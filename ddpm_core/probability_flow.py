@@ -77,7 +77,7 @@ def probability_flow(
     probes = None if probes is None else promoted(probes, x_1)
     slope_at = partial(_slope, schedule, denoiser, probes, cond)
     count, dims = 1 if probes is None else len(probes), flat(x_1).shape[1]
-    volume = torch.zeros(count, len(x_1), dtype=torch.float64)
+    volume = torch.zeros(count, len(x_1), dtype=torch.float64, device="cpu")
     for s, t in pairwise(reversed(timesteps)):
         h = log_scale_to_noise(schedule, s, t)
         step = schedule.one_minus_alpha_bar(t).sqrt() * -(-h).expm1()  # sqrt(ab_t) (r_t - r_s)

@@ -72,7 +72,7 @@ class Schedule:
                     "For alpha_bar_T = 0 call .with_zero_terminal_snr()"
                 )
         log_alpha_bar = [0.0, *(math.log(each) for each in values)]
-        return cls(torch.tensor(log_alpha_bar, dtype=torch.float64))
+        return cls(torch.tensor(log_alpha_bar, dtype=torch.float64, device="cpu"))
 
     @classmethod
     def linear(
@@ -169,7 +169,7 @@ class Schedule:
         one_minus_ratio = (log_root - first).expm1() / (last - first).expm1()
         ratio = (log_root - first).exp() * (last - log_root).expm1() / (last - first).expm1()
         log_ratio = torch.where(one_minus_ratio < 0.5, (-one_minus_ratio).log1p(), ratio.log())
-        return Schedule(torch.cat([torch.zeros(1, dtype=torch.float64), 2 * (first + log_ratio)]))
+        return Schedule(torch.cat([torch.zeros_like(log_ratio[:1]), 2 * (first + log_ratio)]))
 
     # --- derived quantities ---------------------------------------------------------------------
 
@@ -230,7 +230,7 @@ def _exact(name: str, value: float) -> Fraction:
 
 
 def _as_floats(name: str, values: Sequence[float] | Tensor) -> list[float]:
-    table = torch.as_tensor(values, dtype=torch.float64).detach().cpu()
+    table = torch.as_tensor(values, dtype=torch.float64, device="cpu").detach()
     if table.ndim != 1 or table.shape[0] < 1:
         raise ValueError(
             f"{name} has shape {tuple(table.shape)}; it must be (T,) with T >= 1, one entry for "
@@ -289,7 +289,7 @@ def _running_sum(terms: Iterable[float]) -> Tensor:
         total += term
         compensation += (larger - total) + smaller
         sums.append(total + compensation)
-    return torch.tensor(sums, dtype=torch.float64)
+    return torch.tensor(sums, dtype=torch.float64, device="cpu")
 
 
 def _capped(log_alphas: Iterable[float], max_beta: float) -> Iterable[float]:

@@ -131,3 +131,12 @@ def test_label_dropout_is_repeatable_and_leaves_global_state_alone():
     assert torch.equal(first, again)
     assert torch.equal(torch.get_rng_state(), before)
     assert 0 < (first == 9).sum() < 100
+
+
+def test_scale_in_an_interval_keeps_its_digits():
+    """1.7 is no float32: guided at every timestep of an interval it is guided without one."""
+    x = X.double()
+    plain = Guided(doubling, 1.7)(x, 4, LABELS).x0_hat
+    assert torch.equal(Guided(doubling, 1.7, interval=(1, 9))(x, 4, LABELS).x0_hat, plain)
+    times = torch.tensor([4, 4])
+    assert torch.equal(Guided(doubling, 1.7, interval=(1, 9))(x, times, LABELS).x0_hat, plain)

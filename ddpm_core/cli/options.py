@@ -46,6 +46,10 @@ def parse(kind: type[Config], command: str, arguments: Sequence[str] | None = No
     """Return the dataclass `kind` from defaults < --config file < flags; bad usage exits 2."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # its encoding may lack letters of a file name
         sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        usage_error(command, "the working directory was removed; cd to a folder that exists")
     typed = list(sys.argv[1:] if arguments is None else arguments)
     from_file: list[str] = []
     finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -229,7 +233,7 @@ def _file_arguments(kind: type[Any], path: Path) -> Iterator[str]:
     if not path.is_file():
         raise FileNotFoundError(f"--config {path} is not a file; pass a TOML file of options")
     try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8"))
+        entries = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"--config {path} is not TOML: {error}") from None
     seen: dict[str, str] = {}

@@ -8,6 +8,7 @@ from pathlib import Path
 from ddpm_core.cli.options import usage_error
 from ddpm_core.cli.progress import say
 from ddpm_core.cli.signals import Terminated, terminable
+from ddpm_core.cli.torch_defaults import usual_defaults
 
 
 def run_output_command(command: str, write: Callable[[], list[Path]], *, on_interrupt: str) -> int:
@@ -21,7 +22,7 @@ def run_output_command(command: str, write: Callable[[], list[Path]], *, on_inte
     from ddpm_core.storage.run_lock import RunLocked
 
     try:
-        with terminable():
+        with terminable(), usual_defaults():
             written = write()
     except (ValueError, OSError, RunLocked) as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):

@@ -1,6 +1,7 @@
 """SIGINT and SIGTERM as a flag that a loop polls, or as an exception."""
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -23,7 +24,10 @@ class Stop:
 
 @contextmanager
 def stop_on_signal() -> Iterator[Stop]:
-    """Yield a Stop: the first SIGINT or SIGTERM sets `requested`, the second acts as usual."""
+    """Yield a Stop: the first SIGINT or SIGTERM sets `requested`, the second acts as usual.
+
+    Python delivers signals to the main thread alone, so that in another one nothing is set.
+    """
     stop = Stop()
 
     def request(number: int, frame: FrameType | None) -> None:
@@ -32,7 +36,7 @@ def stop_on_signal() -> Iterator[Stop]:
         usual.close()
 
     with ExitStack() as usual:  # restores the handlers
-        for each in (signal.SIGINT, signal.SIGTERM):
+        for each in (signal.SIGINT, signal.SIGTERM) if _in_main_thread() else ():
             usual.callback(signal.signal, each, signal.signal(each, request))
         yield stop
 
@@ -43,7 +47,10 @@ class Terminated(KeyboardInterrupt):
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Raise Terminated on SIGTERM while entered."""
+    """Raise Terminated on SIGTERM while entered; only the main thread gets signals."""
+    if not _in_main_thread():
+        yield
+        return
 
     def terminate(number: int, frame: FrameType | None) -> None:
         raise Terminated
@@ -53,3 +60,7 @@ def terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

@@ -19,7 +19,7 @@ def join_classes(dataset: Dataset, class_names: Sequence[str]) -> tuple[Dataset,
     if dataset.labels is None:
         raise ValueError(f"{dataset.name} has no labels; give data with class folders or labels")
     index = {name: i for i, name in enumerate(class_names)}
-    numbers = torch.tensor([index.get(name, -1) for name in dataset.class_names])
+    numbers = torch.tensor([index.get(name, -1) for name in dataset.class_names], device="cpu")
     labels = numbers[dataset.labels]
     known = labels >= 0
     place = known.cumsum(0) - 1  # of each image that stays, among those that stay

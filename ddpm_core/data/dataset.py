@@ -36,7 +36,7 @@ class Dataset:
                 "torch.float32 (in [-1, 1])"
             )
         split, _ = torch.cat([self.train, self.validation, self.test]).sort()
-        if not torch.equal(split, torch.arange(len(self.images))):
+        if not torch.equal(split, torch.arange(len(self.images), device="cpu")):
             raise ValueError(
                 f"train, validation and test contain {len(split)} indices of {len(self.images)} "
                 "images; each image must be in exactly one of them"
@@ -45,8 +45,8 @@ class Dataset:
     @classmethod
     def of(cls, x_0: Float32[Tensor, " n *event"]) -> "Dataset":
         """Return a dataset whose samples are all for training."""
-        none = torch.arange(0)
-        return cls("tensor", x_0, None, (), 0, torch.arange(len(x_0)), none, none)
+        none = torch.arange(0, device="cpu")
+        return cls("tensor", x_0, None, (), 0, torch.arange(len(x_0), device="cpu"), none, none)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -163,7 +163,7 @@ def load_dataset(
 def epoch_order(indices: Int64[Tensor, " n"], seed: int, epoch: int) -> Int64[Tensor, " n"]:
     """Return `indices` in the order of `epoch` = 0, 1, ..., keyed by (seed, epoch)."""
     generator = keyed_generator(seed, "epoch order", epoch)
-    return indices[torch.randperm(len(indices), generator=generator)]
+    return indices[torch.randperm(len(indices), generator=generator, device="cpu")]
 
 
 def batch_indices(

@@ -70,7 +70,7 @@ def _drawn(
     n, rows = len(images.images), []
     device = next(autoencoder.network.parameters()).device
     with progress(n, "latents", "image") as bar:
-        for indices in torch.arange(n).split(AT_A_TIME):
+        for indices in torch.arange(n, device="cpu").split(AT_A_TIME):
             x = images.take(indices).to(device)
             rows.append(autoencoder.encode(x, indices).cpu())
             bar.update(len(indices))

@@ -79,7 +79,7 @@ def _read(spec: str, options: Options) -> Source:
             raise ValueError(f"dataset {spec!r} must be `digits`: it is bundled and takes no path")
         digits = load_digits()
         images = digits.images.astype(np.uint8)[:, None]
-        test = spread(torch.arange(len(images)), 500).numpy()
+        test = spread(torch.arange(len(images), device="cpu"), 500).numpy()
         return Source(images, digits.target, tuple("0123456789"), 17, test, 97)
     if source == "patches":
         if not (name.isascii() and name.isdigit()):

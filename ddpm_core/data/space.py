@@ -120,7 +120,7 @@ class Pixels:
         self, x: Tensor, indices: Tensor, grey_levels: int
     ) -> tuple[Tensor, int | None, Tensor]:
         """Return the images in float64, their grey levels, and no nats."""
-        return x.double(), grey_levels, torch.zeros(len(x), dtype=torch.float64)
+        return x.double(), grey_levels, torch.zeros(len(x), dtype=torch.float64, device=x.device)
 
     def install(self, run: Path) -> None:
         """Write nothing: pixels need no decoder."""

@@ -12,7 +12,7 @@ Split = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 def spread(indices: Int64[Tensor, " many"], count: int) -> Int64[Tensor, " few"]:
     """Return `count` evenly spaced entries of `indices`, or all if there are fewer."""
     few = min(count, len(indices))
-    return indices[torch.arange(few) * len(indices) // few]
+    return indices[torch.arange(few, device="cpu") * len(indices) // few]
 
 
 def split_images(

@@ -49,7 +49,7 @@ def gaussian_nats(
     width = 2 / (dataset.grey_levels - 1)
     train, x = (dataset.take(each).flatten(1).double() for each in (dataset.train, test))
     generator = keyed_generator(seed, "dequantisation")
-    x = x + width * (torch.rand(x.shape, dtype=x.dtype, generator=generator) - 0.5)
+    x = x + width * (torch.rand(x.shape, dtype=x.dtype, generator=generator, device=x.device) - 0.5)
     covariance = train.T.cov() + width**2 / 12 * torch.eye(train.shape[1], dtype=x.dtype)
     gaussian = torch.distributions.MultivariateNormal(
         train.mean(0), covariance, validate_args=False

@@ -7,7 +7,9 @@ pyplot, so no display and no global state is touched.
 
 import functools
 import io
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +30,23 @@ ACCENT, ALARM = (37, 99, 235), (185, 28, 28)
 GAP = 4
 DPI = 64  # a power of two, so width / DPI * DPI == width exactly
 STRIP = 28  # height of the watermark
+
+
+@functools.cache
+def load_matplotlib() -> None:
+    """Import matplotlib even if MPLBACKEND names a backend that is not installed here.
+
+    A notebook sets it for the programs that it starts. Figures are drawn without a backend.
+    """
+    named = os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib
+    finally:
+        if named is not None:
+            os.environ["MPLBACKEND"] = named
+    if named is not None:
+        with suppress(ValueError):
+            matplotlib.rcParams["backend"] = named
 
 
 def enlarge(
@@ -71,6 +90,7 @@ class Page:
     """White page for text: plain text by Pillow, formulas by matplotlib."""
 
     def __init__(self, width: int, height: int) -> None:
+        load_matplotlib()
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
@@ -121,6 +141,7 @@ def write(
 @functools.cache
 def _font(size: int) -> "ImageFont.FreeTypeFont":
     """Load DejaVu Sans, which is bundled with matplotlib."""
+    load_matplotlib()
     import matplotlib
     from PIL import ImageFont
 

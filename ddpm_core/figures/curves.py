@@ -9,6 +9,8 @@ import numpy as np
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from ddpm_core.figures.canvas import load_matplotlib
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -51,6 +53,7 @@ def latent_figure(
     z: Float[Tensor, "n channels *position"], *, watermark: str | None = None
 ) -> bytes:
     """Draw a PNG with the histogram, mean and standard deviation of each latent channel."""
+    load_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -108,6 +111,7 @@ def _by_decile(axes: "Axes", rows: Sequence[Mapping[str, Any]]) -> None:
 
 def _panels() -> "tuple[Figure, tuple[Axes, Axes]]":
     """Return a figure of two panels with widths 3:2."""
+    load_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

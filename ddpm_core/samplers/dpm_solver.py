@@ -85,7 +85,7 @@ def log_scale_to_noise(schedule: Schedule, s: int, t: int) -> Float64[Tensor, ""
     Eq. dpm-solver.h, a sum of positive terms, so short steps lose no digits.
     """
     if s == 0:
-        return torch.tensor(math.inf, dtype=torch.float64)
+        return torch.tensor(math.inf, dtype=torch.float64, device="cpu")
     log_alpha_ts = schedule.log_alpha(s, t)
     gained = schedule.alpha_bar(s) * -log_alpha_ts.expm1() / schedule.one_minus_alpha_bar(s)
     return (gained.log1p() - log_alpha_ts) / 2

@@ -49,7 +49,7 @@ def log_snr(schedule: Schedule, steps: int) -> tuple[int, ...]:
     is followed by equal distances from T - 1 on.
     """
     T = _check_steps(schedule, steps)
-    log_snrs = schedule.log_snr(torch.arange(1, T + 1))
+    log_snrs = schedule.log_snr(torch.arange(1, T + 1, device="cpu"))
     last = T if log_snrs[-1].isfinite() else T - 1
     times = [T] * (T - last)
     gaps = steps - len(times) - 1

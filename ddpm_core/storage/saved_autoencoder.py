@@ -138,7 +138,7 @@ def load_autoencoder(
         network = Autoencoder(**kind)
         network.load_state_dict(renamed_layers(load(files[WEIGHTS])))
         measured = LatentScale(
-            *(torch.tensor(each, dtype=torch.float64) for each in (shift, scale))
+            *(torch.tensor(each, dtype=torch.float64, device="cpu") for each in (shift, scale))
         )
     except UnicodeDecodeError:
         raise ValueError(

@@ -163,7 +163,7 @@ class AutoencoderTask:
         """Draw reconstructions and latents; return the held-out loss, a row of metrics."""
         heldout = self._reconstruct(self.images.validation)
         name = f"step-{step:06d}.png"
-        few = spread(torch.arange(len(heldout.x)), self.config.preview_samples)
+        few = spread(torch.arange(len(heldout.x), device="cpu"), self.config.preview_samples)
         grid = reconstruction_grid(heldout.x[few], heldout.x_hat[few], watermark=watermark)
         files.write_bytes(folder / "reconstructions" / name, grid)
         files.write_bytes(folder / "latents.png", latent_figure(heldout.z, watermark=watermark))

@@ -52,7 +52,7 @@ def heldout_errors(
     measure = measure or parameterization
     rows = []
     for t in progress(times, name, "timestep"):
-        for part in torch.arange(len(images)).split(AT_A_TIME):
+        for part in torch.arange(len(images), device="cpu").split(AT_A_TIME):
             noise = keyed_noise(images.shape[1:], seed, "held-out", t, part.tolist()).to(device)
             x_0 = images[part].to(device)
             x_t = q_sample(schedule, x_0, t, noise)

@@ -60,7 +60,7 @@ def preview(
     )
     sampled = [(x_t, x0_hat) for t, x_t, x0_hat in trajectory if t in times]
 
-    few = spread(torch.arange(len(heldout)), MEASURED)  # neighbours may be alike
+    few = spread(torch.arange(len(heldout), device="cpu"), MEASURED)  # neighbours may be alike
     x_0 = heldout[few].to(device)
     cond = None if labels is None else labels[few].to(device)
     one_step = []  # the name in the key stays: another would change the noise of old runs
@@ -76,7 +76,10 @@ def preview(
         show = (space.colors, space.decode)[which]
         return np.stack([show(pair[which][shown]).float().cpu().numpy() for pair in pairs])
 
-    shown, images = torch.arange(min(samples, SHOWN)), spread(torch.arange(len(x_0)), SHOWN)
+    shown, images = (
+        torch.arange(min(samples, SHOWN), device="cpu"),
+        spread(torch.arange(len(x_0), device="cpu"), SHOWN),
+    )
 
     record = DenoisingRecord(
         step=step,

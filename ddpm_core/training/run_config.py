@@ -91,7 +91,7 @@ class RunOptions:
     out_dir: Path | None = None
     """Run directory; default: runs/ and the name of the dataset."""
     seed: int = 0
-    """Seed that keys every random number of the run."""
+    """Seed of every random number of the run."""
     device: str = "auto"
     """auto, cpu, cuda, mps or xpu."""
     dtype: Literal["float32", "bf16"] = "float32"

@@ -30,10 +30,12 @@ def diffuse(
     probabilities: of t = 1..T if not uniform.
     """
     if probabilities is None:
-        t = torch.randint(1, schedule.T + 1, x_0.shape[:1], generator=generator)
+        t = torch.randint(
+            1, schedule.T + 1, x_0.shape[:1], generator=generator, device=generator.device
+        )
     else:
         t = 1 + torch.multinomial(probabilities, len(x_0), replacement=True, generator=generator)
-    noise = torch.randn(x_0.shape, dtype=x_0.dtype, generator=generator)
+    noise = torch.randn(x_0.shape, dtype=x_0.dtype, generator=generator, device=generator.device)
     return t, noise, q_sample(schedule, x_0, t, noise)
 
 
@@ -71,7 +73,7 @@ def train_step(
     nhwc = config.channels_last and x_t.ndim == 4
     layout = torch.channels_last if nhwc else torch.contiguous_format
     with seeded(keyed_seed(config.seed, "dropout", step), device):
-        for part in torch.arange(len(x_0)).chunk(config.accumulate):
+        for part in torch.arange(len(x_0), device="cpu").chunk(config.accumulate):
             noisy = x_t[part].to(device, memory_format=layout)
             with torch.autocast(device.type, torch.bfloat16, enabled=config.dtype == "bf16"):
                 cond = () if labels is None else (labels[part].to(device),)

@@ -18,14 +18,14 @@ class TimestepSampler:
     """
 
     def __init__(self, T: int) -> None:
-        self.terms = torch.zeros(T, HISTORY, dtype=torch.float64)
-        self.drawn = torch.zeros(T, dtype=torch.int64)
+        self.terms = torch.zeros(T, HISTORY, dtype=torch.float64, device="cpu")
+        self.drawn = torch.zeros(T, dtype=torch.int64, device="cpu")
 
     def probabilities(self) -> Float64[Tensor, " T"]:
         """Return the probabilities of t = 1..T. Eq. learned-variance.mixture."""
         T = len(self.drawn)
         if (self.drawn < HISTORY).any():
-            return torch.full((T,), 1 / T, dtype=torch.float64)
+            return torch.full((T,), 1 / T, dtype=torch.float64, device="cpu")
         wanted = timestep_probabilities(self.terms.square().mean(1))
         return (1 - UNIFORM) * wanted + UNIFORM / T
 

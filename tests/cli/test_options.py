@@ -87,7 +87,7 @@ def test_help_shows_options_in_named_groups(command, capsys):
         "--no-channels-last" if each.name == "channels_last" else flag(each.name)
         for each in dataclasses.fields(config)
     }
-    assert len(set(flags)) <= 46
+    assert len(set(flags)) <= 51  # five of them say how to read images that are not as expected
 
 
 @pytest.mark.parametrize(
@@ -170,3 +170,23 @@ def test_help_into_a_closed_pipe_has_no_traceback():
     command = f"{sys.executable} -m ddpm_core.train --help | true"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_toml_of_a_windows_editor_is_read(tmp_path):
+    """It begins with a byte order mark, and its lines end in CR LF."""
+    path = tmp_path / "run.toml"
+    path.write_bytes(b"\xef\xbb\xbfmax-steps = 5\r\nseed = 6\r\n")
+    config = parse(TrainConfig, "train", ["--config", str(path)])
+    assert (config.max_steps, config.seed) == (5, 6)
+
+
+def test_removed_working_directory_is_refused(tmp_path, monkeypatch, capsys):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(SystemExit) as stopped:
+        parse(TrainConfig, "train", [])
+    monkeypatch.chdir(tmp_path)
+    assert stopped.value.code == 2
+    assert "the working directory was removed; cd to" in capsys.readouterr().err

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -83,3 +84,18 @@ def test_sigint_remains_a_keyboard_interrupt_while_terminable():
     with pytest.raises(KeyboardInterrupt) as caught, terminable():
         os.kill(os.getpid(), signal.SIGINT)
     assert not isinstance(caught.value, Terminated)
+
+
+def test_another_thread_has_no_handlers_and_works():
+    """Signals belong to the main thread, as in a notebook server or a sweep agent."""
+    found = []
+
+    def work():
+        before = handlers()
+        with terminable(), stop_on_signal() as stop:
+            found.append((stop.exit_code, handlers() == before))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [(0, True)]

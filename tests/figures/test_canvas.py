@@ -1,5 +1,7 @@
 """The canvas keeps pixels exact, and encodes them as PNG and GIF with text around them."""
 
+import os
+import subprocess
 import sys
 
 import numpy as np
@@ -140,3 +142,22 @@ def test_animation_repeats_forever_and_has_the_watermark_on_every_frame():
     for shown, _ in frames(content):
         assert shown.shape == (6 + STRIP, 40, 3)
         assert np.abs(shown[0].astype(int) - ALARM).max() <= 16
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "nowhere"])
+def test_backend_of_a_notebook_changes_no_figure(backend):
+    """A backend that is not installed is not loaded, and stays in the environment."""
+    program = (
+        "import os\n"
+        "from ddpm_core.figures.canvas import Page\n"
+        "Page(40, 20).text(1, 12, 'x', 10)\n"
+        "assert 'MPLBACKEND' in os.environ"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "MPLBACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

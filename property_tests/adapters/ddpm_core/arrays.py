@@ -47,7 +47,7 @@ def working(how: Working) -> Iterator[None]:
 
 
 def timesteps_of(schedule: ddpm_core.Schedule) -> torch.Tensor:
-    return torch.arange(len(schedule.log_alpha_bar))
+    return torch.arange(len(schedule.log_alpha_bar), device="cpu")
 
 
 def alpha_bar_table(schedule: ddpm_core.Schedule) -> Array:

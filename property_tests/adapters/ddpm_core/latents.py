@@ -54,7 +54,7 @@ class Latents:
 
     def draw_latents(self, autoencoder: Autoencoder, x: Array, seed: int) -> Array:
         distribution = _space(autoencoder).distribution(tensor(x))
-        noise = draw_noise(seed, distribution.mean, torch.arange(len(x)))
+        noise = draw_noise(seed, distribution.mean, torch.arange(len(x), device="cpu"))
         return array(distribution.sample(noise))
 
     def latent_bound(
@@ -71,7 +71,9 @@ class Latents:
 
 
 def _scale(shift: tuple[float, ...], scale: tuple[float, ...]) -> LatentScale:
-    return LatentScale(*(torch.tensor(each, dtype=torch.float64) for each in (shift, scale)))
+    return LatentScale(
+        *(torch.tensor(each, dtype=torch.float64, device="cpu") for each in (shift, scale))
+    )
 
 
 def _space(autoencoder: Autoencoder) -> LatentSpace:

@@ -93,7 +93,7 @@ def _path(path: protocol.GaussianPath) -> GaussianPath:
 
 def _new_path(path: protocol.GaussianPath) -> GaussianPath:
     fields = path.times, path.alpha, path.sigma, path.alpha_dot, path.sigma_dot
-    return GaussianPath(*(torch.tensor(each, dtype=torch.float64) for each in fields))
+    return GaussianPath(*(torch.tensor(each, dtype=torch.float64, device="cpu") for each in fields))
 
 
 def _named(name: str) -> PathParameterization:

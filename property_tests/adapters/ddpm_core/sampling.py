@@ -133,7 +133,7 @@ class Sampling:
 def trajectory_of(visited: list[Snapshot]) -> protocol.Trajectory:
     states, predictions = ([each.x_t for each in visited], [each.x0_hat for each in visited])
     return protocol.Trajectory(
-        array(torch.tensor([float(each.t) for each in visited])),
+        array(torch.tensor([float(each.t) for each in visited], device="cpu")),
         array(torch.stack(states)),
         array(torch.stack(predictions)),
     )
