@@ -53,11 +53,9 @@ class GaussianPath:
                 "a path begins with data: alpha[0] = 1 and sigma[0] = 0, then T >= 1 more entries"
             )
         alpha, sigma = self.alpha[1:], self.sigma[1:]
-        more = sigma * self.alpha[:-1] > alpha * self.sigma[:-1]
         turn = self._determinant("velocity", torch.arange(1, len(self.times), device="cpu"))
         for holds, rule in (
             ((alpha >= 0) & (sigma > 0) & sigma.isfinite(), "alpha >= 0 and a finite sigma > 0"),
-            (more, "sigma / alpha above that of the preceding timestep: noise is only added"),
             ((turn != 0) & turn.isfinite(), "derivatives that change alpha / sigma"),
         ):
             if not holds.all():
@@ -69,7 +67,14 @@ class GaussianPath:
                 raise ValueError(
                     f"times[{t}] = {self.times[t]:g} has {entries}; a path needs {rule}"
                 )
-        object.__setattr__(self, "schedule", Schedule(-(self.sigma / self.alpha).square().log1p()))
+        try:
+            schedule = Schedule(-(self.sigma / self.alpha).square().log1p())
+        except ValueError as refused:
+            raise ValueError(
+                "sigma / alpha of a path must increase from each timestep to the next, because "
+                f"noise is only added. ({refused})"
+            ) from None
+        object.__setattr__(self, "schedule", schedule)
 
     # --- three paths ----------------------------------------------------------------------------
 
@@ -80,7 +85,7 @@ class GaussianPath:
         times: tau_1 < ... < tau_T in (0, 1]; data are at 0. Eq. gaussian-path.straight; Lipman et
         al. (2023, arXiv:2210.02747), whose time runs the other way.
         """
-        tau = _from_data(times, most=1.0)
+        tau = _from_data(times)
         one = torch.ones_like(tau)
         return cls(tau, 1 - tau, tau, -one, one)
 
@@ -110,7 +115,7 @@ class GaussianPath:
                 f"beta_min = {beta_min:g}, beta_max = {beta_max:g}; a path needs 0 <= beta_min <= "
                 "beta_max, and beta_max > 0"
             )
-        tau = _from_data(times, most=1.0)
+        tau = _from_data(times)
         beta = beta_min + (beta_max - beta_min) * tau
         log_alpha = -tau * (beta_min + beta) / 4
         alpha, sigma = log_alpha.exp(), (-(2 * log_alpha).expm1()).sqrt()
@@ -258,17 +263,17 @@ def _combined(*terms: tuple[Tensor, Tensor]) -> Tensor:
     return total.to(x.dtype)
 
 
-def _from_data(times: Sequence[float] | Tensor, most: float = torch.inf) -> Tensor:
-    """Return 0 and the times as a table; refuse it unless it increases, to `most` at the end."""
+def _from_data(times: Sequence[float] | Tensor) -> Tensor:
+    """Return 0 and the times as a table; refuse it unless it increases."""
     given = torch.as_tensor(times, dtype=torch.float64, device="cpu").detach()
     if given.ndim != 1 or len(given) == 0:
         raise ValueError(f"times has shape {tuple(given.shape)}; it must be (T,) with T >= 1")
     table = torch.cat([torch.zeros_like(given[:1]), given])
     for t in range(1, len(table)):
-        if not table[t - 1] < table[t] <= most or table[t] == torch.inf:  # True for NaN, too
+        if not table[t - 1] < table[t] < torch.inf:  # True for NaN, too
             raise ValueError(
-                f"times[{t - 1}] = {table[t]:g} (t = {t}) is outside ({table[t - 1]:g}, {most:g}]; "
-                "times increase from data, which are at 0 and are not passed"
+                f"times[{t - 1}] = {table[t]:g} (t = {t}) is not above {table[t - 1]:g}; times are "
+                "finite and increase from data, which are at 0 and are not passed"
             )
     return table
 

@@ -1,5 +1,7 @@
 """Gaussian paths: their process, samples, predictions, three paths of the field, and samplers."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import assume, example, given
@@ -17,10 +19,11 @@ from .protocol import (
     GaussianPath,
     Implementation,
     SamplingSpec,
+    exact_in,
 )
 from .statistics.precisions import in_each_precision
 from .statistics.tolerances import allowance, check, elements, equal
-from .strategies import EDM, TO_NOISE, Case, path_cases, paths
+from .strategies import EDM, TO_NOISE, Case, path_cases, paths, straight
 
 ORACLE = "alpha and sigma as two tables of kernels and linear forms, in 60 digits"
 
@@ -107,6 +110,28 @@ def test_conversion_without_signal_is_refused(impl: Implementation, source):
     x = np.float64([[1.0], [2.0]])
     with pytest.raises(ValueError, match="4"):
         impl.path_convert(TO_NOISE, source, "x0", x, x, np.array([1, 4]))
+
+
+@pytest.mark.convention
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"alpha": (1.0, 0.5, -0.25)},
+        {"sigma": (0.0, 0.5, 0.25)},
+        {"sigma": (0.0, 0.5, 0.25), "alpha": (1.0, 0.5, 0.25)},  # the same ratio
+        {"sigma": (0.0, 0.0, 0.75)},
+        {"sigma": (0.25, 0.5, 0.75)},
+        {"alpha_dot": (0.0, 0.0, -1.0), "sigma_dot": (0.0, 0.0, 1.0)},
+        {"alpha_dot": (0.0, -1.0, 0.25), "sigma_dot": (0.0, 1.0, 0.75)},  # both grow alike
+    ],
+    ids=str,
+)
+def test_tables_that_are_no_path_are_refused(impl: Implementation, changed):
+    """Eq. gaussian-path.turn: noise is only added, and the path turns at every timestep."""
+    plain = straight(0.5, 0.75)
+    impl.path_schedule(plain)
+    with pytest.raises(ValueError, match=r"\d"):
+        impl.path_schedule(dataclasses.replace(plain, **changed))
 
 
 @given(case=path_cases())
@@ -208,6 +233,7 @@ def test_a_network_is_evaluated_on_the_path(
         timestep = int(t[0]) if single else t
         got = at.impl.path_denoised(path, name, network, x_t, timestep, labels)
         ((x, times, cond),) = seen
+        assert at.precision is None or exact_in(got, at.precision), f"not in {at.precision.name}"
         assert (cond is None) == (labels is None)
         assert labels is None or np.array_equal(cond, labels)
         for where in elements(x_t):

@@ -35,7 +35,7 @@ def tables(**changed):
         ({"alpha": [1.0, 0.5, -0.25]}, r"times\[2\] = 0.75 has alpha = -0.25"),
         ({"alpha": [1.0, float("nan"), 0.25]}, r"times\[1\] = 0.5 has alpha = nan"),
         ({"sigma": [0.0, 0.5, float("inf")]}, "a finite sigma > 0"),
-        ({"sigma": [0.0, 0.5, 0.25]}, "noise is only added"),
+        ({"sigma": [0.0, 0.5, 0.25]}, "sigma / alpha of a path must increase"),
         ({"alpha_dot": [0.0, 0.0, -1.0], "sigma_dot": [1.0, 0.0, 1.0]}, "change alpha / sigma"),
         ({"alpha_dot": [0.0, -1.0, float("inf")]}, "change alpha / sigma"),
     ],
@@ -55,9 +55,9 @@ def test_tables_must_be_float64(unchecked):
     [
         ([], r"shape \(0,\)"),
         ([[0.5]], r"shape \(1, 1\)"),
-        ([0.5, 0.5], r"times\[1\] = 0.5 \(t = 2\) is outside \(0.5, 1\]"),
-        ([0.0, 0.5], r"times\[0\] = 0 \(t = 1\) is outside \(0, 1\]"),
-        ([0.5, 1.5], r"times\[1\] = 1.5 \(t = 2\) is outside \(0.5, 1\]"),
+        ([0.5, 0.5], r"times\[1\] = 0.5 \(t = 2\) is not above 0.5"),
+        ([0.0, 0.5], r"times\[0\] = 0 \(t = 1\) is not above 0"),
+        ([0.5, 1.5], r"times\[2\] = 1.5 has alpha = -0.5"),
         ([float("nan")], r"times\[0\] = nan"),
     ],
 )
