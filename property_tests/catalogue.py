@@ -58,8 +58,9 @@ def _parameters(marks: list[Any]) -> Iterator[dict[str, Any]]:
     names, values = marks[0].args[:2]
     names = [name.strip() for name in names.split(",")] if isinstance(names, str) else names
     for each in values:
-        value = getattr(each, "values", each)  # of pytest.param
-        value = value[0] if value is not each and len(names) == 1 else value
+        marked = hasattr(each, "marks")  # a pytest.param
+        value = each.values if marked else each
+        value = value[0] if marked and len(names) == 1 else value
         first = dict(zip(names, value if len(names) > 1 else [value], strict=True))
         for rest in _parameters(marks[1:]):
             yield first | rest

@@ -56,7 +56,10 @@ class Sampler(Protocol[State]):
         noise: Float[Tensor, " batch *event"] | None,
         state: State,
     ) -> tuple[Tensor, Tensor, State]:
-        """Take the step t -> s; return (x_s, x0_hat at t, new state)."""
+        """Take the step t -> s; return (x_s, x0_hat at t, new state).
+
+        x_s and x0_hat share no memory, because a caller may write in what the loop yields.
+        """
         ...
 
 
@@ -130,7 +133,7 @@ def sampling_loop(
             noise = promoted(noise_source(t), x_t) if sampler.draws_noise(s, t) else None
             x_s, x0_hat, state = sampler.step(denoise, x_t, s, t, noise, state)
         # The caller may write in a snapshot, and a sampler's state may hold its prediction.
-        yield Snapshot(t, x_t, x0_hat if state is None and x_s is not x0_hat else x0_hat.clone())
+        yield Snapshot(t, x_t, x0_hat if state is None else x0_hat.clone())
         x_t = x_s
     _check_finite("x_0", x_t, 0, everywhere=True)
     yield Snapshot(0, x_t, x_t)

@@ -50,6 +50,11 @@ LEFT_OUT: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "training/step": {
         "moves data and updates weights; tests/training/test_step.py": ("train_step",)
     },
+    "denoiser": {
+        "fit in networks of other libraries; tests/test_denoiser.py": (
+            *("NetworkDenoiser._on_its_clock", "_tensor_of"),
+        )
+    },
     "samplers/base": {"words an error": ("format_times",)},
     "data/dataset": {
         "splits and orders images; tests/data/test_dataset.py": (

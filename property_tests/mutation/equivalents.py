@@ -138,17 +138,23 @@ AS_RIGHT: Reasons = {
 
 CHOICES: Reasons = {
     "samplers.base": {
+        "yield Snapshot(t, x_t, x0_hat.clone() if state is None else x0_hat)": (
+            "a copy has the same numbers; that a caller may write in what is yielded is tested in "
+            "tests/samplers/test_base.py"
+        ),
         "return sampling_loop(sampler, denoiser, noise_source(1), noise_source, cond)": (
             "the step from timestep 1 ends at data and draws no noise, so that its address is free"
         ),
     },
     "guidance": {
-        "dropped = torch.rand(labels.shape, dtype=torch.float64, generator=generator) "
-        "<= probability": (
+        "dropped = torch.rand(labels.shape, dtype=torch.float64, generator=generator, "
+        "device=generator.device) <= probability": (
             "a draw is a multiple of 2^-53, and equals the threshold with at most that probability"
         ),
-        "dropped = torch.rand(labels.shape, dtype=torch.float32, generator=generator) "
-        "< probability": ("draws of 24 bits meet a probability to 2^-24, and 0 and 1 exactly"),
+        "dropped = torch.rand(labels.shape, dtype=torch.float32, generator=generator, "
+        "device=generator.device) < probability": (
+            "draws of 24 bits meet a probability to 2^-24, and 0 and 1 exactly"
+        ),
     },
     "statistics.monte_carlo": {
         "return int.from_bytes(self.key[:6], 'little')": "six bytes distinguish claims, too",
