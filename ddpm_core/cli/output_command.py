@@ -1,9 +1,9 @@
 """Frame of a command that writes files: errors, interruption and exit codes."""
 
 import errno
-import sys
 from collections.abc import Callable
 from pathlib import Path
+from signal import SIGINT, SIGTERM
 
 from ddpm_core.cli.options import usage_error
 from ddpm_core.cli.progress import say
@@ -14,7 +14,7 @@ from ddpm_core.cli.torch_defaults import usual_defaults
 def run_output_command(command: str, write: Callable[[], list[Path]], *, on_interrupt: str) -> int:
     """Call `write`, print the paths that it returns, and return the exit code.
 
-    Exit codes: 0 done, 1 disk full or broken, 2 usage, 130 SIGINT, 143 SIGTERM.
+    Exit codes: 0 done, 1 disk full or broken, 2 usage, 128 + n after signal n (130 for SIGINT).
 
     write: imports torch, writes the files and returns their paths.
     on_interrupt: printed after an interruption; what was written, or how to resume.
@@ -32,9 +32,10 @@ def run_output_command(command: str, write: Callable[[], list[Path]], *, on_inte
             return 1
         usage_error(command, str(error))
     except KeyboardInterrupt as signal:
-        terminated = isinstance(signal, Terminated)
-        name = "terminated" if terminated else "interrupted"
-        print(f"ddpm_core.{command}: {name}; {on_interrupt}", file=sys.stderr)
-        return 143 if terminated else 130
+        number = int(signal.number if isinstance(signal, Terminated) else SIGINT)
+        names = {int(SIGINT): "interrupted", int(SIGTERM): "terminated"}
+        name = names.get(number, f"stopped by {signal}")
+        say(f"ddpm_core.{command}: {name}; {on_interrupt}", error=True)
+        return 128 + number
     say("\n  ".join(["wrote", *map(str, written)]))
     return 0

@@ -59,9 +59,14 @@ def test_errors_of_usage_exit_2_with_their_message(error, capsys):
 
 @pytest.mark.parametrize(
     ("number", "code", "word"),
-    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "terminated"),
+        (signal.SIGHUP, 129, "stopped by SIGHUP"),
+        (signal.SIGUSR1, 128 + signal.SIGUSR1, "stopped by SIGUSR1"),
+    ],
 )
-def test_signals_exit_130_and_143_with_a_message(number, code, word, capsys):
+def test_signals_exit_128_plus_their_number_with_a_message(number, code, word, capsys):
     before = signal.getsignal(signal.SIGTERM)
 
     def write() -> list[Path]:

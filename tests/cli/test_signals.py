@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: the first sets a flag or raises, and the handlers are restored."""
+"""Signals: the first sets a flag or raises, and the handlers are restored."""
 
 import os
 import signal
@@ -8,15 +8,16 @@ import threading
 
 import pytest
 
-from ddpm_core.cli.signals import Terminated, stop_on_signal, terminable
+from ddpm_core.cli.signals import SIGNALS, Terminated, stop_on_signal, terminable
 
 BOTH = (signal.SIGINT, signal.SIGTERM)
+POLITE = tuple(getattr(signal, n) for n in ("SIGHUP", "SIGUSR1") if hasattr(signal, n))
 pytestmark = pytest.mark.usefixtures("usual_signals")
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
 def handlers() -> list[object]:
-    return [signal.getsignal(each) for each in BOTH]
+    return [signal.getsignal(each) for each in SIGNALS]
 
 
 def test_without_a_signal_nothing_is_requested_and_the_exit_code_is_0(capsys):
@@ -33,6 +34,35 @@ def test_first_signal_sets_the_flag_the_exit_code_and_prints_a_message(number, c
     assert stop.exit_code == CODES[number]
     said = f"\n{number.name}: saving after this step; repeat the signal to stop at once\n"
     assert capsys.readouterr().out == said
+
+
+@pytest.mark.parametrize("number", POLITE)
+def test_hangup_and_usr1_set_the_flag_and_may_be_repeated(number, capsys):
+    """A terminal that closes sends SIGHUP twice; Slurm sends SIGTERM after SIGUSR1."""
+    with stop_on_signal() as stop:
+        for each in (number, number, signal.SIGTERM):
+            os.kill(os.getpid(), each)
+        assert stop.exit_code == 128 + number
+    assert capsys.readouterr().out == f"\n{number.name}: saving after this step\n"
+
+
+@pytest.mark.parametrize("number", POLITE)
+def test_hangup_and_usr1_raise_terminated_with_their_number(number):
+    with pytest.raises(Terminated) as caught, terminable():
+        os.kill(os.getpid(), number)
+    assert (caught.value.number, str(caught.value)) == (number, number.name)
+
+
+@pytest.mark.parametrize("number", POLITE)
+def test_an_ignored_signal_stays_ignored(number):
+    """As SIGHUP is under nohup."""
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with terminable(), stop_on_signal() as stop:
+            os.kill(os.getpid(), number)
+    finally:
+        signal.signal(number, before)
+    assert stop.requested is None
 
 
 @pytest.mark.parametrize("first", BOTH)

@@ -31,7 +31,15 @@ def test_crashed_run_resumes_to_the_same_bits(finished, tmp_path, monkeypatch, n
     assert fingerprint(tmp_path / "run") == fingerprint(finished)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGINT, 130),
+        (signal.SIGTERM, 143),
+        (signal.SIGHUP, 129),
+        (signal.SIGUSR1, 128 + signal.SIGUSR1),
+    ],
+)
 def test_signal_saves_and_the_same_command_resumes(finished, tmp_path, monkeypatch, number, code):
     with monkeypatch.context() as patch:
         after_step(patch, 4, lambda: os.kill(os.getpid(), number))
