@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from azula.denoise import Denoiser, DiracPosterior, SimpleDenoiser
 from azula.nn.layers import SineEncoding
-from azula.noise import VPSchedule
+from azula.noise import Schedule, VPSchedule
 from azula.sample import DDIMSampler, DDPMSampler, Sampler
 
 from ..oracles import exact
-from ..protocol import Array, Betas, Layout, SamplingSpec, Times
+from ..protocol import Array, Betas, GaussianPath, Layout, Process, SamplingSpec, Times
 from .stand_ins import stand_in
 
 stand_in("gdown")  # used by the plugins to download weights, which this suite does not need
@@ -40,9 +40,9 @@ class Azula:
     unit_roundoff = float(np.finfo(np.float64).epsneg)
     deviations = Path(__file__).with_suffix(".toml")
 
-    def q_sample(self, betas: Betas, x_0: Array, t: Times, noise: Array) -> Array:
+    def q_sample(self, betas: Process, x_0: Array, t: Times, noise: Array) -> Array:
         """Return the input that SimpleDenoiser.loss passes to its network."""
-        denoiser = _Recorder(torch.nn.Identity(), _TableSchedule(betas))
+        denoiser = _Recorder(torch.nn.Identity(), _schedule(betas))
         with mock.patch("torch.randn_like", return_value=_tensor(noise)):
             denoiser.loss(_tensor(x_0), torch.tensor(t))
         return denoiser.x_t.numpy()
@@ -75,6 +75,12 @@ class Azula:
         remaining = [_tensor(each) for each in reversed([*noises, x_T])]
         with mock.patch("torch.randn_like", side_effect=lambda x: remaining.pop()):
             return _run(_sampler(spec), spec, _tensor(x_T))
+
+    def path_sample(self, path: GaussianPath, x_0: Array, t: Times, noise: Array) -> Array:
+        return self.q_sample(path, x_0, t, noise)
+
+    def path_run(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
+        return self.sample(spec, x_T, noises)
 
     def draw_samples(self, spec: SamplingSpec, shape: tuple[int, ...], seed: int) -> Array:
         sampler = _sampler(spec)
@@ -118,6 +124,22 @@ class _TableSchedule(VPSchedule):
         return self.table[timestep]
 
 
+class _PathSchedule(Schedule):
+    """Any path: alpha_t and sigma_t from its two tables."""
+
+    def __init__(self, path: GaussianPath) -> None:
+        tables = torch.tensor([path.alpha, path.sigma], dtype=torch.float64)
+        self.alpha, self.sigma = tables
+
+    def __call__(self, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.alpha[t.long()], self.sigma[t.long()]
+
+
+def _schedule(process: Process) -> Schedule:
+    made = _PathSchedule if isinstance(process, GaussianPath) else _TableSchedule
+    return made(process)
+
+
 class _Recorder(SimpleDenoiser):
     """A denoiser that records the x_t of its loss."""
 
@@ -142,7 +164,7 @@ class _Mean(Denoiser):
 
     def __init__(self, spec: SamplingSpec) -> None:
         super().__init__()
-        self.schedule, self.mean = _TableSchedule(spec.betas), spec.denoiser
+        self.schedule, self.mean = _schedule(spec.betas), spec.denoiser
 
     def forward(self, x_t: torch.Tensor, t: torch.Tensor) -> DiracPosterior:
         return DiracPosterior(_tensor(self.mean(x_t.numpy(), int(t))))
