@@ -155,7 +155,9 @@ class Sample:
 
 
 @pytest.mark.parametrize(
-    "output", [Sample, lambda x: (x,), lambda x: [x], lambda x: {"sample": x}], ids=str
+    "output",
+    [Sample, lambda x: (x,), lambda x: [x], lambda x: {"sample": x}],
+    ids=["object", "tuple", "list", "mapping"],
 )
 def test_common_kinds_of_output_are_accepted(output):
     want = NetworkDenoiser(STEEP, lambda x, t: x / 2)(X_0, TIMESTEPS).x0_hat
