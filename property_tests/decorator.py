@@ -142,7 +142,8 @@ def _values(mark: pytest.Mark) -> Iterator[tuple[str, dict[str, Any], set[str]]]
     ids = mark.kwargs.get("ids")
     for i, each in enumerate(given):
         marks = {mark.name for mark in getattr(each, "marks", ())}
-        values = getattr(each, "values", each if len(names) > 1 else (each,))
+        plain = each if len(names) > 1 else (each,)
+        values = each.values if hasattr(each, "marks") else plain  # of a pytest.param
         pairs = [*zip(names, values, strict=True)]
         words = "-".join(_word(name, value, i, ids) for name, value in pairs)
         if isinstance(ids, list | tuple):

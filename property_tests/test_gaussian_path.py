@@ -29,6 +29,15 @@ ORACLE = "alpha and sigma as two tables of kernels and linear forms, in 60 digit
 
 TO, FROM = ([(each, "velocity")[::way] for each in PREDICTIONS] for way in (1, -1))
 PAIRS = [*TO, *FROM, ("eps", "x0"), ("x0", "eps"), ("v", "score")]
+WRONG = {  # tables in place of those of a straight path
+    "negative signal": {"alpha": (1.0, 0.5, -0.25)},
+    "less noise": {"sigma": (0.0, 0.5, 0.25)},
+    "the same ratio": {"sigma": (0.0, 0.5, 0.25), "alpha": (1.0, 0.5, 0.25)},
+    "no noise": {"sigma": (0.0, 0.0, 0.75)},
+    "noise in the data": {"sigma": (0.25, 0.5, 0.75)},
+    "no turn at 1": {"alpha_dot": (0.0, 0.0, -1.0), "sigma_dot": (0.0, 0.0, 1.0)},
+    "equal growth at 2": {"alpha_dot": (0.0, -1.0, 0.25), "sigma_dot": (0.0, 1.0, 0.75)},
+}
 # The variance of "fixed_large" depends on the unit.
 RUNS = [("fixed_small", 0.0), ("ddim", 0.0), ("ddim", 0.7), *((each, 0.0) for each in SOLVERS)]
 PREDICTION, STATE = np.float64([[[0.5, -1.25]], [[2.0, 0.375]]])
@@ -113,25 +122,13 @@ def test_conversion_without_signal_is_refused(impl: Implementation, source):
 
 
 @pytest.mark.convention
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"alpha": (1.0, 0.5, -0.25)},
-        {"sigma": (0.0, 0.5, 0.25)},
-        {"sigma": (0.0, 0.5, 0.25), "alpha": (1.0, 0.5, 0.25)},  # the same ratio
-        {"sigma": (0.0, 0.0, 0.75)},
-        {"sigma": (0.25, 0.5, 0.75)},
-        {"alpha_dot": (0.0, 0.0, -1.0), "sigma_dot": (0.0, 0.0, 1.0)},
-        {"alpha_dot": (0.0, -1.0, 0.25), "sigma_dot": (0.0, 1.0, 0.75)},  # both grow alike
-    ],
-    ids=str,
-)
-def test_tables_that_are_no_path_are_refused(impl: Implementation, changed):
+@pytest.mark.parametrize("wrong", WRONG)
+def test_tables_that_are_no_path_are_refused(impl: Implementation, wrong: str):
     """Eq. gaussian-path.turn: noise is only added, and the path turns at every timestep."""
     plain = straight(0.5, 0.75)
     impl.path_schedule(plain)
     with pytest.raises(ValueError, match=r"\d"):
-        impl.path_schedule(dataclasses.replace(plain, **changed))
+        impl.path_schedule(dataclasses.replace(plain, **WRONG[wrong]))
 
 
 @given(case=path_cases())

@@ -127,7 +127,7 @@ def test_each_of_two_bounds_can_have_a_warning():
 
 
 def test_file_names_of_different_calls_differ():
-    """Every option enters the name, except paths and the device."""
+    """Every option enters the name, except paths, the device and where the data are."""
     others = {
         "n": 5,
         "strata": 50,
@@ -142,7 +142,8 @@ def test_file_names_of_different_calls_differ():
         "fid": True,
     }
     options = {each.name for each in fields(EvaluateConfig)}
-    assert options - set(others) == {"run", "config", "out_dir", "device"}
+    places = {"run", "config", "out_dir", "device", "dataset", "data_changed"}
+    assert options - set(others) == places
     names = {EvaluateConfig(RUN, **{name: value}).name(3300) for name, value in others.items()}
     names |= {EvaluateConfig(RUN).name(step) for step in (3300, 5)}
     assert len(names) == len(others) + 2
