@@ -8,7 +8,15 @@ MARKERS = ("config.json", "env.json", "verification.json")
 # What a run directory holds besides; it may also be the folder of the data.
 IN_A_RUN = {
     *("samples", "denoising", "reconstructions", "checkpoints", "generated", "evaluation"),
-    *("autoencoder", "loss.png", "latents.png", "denoising.gif", "report.html", "data.json"),
+    *(
+        "autoencoder",
+        "traceback.txt",
+        "loss.png",
+        "latents.png",
+        "denoising.gif",
+        "report.html",
+        "data.json",
+    ),
     *("status.json", "test.json", "metrics.jsonl", "timing.jsonl", *MARKERS),
 }
 # What evaluate keeps in its folder, which has a lock as well.

@@ -39,6 +39,7 @@ def write_report(run: Path, *, watermark: str | None = None) -> Path:
     status = _object(run / "status.json", faults)
     metrics = _rows(run / "metrics.jsonl", faults)
     timing = _rows(run / "timing.jsonl", faults)
+    faults += map(str, status.get("warnings", ()))
     test = _object(run / "test.json", faults)
     config = _object(run / "config.json", faults)
     if metrics:

@@ -39,8 +39,10 @@ def writable_folder(folder: Path, option: str = "--out-dir") -> Path:
 
 
 @contextmanager
-def run_lock(folder: Path) -> Iterator[None]:
+def run_lock(folder: Path) -> Iterator[str | None]:
     """Lock a run directory while entered; it is created if missing.
+
+    Yields the process that held it last, if that process died while it did (kill -9, power cut).
 
     The operating system releases the lock when its holder dies for any reason. Raises RunLocked at
     once, with the process that holds it, for a locked folder, also by this process, and ValueError
@@ -57,10 +59,11 @@ def run_lock(folder: Path) -> Iterator[None]:
             f"{folder} is in use by {_described(holder)}; two runs in one folder would overwrite "
             "each other. Wait for it to end, stop it, or choose another --out-dir"
         ) from None
+    left = _described(holder) if holder.exists() else None
     try:
         started = datetime.now(UTC).isoformat(timespec="seconds")
         write_json(holder, {"pid": os.getpid(), "host": socket.gethostname(), "started": started})
-        yield
+        yield left
     finally:
         holder.unlink(missing_ok=True)
         lock.release()

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from signal import SIGINT
 
 from tqdm import tqdm
 
@@ -11,11 +12,9 @@ from ddpm_core.cli.options import usage_error
 from ddpm_core.cli.progress import say
 from ddpm_core.cli.signals import Stop
 from ddpm_core.gate.authorization import NotVerified
-from ddpm_core.storage.checkpoint import latest_checkpoint
-from ddpm_core.storage.files import DamagedFile
 from ddpm_core.storage.run_lock import RunLocked, check_writable, run_lock
 from ddpm_core.training.run_directory import RunDirectory
-from ddpm_core.training.state import NonFiniteError, learning_rate
+from ddpm_core.training.state import learning_rate
 from ddpm_core.training.task import Task
 
 
@@ -32,48 +31,63 @@ def training_loop(task: Task, start: int = 0) -> Iterator[tuple[int, dict[str, f
 def train(command: str, prepare: Callable[[], Task], stop: Stop) -> int:
     """Prepare a task, train it to the end or to a signal, and return the exit code.
 
-    0 done, 1 failed, 2 usage, 3 not verified, 130 and 143 interrupted.
+    0 done, 1 failed, 2 usage, 3 not verified, 128 + n stopped by signal n.
     """
-    with ExitStack() as stack:
-        try:
-            task = prepare()
-            run, config = RunDirectory(task), task.config
-            if config.dry_run:
-                check_writable(run.path)
-            else:
-                stack.enter_context(run_lock(run.path))
-            run.resume()
-        except NotVerified as refusal:
-            print(f"ddpm_core.{command}: {refusal}", file=sys.stderr)
-            return 3
-        except (ValueError, TypeError, OSError, RunLocked) as error:
-            usage_error(command, str(error))
-        if config.dry_run:
-            say(f"{plan(run)}\ndry run: everything is in order, and nothing was written")
-            return 0
-        if run.is_done():
-            suffix = f", {run.watermark}" if run.watermark else ""
-            say(f"finished{suffix}: see {run.path}/report.html; another --out-dir starts afresh")
-            return 0
-        say(plan(run))
-        try:
-            _train(run, stop)
-        except (NonFiniteError, DamagedFile, OSError) as failure:
-            last = latest_checkpoint(run.checkpoints)
-            saved = f"The last good checkpoint is {last}" if last else "No checkpoint was saved yet"
-            message = f"{failure}. {saved}"
-            run.status("failed", message)
-            say(f"ddpm_core.{command}: {message}", error=True)
-            return 1
-        if stop.requested is not None and run.step < config.max_steps:
-            run.status("interrupted", f"{stop.requested.name} at step {run.step}")
-            say(f"saved at step {run.step:,}; the same command resumes from here")
-            return stop.exit_code
-        message = task.conclude(run.path, run.step, run.watermark)
-        run.status("done", message)
-        run.write_report()
-        say(f"{message}\nlook at {run.path / 'report.html'}")
+    try:
+        with ExitStack() as stack:
+            try:
+                task = prepare()
+                run, note = RunDirectory(task), None
+                if task.config.dry_run:
+                    check_writable(run.path)
+                else:
+                    note = run.note_killed(stack.enter_context(run_lock(run.path)))
+                if note:
+                    say(note, error=True)
+                run.resume()
+            except NotVerified as refusal:
+                print(f"ddpm_core.{command}: {refusal}", file=sys.stderr)
+                return 3
+            except (ValueError, TypeError, OSError, RunLocked) as error:
+                usage_error(command, str(error))
+            return _ended(command, run, stop)
+    except KeyboardInterrupt:  # the second signal, or one before the first was handled
+        say(f"ddpm_core.{command}: stopped at once; the same command resumes", error=True)
+        return stop.exit_code or 128 + SIGINT
+
+
+def _ended(command: str, run: RunDirectory, stop: Stop) -> int:
+    """Train to the end, a signal or a failure: one sentence, a true status, an exit code."""
+    task, config = run.task, run.task.config
+    if config.dry_run:
+        say(f"{plan(run)}\ndry run: everything is in order, and nothing was written")
         return 0
+    if run.is_done():
+        suffix = f", {run.watermark}" if run.watermark else ""
+        say(f"finished{suffix}: see {run.path}/report.html; another --out-dir starts afresh")
+        return 0
+    say(plan(run))
+    try:
+        _train(run, stop)
+        stopped = stop.requested if run.step < config.max_steps else None
+        if stopped is None:
+            message = task.conclude(run.path, run.step, run.watermark)
+        else:
+            message = f"saved at step {run.step:,}; the same command resumes from here"
+        state = "done" if stopped is None else "interrupted"
+        run.status(state, message if stopped is None else f"{stopped.name} at step {run.step}")
+    except Exception as error:
+        say(f"ddpm_core.{command}: {run.fail(error)}", error=True)
+        return 1
+    except KeyboardInterrupt:
+        run.status("interrupted", f"stopped at once, at step {run.step}")
+        raise
+    with run.optional("report"):
+        run.write_report()
+    for warning in dict.fromkeys(run.warnings):
+        say(warning, error=True)
+    say(message if stopped else f"{message}\nlook at {run.path / 'report.html'}")
+    return stop.exit_code if stopped else 0
 
 
 def plan(run: RunDirectory) -> str:
@@ -104,9 +118,9 @@ def _train(run: RunDirectory, stop: Stop) -> None:
     """Steps until max_steps or until `stop` is requested, then a checkpoint."""
     task, config = run.task, run.task.config
     run.begin()
-    if run.step == 0:
+    if run.lacks_preview():  # before the first step, or because the run ended while it was drawn
         _preview(run)
-    seconds, saved = list[float](), run.step or None  # of the steps since the last row
+    seconds = list[float]()  # of the steps since the last row
     hidden = not sys.stderr.isatty()
     with tqdm(total=config.max_steps, initial=run.step, unit="step", disable=hidden) as bar:
         steps = iter(()) if stop.requested else training_loop(task, run.step)
@@ -117,27 +131,30 @@ def _train(run: RunDirectory, stop: Stop) -> None:
                 run.losses.setdefault(name, []).append(loss)
             bar.update()
             last = run.step == config.max_steps
-            if run.step % config.log_every == 0 or last:
+            preview = last or run.step % config.sample_every == 0
+            if last or run.step % config.log_every == 0:
                 _log(run, seconds, bar)
-            if run.step % config.sample_every == 0 or last:
+            if preview or run.step % config.save_every == 0:
+                run.save()  # before the preview, which takes longer and may fail
+            if preview:
                 _preview(run)
-            if run.step % config.save_every == 0 or last:
-                run.save()
-                saved = run.step
             if stop.requested:
                 break
             began = time.perf_counter()
-    if saved != run.step:
+    if run.saved != run.step:
         run.save()
 
 
 def _preview(run: RunDirectory) -> None:
-    """Preview what was learned, and bring the report up to date."""
-    began = time.perf_counter()
-    measured = run.task.preview(run.path, run.step, run.watermark)
+    """Preview what was learned, and bring the report up to date; neither can end the run."""
+    began, measured = time.perf_counter(), dict[str, object]()
+    with run.optional("preview"):
+        measured = run.task.preview(run.path, run.step, run.watermark)
     run.status("running")
-    run.append(measured, {"preview_seconds": time.perf_counter() - began})
-    run.write_report()
+    if measured:
+        run.append(measured, {"preview_seconds": time.perf_counter() - began})
+    with run.optional("report"):
+        run.write_report()
 
 
 def _log(run: RunDirectory, seconds: list[float], bar: "tqdm[None]") -> None:

@@ -25,6 +25,8 @@ FREE_ON_RESUME = frozenset(
 DATA_FIELDS = frozenset(
     {"dataset", "image_size", "grey_levels", "background", "skip_unreadable", "split"}
 )
+# Options that change the last bits but not what is computed: the remedy when memory runs out.
+ROUNDING_FIELDS = frozenset({"accumulate"})
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ def check_same_run(
     same_device: the option --device chose the same device, whatever its spelling.
     """
     saved, wanted = lasting(from_json(type(config), saved)), lasting(config)
-    free = DATA_FIELDS | ({"device"} if same_device else set())
+    free = DATA_FIELDS | ROUNDING_FIELDS | ({"device"} if same_device else set())
     for name in sorted((saved.keys() | wanted.keys()) - free):
         longer = name == "max_steps" and config.learning_rate_decay == "constant"
         if not longer and saved.get(name) != wanted.get(name):

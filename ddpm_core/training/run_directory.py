@@ -3,7 +3,9 @@
 import json
 import os
 import platform
-from collections.abc import Mapping
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +14,9 @@ from typing import Any
 import torch
 
 from ddpm_core import __version__
+from ddpm_core.cli.failures import explained, is_expected, is_out_of_memory, one_line
 from ddpm_core.cli.options import to_json
+from ddpm_core.cli.progress import say
 from ddpm_core.data.dataset import split_of
 from ddpm_core.data.space import space_named
 from ddpm_core.figures.report import write_report
@@ -39,9 +43,12 @@ class RunDirectory:
         self.path = config.out_dir or Path("runs") / f"{source}{task.suffix}"
         self.checkpoints = self.path / "checkpoints"
         self.step = 0  # optimizer steps done
+        self.saved: int | None = None  # those of the newest checkpoint
         self.losses: dict[str, list[float]] = {}  # since the last row of metrics.jsonl
         self.authorizations = [asdict(task.authorization)]  # one per start, this one last
         self.data_changes = list(task.images.reading.warnings)  # of this start and those before
+        self.rows_complete = True  # False if a row could not be appended
+        self.warnings: list[str] = []  # of parts that failed, of this start and those before
 
     @property
     def watermark(self) -> str | None:
@@ -71,6 +78,7 @@ class RunDirectory:
         }
         tensors, keep = task.state.tensors(), task.config.keep_checkpoints
         save_checkpoint(self.checkpoints, self.step, tensors, state, keep=keep)
+        self.saved = self.step
 
     def resume(self) -> None:
         """Restore the newest checkpoint, or the one that --resume names.
@@ -98,7 +106,7 @@ class RunDirectory:
         self._check_same_run(checkpoint)
         task.state.restore(checkpoint.tensors)
         losses = checkpoint.state["losses"]
-        self.step = checkpoint.step
+        self.step = self.saved = checkpoint.step
         self.losses = losses if isinstance(losses, dict) else {"loss": losses}  # of version 0.1
         self.authorizations = [*checkpoint.state.get("authorizations", []), *self.authorizations]
         before = checkpoint.state.get("data_changes", [])
@@ -158,6 +166,7 @@ class RunDirectory:
 
     def begin(self) -> None:
         """Write what the run is, and what a reader needs to repeat it, before the first step."""
+        self.warnings = [*self._status().get("warnings", []), *self.warnings] if self.step else []
         for rows in (self.path / "metrics.jsonl", self.path / "timing.jsonl"):
             if rows.exists():  # rows after the checkpoint will be written again
                 files.truncate_lines(rows, self.step or -1)
@@ -183,12 +192,82 @@ class RunDirectory:
     def status(self, state: str, message: str = "") -> None:
         """Write status.json: running, done, interrupted or failed."""
         status = {"state": state, "step": self.step, "max_steps": self.task.config.max_steps}
-        files.write_json(self.path / "status.json", status | {"message": message})
+        more = {"message": message, "warnings": self.warnings}
+        files.write_json(self.path / "status.json", status | more)
+
+    def note_killed(self, left: str | None) -> str | None:
+        """Return a note if the last process here was killed, and end its status `running`.
+
+        left: that process, from the lock that it left. The caller holds the lock, so that no
+        process is at work.
+        """
+        status = self._status()
+        if status.get("state") != "running":
+            return None
+        note = (
+            f"NOTE: {left or 'an earlier process'} was killed in {self.path} at step "
+            f"{status.get('step')} or later, as by kill -9, the kernel out of memory, or a power "
+            "cut"
+        )
+        after = status | {"state": "interrupted", "message": note}
+        files.write_json(self.path / "status.json", after)
+        return note
+
+    def _status(self) -> dict[str, Any]:
+        """Return what status.json holds; nothing if it is missing or damaged."""
+        try:
+            status = json.loads((self.path / "status.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return status if isinstance(status, dict) else {}
+
+    @contextmanager
+    def optional(self, what: str) -> Iterator[None]:
+        """Turn a failure of `what`, without which the run continues, into a warning."""
+        try:
+            yield
+        except Exception as error:
+            self.warnings.append(f"WARNING: no {what} at step {self.step}: {one_line(error)}")
+            say(self.warnings[-1], error=True)
+
+    def fail(self, error: Exception) -> str:
+        """Save the last good step, set the status to failed, and return the cause in a sentence.
+
+        Step 0 is not saved: nothing was learned, and other options may start in the same folder.
+        """
+        cause, task = explained(error, self.task.config), self.task
+        try:
+            if self.step not in (0, self.saved) and self.rows_complete and task.state.is_good():
+                self.save()
+            last = latest_checkpoint(self.checkpoints)
+            saved = f"The last good checkpoint is {last}" if last else "No checkpoint was saved yet"
+        except Exception as second:
+            saved = f"Saving step {self.step} failed, too: {one_line(second)}"
+        message = f"{cause}. {saved}"
+        with suppress(OSError):
+            if not is_expected(error) and not is_out_of_memory(error):
+                lines = "".join(traceback.format_exception(error))
+                files.write_bytes(self.path / "traceback.txt", lines.encode())
+                message += f". The traceback is in {self.path / 'traceback.txt'}"
+            self.status("failed", message)
+        with suppress(Exception):
+            self.write_report()
+        return message
 
     def append(self, metrics: Mapping[str, Any], timing: Mapping[str, Any]) -> None:
         """Append a row of metrics, which a rerun reproduces bit by bit, and a row of times."""
+        self.rows_complete = False
         for name, row in {"metrics.jsonl": metrics, "timing.jsonl": timing}.items():
             files.append_line(self.path / name, {"step": self.step, **row})
+        self.rows_complete = True
+
+    def lacks_preview(self) -> bool:
+        """Return whether this step has a preview whose row is not in metrics.jsonl."""
+        config, path = self.task.config, self.path / "metrics.jsonl"
+        rows = path.read_bytes().splitlines() if path.exists() else []
+        last = map(json.loads, rows[-2:])  # after a preview comes no other row of its step
+        had = any(row["step"] == self.step and "validation_loss" in row for row in last)
+        return not had and (self.step % config.sample_every == 0 or self.step == config.max_steps)
 
     def write_report(self) -> None:
         """Draw the curves and write report.html."""
@@ -198,8 +277,4 @@ class RunDirectory:
         """Return whether nothing is left to do."""
         if self.step < self.task.config.max_steps or not self.task.is_complete(self.path):
             return False
-        try:
-            status = json.loads((self.path / "status.json").read_bytes())
-            return bool(status["state"] == "done")
-        except (FileNotFoundError, ValueError, TypeError, LookupError):
-            return False  # missing or damaged: the end is computed again
+        return bool(self._status().get("state") == "done")  # or the end is computed again

@@ -28,6 +28,7 @@ class TrainState:
     optimizer: torch.optim.Optimizer
     timestep_sampler: TimestepSampler | None = None  # of a run that importance-samples timesteps
     gradient_norm: float = math.nan  # of the last step, before clipping
+    complete: bool = True  # False while `update` changes the tensors
 
     @classmethod
     def create(
@@ -47,9 +48,16 @@ class TrainState:
         forward = torch.compile(forward) if config.compile else forward
         return cls(network, forward, Ema(network, config.ema_decay), optimizer, timestep_sampler)
 
-    def update(self, config: RunConfig, step: int, batch: str) -> None:
+    def update(
+        self,
+        config: RunConfig,
+        step: int,
+        batch: str,
+        terms: tuple[Tensor, Tensor] | None = None,
+    ) -> None:
         """Take optimizer step `step` = 0, 1, ... along the gradient, clipped to config.grad_clip.
 
+        terms: (timesteps, their terms of the bound) for the timestep sampler.
         Raises NonFiniteError, which quotes `batch`, before anything is updated.
         """
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), config.grad_clip).item()
@@ -58,11 +66,19 @@ class TrainState:
                 f"the gradient of step {step + 1} is not finite (norm {norm}), though its loss is; "
                 f"{batch}"
             )
+        self.complete = False
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(config, step)
         self.optimizer.step()
         self.ema.update(self.network, step)
+        if self.timestep_sampler is not None and terms is not None:
+            self.timestep_sampler.update(*terms)
         self.gradient_norm = norm
+        self.complete = True
+
+    def is_good(self) -> bool:
+        """Return whether a run can resume from here: a complete step, and only finite weights."""
+        return self.complete and all(bool(p.isfinite().all()) for p in self.network.parameters())
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """Return all tensors by group, as a checkpoint stores them."""

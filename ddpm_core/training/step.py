@@ -95,9 +95,7 @@ def train_step(
             f"images {indices[where].tolist()}"
         )
     batch = f"t = {t[:8].tolist()} ..., training images {indices[:8].tolist()} ..."
-    state.update(config, step, batch)
-    if sampler is not None:
-        sampler.update(t, torch.cat(terms))
+    state.update(config, step, batch, None if sampler is None else (t, torch.cat(terms)))
     return per_sample.mean().item()
 
 

@@ -34,13 +34,16 @@ def test_lock_names_its_process_until_that_process_ends(tmp_path):
     for part in (str(tmp_path), f"process {holder.pid} on ", " since 20", "another --out-dir"):
         assert part in str(refusal.value)
     # The operating system released the lock, and the leftover .lock.json does not block it.
-    with run_lock(tmp_path):
+    with run_lock(tmp_path) as left:
+        assert left is not None
+        assert left.startswith(f"process {holder.pid} on ")
         assert json.loads((tmp_path / ".lock.json").read_text())["pid"] == os.getpid()
 
 
 def test_process_cannot_lock_twice_but_can_lock_again_after_unlocking(tmp_path):
     folder = tmp_path / "run"
-    with run_lock(folder):
+    with run_lock(folder) as left:
+        assert left is None
         for _ in range(2):
             with pytest.raises(RunLocked, match=f"process {os.getpid()} on"), run_lock(folder):
                 pass

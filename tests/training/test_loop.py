@@ -112,7 +112,7 @@ def test_non_finite_loss_stops_before_the_update(tmp_path, monkeypatch, capsys):
     assert "loss of step 5" in error
     assert "t = [" in error
     assert "training images [" in error
-    assert "step-000003" in error
+    assert "step-000004" in error
     status = json.loads((tmp_path / "run" / "status.json").read_text())
     assert (status["state"], status["step"]) == ("failed", 4)
     monkeypatch.undo()
