@@ -37,7 +37,7 @@ MARKERS = (  # where the suite is installed, no pyproject.toml of ours is read
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)  # of each check, also of one without `impl`
 def options(request: pytest.FixtureRequest) -> str:
     """Return the name of the implementation's options, if --ddpm-impl names a table of them."""
     return str(getattr(request, "param", ""))

@@ -57,6 +57,16 @@ def test_each_check_runs_with_all_options_and_each_has_a_summary_and_report(run_
     assert all("digits" not in name for name in names), "names are those of any other adapter"
 
 
+def test_check_without_an_implementation_runs_with_each_of_the_options(run_suite):
+    """A complete run has one: that the table of calls lists every method."""
+    file = FILE.parent / "test_circumstances.py"
+    words = [str(file), "-v", "-k", "every_method_has_a_call"]
+    done = run_suite(*words, adapter=FACTORY, attribute="Scaled")
+    assert done.ret == 5, "it compares nothing"
+    for name in ("right", "digits", "wrong"):
+        done.stdout.fnmatch_lines([f"*every_method_has_a_call[[]{name}] PASSED*"])
+
+
 def test_one_of_the_options_is_an_ordinary_run(run_suite, tmp_path):
     done = run(run_suite, "[right]")
     assert done.ret == 0
