@@ -71,12 +71,12 @@ class Guided:
         return replace(conditional, x0_hat=guided.to(x_t.dtype))
 
     def _scale(self, t: Time) -> Float[Tensor, "*batch"]:
+        outside, inside = torch.tensor([1.0, self.scale], dtype=torch.float64, device="cpu")
         if self.interval is None:
-            return torch.tensor(self.scale, dtype=torch.float64, device="cpu")
+            return inside
         low, high = self.interval
         timesteps = torch.as_tensor(t, device="cpu")
-        one = torch.ones((), dtype=torch.float64, device="cpu")
-        return torch.where((low <= timesteps) & (timesteps <= high), self.scale * one, one)
+        return torch.where((low <= timesteps) & (timesteps <= high), inside, outside)
 
     def _both(self, x_t: Tensor, t: Time, cond: Tensor) -> tuple[Prediction, Prediction]:
         if self.no_label is None:
