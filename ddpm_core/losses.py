@@ -220,8 +220,8 @@ def vlb_term(
     work = compute_dtype(x_0)
     x_0, x_t, reverse = x_0.to(work), x_t.to(work), reverse.computable()
     posterior = q_posterior(schedule, x_0, x_t, s, t)
-    is_first = s == 0 if isinstance(s, Tensor) else torch.tensor(s == 0, device="cpu")
-    to_data = expand_to(is_first.double(), x_0) > 0
+    data = torch.zeros((), dtype=torch.int64, device="cpu")  # the timestep 0
+    to_data = expand_to((data == s).double(), x_0) > 0
     # At s = 0 q is a point: its infinite KL would put NaN into the gradient although it is masked.
     step = Gaussian(posterior.mean, torch.where(to_data, reverse.var, posterior.var))
     log_likelihood = (

@@ -74,7 +74,7 @@ EQUIVALENTS: Reasons = {
     "losses": {
         "work = compute_dtype(target)": ONE_DTYPE,
         "work = compute_dtype(x_t)": ONE_DTYPE,
-        "to_data = expand_to(torch.as_tensor(s == 0).double(), x_t) > 0": ONE_DTYPE,
+        "to_data = expand_to((data == s).double(), x_t) > 0": ONE_DTYPE,
         "squares = (target - prediction).square()": "a difference and its negative square alike",
         "return (ratio - 1 - ratio.log() + (right.mean - left.mean).square() / right.var) / 2": (
             "a difference and its negative square alike"
@@ -116,8 +116,6 @@ EQUIVALENTS: Reasons = {
         "log_alphas.append(2 * _log_from_either(_sin(left) * before, one_minus_root))": NO_VALUE,
         "log_ratio = torch.where(one_minus_ratio <= 0.5, (-one_minus_ratio).log1p(), "
         "ratio.log())": ("at one_minus_ratio = 1/2 both are the logarithm of 1/2"),
-        "return Schedule(torch.cat([torch.zeros(1, dtype=torch.float32), "
-        "2 * (first + log_ratio)]))": ("0 is 0 in any precision, and cat takes the larger one"),
         "return self.log_alpha_bar.shape[-1] - 1": "the table has one axis only",
         "return math.log1p(-float(beta)) if beta <= Fraction(1, 2) "
         "else math.log(float(1 - beta))": ("at beta = 1/2 both are the logarithm of 1/2"),
