@@ -71,7 +71,8 @@ class Guided:
         return replace(conditional, x0_hat=guided.to(x_t.dtype))
 
     def _scale(self, t: Time) -> Float[Tensor, "*batch"]:
-        outside, inside = torch.tensor([1.0, self.scale], dtype=torch.float64, device="cpu")
+        scales = torch.tensor([1.0, self.scale], dtype=torch.float64, device="cpu")
+        outside, inside = scales.unbind()
         if self.interval is None:
             return inside
         low, high = self.interval
