@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 EXAMPLE = "mypackage.adapter:MyDiffusion"
+NAME_OF_OPTIONS = r"(?!\.+$)[\w.,=+-]{1,100}"  # that of a folder in the folder of the report
 FINEST, COARSEST = 2.0**-113, 2.0**-8  # unit roundoff of binary128 and of bfloat16
 
 
@@ -42,8 +43,7 @@ def load(name: str) -> dict[str, Any]:
     if not module or not attribute:
         raise _refusal(name, f"write a module, a colon and an adapter in it, as in {EXAMPLE}")
     if "/" in module or module.endswith(".py"):
-        dotted = module.removesuffix(".py").strip("./").replace("/", ".")
-        raise _refusal(name, f"write the name of a module, {dotted}, in place of its file")
+        raise _refusal(name, f"write the name of a module{_dotted(module)}, in place of its file")
     with _one_sentence(name, f"importing {module}"):
         try:
             found = importlib.import_module(module)
@@ -64,6 +64,16 @@ def load(name: str) -> dict[str, Any]:
             except (TypeError, ValueError) as error:
                 raise _refusal(name, str(error)) from None
     return adapters
+
+
+def _dotted(file: str) -> str:
+    """Return the name that a file has as a module of the current folder, or an example."""
+    file = file.removesuffix(".py")
+    if Path(file).is_absolute():
+        if not Path(file).is_relative_to(Path.cwd()):
+            return f", such as {Path(file).name}"
+        file = str(Path(file).relative_to(Path.cwd()))
+    return f", {file.strip('./').replace('/', '.')}"
 
 
 def _without_option(attribute: str) -> tuple[str, str]:
@@ -99,8 +109,8 @@ def _check_table(name: str, attribute: str, options: Any) -> None:
     if not tables or not all(isinstance(each, Mapping) for each in tables):
         raise _refusal(name, f"{attribute}.options must be {{name: {{argument: value}}}}")
     for each in options:
-        if not isinstance(each, str) or not re.fullmatch(r"[\w.,=+-]+", each):
-            rule = "use letters, digits and any of . , = + - _"
+        if not isinstance(each, str) or not re.fullmatch(NAME_OF_OPTIONS, each):
+            rule = "use 1 to 100 letters, digits and any of . , = + - _, and not dots alone"
             raise _refusal(name, f"{attribute}.options has the name {each!r}; {rule}")
 
 
@@ -117,6 +127,8 @@ def _one_sentence(name: str, action: str) -> Iterator[None]:
 
 def check_attributes(adapter: Any) -> None:
     """Refuse an adapter without a name or with an implausible unit roundoff."""
+    if adapter is None:
+        raise TypeError("the adapter is None. Return it at the end of the function")
     if not isinstance(getattr(adapter, "name", None), str):
         raise TypeError(f"name = {getattr(adapter, 'name', None)!r} must be a string")
     unit = getattr(adapter, "unit_roundoff", None)

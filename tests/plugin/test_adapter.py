@@ -24,7 +24,10 @@ MODULES = {
     + "def bare():\n    return Good()\n"
     + "def empty():\n    pass\nempty.options = {}\n"
     + "def listed():\n    pass\nlisted.options = ['few']\n"
-    + "def place():\n    pass\nplace.options = {'../few': {}}\n",
+    + "def place():\n    pass\nplace.options = {'../few': {}}\n"
+    + "def above():\n    pass\nabove.options = {'..': {}, 'few': {}}\n"
+    + "def long():\n    pass\nlong.options = {'a' * 101: {}}\n"
+    + "def nothing():\n    pass\n",
     "coarse": "class Coarse:\n    name, unit_roundoff = 'c', 1.0\n",
 }
 
@@ -76,7 +79,11 @@ def refusal(name: str) -> str:
         ("factory:Good[few]", "Good has no table of options"),
         ("factory:empty", "empty.options must be {name: {argument: value}}"),
         ("factory:listed", "listed.options must be {name: {argument: value}}"),
-        ("factory:place", "place.options has the name '../few'; use letters, digits and any of"),
+        ("factory:place", "place.options has the name '../few'; use 1 to 100 letters, digits and"),
+        ("factory:above", "above.options has the name '..'; use 1 to 100 letters, digits and any"),
+        ("factory:long", "and any of . , = + - _, and not dots alone"),
+        ("factory:nothing", "the adapter is None. Return it at the end of the function"),
+        ("/else/where.py:Good", "write the name of a module, such as where, in place of its file"),
         ("coarse:Coarse", "unit_roundoff = 1.0 is outside 2**-113..2**-8. Use that of the"),
     ],
 )
@@ -95,6 +102,9 @@ def test_module_in_a_folder_that_is_not_on_the_path_is_found_for_the_user(tmp_pa
     (tmp_path / "src" / "unfound").mkdir(parents=True)
     assert "unfound is there, but src is not on Python's path. Put PYTHONPATH=src before" in (
         refusal("unfound.adapter:X")
+    )
+    assert refusal(f"{tmp_path}/src/unfound.py:X") == (
+        "write the name of a module, src.unfound, in place of its file"
     )
     (tmp_path / "unfound.py").touch()
     assert refusal("unfound.adapter:X") == (
