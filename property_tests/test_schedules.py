@@ -145,7 +145,7 @@ def test_log_snr_matches_its_definition(impl: Implementation, case: Case):
 @pytest.mark.convention
 @given(T=st.integers(1, 20))
 def test_linear_schedule_with_betas_out_of_range_is_refused(impl: Implementation, T: int):
-    """Eq. schedules.linear: for T < 21, beta_T = 20 / T is not below 1."""
+    """Eq. schedules.linear: T < 21 is refused, because beta_T = 20 / T is not below 1."""
     with pytest.raises(ValueError, match=r"\S"):
         impl.schedule("linear", T)
 

@@ -46,7 +46,8 @@ class Paths(Protocol):
     def path_run(self, spec: SamplingSpec, x_T: Array, noises: list[Array]) -> Array:
         """Return x_0 as `sample` does, along the path `spec.betas`.
 
-        x_T and the samples passed to the denoiser are in the path's units.
+        x_T and the samples passed to the denoiser are in the path's units. Where alpha and sigma
+        are linear in time, Euler's method is the sampler ddim with eta = 0.
         """
 
     def path_denoised(
