@@ -109,7 +109,9 @@ EQUIVALENTS: Reasons = {
         ),
     },
     "samplers.dpm_solver": {
-        "return torch.tensor(math.inf, dtype=torch.float32)": "infinity is exact in any precision",
+        "return torch.tensor(math.inf, dtype=torch.float32, device='cpu')": (
+            "infinity is exact in any precision"
+        ),
     },
     "schedules": {
         "log_alphas.append(2 * _log_from_either(_sin(left), one_minus_root))": NO_VALUE,
