@@ -76,9 +76,10 @@ def test_guarded_mutant_differs_where_its_guard_holds(guard, met, unmet):
 def test_mutant_guarded_by_labels():
     denoiser = NetworkDenoiser(SHORT, lambda x, t, labels=None: x if labels is None else -x, "x0")
     x, labels = torch.ones(2, 3), torch.tensor([0, 1])
-    with inject("denoiser", "labels", "arguments = "):
+    with inject("denoiser", "labels", "outputs = "):
         assert (denoiser(x, 5).x0_hat == x).all()
-        assert (denoiser(x, 5, labels).x0_hat == x).all()  # the labels are not passed on
+        with pytest.raises(ValueError, match=r"it must be \(2, 6\)"):  # a variance is expected
+            denoiser(x, 5, labels)
     assert (denoiser(x, 5, labels).x0_hat == -x).all()
 
 
