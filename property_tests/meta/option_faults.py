@@ -61,9 +61,8 @@ FAULTS = [
     with_options(
         "no-interval-for-two-calls",
         "guidance",
-        "        if self.interval is None:\n            return torch.tensor",
-        "        if self.interval is None or self.no_label is None:\n"
-        "            return torch.tensor",
+        "        if self.interval is None:\n            return inside",
+        "        if self.interval is None or self.no_label is None:\n            return inside",
         "guidance",
     ),
     with_options(

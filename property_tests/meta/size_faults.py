@@ -51,9 +51,8 @@ FAULTS = [
     at_size(
         "timesteps-above-a-thousand-are-not-drawn",
         "training.step",
-        "        t = torch.randint(1, schedule.T + 1, x_0.shape[:1], generator=generator)",
-        "        t = torch.randint(1, min(schedule.T, 4000 - 1) + 1, x_0.shape[:1], "
-        "generator=generator)",
+        "            1, schedule.T + 1, x_0.shape[:1], generator=generator,",
+        "            1, min(schedule.T, 4000 - 1) + 1, x_0.shape[:1], generator=generator,",
         "every_timestep_of_a_long_schedule_is_drawn",
         T=4000,
     ),
@@ -241,10 +240,10 @@ FAULTS = [
     Guarded(
         "batch-of-T-has-every-timestep",
         "training.step",
-        "        t = torch.randint(1, schedule.T + 1, x_0.shape[:1], generator=generator)",
-        "        t = torch.randint(1, schedule.T + 1, x_0.shape[:1], generator=generator)\n"
+        "generator=generator, device=generator.device\n        )\n    else:",
+        "generator=generator, device=generator.device\n        )\n"
         "        if len(t) == schedule.T:\n"
-        "            t = 1 + torch.randperm(schedule.T, generator=generator)",
+        "            t = 1 + torch.randperm(schedule.T, generator=generator)\n    else:",
         "test_step.py::test_samples_of_a_batch_of_T_draw_independently",
         {"uniform": True},
     ),

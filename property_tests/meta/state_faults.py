@@ -213,7 +213,8 @@ FAULTS = [
     Guarded(
         "timesteps-are-handed-out-twice",
         "denoiser",
-        "        times = torch.full(x_t.shape[:1], t) if isinstance(t, int) else t.clone()\n",
+        '        times = torch.full(x_t.shape[:1], t, device="cpu") if isinstance(t, int) else '
+        "t.clone()\n",
         "        times = t\n"
         "        if isinstance(t, int):\n"
         '            cache = self.__dict__.setdefault("_times", {})\n'
