@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from ddpm_core.cli.failures import one_line
+from ddpm_core.cli.options import refuse_unused
 from ddpm_core.cli.progress import progress, say
 from ddpm_core.data.dataset import Dataset, check_decoded
 from ddpm_core.data.split import spread
-from ddpm_core.evaluation.baselines import baselines
+from ddpm_core.evaluation.baselines import baselines, unavailable
 from ddpm_core.evaluation.bits_per_dim import BoundSums, bound_key, bound_sums, merged, read_cached
 from ddpm_core.evaluation.cache import cache_file
 from ddpm_core.evaluation.config import EvaluateConfig
@@ -43,26 +45,59 @@ def evaluate(config: EvaluateConfig) -> list[Path]:
     check(config, trained, dataset)
     folder = config.out_dir or trained.run / "evaluation"
     with run_lock(folder):
-        test = spread(dataset.test, config.n or len(dataset.test))
-        sums = merged(_batches(config, trained, dataset, test, folder, device))
-        result = summary(config, trained, dataset, sums)
-        result["baselines"] = baselines(dataset, test, config.seed)
-        result["flow"] = flow_likelihood(config, trained, dataset, test, folder, device)
+        result = likelihood(config, trained, dataset, folder, device)
         result["quality"] = sample_quality(config, trained, dataset, folder, device)
         changes = (*trained.about.get("data_changes", ()), *dataset.reading.warnings)
         result["warnings"] = [*changes, *warnings(config, result)]
         paths = [folder / f"{config.name(trained.step)}.{ending}" for ending in ("json", "png")]
+        figure = _figure(result, trained.watermark)
         write_json(paths[0], result)
-        write_bytes(paths[1], bound_figure(result, watermark=trained.watermark))
+        if figure is None:
+            del paths[1]
+        else:
+            write_bytes(paths[1], figure)
     say("\n\n".join(report(result)) + "\n")
     return paths
+
+
+def likelihood(
+    config: EvaluateConfig, trained: Trained, dataset: Dataset, folder: Path, device: torch.device
+) -> dict[str, Any]:
+    """Return the bound, the baselines and the bound along the flow, as JSON values.
+
+    Continuous-valued data have none of them.
+    """
+    result = description(config, trained, dataset)
+    if dataset.images.is_floating_point():
+        return result
+    test = spread(dataset.test, config.n or len(dataset.test))
+    missing = unavailable(dataset, len(test))
+    for name, reason in missing.items():
+        say(f"NOTE: no baseline {name}: {reason}", error=True)
+    sums = merged(_batches(config, trained, dataset, test, folder, device))
+    result |= summary(config, trained, dataset, sums)
+    result["baselines"] = baselines(dataset, test, config.seed, missing)
+    result["missing_baselines"] = missing
+    result["flow"] = flow_likelihood(config, trained, dataset, test, folder, device)
+    return result
+
+
+def _figure(result: dict[str, Any], watermark: str | None) -> bytes | None:
+    """Return the plot of the bound; None without a bound, or with a warning if drawing fails."""
+    try:
+        return bound_figure(result, watermark=watermark) if result["bits_per_dim"] else None
+    except Exception as error:
+        result["warnings"].append(f"WARNING: no figure: {one_line(error)}")
+        return None
 
 
 def report(result: dict[str, Any]) -> Iterator[str]:
     """Yield the paragraphs that the command prints."""
     yield row(result)
-    parts = result["bits_per_dim"]["breakdown"].items()
-    yield "of which " + ", ".join(f"{name.replace('_', ' ')} {bits:.3f}" for name, bits in parts)
+    if result["bits_per_dim"]:
+        parts = result["bits_per_dim"]["breakdown"].items()
+        terms = (f"{name.replace('_', ' ')} {bits:.3f}" for name, bits in parts)
+        yield "of which " + ", ".join(terms)
     if result["flow"]:
         yield flow_summary(result["flow"])
     yield from result["warnings"]
@@ -72,7 +107,16 @@ def report(result: dict[str, Any]) -> Iterator[str]:
 
 def warnings(config: EvaluateConfig, result: dict[str, Any]) -> Iterator[str]:
     """Yield a warning for each bound whose error is too large, with a remedy."""
-    bound, flow, uniform = result["bits_per_dim"], result["flow"], result["baselines"]["uniform"]
+    bound, flow = result["bits_per_dim"], result["flow"]
+    if bound is None:
+        yield (
+            f"NOTE: {result['dataset']} is continuous-valued: bits per dimension are defined for "
+            "grey levels, so only samples were compared"
+        )
+        return
+    uniform = result["baselines"]["uniform"]
+    for name, reason in result["missing_baselines"].items():
+        yield f"NOTE: no baseline {name}: {reason}"
     images = "the data have no more test images" if config.n is None else "use more test images"
     terms = images if config.strata is None else "use more --strata, or omit it"
     if config.strata is not None and config.n is not None:
@@ -108,11 +152,15 @@ def check(config: EvaluateConfig, trained: Trained, dataset: Dataset) -> None:
     check_flow(config, trained)
     name, T = dataset.name, trained.schedule.T
     if dataset.images.is_floating_point():
-        raise ValueError(
-            f"--dataset {name} is continuous-valued, but bits per dimension are defined for grey "
-            "levels; store uint8 images and their number of `levels`"
-        )
-    check_decoded(dataset)
+        reason = f"{name} is continuous-valued, so it has no bits per dimension"
+        refuse_unused(config, ("n", "strata", "flow"), reason)
+        if not config.samples:
+            raise ValueError(
+                f"--samples 0, but {reason}, and nothing is left to evaluate; omit --samples, or "
+                "store uint8 images and their number of `levels`"
+            )
+    else:
+        check_decoded(dataset)
     if dataset.shape != trained.picture_shape or dataset.grey_levels != trained.grey_levels:
         raise ValueError(
             f"{config.run} was trained on images of shape {trained.picture_shape} with "
@@ -158,6 +206,27 @@ def _batches(
     return batches
 
 
+def description(config: EvaluateConfig, trained: Trained, dataset: Dataset) -> dict[str, Any]:
+    """Return what is evaluated, as JSON values; `summary` adds the bound."""
+    return {
+        "run": str(config.run),
+        "step": trained.step,
+        "watermark": trained.watermark,
+        "dataset": dataset.name,
+        "data": dataset.reading.to_json(),
+        "dims": math.prod(dataset.shape),
+        "grey_levels": dataset.grey_levels,
+        "T": trained.schedule.T,
+        "variance": trained.variance(config.variance),
+        "clip": trained.clips(config.clip),
+        "seed": config.seed,
+        "strata": config.strata,
+        "bits_per_dim": None,
+        "baselines": {},
+        "flow": None,
+    }
+
+
 def summary(
     config: EvaluateConfig, trained: Trained, dataset: Dataset, sums: BoundSums
 ) -> dict[str, Any]:
@@ -174,19 +243,7 @@ def summary(
         breakdown["autoencoder"] = float(sums.autoencoder.mean() / unit)
     means = sums.errors / np.maximum(sums.counts, 1)
     return {
-        "run": str(config.run),
-        "step": trained.step,
-        "watermark": trained.watermark,
-        "dataset": dataset.name,
-        "data": dataset.reading.to_json(),
         "images": n,
-        "dims": dims,
-        "grey_levels": dataset.grey_levels,
-        "T": trained.schedule.T,
-        "variance": trained.variance(config.variance),
-        "clip": trained.clips(config.clip),
-        "seed": config.seed,
-        "strata": config.strata,
         "bits_per_dim": {
             "total": float(bits.mean()),
             "standard_error": error,
@@ -205,13 +262,15 @@ def summary(
 
 def row(result: dict[str, Any]) -> str:
     """Return a Markdown table with one row."""
-    bound = result["bits_per_dim"]
-    error = "" if bound["standard_error"] is None else f" ({bound['standard_error']:.3f})"
-    names, quality = list(result["baselines"]), columns(result["quality"])
-    head = ["data", "images", "bits/dim (standard error)", "eps-MSE", *names, *quality]
-    cells = [result["dataset"], f"{result['images']:,}", f"{bound['total']:.3f}{error}"]
-    cells += [f"{result['eps_mse']['mean']:.4f}"]
-    cells += [f"{each:.3f}" for each in result["baselines"].values()]
-    cells += quality.values()
+    bound, found = result["bits_per_dim"], {"data": result["dataset"]}
+    if bound:
+        error = "" if bound["standard_error"] is None else f" ({bound['standard_error']:.3f})"
+        found["images"] = f"{result['images']:,}"
+        found["bits/dim (standard error)"] = f"{bound['total']:.3f}{error}"
+        found["eps-MSE"] = f"{result['eps_mse']['mean']:.4f}"
+    for name, bits in result["baselines"].items():
+        found[name] = "-" if bits is None else f"{bits:.3f}"
+    found |= columns(result["quality"])
+    head, cells = found.keys(), found.values()
     rule = "|".join(["---"] * len(head))
     return f"| {' | '.join(head)} |\n|{rule}|\n| {' | '.join(cells)} |"

@@ -12,6 +12,7 @@ import torch
 from ddpm_core.data.dataset import load_dataset
 from ddpm_core.denoiser import ClipX0, NetworkDenoiser
 from ddpm_core.evaluate import main
+from ddpm_core.evaluation import baselines
 from ddpm_core.evaluation import evaluate as evaluation
 from ddpm_core.evaluation.bits_per_dim import DECILES
 from ddpm_core.likelihood import reverse_of, vlb_terms
@@ -193,13 +194,54 @@ def test_watermark_of_an_unverified_run_is_repeated(runs, tmp_path, monkeypatch,
     assert "UNVERIFIED: in a hurry" in capsys.readouterr().err
 
 
+def test_continuous_data_have_sample_quality_and_no_bound(runs, tmp_path, capsys):
+    flags = ("--out-dir", str(tmp_path), "--samples", "8", "--steps", "3")
+    assert main([str(runs["CONTINUOUS"]), *flags]) == 0
+    found = newest(tmp_path)
+    assert (found["bits_per_dim"], found["baselines"], found["flow"]) == (None, {}, None)
+    distances = found["quality"]["distances"]
+    assert set(distances) == {"pixel_frechet", "copy_rate"}
+    assert distances["pixel_frechet"]["samples"] > distances["pixel_frechet"]["real"] > 0
+    (note,) = found["warnings"]
+    assert "is continuous-valued: bits per dimension are defined for grey levels" in note
+    out = capsys.readouterr().out
+    assert note in out
+    assert "| Fréchet distance of 4 x 4 pixels |" in out
+    assert list(tmp_path.glob("*.png")) == []
+
+
+def test_a_missing_baseline_is_a_note_before_the_work_and_in_the_results(
+    runs, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(baselines, "available_memory", lambda: 2_000_000)
+    found = figures(runs["RUN"], tmp_path, "--n", "2", "--strata", "2")
+    assert found["baselines"]["full-covariance Gaussian"] is None
+    note = "NOTE: no baseline full-covariance Gaussian: needs 0.0 GB of memory"
+    assert any(each.startswith(note) for each in found["warnings"])
+    said = capsys.readouterr()
+    assert note in said.err
+    assert " | - |" in said.out
+
+
+def test_a_figure_that_cannot_be_drawn_is_a_warning(runs, tmp_path, monkeypatch):
+    def fail(*given, **named):
+        raise RuntimeError("no such font")
+
+    monkeypatch.setattr(evaluation, "bound_figure", fail)
+    found = figures(runs["RUN"], tmp_path, "--n", "2", "--strata", "2")
+    assert "WARNING: no figure: RuntimeError: no such font" in found["warnings"]
+    assert list(tmp_path.glob("*.png")) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ("nowhere", "nowhere is not a folder"),
         ("RUN --n 501", "--n = 501, but digits has 500 test images"),
         ("RUN --strata 21", "--strata = 21, but"),
-        ("CONTINUOUS", "is continuous-valued, but bits per dimension are defined for grey levels"),
+        ("CONTINUOUS --n 2", "omit --n: npz:"),
+        ("CONTINUOUS --flow 5", "is continuous-valued, so it has no bits per dimension"),
+        ("CONTINUOUS --samples 0", "and nothing is left to evaluate; omit --samples"),
     ],
 )
 def test_bad_usage_exits_2_with_a_message(runs, tmp_path, capsys, arguments, message):
