@@ -26,7 +26,8 @@ def is_expected(error: BaseException) -> bool:
 
 def one_line(error: BaseException) -> str:
     """Return an error on one line, with its type unless the message was written for a user."""
-    text = " ".join(str(error).split()).rstrip(".")
+    first = str(error).strip().split("\n\n")[0]  # torch's compiler adds paragraphs of hints
+    text = " ".join(first.split()).rstrip(".")
     text = text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
     name = "" if is_expected(error) else type(error).__name__
     return ": ".join(each for each in (name, text) if each) or type(error).__name__

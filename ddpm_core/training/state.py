@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ddpm_core.training.compiler import check_compiler
 from ddpm_core.training.ema import Ema
 from ddpm_core.training.optimizer_state import flatten_optimizer, restore_optimizer
 from ddpm_core.training.run_config import OptimizationOptions, RunConfig
@@ -40,8 +41,12 @@ class TrainState:
     ) -> "TrainState":
         """Return the state before the first step: the network as it is, its EMA, AdamW.
 
+        Raises ValueError if config.compile is set and nothing can be compiled.
+
         forward: what a step calls in place of the network.
         """
+        if config.compile:
+            check_compiler(next(network.parameters()).device)
         groups, first = group_parameters(network, config.weight_decay), learning_rate(config, 0)
         optimizer = torch.optim.AdamW(groups, lr=first, betas=(0.9, 0.99), fused=True)
         forward = forward or network

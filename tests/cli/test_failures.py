@@ -45,6 +45,7 @@ def test_a_compiler_failure_names_the_option():
 def test_an_error_is_one_line_with_its_type_unless_it_was_written_for_a_user():
     assert one_line(KeyError("a")) == "KeyError: 'a'"
     assert one_line(RuntimeError("first\n  second.\n")) == "RuntimeError: first second"
+    assert one_line(RuntimeError("cause\n\nSet TORCHDYNAMO_VERBOSE=1")) == "RuntimeError: cause"
     assert one_line(RuntimeError()) == "RuntimeError"
     assert one_line(DamagedFile("a.json is damaged")) == "a.json is damaged"
     assert one_line(OSError(errno.ENOSPC, "No space left", "a")).endswith("No space left: 'a'")
