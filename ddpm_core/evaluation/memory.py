@@ -8,7 +8,7 @@ CGROUP = Path("/sys/fs/cgroup")  # version 2: the limit of a container or a Slur
 
 
 def available_memory() -> int | None:
-    """Return how many bytes are available now, or at most; None if the system does not say."""
+    """Return how many bytes are available now, or at most; None where it is unknown."""
     found = [each for each in (_of_machine(), _of_cgroup()) if each is not None]
     return min(found, default=None)
 
@@ -29,5 +29,5 @@ def _of_cgroup() -> int | None:
     try:
         limit, used = ((CGROUP / f"memory.{name}").read_text() for name in ("max", "current"))
         return int(limit) - int(used)
-    except (OSError, ValueError):  # such as "max", which is no limit
+    except (OSError, ValueError):  # such as "max", for no limit
         return None

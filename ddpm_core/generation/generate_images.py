@@ -2,7 +2,7 @@
 
 import difflib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ddpm_core._types import Denoiser
+from ddpm_core.cli.failures import one_line
 from ddpm_core.cli.progress import progress, say
 from ddpm_core.denoiser import ClipX0
 from ddpm_core.figures.grids import sample_grid, trajectory_gif
@@ -213,14 +214,25 @@ def _draw(
 
     array = io.BytesIO()
     np.save(array, ((drawn.clamp(-1, 1) + 1) / 2).numpy(), allow_pickle=False)
-    files = {".npy": array.getvalue(), ".png": _grid(drawn, len(labels), trained.watermark)}
-    if config.gif:
-        columns = config.n if len(labels) > 1 else None  # one row per class
-        files[".gif"] = trajectory_gif(trajectory, columns=columns, watermark=trained.watermark)
-    paths = {stem.with_name(stem.name + suffix): content for suffix, content in files.items()}
-    for path, content in paths.items():
-        write_bytes(path, content)
-    return list(paths)
+    columns = config.n if len(labels) > 1 else None  # one row per class
+    files: dict[str, Callable[[], bytes]] = {
+        ".npy": array.getvalue,
+        ".png": lambda: _grid(drawn, len(labels), trained.watermark),
+        ".gif": lambda: trajectory_gif(trajectory, columns=columns, watermark=trained.watermark),
+    }
+    if not config.gif:
+        del files[".gif"]
+    paths = []
+    for ending, content in files.items():
+        path = stem.with_name(stem.name + ending)
+        try:
+            data = content()
+        except Exception as error:  # the samples are written, whatever becomes of their pictures
+            say(f"WARNING: no {path.name}: {one_line(error)}", error=True)
+            continue
+        write_bytes(path, data)
+        paths.append(path)
+    return paths
 
 
 def _grid(

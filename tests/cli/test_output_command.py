@@ -79,6 +79,12 @@ def test_signals_exit_128_plus_their_number_with_a_message(number, code, word, c
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+def test_out_of_memory_exits_1_with_a_remedy(capsys):
+    assert run(raises(MemoryError())) == 1
+    said = "ddpm_core.draw: out of memory (MemoryError); pass a smaller --batch-size\n"
+    assert capsys.readouterr().err == said
+
+
 def test_errors_of_the_program_are_not_hidden():
     with pytest.raises(ZeroDivisionError):
         run(raises(ZeroDivisionError()))

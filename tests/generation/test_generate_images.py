@@ -54,6 +54,18 @@ def test_sample_does_not_depend_on_the_batch(run, tmp_path):
     assert np.abs(complete[4:] - last_two).max() < apart / 100
 
 
+def test_samples_are_written_although_a_picture_cannot_be_drawn(run, tmp_path, monkeypatch, capsys):
+    def fail(*given, **named):
+        raise RuntimeError("no such colour")
+
+    monkeypatch.setattr(drawing, "sample_grid", fail)
+    assert draw(run, tmp_path, "--n", "2", "--steps", "2").shape == (2, 1, 8, 8)
+    warning = "WARNING: no step-000002-seed-0-2-samples-2-steps.png: RuntimeError: no such colour"
+    printed = capsys.readouterr()
+    assert warning in printed.err
+    assert ".png" not in printed.out
+
+
 def test_sampling_uses_the_ema_weights(run):
     saved = load_checkpoint(run / "checkpoints" / "step-000002").tensors
     drawn = load_trained(run, torch.device("cpu")).network.state_dict()
