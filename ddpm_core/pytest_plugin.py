@@ -22,6 +22,11 @@ from ddpm_core.plugin.junit import name_class
 from ddpm_core.plugin.options import add_aliases, add_options, name_folder_of_suite, require_extra
 
 UNFINISHED = "unfinished"  # outcome of a check during which the run was interrupted
+MARKERS = (  # of checks, which other projects import for @checks
+    "complete: a property that the dev profile leaves out",
+    "elsewhere: a property of what ddpm-core itself does not have",
+    "convention: a property that implementations decide differently: refusals, layouts, end points",
+)
 EVIDENCE = "ddpm_evidence"  # attribute of a report with the row of its check
 
 
@@ -44,6 +49,8 @@ def pytest_load_initial_conftests(
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: Any) -> None:
     """Load the adapter of --ddpm-impl; register the collector, or its counterpart in a worker."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
     adapters = Adapters(config.getoption("ddpm_impl"))
     worker = hasattr(config, "workerinput")
     plugin = Worker(config) if worker else Collector(config)

@@ -30,12 +30,6 @@ SEEN: pytest.StashKey[evidence.Evidence] = pytest.StashKey()
 ROW: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 LISTED: pytest.StashKey[Deviation] = pytest.StashKey()
 
-MARKERS = (  # where the suite is installed, no pyproject.toml of ours is read
-    "complete: a property that the dev profile leaves out",
-    "elsewhere: a property of what ddpm-core itself does not have",
-    "convention: a property that implementations decide differently: refusals, layouts, end points",
-)
-
 
 @pytest.fixture(scope="session", autouse=True)  # of each check, also of one without `impl`
 def options(request: pytest.FixtureRequest) -> str:
@@ -85,8 +79,6 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"--hypothesis-profile {profile}: there is no such profile; use dev, gate or nightly"
         )
-    for marker in MARKERS:
-        config.addinivalue_line("markers", marker)
     own = f"{__package__}.adapters.ddpm_core:DdpmCore"
     found = config.pluginmanager.get_plugin(ADAPTERS).load(own)
     config.stash[IMPLEMENTATIONS] = found
