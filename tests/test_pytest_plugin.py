@@ -151,10 +151,12 @@ def test_run_without_checks_of_the_suite_prints_nothing(suite):
 
 
 def test_collector_and_worker_are_registered_in_their_processes(suite):
-    registered = []
+    registered, marks = [], []
     manager = SimpleNamespace(register=lambda plugin, name: registered.append(type(plugin)))
     config = SimpleNamespace(pluginmanager=manager, getoption=lambda name: None)
+    config.addinivalue_line = lambda name, line: marks.append((name, line.partition(":")[0]))
     pytest_plugin.pytest_configure(config)
+    assert marks == [("markers", name) for name in ("complete", "elsewhere", "convention")]
     config.workerinput = {}
     pytest_plugin.pytest_configure(config)
     assert registered == [Collector, Adapters, Budget, Worker, Adapters, Budget]
