@@ -43,6 +43,7 @@ FORMULA, DIGITS, CONVENTION = (
     [
         ([row(), NOT_ANSWERED], 0, 0, "one line"),
         ([NOT_ANSWERED], 0, 5, "nothing was compared: the adapter answered no call"),
+        ([row("failed", answered=[]), NOT_ANSWERED], 1, 1, "nothing was compared"),
         ([row("failed", control=True)], 1, 1, "one line"),
         ([row(), row("not run")], 0, 1, "--ddpm-budget 9 was spent: 1 check was not run"),
         ([FORMULA, row("not run"), row("not run")], 1, 1, "--ddpm-budget 9 was spent: 2 checks"),

@@ -55,8 +55,9 @@ def _end(
     if reasons or not valid:
         return [*reasons, *lines], pytest.ExitCode.TESTS_FAILED
     if nothing_compared(rows):
-        code = pytest.ExitCode.NO_TESTS_COLLECTED
-        return ["nothing was compared: the adapter answered no call", *lines], code
+        none = pytest.ExitCode.NO_TESTS_COLLECTED
+        lines = ["nothing was compared: the adapter answered no call", *lines]
+        return lines, status if failed else none
     if not _all_have_verdicts(rows, failed):
         return lines, status
     if option("ddpm_accept"):
