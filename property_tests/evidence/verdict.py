@@ -25,8 +25,9 @@ def judge(
 ) -> None:
     """Run a check: raise its failure, skip it if too little is offered, or xfail as it is listed.
 
-    asked: the number of examples it asks for, 0 if it has none. convention: whether a failure is a
-    convention. A check that deviates otherwise than listed, or not at all, fails.
+    asked: the number of examples it asks for, 0 if it has none. convention: whether a failure that
+    is no rounding is a convention. A check that deviates otherwise than listed, or not at all,
+    fails.
     """
     __tracebackhide__ = True
     failure: BaseException | None = None
@@ -41,7 +42,7 @@ def judge(
             raise
     except FAILURES as error:
         found, failure = verdict_of(error, run)
-        evidence.current().verdict = CONVENTION if convention else found
+        evidence.current().verdict = CONVENTION if convention and found == FORMULA else found
     seen = evidence.current()
     missing = None if failure else _missing(seen, asked)
     if listed is not None:

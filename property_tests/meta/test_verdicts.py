@@ -7,14 +7,14 @@ import pytest
 
 from ..adapters.ddpm_core import DdpmCore
 from ..evidence import evidence
-from ..evidence.verdict import verdict_of
+from ..evidence.verdict import judge, verdict_of
 from ..known_bugs import BUGS, KnownBug
 from ..known_bugs.run import CAUGHT, run_property_on
 from ..oracles import exact
 from ..oracles.table import through_a_float32_table
 from ..protocol import Array, Betas, Gaussian, Times
 from ..protocol.contract import Checked
-from ..protocol.nouns import DIGITS, FORMULA
+from ..protocol.nouns import CONVENTION, DIGITS, FORMULA
 from ..statistics.tolerances import allowance, check
 
 
@@ -104,6 +104,33 @@ def test_coefficient_as_a_difference_loses_digits_only():
         unit = allowance(2.0**-24, exact.kappa(betas, 1, 2))
     assert 0 <= mean[0] < 1e-6 < want.exact
     check("mean", (0,), mean, want.exact, unit * want.size)
+
+
+class Float32Schedule(Float32Table):
+    """The linear schedule from a table of products in float32, of a program in float64."""
+
+    unit_roundoff, end = 2.0**-53, 0.02
+
+    def schedule(self, name: str, T: int) -> Array:
+        return self.alpha_bar(tuple(np.linspace(1e-4, self.end, T) * 1000 / T))
+
+
+class OtherEnd(Float32Schedule):
+    end = 0.03
+
+
+@pytest.mark.parametrize(
+    ("implementation", "verdict"), [(Float32Schedule, DIGITS), (OtherEnd, CONVENTION)]
+)
+def test_lost_digits_are_no_convention(implementation, verdict):
+    """A check of a convention that passes with the errors of a table lost digits only."""
+    test = "test_schedules.py::test_built_in_schedules_match_their_definition"
+    arguments = {"T": 250, "family": "linear"}
+    run = partial(run_property_on, lambda: Checked(implementation()), test, arguments)
+    evidence.start()
+    with pytest.raises(CAUGHT):
+        judge(run, 0, convention=True)
+    assert evidence.current().verdict == verdict
 
 
 class WrongAtOneTimestep(Float32Table):
