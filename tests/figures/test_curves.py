@@ -26,6 +26,7 @@ def result(breakdown: dict[str, float], terms: list[float], **more: object) -> d
         "bits_per_dim": bits,
         "eps_mse": {"mean": 0.1, "by_decile": [0.1] * 10},
         "baselines": {"uniform": 2.0, "per-pixel marginal": 1.0},
+        "missing_baselines": {},
         "flow": None,
         "warnings": [],
         "quality": None,
@@ -117,6 +118,12 @@ def test_large_error_gives_a_warning_with_a_remedy(bound, flow, flags, pattern):
         (warning,) = given
         assert warning in list(report(found | {"warnings": given}))
         assert re.search(pattern, warning)
+
+
+def test_baseline_that_is_missing_is_named_with_its_reason():
+    found = result({"steps": 2.0}, [], missing_baselines={"Gaussian": "too little memory"})
+    notes = list(warnings(EvaluateConfig(RUN), found))
+    assert notes == ["NOTE: no baseline Gaussian: too little memory"]
 
 
 def test_each_of_two_bounds_can_have_a_warning():
