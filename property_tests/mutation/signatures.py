@@ -80,8 +80,9 @@ def _fields_of_class(owner: ast.AST) -> Iterator[tuple[str, str]]:
     assert isinstance(owner, ast.ClassDef)
     for each in owner.body:
         match each:
-            case ast.AnnAssign(ast.Name(name), annotation):
-                yield f"self.{name}", ast.unparse(annotation)
+            case ast.AnnAssign(ast.Name(name), annotation, value):
+                if "init=False" not in ast.unparse(value or annotation):  # it is made later
+                    yield f"self.{name}", ast.unparse(annotation)
             case ast.FunctionDef("__init__", ast.arguments(args=[_, ast.arg("T"), *_])):
                 yield "self", "T"
 
