@@ -127,7 +127,7 @@ def _opens_as_image(path: Path) -> bool:
     try:
         with Image.open(path):
             return True
-    except Exception:
+    except Exception:  # Pillow's decoders raise many types
         return False
 
 

@@ -86,7 +86,7 @@ def _figure(result: dict[str, Any], watermark: str | None) -> bytes | None:
     """Return the plot of the bound; None without a bound, or with a warning if drawing fails."""
     try:
         return bound_figure(result, watermark=watermark) if result["bits_per_dim"] else None
-    except Exception as error:
+    except Exception as error:  # the numbers are computed, whatever becomes of their figure
         result["warnings"].append(f"WARNING: no figure: {one_line(error)}")
         return None
 

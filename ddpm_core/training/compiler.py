@@ -13,7 +13,7 @@ def check_compiler(device: torch.device) -> None:
     """
     try:
         torch.compile(_small, options={"fx_graph_cache": False})(torch.ones(8, device=device))
-    except Exception as error:
+    except Exception as error:  # the compiler's own types differ between its backends
         raise ValueError(
             f"--compile does not work on {device} here: {one_line(error)}. Install a C++ compiler "
             "such as g++, whose path may be in CXX, or omit --compile"

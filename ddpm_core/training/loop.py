@@ -76,7 +76,7 @@ def _ended(command: str, run: RunDirectory, stop: Stop) -> int:
             message = f"saved at step {run.step:,}; the same command resumes from here"
         state = "done" if stopped is None else "interrupted"
         run.status(state, message if stopped is None else f"{stopped.name} at step {run.step}")
-    except Exception as error:
+    except Exception as error:  # of any type: what was learned is saved, and the status is true
         say(f"ddpm_core.{command}: {run.fail(error)}", error=True)
         return 1
     except KeyboardInterrupt:

@@ -226,7 +226,7 @@ class RunDirectory:
         """Turn a failure of `what`, without which the run continues, into a warning."""
         try:
             yield
-        except Exception as error:
+        except Exception as error:  # a library that draws may raise any type
             self.warnings.append(f"WARNING: no {what} at step {self.step}: {one_line(error)}")
             say(self.warnings[-1], error=True)
 
@@ -241,7 +241,7 @@ class RunDirectory:
                 self.save()
             last = latest_checkpoint(self.checkpoints)
             saved = f"The last good checkpoint is {last}" if last else "No checkpoint was saved yet"
-        except Exception as second:
+        except Exception as second:  # the first cause is what has to be reported
             saved = f"Saving step {self.step} failed, too: {one_line(second)}"
         message = f"{cause}. {saved}"
         with suppress(OSError):
